@@ -1,0 +1,91 @@
+"""Time: slots, durations and programmes of dt. Pure functions on seconds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .errors import RunError
+
+FUZZ = 1e-6  # slots: absorbs the float error of a quotient such as 0.3 / 0.1
+
+
+class Segment(NamedTuple):
+    """A stretch of time with a constant dt."""
+
+    dt: float  # s
+    steps: int
+
+
+Programme = tuple[Segment, ...]
+
+
+def slots(seconds: float, dt: float) -> int:
+    """How many slots a delay or dead time takes: rounded half up (2.5 slots are 3)."""
+    return math.floor(seconds / dt + 0.5 + FUZZ)
+
+
+def check_dt(where: str, dt: float) -> float:
+    """A time step in seconds.
+
+    Raises:
+        RunError: it is not a finite number above zero.
+    """
+    if isinstance(dt, bool) or not isinstance(dt, int | float) or not math.isfinite(dt) or dt <= 0:
+        raise RunError(f"{where}: dt", "must be a number above 0 s", got=repr(dt), fix="Give seconds, e.g. dt=1e-3.")
+    return float(dt)
+
+
+def steps_of(where: str, duration: float, dt: float) -> int:
+    """Slots of a duration; it must be a whole number of them (0.3 s at 0.1 s is 3).
+
+    Raises:
+        RunError: not finite, negative, or no multiple of dt.
+    """
+    if isinstance(duration, bool) or not isinstance(duration, int | float) or not math.isfinite(duration) or duration < 0:
+        raise RunError(f"{where}: duration", "must be a number of seconds, at least 0", got=repr(duration))
+    n = slots(duration, dt)
+    if abs(duration / dt - n) > 1e-6 * max(1.0, n):
+        raise RunError(
+            f"{where}: duration", f"must be a whole number of slots of dt = {dt:g} s", got=f"{duration:g} s = {duration / dt:g} slots",
+            fix=f"Use {n * dt:g} s.",
+        )
+    return n
+
+
+def programme(where: str, dt: float | Sequence[tuple[float, int]], steps: int | None) -> Programme:
+    """A programme from one dt and a number of slots, or from ``[(dt, steps), ...]``.
+
+    Raises:
+        RunError: a malformed programme, or one whose slots do not add up to ``steps``.
+    """
+    if isinstance(dt, int | float):
+        return (Segment(check_dt(where, dt), steps or 0),)
+    segments = []
+    try:
+        pairs = [(d, n) for d, n in dt]
+    except (TypeError, ValueError) as error:
+        raise RunError(f"{where}: dt", "must be a number or a list of (dt, steps)", got=repr(dt)) from error
+    for d, n in pairs:
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise RunError(f"{where}: dt", "each (dt, steps) needs a whole number of steps, at least 1", got=repr((d, n)))
+        segments.append(Segment(check_dt(where, d), n))
+    if not segments:
+        raise RunError(f"{where}: dt", "must name at least one (dt, steps)", got="an empty list")
+    total = sum(s.steps for s in segments)
+    if steps is not None and total != steps:
+        raise RunError(f"{where}: dt", f"the programme must have as many slots as the input, {steps}", got=str(total))
+    return tuple(segments)
+
+
+def timeline(segments: Sequence[Segment], start: float = 0.0) -> Tensor:
+    """Start times of all slots (s, float64): each segment counts from its own start, so errors do not add up."""
+    parts, t = [], start
+    for dt, n in segments:
+        parts.append(t + dt * torch.arange(n, dtype=torch.float64))
+        t += dt * n
+    return torch.cat(parts) if parts else torch.empty(0, dtype=torch.float64)

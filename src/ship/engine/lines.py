@@ -1,0 +1,209 @@
+"""What lies between groups: stored outputs, delay lines, sums through weights. Delays survive a change of dt."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..clock import FUZZ, slots
+from ..parameters import Kind
+
+
+class Trace:
+    """The outputs of one group in the running segment, one tensor a slot, as far back as anyone still reads."""
+
+    def __init__(self) -> None:
+        self.base = 0
+        self.slots: list[Tensor] = []
+
+    def __len__(self) -> int:
+        return self.base + len(self.slots)
+
+    def at(self, k: int) -> Tensor:
+        return self.slots[k - self.base]
+
+    def trim(self, first: int) -> None:
+        """Forget the slots before ``first``."""
+        drop = max(0, min(first, len(self)) - self.base)
+        self.slots = self.slots[drop:]
+        self.base += drop
+
+
+class Pending(NamedTuple):
+    """A signal in flight when a segment ended: it acts from ``arrival`` on (s), for ``width`` seconds if charge or level."""
+
+    arrival: float
+    width: float
+    value: Tensor
+
+
+class Line:
+    """The way of one signal with one delay. ``at(k)`` is what arrives in slot k, None for nothing."""
+
+    def __init__(self, trace: Trace, kind: Kind, delay: float) -> None:
+        self.trace, self.kind, self.delay = trace, kind, delay
+        self.lag = 0
+        self.pending: list[Pending] = []
+        self._early: dict[int, Tensor] = {}
+
+    def begin(self, start: float, dt: float, steps: int, inserted: int) -> None:
+        """Start a segment: what is in flight finds its slot in the new grid."""
+        self.lag = slots(self.delay, dt) + inserted
+        self._early, late = {}, []
+        for item in self.pending:
+            shares = route(item, self.kind, start, dt)
+            if shares and max(shares) >= steps:
+                late.append(item)  # slots past this segment's end are routed again in the next
+            for j, share in shares.items():
+                if j < steps:
+                    value = item.value if share == 1 else item.value * share
+                    self._early[j] = value if j not in self._early or self.kind == "values" else self._early[j] + value
+        self.pending = [_rest(item, self.kind, start + steps * dt) for item in late]
+
+    def at(self, k: int) -> Tensor | None:
+        early = self._early.get(k)
+        if k < self.lag:
+            return early
+        own = self.trace.at(k - self.lag)
+        return own if early is None or self.kind == "values" else own + early
+
+    def end(self, start: float, dt: float, steps: int) -> None:
+        """End a segment: what has not arrived is kept in flight."""
+        if self.lag:
+            shift = self.delay if slots(self.delay, dt) == self.lag else self.lag * dt
+            for k in range(max(0, steps - self.lag), steps):
+                self.pending.append(Pending(start + k * dt + shift, dt, self.trace.at(k)))
+        self._early = {}
+
+    def reach(self) -> int:
+        """How many past slots it reads."""
+        return self.lag
+
+
+def route(item: Pending, kind: Kind, start: float, dt: float) -> dict[int, float]:
+    """The slots of the grid ``start + j dt`` in which a signal acts, with its share in each."""
+    first = (item.arrival - start) / dt
+    if kind == "events":
+        return {max(0, math.floor(first + 0.5 + FUZZ)): 1.0}
+    begin = max(0.0, _snap(first))
+    end = _snap((item.arrival + item.width - start) / dt)
+    if kind == "values":  # a level counts where it holds at the slot's start
+        return {j: 1.0 for j in range(math.ceil(begin - FUZZ), math.ceil(end - FUZZ))}
+    whole = item.width / dt
+    pieces = {j: (min(end, j + 1.0) - max(begin, float(j))) / whole for j in range(math.floor(begin), math.ceil(end))}
+    return {j: share for j, share in pieces.items() if share > FUZZ}
+
+
+def _snap(x: float) -> float:
+    return round(x) if abs(x - round(x)) < FUZZ else x
+
+
+def _rest(item: Pending, kind: Kind, end: float) -> Pending:
+    """What is left of a signal after ``end``: a charge gives the part not yet delivered."""
+    if kind == "events" or item.arrival >= end:
+        return item
+    left = item.arrival + item.width - end
+    value = item.value * (left / item.width) if kind == "charge" else item.value
+    return Pending(end, left, value)
+
+
+class Bucket(NamedTuple):
+    """The part of a connection that has one delay: all of it (mask None), or where the mask is 1."""
+
+    line: Line
+    mask: Tensor | None  # [pre] or [pre, post]
+
+
+class Feed:
+    """All that enters a connection: for each source its buckets of equal delay, side by side on the pre axis."""
+
+    def __init__(self, n_post: int) -> None:
+        self.sources: list[tuple[int, int, list[Bucket]]] = []  # (offset, width, buckets)
+        self.n_post = n_post
+
+    def add(self, trace: Trace, kind: Kind, offset: int, width: int, delay: Tensor) -> list[Line]:
+        """Connect a source; returns its lines."""
+        buckets = []
+        for d in torch.unique(delay).tolist():
+            mask = None
+            if delay.ndim == 2 and bool((delay != d).any()):
+                mask = (delay == d).float()
+                mask = mask[:, 0] if mask.shape[1] == 1 else mask.expand(width, self.n_post)
+            buckets.append(Bucket(Line(trace, kind, d), mask))
+        self.sources.append((offset, width, buckets))
+        return [b.line for b in buckets]
+
+    @property
+    def per_connection(self) -> bool:
+        """Whether different targets of one unit see different delays."""
+        return any(b.mask is not None and b.mask.ndim == 2 for _, _, buckets in self.sources for b in buckets)
+
+    def arrivals(self, k0: int, n: int, like: Tensor) -> Tensor:
+        """``[n, chip, batch, pre]``: what arrives in each slot, where no delay is per connection."""
+        parts = []
+        for _, width, buckets in self.sources:
+            windows = [_masked(window(b.line, k0, n, width, like), b.mask) for b in buckets]
+            parts.append(_total(windows))
+        return parts[0] if len(parts) == 1 else torch.cat(_same_lead(parts), -1)
+
+    def weighted(self, k0: int, n: int, weight: Tensor, like: Tensor) -> Tensor:
+        """``[n, chip, batch, post]``: sums through the weights."""
+        if not self.per_connection:
+            return project(self.arrivals(k0, n, like), weight)
+        sums = []
+        for offset, width, buckets in self.sources:
+            rows = weight[..., offset : offset + width, :]
+            for line, mask in buckets:
+                sums.append(project(window(line, k0, n, width, like), rows if mask is None else rows * mask.to(rows).reshape(width, -1)))
+        return _total(sums)
+
+    def dense(self, k0: int, n: int, like: Tensor) -> Tensor:
+        """``[n, chip, batch, pre, post or 1]``: what arrives on each connection."""
+        if not self.per_connection:
+            return self.arrivals(k0, n, like).unsqueeze(-1)
+        parts = []
+        for _, width, buckets in self.sources:
+            spread = [window(b.line, k0, n, width, like).unsqueeze(-1) * (1.0 if b.mask is None else b.mask.to(like).reshape(width, -1)) for b in buckets]
+            total = _total(spread)
+            parts.append(total.expand(*total.shape[:-1], self.n_post))
+        return torch.cat(_same_lead(parts), -2)
+
+
+def window(line: Line, k0: int, n: int, width: int, like: Tensor) -> Tensor:
+    """The arrivals of slots k0 .. k0 + n - 1, stacked; zeros where nothing arrives."""
+    found = [line.at(k) for k in range(k0, k0 + n)]
+    some = next((f for f in found if f is not None), None)
+    if some is None:
+        return like.new_zeros((n, 1, 1, width))
+    zero = torch.zeros_like(some)
+    return torch.stack(_same_lead([zero if f is None else f for f in found]))
+
+
+def _same_lead(tensors: list[Tensor]) -> list[Tensor]:
+    """Leading axes broadcast to one shape, the last axis left alone."""
+    lead = torch.broadcast_shapes(*(t.shape[:3] if t.ndim > 3 else t.shape[:2] for t in tensors))
+    return [t if t.shape[: len(lead)] == lead else t.expand(*lead, *t.shape[len(lead) :]) for t in tensors]
+
+
+def _masked(x: Tensor, mask: Tensor | None) -> Tensor:
+    return x if mask is None else x * mask.to(x)
+
+
+def _total(parts: list[Tensor]) -> Tensor:
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total
+
+
+def project(x: Tensor, weight: Tensor) -> Tensor:
+    """``x [slot, chip, batch, pre]`` through ``weight``: ``[pre, post]``, ``[chip, 1, pre, post]`` or ``[chip or 1, batch, pre, post]``."""
+    if weight.ndim == 2:
+        return x @ weight
+    if weight.shape[1] == 1:
+        chips = max(weight.shape[0], x.shape[1])
+        return torch.einsum("lcbi,cij->lcbj", x.expand(-1, chips, -1, -1), weight.squeeze(1).expand(chips, -1, -1))
+    return (x.unsqueeze(-2) @ weight).squeeze(-2)

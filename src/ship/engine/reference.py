@@ -1,0 +1,465 @@
+"""The reference engine: plain PyTorch, slot by slot. The definition of truth; it runs any model.
+
+A node executes the operations of one group for slots k0 .. k0 + n - 1. A neuron that emits first does, for slot k, the advance over
+slot k - 1 and then the emission at t_k, so that its operation needs only what flowed before t_k; the advance over the last slot ends
+the segment. A plastic synapse likewise learns from slot k - 1 before it acts in slot k.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import random
+from ..clock import Segment
+from ..group import Group
+from ..models.contract import Bag, Connection, Neuron, Source, Spiking, SpikingNeuron
+from ..parameters import Kind
+from ..plan import Schedule, Wiring, emits_first, level_port
+from .lines import Feed, Line, Trace, project
+
+NOISE_WINDOW = 64  # slots drawn at a time
+
+
+@dataclass
+class Clock:
+    """Where a simulation stands: it counts from the last reset, and says which noise is next."""
+
+    time: float = 0.0  # s
+    slot: int = 0
+    trial: int = 0
+    first_sample: int = 0
+
+
+Take = Callable[[int, Callable[[str], Tensor]], None]  # slot, and how to look a value up by name
+
+
+class Node:
+    """What all nodes share: one group in a running simulation."""
+
+    def __init__(self, group: Group) -> None:
+        self.group, self.tag = group, group.tag
+        self.trace = Trace()
+        self.ports: dict[str, list[tuple[Line, int, int]]] = {}
+        self.levels: dict[str, list[tuple[Node, int, int]]] = {}  # biases of connections, by port
+        self.takes: list[Take] = []
+        self.state: Any = ()
+        self.p, self.c = Bag({}), None
+        self.lead = (1, 1)
+        self.dt = 0.0
+        self.clock = Clock()
+        self._noise: dict[str, tuple[int, Tensor]] = {}
+
+    def reset(self, lead: tuple[int, int]) -> None:
+        self.lead = lead
+        self.state = self.group.fresh_state(lead)
+
+    def begin(self, dt: float, clock: Clock) -> None:
+        """Start a segment: parameters and coefficients for this dt; clocks in slots keep their seconds."""
+        if self.dt and dt != self.dt and isinstance(self.state, Spiking):
+            self.state = self.state._replace(wait=self.state.wait * (self.dt / dt))
+        self.dt, self.clock = dt, clock
+        self.trace.base, self.trace.slots = 0, []
+        self._noise = {}
+        self.p = self.group.bag(dt)
+        self._extend(self.p)
+        self.c = self.group.model.discretise(self.p, dt)
+
+    def _extend(self, p: Bag) -> None:
+        """Further parameters that the engine supplies."""
+
+    def run(self, k0: int, n: int) -> None:
+        raise NotImplementedError
+
+    def finish(self, steps: int) -> None:
+        """What is left to do after the last slot of a segment."""
+
+    @property
+    def like(self) -> Tensor:
+        return torch.zeros((), dtype=self.group.dtype, device=self.group.die_ids.device)
+
+    def port(self, name: str, k: int) -> Tensor:
+        """The sum of what arrives on a port in slot k, in the port's own kind."""
+        wanted = self.group.model.ports[name].kind
+        total: Tensor | None = None
+        for line, offset, width in self.ports.get(name, ()):
+            value = line.at(k)
+            if value is None:
+                continue
+            if value.shape[-1] != width:
+                value = value[..., offset : offset + width]
+            value = convert(value, line.kind, wanted, self.dt)
+            total = value if total is None else total + value
+        for node, offset, width in self.levels.get(name, ()):
+            bias = node.p.bias if node.p.bias.ndim == 0 else node.p.bias[..., offset : offset + width]
+            value = convert(bias, "values", wanted, self.dt)
+            total = value if total is None else total + value
+        return self.like if total is None else total
+
+    def inputs(self, k: int, names: list[str]) -> Bag:
+        return Bag({name: self.port(name, k) for name in names} | {name: self._draw(name, k) for name in self.group.model.noise})
+
+    def _draw(self, name: str, k: int) -> Tensor:
+        first, values = self._noise.get(name, (0, None))
+        if values is None or not first <= k < first + values.shape[0]:
+            device = self.group.die_ids.device
+            shared = isinstance(self.group.model, Source)
+            sample = torch.arange(self.lead[1], device=device) + self.clock.first_sample
+            slot = torch.arange(k, k + NOISE_WINDOW, device=device) + self.clock.slot
+            chip = torch.zeros(1, dtype=torch.int64, device=device) if shared else self.group.die_ids
+            draw = random.normal if self.group.model.noise[name] == "normal" else random.uniform
+            key = random.key(self.group.seed, self.tag, "noise", name)
+            dtype = torch.float64 if shared else self.group.dtype
+            values = draw(key, chip=chip, sample=sample, slot=slot, trial=self.clock.trial, n=self.group.n, dtype=dtype, device=device)
+            self._noise[name] = (k, values)
+            first = k
+        return values[k - first]
+
+    def lookup(self, name: str) -> Tensor:
+        """A state, parameter or output by name, as it stands now."""
+        if name == "output":
+            return self.trace.slots[-1]
+        state = self.state
+        if isinstance(state, Spiking):
+            if name in ("wait", "held"):
+                return getattr(state, name)  # type: ignore[no-any-return]
+            state = state.cell
+        if state and name in state._fields:
+            return getattr(state, name)  # type: ignore[no-any-return]
+        return self.group.value(name)
+
+    def record(self, k: int) -> None:
+        for take in self.takes:
+            take(k, self.lookup)
+
+
+def convert(value: Tensor, kind: Kind, wanted: Kind, dt: float) -> Tensor:
+    """A level into a charge port is multiplied by dt; a charge into a level port becomes its mean over the slot."""
+    if kind == wanted:
+        return value
+    return value * dt if wanted == "charge" else value / dt
+
+
+class SourceNode(Node):
+    """An input or an autonomous source."""
+
+    signal: Tensor | None = None  # [time, chip or 1, batch, unit] of this segment
+
+    def run(self, k0: int, n: int) -> None:
+        model = self.group.model
+        assert isinstance(model, Source)
+        for k in range(k0, k0 + n):
+            x = self.inputs(k, [])
+            if model.external:
+                assert self.signal is not None
+                x.__dict__["value"] = self.signal[k]
+            out, self.state = model.emit(self.state, x, self.p, self.c)
+            self.trace.slots.append(out.to(self.group.dtype))
+            self.record(k)
+
+
+class NeuronNode(Node):
+    """Neurons: emit, then advance; or the other way round where the model says so."""
+
+    def __init__(self, group: Group) -> None:
+        super().__init__(group)
+        ports = group.model.ports
+        self.jumps = [name for name, port in ports.items() if port.kind == "events"]
+        self.flows = [name for name, port in ports.items() if port.kind != "events"]
+        self.first = emits_first(group.spec)
+        self.margin: Tensor | None = None
+
+    def run(self, k0: int, n: int) -> None:
+        model = self.group.model
+        assert isinstance(model, Neuron)
+        for k in range(k0, k0 + n):
+            if self.first and k > 0:
+                self.state = model.advance(self.state, self.inputs(k - 1, self.flows), self.p, self.c)
+            jump = self._jump(k)
+            if isinstance(model, SpikingNeuron):
+                state = model.arrive(self.state, jump, self.p)
+                if not self.first:
+                    state = model.advance(state, self.inputs(k, self.flows), self.p, self.c)
+                self.margin = model.margin(state.cell if isinstance(state, Spiking) else state, self.p) if self.takes else None
+                out, self.state = model.fire(state, self.p)
+            else:
+                out, self.state = model.emit(self.state, jump, self.p, self.c)
+            self.trace.slots.append(out)
+            self.record(k)
+
+    def _jump(self, k: int) -> Tensor:
+        total = self.port(self.jumps[0], k) if self.jumps else self.like
+        for name in self.jumps[1:]:
+            total = total + self.port(name, k)
+        return total
+
+    def finish(self, steps: int) -> None:
+        model = self.group.model
+        assert isinstance(model, Neuron)
+        if self.first and steps:
+            self.state = model.advance(self.state, self.inputs(steps - 1, self.flows), self.p, self.c)
+
+    def lookup(self, name: str) -> Tensor:
+        if name == "margin" and self.margin is not None:
+            return self.margin
+        return super().lookup(name)
+
+
+class ConnectionNode(Node):
+    """Synapses, links, dendrites."""
+
+    def __init__(self, group: Group) -> None:
+        super().__init__(group)
+        self.feed = Feed(1 if group.side == "unit" else group.n)
+        self.membranes: list[NeuronNode | None] = []
+        self.bias = False  # whether the model itself must add the bias
+
+    def _extend(self, p: Bag) -> None:
+        taus = [None if node is None else node.group.model.membrane(node.group.bag(self.dt)) for node in self.membranes]  # type: ignore[attr-defined]
+        if taus and all(tau is not None for tau in taus):
+            found = [tau for tau in taus if tau is not None]
+            if len(found) == 1:
+                p.__dict__["membrane"] = found[0]
+            else:
+                widths = [node.group.n for node in self.membranes if node is not None]
+                p.__dict__["membrane"] = torch.cat([t.expand(*t.shape[:-1], w) if t.ndim else t.expand(w) for t, w in zip(found, widths, strict=True)], -1)
+
+    def run(self, k0: int, n: int) -> None:
+        model = self.group.model
+        assert isinstance(model, Connection)
+        if not model.accepts:
+            for k in range(k0, k0 + n):
+                self._step(k, self.inputs(k, list(model.ports)))
+            return
+        value = self._values(k0, n)
+        if self.group.model.states:
+            for k in range(k0, k0 + n):
+                self._step(k, Bag({"value": value[k - k0]}))
+            return
+        out, _ = model.step((), Bag({"value": value}), self.p, self.c)
+        for i, slot in enumerate(self._leave(out).unbind(0)):
+            self.trace.slots.append(slot)
+            self.record(k0 + i)
+
+    def _values(self, k0: int, n: int) -> Tensor:
+        """What the model's step sees, for each slot, by side."""
+        model, side = self.group.model, self.group.side
+        assert isinstance(model, Connection)
+        if side == "post":
+            return self.feed.weighted(k0, n, self.weight, self.like)
+        if side == "connection":
+            dense = self.feed.dense(k0, n, self.like)
+            return dense * self.weight if model.weighted else dense
+        return self.feed.arrivals(k0, n, self.like)
+
+    @property
+    def weight(self) -> Tensor:
+        return self.p.weight
+
+    def _leave(self, out: Tensor) -> Tensor:
+        """From the model's output to the group's: sums over pre, by side; the bias of a graded sum."""
+        side = self.group.side
+        if side == "connection":
+            out = out.sum(-2)
+        elif side == "pre":
+            out = project(out, self.weight) if out.ndim == 4 else project(out.unsqueeze(0), self.weight).squeeze(0)
+        return out + self.p.bias if self.bias else out
+
+    def _step(self, k: int, x: Bag) -> None:
+        model = self.group.model
+        assert isinstance(model, Connection)
+        self.state = model.receive(self.state, x, self.p, self.c)
+        before = self.state
+        out, after = model.step(before, x, self.p, self.c)
+        self.trace.slots.append(self._leave(out))
+        self.record(k)  # monitors see the state at t_k, events included
+        self.state = after
+
+
+class PlasticNode(ConnectionNode):
+    """A synapse with its learning rule: they run as one unit."""
+
+    def __init__(self, group: Group) -> None:
+        super().__init__(group)
+        self.posts: list[tuple[Line, int, int]] = []
+        self.rule_state: Any = ()
+        self.rule_p, self.rule_c = Bag({}), None
+        self.now = group.plastic_weight
+
+    def reset(self, lead: tuple[int, int]) -> None:
+        super().reset(lead)
+        self.rule_state = self.group.fresh_state(lead, rule=True)
+        stored = self.group.plastic_weight
+        assert isinstance(stored, Tensor)
+        rule = self.group.spec.rule
+        self.now = stored.expand(-1, lead[1], -1, -1) if rule is not None and rule.per_sample else stored
+
+    def begin(self, dt: float, clock: Clock) -> None:
+        super().begin(dt, clock)
+        rule = self.group.spec.rule
+        assert rule is not None
+        self.rule_p = self.group.bag(dt, rule=True)
+        self.rule_c = rule.discretise(self.rule_p, dt)
+
+    @property
+    def weight(self) -> Tensor:
+        assert isinstance(self.now, Tensor)
+        return self.now
+
+    def run(self, k0: int, n: int) -> None:
+        for k in range(k0, k0 + n):
+            if k > 0:
+                self._learn(k - 1)
+            self._step(k, Bag({"value": self._values(k, 1)[0]}))
+
+    def finish(self, steps: int) -> None:
+        if steps:
+            self._learn(steps - 1)
+        rule = self.group.spec.rule
+        if rule is not None and not rule.per_sample:
+            self.group.plastic_weight = self.weight
+
+    @torch.no_grad()
+    def _learn(self, k: int) -> None:
+        rule = self.group.spec.rule
+        assert rule is not None
+        pre = self.feed.dense(k, 1, self.like)[0]
+        posts = [line.at(k) for line, _, _ in self.posts]
+        post = torch.cat([self.like.expand(1, 1, w) if v is None else v for v, (_, _, w) in zip(posts, self.posts, strict=True)], -1).unsqueeze(-2)
+        change, self.rule_state = rule.update(self.rule_state, Bag({"pre": pre, "post": post}), self.weight, self.rule_p, self.rule_c)
+        if not rule.per_sample:
+            change = change.expand(*self.lead, *change.shape[2:])
+            change = change.sum(1, keepdim=True) if rule.reduce == "sum" else change.mean(1, keepdim=True)
+        self.now = torch.minimum(torch.maximum(self.weight + change, self.rule_p.w_min), self.rule_p.w_max)
+
+    def lookup(self, name: str) -> Tensor:
+        if name == "weight":
+            return self.weight
+        if name.startswith("rule.") and name[5:] in getattr(self.rule_state, "_fields", ()):
+            return getattr(self.rule_state, name[5:])  # type: ignore[no-any-return]
+        return super().lookup(name)
+
+
+def make_node(group: Group) -> Node:
+    """The node for a group's model."""
+    if isinstance(group.model, Source):
+        return SourceNode(group)
+    if isinstance(group.model, Neuron):
+        return NeuronNode(group)
+    return PlasticNode(group) if group.spec.rule is not None else ConnectionNode(group)
+
+
+@dataclass
+class Simulation:
+    """A network in time: nodes with their states, lines with what is in flight, a clock."""
+
+    groups: Mapping[str, Group]
+    wiring: Wiring
+    nodes: dict[str, Node] = field(init=False)
+    lines: list[tuple[int, Line]] = field(init=False, default_factory=list)  # (wire, line)
+    clock: Clock = field(default_factory=Clock)
+    lead: tuple[int, int] | None = None
+    lookback: dict[str, int] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.nodes = {tag: make_node(group) for tag, group in self.groups.items()}
+        for i, wire in enumerate(self.wiring.wires):
+            source, target = self.nodes[wire.source], self.nodes[wire.target]
+            if wire.role == "signal":
+                assert isinstance(target, ConnectionNode)
+                assert wire.delay is not None
+                self.lines += [(i, line) for line in target.feed.add(source.trace, wire.kind, wire.offset, wire.width, wire.delay)]
+                continue
+            line = Line(source.trace, wire.kind, 0.0)
+            self.lines.append((i, line))
+            if wire.role == "learning":
+                assert isinstance(target, PlasticNode)
+                target.posts.append((line, wire.offset, wire.width))
+            else:
+                target.ports.setdefault(wire.port, []).append((line, wire.offset, wire.width))
+                assert isinstance(source, ConnectionNode)
+                source.membranes.append(target if isinstance(target, NeuronNode) else None)
+        self._wire_biases()
+
+    def _wire_biases(self) -> None:
+        """A bias is a level: a graded sum adds it itself; beside impulses or charge it flows into the target's port for levels."""
+        for node in self.nodes.values():
+            if isinstance(node, ConnectionNode) and "bias" in node.group.declarations:
+                node.bias = self.wiring.kinds[node.tag] == "values"
+        for wire in self.wiring.wires:
+            node, target = self.nodes[wire.source], self.nodes[wire.target]
+            if wire.role == "port" and "bias" in node.group.spec.given and isinstance(node, ConnectionNode) and not node.bias:
+                target.levels.setdefault(level_port(node.group.spec, target.group.spec), []).append((node, wire.offset, wire.width))
+
+    def reset(self, lead: tuple[int, int], trial: int = 0, first_sample: int = 0) -> None:
+        """Initial states; nothing in flight; time zero."""
+        self.lead, self.clock = lead, Clock(0.0, 0, trial, first_sample)
+        for node in self.nodes.values():
+            node.reset(lead)
+            node.dt = 0.0
+        for _, line in self.lines:
+            line.pending = []
+
+    def segment(self, segment: Segment, plan: Schedule, chunk: int, on_chunk: Callable[[int, int], None]) -> None:
+        """Run one segment of constant dt, in chunks of slots."""
+        dt, steps = segment
+        start = self.clock.time
+        for node in self.nodes.values():
+            node.begin(dt, self.clock)
+        for i, line in self.lines:
+            line.begin(start, dt, steps, int(i in plan.inserted))
+        reach = self._reach()
+        for k0 in range(0, steps, chunk):
+            n = min(chunk, steps - k0)
+            for block in plan.blocks:
+                length = block.length or n
+                for s in range(k0, k0 + n, length):
+                    for tag in block.tags:
+                        self.nodes[tag].run(s, min(length, k0 + n - s))
+            on_chunk(k0, n)
+            for tag, node in self.nodes.items():
+                node.trace.trim(k0 + n - reach[tag] - 1)
+        for node in self.nodes.values():
+            node.finish(steps)
+        for _, line in self.lines:
+            line.end(start, dt, steps)
+        self.clock = Clock(start + dt * steps, self.clock.slot + steps, self.clock.trial, self.clock.first_sample)
+
+    def _reach(self) -> dict[str, int]:
+        """How many past slots of each group someone still reads."""
+        by_trace = {id(node.trace): tag for tag, node in self.nodes.items()}
+        reach = dict.fromkeys(self.nodes, 0)
+        for _, line in self.lines:
+            tag = by_trace[id(line.trace)]
+            reach[tag] = max(reach[tag], line.reach())
+        return reach
+
+    def detach(self) -> None:
+        """Cut the graph of gradients: states and what is in flight stay as numbers."""
+        self.map(Tensor.detach)
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> None:
+        """Apply a function to every tensor of the running state."""
+        for node in self.nodes.values():
+            node.state = map_state(node.state, change)
+            node.p, node.c, node._noise, node.trace.slots = Bag({}), None, {}, []
+            if isinstance(node, NeuronNode):
+                node.margin = None
+            if isinstance(node, PlasticNode):
+                node.rule_state = map_state(node.rule_state, change)
+                node.now = change(node.weight)
+        for _, line in self.lines:
+            line.pending = [item._replace(value=change(item.value)) for item in line.pending]
+
+
+def map_state(state: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """A state with each tensor changed."""
+    if isinstance(state, Tensor):
+        return change(state)
+    if not state:
+        return state
+    return type(state)(*(map_state(part, change) for part in state))

@@ -1,0 +1,54 @@
+"""The errors a user meets. Each message says *where: rule; got value. fix.*"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ShipError(ValueError):
+    """Base of every error that SHIP raises about what its user asked for."""
+
+    def __init__(self, where: str, rule: str, *, got: object = None, fix: str = "") -> None:
+        """Compose the message.
+
+        Args:
+            where: what is wrong, e.g. ``"LIF 'hidden'.tau"``.
+            rule: the rule that was broken, e.g. ``"must be above 0 s"``.
+            got: the offending value; left out of the text when None.
+            fix: what to do, as a sentence.
+        """
+        self.where, self.rule, self.got, self.fix = where, rule, got, fix
+        message = f"{where}: {rule}"
+        if got is not None:
+            message += f"; got {got}"
+        message += "."
+        if fix:
+            message += f" {fix}"
+        super().__init__(message)
+
+
+class ParameterError(ShipError):
+    """A parameter has an unknown name, a wrong shape or a value out of its limits."""
+
+
+class GraphError(ShipError):
+    """Groups do not fit together: unknown tags, ports, sizes or kinds of signal."""
+
+
+class RunError(ShipError):
+    """A run was asked for that cannot be done: wrong inputs, durations, states."""
+
+
+class FileError(ShipError):
+    """A file is missing, damaged, of another version, or not safe to load."""
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """``"Known: 'a', 'b'. Did you mean 'a'?"`` for a name that is not among ``known``."""
+    known = list(known)
+    if not known:
+        return "There are none."
+    text = "Known: " + ", ".join(repr(k) for k in known) + "."
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"{text} Did you mean {close[0]!r}?" if close else text

@@ -1,0 +1,315 @@
+"""A model with its tensors: sizes, parameters, persistent states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from . import random
+from .errors import GraphError, ParameterError, suggest
+from .models.contract import Bag, Connection, Model, Neuron, Rule, Source, Spiking, SpikingNeuron, Synapse
+from .parameters import Parameter, State, Varied, declared, resolve, to_tensor, varied
+
+
+@dataclass
+class Spec:
+    """What the user asked for with one `Network.add`; checked for names and types, not yet for sizes."""
+
+    tag: str
+    model: Model
+    given: dict[str, Any]  # as written by the user
+    n: int | None = None
+    source: tuple[str, ...] = ()
+    target: tuple[str, ...] = ()
+    port: str | None = None
+    delay: Any = 0.0
+    output: bool = False
+    trainable: tuple[str, ...] | None = None
+    initial: dict[str, Any] = field(default_factory=dict)
+    rule: Rule | None = None
+
+    @property
+    def where(self) -> str:
+        """The group's name in errors: ``LIF 'hid'``."""
+        return f"{type(self.model).__name__} '{self.tag}'"
+
+
+def build_model(cls: type[Model], where: str, given: Mapping[str, Any]) -> Model:
+    """An instance of the model with the values given.
+
+    Raises:
+        GraphError: the class is no finished model.
+        ParameterError: an unknown name, or an option outside its choices.
+    """
+    if "__dataclass_params__" not in vars(cls):
+        raise GraphError(where, f"{cls.__name__} must be a frozen dataclass", fix=f"Write @dataclass(frozen=True) above class {cls.__name__}.")
+    missing = sorted(getattr(cls, "__abstractmethods__", ()))
+    if missing:
+        raise GraphError(where, f"{cls.__name__} is not a finished model", got=f"without {', '.join(missing)}", fix="Use a model that defines them.")
+    parameters, options = declared(cls)
+    for name, value in given.items():
+        if name not in parameters and name not in options:
+            raise ParameterError(where, f"{cls.__name__} has no parameter {name!r}", fix=suggest(name, [*parameters, *options]))
+        if name in options:
+            _check_option(f"{where}.{name}", options[name].default, options[name].choices, value)
+    return cls(**given)
+
+
+def _check_option(where: str, default: Any, choices: tuple[Any, ...] | None, value: Any) -> None:
+    if choices is not None and not any(type(value) is type(c) and value == c for c in choices):
+        raise ParameterError(where, f"must be one of {', '.join(repr(c) for c in choices)}", got=repr(value))
+    if choices is None and callable(default) and not callable(value):
+        raise ParameterError(where, f"must be a {type(default).__mro__[1].__name__.lower()}", got=repr(value), fix="E.g. ship.ATan().")
+
+
+class Group(nn.Module):
+    """One group of a network after `init`: its parameters as tensors, and what persists.
+
+    ``unit_shape`` is the trailing shape of a per-unit parameter; ``shape`` that of the states.
+    """
+
+    die_ids: Tensor
+
+    def __init__(self, spec: Spec, n: int, n_pre: int, seed: int, dies: Sequence[int], variation: bool, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.spec, self.model, self.tag = spec, spec.model, spec.tag
+        self.n, self.n_pre = n, n_pre
+        self.seed = seed
+        self.spreads: dict[str, tuple[float, float]] = {}
+        self.notes: list[str] = []
+        self.frozen_bag: Bag | None = None
+        self.register_buffer("die_ids", torch.tensor(list(dies), dtype=torch.int64))
+        parts: list[tuple[str, Model]] = [("", self.model)]
+        if spec.rule is not None:
+            parts.append(("rule.", spec.rule))
+        self.declarations: dict[str, Parameter] = {}
+        for prefix, model in parts:
+            for name, declaration in declared(type(model))[0].items():
+                self._make(prefix + name, declaration, getattr(model, name), dies, variation, dtype)
+        self._make_initial(dies, dtype)
+        if spec.rule is not None:
+            self._make_plastic(len(dies))
+
+    # -- sizes -------------------------------------------------------------------------------------------------------------
+
+    @property
+    def side(self) -> str:
+        """Where the state of a connection lives: ``post``, ``pre``, ``connection``; ``unit`` for anything else."""
+        if not isinstance(self.model, Connection) or self.model.one_to_one:
+            return "unit"
+        return self.model.side if isinstance(self.model, Synapse) else "connection"
+
+    def shape_of(self, on: str) -> tuple[int, ...]:
+        """Trailing shape of a parameter or state that lives ``on`` unit, pre, post or connection."""
+        if on == "unit":
+            on = self.side
+        return {"unit": (self.n,), "connection": (self.n_pre, self.n), "post": (self.n,), "pre": (self.n_pre,)}[on]
+
+    def _shape(self, declaration: Parameter, name: str) -> tuple[int, ...]:
+        if name.startswith("rule."):
+            return (self.n_pre, self.n)
+        return self.shape_of("connection" if declaration.per == "connection" else "unit")
+
+    # -- parameters --------------------------------------------------------------------------------------------------------
+
+    def _make(self, name: str, declaration: Parameter, value: Any, dies: Sequence[int], variation: bool, dtype: torch.dtype) -> None:
+        where = f"{self.spec.where}.{name}"
+        key = random.key(self.seed, self.tag, name)
+        shape = self._shape(declaration, name)
+        if name == "bias":
+            shape = (self.n,)
+        made = resolve(where, declaration, value, shape, key, dies, variation)
+        self.declarations[name] = declaration
+        if made.redrawn:
+            self.notes.append(f"{name}: {made.redrawn} draws fell outside the limits ({declaration.rule}) and were drawn again")
+        nominal = made.nominal.detach().to(dtype).clone()
+        if not bool(declaration.inside(nominal).all()):
+            raise ParameterError(where, f"{declaration.rule}, but rounds to an illegal {dtype}".replace("torch.", ""), got=f"{float(made.nominal.flatten()[0]):g}")
+        attribute = name.replace(".", "/")
+        if self._is_trainable(name, declaration):
+            if not declaration.gradient:
+                raise ParameterError(where, "has no gradient (it acts through whole slots or local rules)", fix="Leave it out of trainable=.")
+            self.register_parameter(attribute, nn.Parameter(nominal))
+        else:
+            self.register_buffer(attribute, nominal)
+        if made.deviate is not None:
+            self.register_buffer(attribute + "/deviate", made.deviate.to(dtype))
+            self.spreads[name] = made.spread
+
+    def _is_trainable(self, name: str, declaration: Parameter) -> bool:
+        asked = self.spec.trainable
+        if asked is not None:
+            return name in asked
+        return name in ("weight", "bias") and self.spec.rule is None and self._default_trainable(name)
+
+    def _default_trainable(self, name: str) -> bool:
+        """Weights always; a bias where the user gave one."""
+        return name == "weight" or "bias" in self.spec.given
+
+    def value(self, name: str) -> Tensor:
+        """The parameter as models see it: nominal with this chip's deviation, broadcastable over [chip, batch, ...]."""
+        attribute = name.replace(".", "/")
+        nominal: Tensor = getattr(self, attribute)
+        deviate = getattr(self, attribute + "/deviate", None)
+        return nominal if deviate is None else varied(nominal, deviate, self.spreads[name])
+
+    def bag(self, dt: float, *, rule: bool = False) -> Bag:
+        """All parameters for one dt, with what the engine adds: ``ref_slots`` of a spiking neuron."""
+        prefix = "rule." if rule else ""
+        names = [n for n in self.declarations if n.startswith("rule.") == rule]
+        values = {n.removeprefix(prefix): self.value(n) for n in names}
+        if isinstance(self.model, SpikingNeuron) and not rule:
+            t_ref = values["t_ref"].detach().double()
+            values["ref_slots"] = torch.floor(t_ref / dt + 0.5 + 1e-6).to(values["t_ref"].dtype)
+        return Bag(values)
+
+    def lead_of(self, name: str, tensor: Tensor) -> tuple[int, int] | None:
+        """(chip, batch) of a stored tensor that has these axes; None for one with trailing axes only."""
+        declared_name = name.replace("/", ".")
+        if declared_name in self.declarations and tensor.ndim > len(self._shape(self.declarations[declared_name], declared_name)):
+            return tensor.shape[0], tensor.shape[1]
+        return (tensor.shape[0], tensor.shape[1]) if name.startswith("initial/") and tensor.ndim > 2 else None
+
+    def project_(self) -> None:
+        """Bring trained values back inside their limits."""
+        for name, declaration in self.declarations.items():
+            tensor = getattr(self, name.replace(".", "/"))
+            if isinstance(tensor, nn.Parameter):
+                declaration.project_(tensor)
+
+    # -- states ------------------------------------------------------------------------------------------------------------
+
+    def _make_initial(self, dies: Sequence[int], dtype: torch.dtype) -> None:
+        states = self.state_declarations()
+        for name, value in self.spec.initial.items():
+            where = f"{self.spec.where}.initial[{name!r}]"
+            if name not in states:
+                raise ParameterError(where, f"{type(self.model).__name__} has no state {name!r}", fix=suggest(name, states))
+            if isinstance(value, Varied):
+                raise ParameterError(where, "must not be Varied", fix="Use a distribution, or ship.per_chip(...).")
+            made = resolve(
+                where, Parameter(0.0, states[name].unit), value, self.shape_of(states[name].on), random.key(self.seed, self.tag, "initial", name), dies, False
+            )
+            self.register_buffer(f"initial/{name}", made.nominal.to(dtype))
+
+    def state_declarations(self) -> dict[str, State]:
+        """The states of the model, by name."""
+        states = self.model.states
+        return dict(zip(states._fields, states, strict=True)) if states else {}
+
+    @property
+    def refractory(self) -> bool:
+        """Whether any unit has a dead time; without one, no clock is kept."""
+        return isinstance(self.model, SpikingNeuron) and bool((self.value("t_ref") != 0).any())
+
+    def fresh_state(self, lead: tuple[int, int], *, rule: bool = False) -> Any:
+        """The initial state, ``[chip, batch, ...]``."""
+        model = self.spec.rule if rule else self.model
+        assert model is not None
+        states = model.states
+        if not states:
+            return ()
+        tensors = [self._initial(name, s, lead, rule) for name, s in zip(states._fields, states, strict=True)]
+        cell = type(states)(*tensors)
+        if rule or not self.refractory:
+            return cell
+        zeros = torch.zeros((*lead, self.n), dtype=self.dtype, device=self.die_ids.device)
+        return Spiking(cell, zeros, torch.zeros_like(zeros, dtype=torch.bool))
+
+    def _initial(self, name: str, state: State, lead: tuple[int, int], rule: bool) -> Tensor:
+        if rule:
+            trailing = {"pre": (self.n_pre, 1), "post": (1, self.n)}.get(state.on, (self.n_pre, self.n))
+        else:
+            trailing = self.shape_of(state.on)
+        given = getattr(self, f"initial/{name}", None) if not rule else None
+        if given is not None:
+            start = given
+        elif isinstance(state.initial, str):
+            start = self.value(("rule." if rule else "") + state.initial)
+        else:
+            start = torch.tensor(state.initial, dtype=self.dtype if not isinstance(state.initial, bool) else torch.bool, device=self.die_ids.device)
+        return start.expand((*lead, *trailing))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The float type of all tensors of the group."""
+        for name in self.declarations:
+            found: Tensor = getattr(self, name.replace(".", "/"))
+            return found.dtype
+        return torch.get_default_dtype()
+
+    # -- plasticity --------------------------------------------------------------------------------------------------------
+
+    def _make_plastic(self, chips: int) -> None:
+        """The weight of a plastic synapse is persistent state, one matrix for each chip."""
+        weight = self.value("weight").detach()
+        low, high = self.value("rule.w_min"), self.value("rule.w_max")
+        if bool((weight < low).any()) or bool((weight > high).any()):
+            raise ParameterError(
+                f"{self.spec.where}.weight", "must lie between the rule's w_min and w_max",
+                got=f"{float(weight.min()):g} to {float(weight.max()):g}", fix="Give weight= within them, e.g. ship.Uniform(w_min, w_max).",
+            )
+        matrix = weight if weight.ndim == 4 else weight.expand(chips, 1, self.n_pre, self.n)
+        self.register_buffer("plastic_weight", matrix.expand(chips, *matrix.shape[1:]).clone())
+
+
+def delay_tensor(spec: Spec, n_pre: int, n_post: int, seed: int) -> Tensor:
+    """The declared delay in seconds, float64: ``[]``, ``[pre, 1]`` (per source unit), ``[1, post]`` or ``[pre, post]``.
+
+    Raises:
+        ParameterError: negative, NaN, infinite, or of a wrong shape.
+    """
+    where = f"{spec.where}.delay"
+    value = spec.delay
+    if isinstance(value, nn.Parameter) or (isinstance(value, Tensor) and value.requires_grad):
+        raise ParameterError(where, "has no gradient: a delay acts through whole slots", fix="Give it as a plain number or tensor.")
+    made = resolve(where, Parameter(0.0, "s", least=0.0), value, (n_pre, n_post), random.key(seed, spec.tag, "delay"), [0], False).nominal \
+        if not _per_pre(value, n_pre) else _checked(where, to_tensor(where, value).double().reshape(n_pre, 1))
+    if made.ndim == 2 and made.numel() and bool((made == made[0, 0]).all()):
+        return made[0, 0].double()
+    return made.double()
+
+
+def _per_pre(value: Any, n_pre: int) -> bool:
+    """A vector counts per source unit."""
+    return not callable(value) and getattr(torch.as_tensor(value) if isinstance(value, list | tuple) else value, "ndim", 0) == 1 and len(value) == n_pre
+
+
+def _checked(where: str, tensor: Tensor) -> Tensor:
+    rule = Parameter(0.0, "s", least=0.0)
+    bad = ~rule.inside(tensor)
+    if bool(bad.any()):
+        raise ParameterError(where, rule.rule, got=f"{float(tensor[bad][0]):g}")
+    return tensor
+
+
+def describe(model: type[Model]) -> str:
+    """A table of a model's parameters, options, states and ports, with units, limits and defaults."""
+    parameters, options = declared(model)
+    lines = [f"{model.__name__}: {(model.__doc__ or '').strip().splitlines()[0]}", "", "parameters"]
+    for name, p in parameters.items():
+        default = f"{p.default:g}" if isinstance(p.default, int | float) else repr(p.default)
+        lines.append(f"  {name:14} {default:>24} {p.unit:4}  {p.rule}; per {p.per}" + (f"; {p.role}" if p.role else ""))
+    if options:
+        lines.append("options")
+        lines += [f"  {name:14} {o.default!r:>24}" + (f"       one of {', '.join(map(repr, o.choices))}" if o.choices else "") for name, o in options.items()]
+    if model.states:
+        lines.append("states")
+        for name, s in zip(model.states._fields, model.states, strict=True):
+            lines.append(f"  {name:14} {s.initial!r:>24} {s.unit:4}  {'persistent' if s.persistent else 'transient'}" + ("; held while refractory" if s.held else ""))
+    if model.ports:
+        lines.append("ports")
+        lines += [f"  {name:14} {port.kind:>24} {port.unit}" for name, port in model.ports.items()]
+    if issubclass(model, Connection):
+        accepts = ", ".join(model.accepts) or "through its ports"
+        lines.append(f"in: {accepts}")
+    elif issubclass(model, Source | Neuron):
+        lines.append(f"out: {model.emits}")
+    return "\n".join(lines)
+
+
+__all__ = ["Group", "Spec", "build_model", "delay_tensor", "describe"]

@@ -1,0 +1,204 @@
+"""What a user may give to a run, turned into signals and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .clock import Programme, check_dt, programme, steps_of
+from .engine.reference import Simulation
+from .errors import RunError, suggest
+from .group import Spec
+from .models.contract import Source
+
+
+class Events(NamedTuple):
+    """Input spikes as a list: ``time`` (s), ``unit`` and ``sample``, all of one length; ``batch`` where the last samples are silent."""
+
+    time: Any
+    unit: Any
+    sample: Any = None
+    batch: int | None = None
+
+
+class Inputs(NamedTuple):
+    """A checked run."""
+
+    signals: dict[str, Tensor]  # [time, chip or 1, batch, unit]
+    lead: tuple[int, int]
+    programme: Programme
+    lengths: Tensor | None  # slots of each ragged sample
+
+
+def read_inputs(
+    x: Any,
+    specs: Mapping[str, Spec],
+    n: Mapping[str, int],
+    sim: Simulation,
+    *,
+    dt: float | Sequence[tuple[float, int]],
+    duration: float | None,
+    steps: int | None,
+    batch: int | None,
+    reset: bool,
+    dies: int,
+    dtype: torch.dtype,
+) -> Inputs:
+    """Check and convert what was given to `Network.run`.
+
+    Raises:
+        RunError: missing, unknown or misshapen inputs; durations and programmes that do not fit.
+    """
+    where = "Network.run"
+    device = next(iter(sim.groups.values())).die_ids.device
+    external = [tag for tag, spec in specs.items() if isinstance(spec.model, Source) and spec.model.external]
+    given = _by_tag(where, x, external)
+    wanted = _wanted_steps(where, dt, duration, steps)
+    signals, lengths = {}, None
+    for tag in external:
+        if tag not in given:
+            continue
+        value, ragged = given[tag], None
+        if isinstance(value, Events):
+            value = _dense(tag, value, n[tag], dt, wanted)
+        elif isinstance(value, list | tuple):
+            value, ragged = _pad(tag, value, n[tag])
+        lengths = ragged if lengths is None else lengths
+        signals[tag] = _signal(specs[tag], value, n[tag], dies, dtype, device)
+    found = {tag: s.shape[0] for tag, s in signals.items()}
+    if len(set(found.values())) > 1:
+        raise RunError(where, "all inputs must have the same number of slots", got=", ".join(f"{t!r}: {k}" for t, k in found.items()))
+    length = next(iter(found.values()), None)
+    total = wanted if wanted is not None else length
+    if total is None:
+        raise RunError(where, "needs an input, steps= or duration=", fix="E.g. net.run(steps=100) or net.run(duration=0.1).")
+    if length is not None and total < length:
+        raise RunError(where, f"is shorter than its input: {total} slots", got=f"an input of {length} slots", fix="Cut the input.")
+    plan = programme(where, dt, total)
+    for tag in external:
+        have = signals.get(tag)
+        if have is None or have.shape[0] < total:
+            missing = total - (have.shape[0] if have is not None else 0)
+            zeros = torch.zeros(missing, 1, have.shape[2] if have is not None else 1, n[tag], dtype=dtype, device=device)
+            zeros = zeros if have is None else zeros.expand(-1, have.shape[1], -1, -1)
+            signals[tag] = zeros if have is None else torch.cat([have, zeros])
+    return Inputs(signals, (dies, _batch(where, specs, signals, sim, batch, reset)), plan, lengths)
+
+
+def _by_tag(where: str, x: Any, external: list[str]) -> dict[str, Any]:
+    if x is None:
+        if external:
+            raise RunError(where, f"needs an input for {', '.join(map(repr, external))}", fix="Give x=[batch, time, unit], or a dict by tag.")
+        return {}
+    if isinstance(x, Mapping):
+        for tag in x:
+            if tag not in external:
+                raise RunError(where, f"no input group named {tag!r}", fix=suggest(str(tag), external))
+        missing = [t for t in external if t not in x]
+        if missing:
+            raise RunError(where, f"needs an input for {', '.join(map(repr, missing))}", fix="Give zeros where there is nothing.")
+        return dict(x)
+    if not external:
+        raise RunError(where, "takes no input: the network has no input group", fix="Add ship.SpikeInput or ship.CurrentInput, or use steps= alone.")
+    if len(external) > 1:
+        raise RunError(where, f"has {len(external)} inputs: {', '.join(map(repr, external))}", got="one input", fix="Give a dict by tag.")
+    return {external[0]: x}
+
+
+def _wanted_steps(where: str, dt: Any, duration: float | None, steps: int | None) -> int | None:
+    if duration is not None and steps is not None:
+        raise RunError(where, "takes duration or steps, not both", got=f"duration={duration}, steps={steps}")
+    if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
+        raise RunError(f"{where}: steps", "must be a whole number, at least 1", got=repr(steps))
+    if isinstance(dt, int | float):
+        check_dt(where, dt)
+        found = steps_of(where, duration, dt) if duration is not None else steps
+        if found == 0:
+            raise RunError(f"{where}: duration", "must be at least one slot", got=f"{duration} s")
+        return found
+    if duration is not None:
+        raise RunError(f"{where}: duration", "is given by the programme of dt", got=f"{duration} s", fix="Leave duration out.")
+    total = sum(s.steps for s in programme(where, dt, None))
+    if steps is not None and steps != total:
+        raise RunError(f"{where}: steps", f"the programme has {total} slots", got=str(steps), fix="Leave steps out.")
+    return total
+
+
+def _dense(tag: str, events: Events, n: int, dt: Any, steps: int | None) -> Tensor:
+    where = f"input {tag!r}"
+    if steps is None or not isinstance(dt, int | float):
+        raise RunError(where, "a list of events needs duration= or steps= and one dt")
+    time = torch.as_tensor(np.asarray(events.time, dtype=np.float64))
+    unit = torch.as_tensor(np.asarray(events.unit))
+    sample = torch.zeros_like(unit) if events.sample is None else torch.as_tensor(np.asarray(events.sample))
+    if not time.shape == unit.shape == sample.shape or time.ndim != 1:
+        raise RunError(where, "time, unit and sample must be lists of one length", got=f"{list(time.shape)}, {list(unit.shape)}, {list(sample.shape)}")
+    if unit.is_floating_point() or sample.is_floating_point():
+        raise RunError(where, "unit and sample must be whole numbers", got=f"{unit.dtype}, {sample.dtype}")
+    batch = events.batch or (int(sample.max()) + 1 if len(sample) else 1)
+    slot = torch.floor(time / dt + 0.5 + 1e-6).long()
+    for name, index, size in (("time", slot, steps), ("unit", unit, n), ("sample", sample, batch)):
+        bad = (index < 0) | (index >= size)
+        if bool(bad.any()) or bool(torch.isnan(time).any()):
+            raise RunError(f"{where}: {name}", f"must lie inside {size} {'slots' if name == 'time' else name + 's'}", got=f"{index[bad][0].item() if bad.any() else 'nan'}")
+    dense = torch.zeros(batch, steps, n, dtype=torch.float64)
+    return dense.index_put_((sample.long(), slot, unit.long()), torch.ones(len(slot), dtype=torch.float64), accumulate=True)
+
+
+def _pad(tag: str, samples: Sequence[Any], n: int) -> tuple[Tensor, Tensor]:
+    where = f"input {tag!r}"
+    tensors = [torch.as_tensor(np.asarray(s)) if not isinstance(s, Tensor) else s for s in samples]
+    if not tensors:
+        raise RunError(where, "an empty list", fix="Give at least one sample [time, unit].")
+    for i, t in enumerate(tensors):
+        if t.ndim != 2 or t.shape[1] != n:
+            raise RunError(f"{where}: sample {i}", f"must be [time, {n}]", got=f"shape {list(t.shape)}")
+    lengths = torch.tensor([t.shape[0] for t in tensors])
+    return torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True), lengths
+
+
+def _signal(spec: Spec, value: Any, n: int, dies: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    where = f"input {spec.tag!r}"
+    tensor = value if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))
+    if tensor.is_complex():
+        raise RunError(where, "must be real numbers", got=str(tensor.dtype))
+    if tensor.ndim not in (3, 4) or tensor.shape[-1] != n:
+        raise RunError(where, f"must be [batch, time, {n}] or [chip, batch, time, {n}]", got=f"shape {list(tensor.shape)}", fix="Add a batch axis: x[None]." if tensor.ndim == 2 else "")
+    if tensor.ndim == 4 and tensor.shape[0] not in (1, dies):
+        raise RunError(where, f"must have {dies} chips", got=str(tensor.shape[0]))
+    if tensor.numel() == 0:
+        raise RunError(where, "must not be empty", got=f"shape {list(tensor.shape)}")
+    if not bool(torch.isfinite(tensor).all()):
+        raise RunError(where, "must be finite", got="NaN or infinity")
+    if tensor.device != device:
+        raise RunError(where, f"must be on {device}, as the network", got=str(tensor.device), fix=f"Use x.to('{device}').")
+    tensor = tensor.to(dtype)
+    if spec.model.emits == "events":  # type: ignore[attr-defined]
+        bad = (tensor < 0) | (tensor != tensor.round())
+        if bool(bad.any()):
+            raise RunError(where, "must be counts of events: whole numbers, at least 0", got=f"{tensor[bad][0].item():g}", fix="Use ship.CurrentInput for levels.")
+    return tensor.permute(1, 0, 2).unsqueeze(1) if tensor.ndim == 3 else tensor.permute(2, 0, 1, 3)
+
+
+def _batch(where: str, specs: Mapping[str, Spec], signals: Mapping[str, Tensor], sim: Simulation, batch: int | None, reset: bool) -> int:
+    """One number of samples for inputs, swept parameters, the user's word, and the running state."""
+    if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int) or batch < 1):
+        raise RunError(f"{where}: batch", "must be a whole number, at least 1", got=repr(batch))
+    found = {f"input {tag!r}": s.shape[2] for tag, s in signals.items() if s.shape[2] > 1}
+    for tag, group in sim.groups.items():
+        for name, tensor in [*group.named_parameters(recurse=False), *group.named_buffers(recurse=False)]:
+            lead = group.lead_of(name, tensor)
+            if lead is not None and lead[1] > 1:
+                found[f"{group.spec.where}.{name}"] = lead[1]
+    if batch is not None:
+        found["batch="] = batch
+    if not reset and sim.lead is not None:
+        found["the running state"] = sim.lead[1]
+    sizes = set(found.values())
+    if len(sizes) > 1:
+        raise RunError(where, "the batch sizes differ", got=", ".join(f"{k} {v}" for k, v in found.items()))
+    return sizes.pop() if sizes else 1

@@ -1,0 +1,1 @@
+"""Models: one equation a file."""

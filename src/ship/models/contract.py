@@ -1,0 +1,238 @@
+"""The contract of a model: what it declares, and the pure functions that it is.
+
+Models see trailing axes only: ``[..., unit]``, or ``[..., pre, post]`` where each connection has state. Leading axes (chip,
+batch) broadcast. Functions touch only their arguments, have no data-dependent Python control flow and change nothing in place:
+the reference engine runs them as they stand, and a tracer can turn them into kernels.
+
+A slot k covers [t_k, t_k + dt). In it a neuron `receive`s the impulses that arrive at t_k, emits, then `advance`s over the slot.
+A synapse `receive`s the events that arrive at t_k, then `step`s over the slot. Monitors read between the two.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..errors import GraphError
+from ..parameters import FanIn, Kind, Port, Value, option, param
+from ..surrogate import FastSigmoid, Surrogate
+
+Units = Tensor  # [..., unit]
+Connections = Tensor  # [..., pre, post], or [..., unit] where the state lives on one side
+StateTuple = Any  # a NamedTuple of tensors
+Coeffs = Any  # a NamedTuple of tensors, or None
+
+
+class Bag:
+    """Tensors by name: the parameters ``p`` or the inputs ``x`` of a model."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.__dict__.update(values)
+
+    def __getattr__(self, name: str) -> Tensor:
+        raise AttributeError(f"no parameter or input named {name!r}; there are: {', '.join(self.__dict__)}")
+
+
+@dataclass(frozen=True)
+class Model(ABC):
+    """What all models share. A model class is abstract or final."""
+
+    ports: ClassVar[Mapping[str, Port]] = {}
+    states: ClassVar[Any] = ()
+    noise: ClassVar[Mapping[str, str]] = {}  # name -> "normal" or "uniform": inputs that the engine supplies, fresh in each slot
+
+    def discretise(self, p: Bag, dt: float) -> Coeffs:
+        """Everything that depends on ``dt`` (s): computed once per dt."""
+        return None
+
+
+@dataclass(frozen=True)
+class Source(Model):
+    """A group without presynaptic partners. Input groups get their signal from the run, in ``x.value``."""
+
+    emits: ClassVar[Kind] = "events"
+    external: ClassVar[bool] = False
+
+    @abstractmethod
+    def emit(self, state: StateTuple, x: Bag, p: Bag, c: Coeffs) -> tuple[Units, StateTuple]:
+        """The output of the slot, and the state at its end."""
+
+
+@dataclass(frozen=True)
+class Neuron(Model):
+    """A group of units with inputs on named ports and one output."""
+
+    emits: ClassVar[Kind] = "events"
+
+    @abstractmethod
+    def emit(self, state: StateTuple, jump: Units, p: Bag, c: Coeffs) -> tuple[Units, StateTuple]:
+        """What the neuron says at t_k. ``jump``: the sum of the impulses that arrive at t_k."""
+
+    @abstractmethod
+    def advance(self, state: StateTuple, x: Bag, p: Bag, c: Coeffs) -> StateTuple:
+        """From t_k to t_k + dt, under what the other ports and the noise bring (``x.charge``, ...)."""
+
+    def membrane(self, p: Bag) -> Tensor | None:
+        """Time constant (s) of a linear membrane, for ``drive="exact"``; None where there is none."""
+        return None
+
+
+class Spiking(NamedTuple):
+    """State of a spiking neuron with a dead time: its own, and the refractory clock."""
+
+    cell: StateTuple
+    wait: Units  # slots, refractory time still to run
+    held: Units  # whether the slot just ended was refractory
+
+
+@dataclass(frozen=True)
+class SpikingNeuron(Neuron):
+    """A neuron that emits 0 or 1. Comparison, refractoriness and winner-take-all are written once, here.
+
+    A model gives ``receive``, ``margin``, ``reset`` and ``evolve``. While refractory, the states declared ``held`` keep the value
+    that the reset gave them, and what arrives is lost, up to and including t_spike + t_ref (as in NEST).
+    """
+
+    t_ref: Value = param(0.0, unit="s", least=0.0, role="refractory time", gradient=False)
+    emit_order: str = option("before", choices=("before", "after"))
+    surrogate: Surrogate = option(FastSigmoid())
+    winner_take_all: bool = option(False, choices=(True, False))
+
+    @abstractmethod
+    def receive(self, state: StateTuple, jump: Units, p: Bag) -> StateTuple:
+        """Add the impulses that arrive at t_k."""
+
+    @abstractmethod
+    def margin(self, state: StateTuple, p: Bag) -> Units:
+        """How far above threshold the unit is; it spikes where this is at least 0."""
+
+    @abstractmethod
+    def reset(self, state: StateTuple, fired: Units, p: Bag) -> StateTuple:
+        """The state after the spikes in ``fired`` (bool, without gradient: one learns through the spike, not its reset)."""
+
+    @abstractmethod
+    def evolve(self, state: StateTuple, x: Bag, p: Bag, c: Coeffs) -> StateTuple:
+        """From t_k to t_k + dt, refractoriness aside."""
+
+    def emit(self, state: StateTuple, jump: Units, p: Bag, c: Coeffs) -> tuple[Units, StateTuple]:
+        return self.fire(self.arrive(state, jump, p), p)
+
+    def arrive(self, state: StateTuple, jump: Units, p: Bag) -> StateTuple:
+        """Impulses at t_k; lost on units that are refractory."""
+        if not isinstance(state, Spiking):
+            return self.receive(state, jump, p)
+        dead = state.held | (state.wait > HALF)
+        return state._replace(cell=self._hold(dead, state.cell, self.receive(state.cell, jump, p), every=True))
+
+    def fire(self, state: StateTuple, p: Bag) -> tuple[Units, StateTuple]:
+        """Compare, emit, reset, start the dead time."""
+        clocked = isinstance(state, Spiking)
+        cell = state.cell if clocked else state
+        margin = self.margin(cell, p)
+        spikes = self.surrogate(margin)
+        if clocked:
+            spikes = torch.where(state.held, torch.zeros_like(spikes), spikes)
+        if self.winner_take_all:
+            spikes = spikes * winner(spikes.detach(), margin.detach())
+        fired = spikes.detach() > 0
+        ended = fired.any(-1, keepdim=True).expand(fired.shape) if self.winner_take_all else fired
+        cell = self.reset(cell, ended, p)
+        if not clocked:
+            return spikes, cell
+        return spikes, Spiking(cell, torch.where(ended, p.ref_slots, state.wait), state.held)
+
+    def advance(self, state: StateTuple, x: Bag, p: Bag, c: Coeffs) -> StateTuple:
+        if not isinstance(state, Spiking):
+            return self.evolve(state, x, p, c)
+        # The clock counts slots, so that it is exact for any dt; half a slot of slack serves a clock carried over from another dt.
+        held = state.wait > HALF
+        cell = self._hold(held, state.cell, self.evolve(state.cell, x, p, c), every=False)
+        return Spiking(cell, (state.wait - 1).clamp(min=0.0), held)
+
+    def _hold(self, dead: Units, before: StateTuple, after: StateTuple, *, every: bool) -> StateTuple:
+        """``before`` where ``dead``, ``after`` elsewhere: for the states declared ``held``, or for every one."""
+        kept = [
+            torch.where(dead, b, a) if (every or state.held) else a
+            for b, a, state in zip(before, after, self.states, strict=True)
+        ]
+        return type(after)(*kept)
+
+
+HALF = 0.5 - 1e-4  # slots
+
+
+def winner(spikes: Units, margin: Units) -> Units:
+    """1 for the one unit that wins among those that would spike: the largest margin, the lowest index among equals."""
+    score = torch.where(spikes > 0, margin, torch.full_like(margin, -torch.inf))
+    best = score.max(-1, keepdim=True).values
+    tied = (score == best) & (spikes > 0)
+    first = tied & (tied.to(margin.dtype).cumsum(-1) == 1)
+    return first.to(margin.dtype)
+
+
+@dataclass(frozen=True)
+class Connection(Model):
+    """Anything with ``source`` and ``target``: synapses, one-to-one links, device arrays, dendrites.
+
+    ``step`` is pointwise. The engine gives it, by ``side``: ``post``, the weighted sums ``x.value [..., post]``; ``pre``, the
+    arrivals ``[..., pre]`` (and sums its output through the weights); ``connection``, ``[..., pre, post]`` (and sums over pre).
+    """
+
+    accepts: ClassVar[tuple[Kind, ...]] = ("events",)
+    one_to_one: ClassVar[bool] = False
+    weighted: ClassVar[bool] = True  # whether the engine applies ``weight``; if not, the model sees arrivals [..., pre, 1]
+
+    def emits_for(self, kind: Kind) -> Kind:
+        """The kind of the output, given the kind of the input."""
+        return "charge"
+
+    def receive(self, state: StateTuple, x: Bag, p: Bag, c: Coeffs) -> StateTuple:
+        """What arrives at t_k enters the state."""
+        return state
+
+    @abstractmethod
+    def step(self, state: StateTuple, x: Bag, p: Bag, c: Coeffs) -> tuple[Connections, StateTuple]:
+        """The output over the slot, and the state at its end."""
+
+
+@dataclass(frozen=True)
+class Synapse(Connection):
+    """A connection with a weight for each pair of units, ``[pre, post]``."""
+
+    weight: Value = param(FanIn(), unit="V", role="weight", per="connection")
+    side: str = option("post", choices=("post", "pre", "connection"))
+
+
+@dataclass(frozen=True)
+class Rule(Model):
+    """A local learning rule: changes the weight of the synapse that it is attached to, in each slot.
+
+    ``update`` is pointwise over ``[..., pre, post]``. It sees ``x.pre [..., pre, 1]`` on arrival and ``x.post [..., 1, post]`` at
+    emission in slot k, reads its traces before this slot's increments, and returns the change of weight for slot k + 1.
+    """
+
+    reduce: str = option("sum", choices=("sum", "mean"))
+    per_sample: bool = option(False, choices=(True, False))
+    w_min: Value = param(0.0, unit="V", gradient=False)
+    w_max: Value = param(1.0, unit="V", gradient=False)
+
+    @abstractmethod
+    def update(self, state: StateTuple, x: Bag, w: Connections, p: Bag, c: Coeffs) -> tuple[Connections, StateTuple]:
+        """The change of the weight, and the traces at t_k + dt."""
+
+
+def check_membrane(where: str, drive: str, membrane: Tensor | None) -> None:
+    """``drive="exact"`` needs a target with a linear membrane.
+
+    Raises:
+        GraphError: it has none.
+    """
+    if drive == "exact" and membrane is None:
+        raise GraphError(
+            where, "drive='exact' needs one target with a linear membrane", got="a target without", fix="Use drive='charge', the default."
+        )

@@ -1,0 +1,73 @@
+"""Adaptive exponential integrate-and-fire neuron (AdEx) with conductance inputs.
+
+``C dv/dt = g_L (E_L - v) + g_L D_T exp((v - v_T) / D_T) - w + g_e (E_e - v) + g_i (E_i - v)``
+``tau_w dw/dt = a (v - E_L) - w``; spike where v >= v_cut: v <- v_reset, w <- w + b.
+
+Over a slot, w is held in the equation of v and v in that of w; what is linear in v is then solved exactly and the exponential
+enters as a current at the value of the slot's start (exponential Euler, order 1 in dt): with ``G = g_L + g_e + g_i``,
+``v <- v_inf + (v - v_inf) exp(-dt G / C)``. The exponential's argument is clipped at ``(v_cut - v_T) / D_T``.
+
+Source: Brette & Gerstner, J. Neurophysiol. 94:3637 (2005), eqs. 2-4; the defaults are their table 1, threshold cut 0 V.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+
+from ...parameters import Port, State, Value, param
+from ..contract import Bag, SpikingNeuron, Units
+
+
+class AdExState(NamedTuple):
+    v: Units  # V
+    w: Units  # A, adaptation current
+
+
+class AdExCoeffs(NamedTuple):
+    rate: Units  # dt / C, s/F
+    keep: Units  # exp(-dt / tau_w)
+
+
+@dataclass(frozen=True)
+class AdEx(SpikingNeuron):
+    """Adaptive exponential neuron. In: conductances ``exc`` and ``inh`` (S), ``current`` (A). Out: events, 0 or 1."""
+
+    c_m: Value = param(281e-12, unit="F", above=0.0, role="capacitance")
+    g_leak: Value = param(30e-9, unit="S", above=0.0, role="conductance")
+    e_leak: Value = param(-70.6e-3, unit="V", role="voltage")
+    v_t: Value = param(-50.4e-3, unit="V", role="threshold")
+    delta_t: Value = param(2e-3, unit="V", above=0.0, role="voltage")
+    tau_w: Value = param(144e-3, unit="s", above=0.0, role="time constant")
+    a: Value = param(4e-9, unit="S", role="adaptation")
+    b: Value = param(80.5e-12, unit="A", role="adaptation")
+    v_cut: Value = param(0.0, unit="V", role="voltage")
+    v_reset: Value = param(-70.6e-3, unit="V", role="voltage")
+    e_exc: Value = param(0.0, unit="V", role="reversal potential")
+    e_inh: Value = param(-80e-3, unit="V", role="reversal potential")
+
+    ports = {"exc": Port("values", "S"), "inh": Port("values", "S"), "current": Port("values", "A")}
+    states = AdExState(v=State("e_leak", unit="V", held=True), w=State(0.0, unit="A"))  # type: ignore[arg-type]
+
+    def discretise(self, p: Bag, dt: float) -> AdExCoeffs:
+        return AdExCoeffs(dt / p.c_m, torch.exp(-dt / p.tau_w))
+
+    def receive(self, state: AdExState, jump: Units, p: Bag) -> AdExState:
+        return state
+
+    def margin(self, state: AdExState, p: Bag) -> Units:
+        return state.v - p.v_cut
+
+    def reset(self, state: AdExState, fired: Units, p: Bag) -> AdExState:
+        return AdExState(torch.where(fired, p.v_reset, state.v), torch.where(fired, state.w + p.b, state.w))
+
+    def evolve(self, state: AdExState, x: Bag, p: Bag, c: AdExCoeffs) -> AdExState:
+        v, w = state
+        upswing = torch.exp(torch.minimum((v - p.v_t) / p.delta_t, (p.v_cut - p.v_t) / p.delta_t))
+        g = p.g_leak + x.exc + x.inh
+        drive = p.g_leak * (p.e_leak + p.delta_t * upswing) - w + x.exc * p.e_exc + x.inh * p.e_inh + x.current
+        v_inf = drive / g
+        w_inf = p.a * (v - p.e_leak)
+        return AdExState(v_inf + (v - v_inf) * torch.exp(-c.rate * g), w_inf + (w - w_inf) * c.keep)

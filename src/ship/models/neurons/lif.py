@@ -1,0 +1,66 @@
+"""Leaky integrate-and-fire (LIF) neuron.
+
+``tau * dv/dt = v_rest - v + tau * i(t)``, ``i`` in V/s. In slot k:
+
+emit at t_k     1. impulses   ``v <- v + jump``
+                2. compare    ``spike = 1 where v >= v_th``
+                3. reset      ``v <- v_reset`` where it spiked
+advance         4. decay      ``v <- v_rest + (v - v_rest) * exp(-z)``, ``z = dt / tau``    exact for any dt
+                5. charge     ``v <- v + charge * (1 - exp(-z)) / z``                       exact for a current constant over the slot
+
+The refractory time is shared by all spiking neurons (`SpikingNeuron`).
+Source: Gerstner et al., *Neuronal Dynamics* (2014), sec. 1.3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ...parameters import Port, State, Value, param
+from ..contract import Bag, SpikingNeuron, Units
+from ..exact import spread
+
+
+class LIFState(NamedTuple):
+    v: Units  # V, membrane voltage
+
+
+class LIFCoeffs(NamedTuple):
+    decay: Units  # exp(-z), in (0, 1]
+    spread: Units  # (1 - exp(-z)) / z, in (0, 1]
+
+
+@dataclass(frozen=True)
+class LIF(SpikingNeuron):
+    """Leaky integrate-and-fire neuron. In: impulses (V) and charge (V per slot). Out: events, 0 or 1."""
+
+    tau: Value = param(20e-3, unit="s", above=0.0, role="time constant", infinite=True)
+    v_th: Value = param(1.0, unit="V", role="threshold")
+    v_rest: Value = param(0.0, unit="V", role="voltage")
+    v_reset: Value = param(0.0, unit="V", role="voltage")
+
+    ports = {"impulse": Port("events", "V"), "charge": Port("charge", "V")}
+    states = LIFState(v=State("v_rest", unit="V", held=True))  # type: ignore[arg-type]
+
+    def discretise(self, p: Bag, dt: float) -> LIFCoeffs:
+        z = dt / p.tau
+        return LIFCoeffs(torch.exp(-z), spread(z))
+
+    def receive(self, state: LIFState, jump: Units, p: Bag) -> LIFState:
+        return LIFState(state.v + jump)
+
+    def margin(self, state: LIFState, p: Bag) -> Units:
+        return state.v - p.v_th
+
+    def reset(self, state: LIFState, fired: Units, p: Bag) -> LIFState:
+        return LIFState(torch.where(fired, p.v_reset, state.v))
+
+    def evolve(self, state: LIFState, x: Bag, p: Bag, c: LIFCoeffs) -> LIFState:
+        return LIFState(p.v_rest + (state.v - p.v_rest) * c.decay + x.charge * c.spread)
+
+    def membrane(self, p: Bag) -> Tensor:
+        return p.tau

@@ -1,0 +1,38 @@
+"""LIF neuron with a white noise current, the same process at any time step.
+
+``tau dv = (v_rest - v) dt + tau i dt + sigma sqrt(2 tau) dW``: without threshold v has the standard deviation ``sigma`` and the
+autocorrelation ``sigma^2 exp(-|s| / tau)``. The exact update adds ``sigma sqrt(1 - exp(-2 z)) xi`` in each slot, xi standard normal.
+
+Source: Uhlenbeck & Ornstein, Phys. Rev. 36:823 (1930); Gillespie, Phys. Rev. E 54:2084 (1996), eq. 1.9.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+
+from ...parameters import Value, param
+from ..contract import Bag, Units
+from .lif import LIF, LIFCoeffs, LIFState
+
+
+class NoisyCoeffs(NamedTuple):
+    lif: LIFCoeffs
+    kick: Units  # V, standard deviation of the noise of one slot
+
+
+@dataclass(frozen=True)
+class NoisyLIF(LIF):
+    """LIF with current noise. In: impulses (V) and charge (V per slot). Out: events, 0 or 1."""
+
+    sigma: Value = param(0.1, unit="V", least=0.0, role="noise")
+
+    noise = {"xi": "normal"}
+
+    def discretise(self, p: Bag, dt: float) -> NoisyCoeffs:  # type: ignore[override]
+        return NoisyCoeffs(super().discretise(p, dt), p.sigma * torch.sqrt(-torch.expm1(-2 * dt / p.tau)))
+
+    def evolve(self, state: LIFState, x: Bag, p: Bag, c: NoisyCoeffs) -> LIFState:  # type: ignore[override]
+        return LIFState(super().evolve(state, x, p, c.lif).v + c.kick * x.xi)

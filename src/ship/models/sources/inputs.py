@@ -1,0 +1,31 @@
+"""Inputs: groups whose signal is given to the run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ...parameters import Kind
+from ..contract import Bag, Source, Units
+
+
+@dataclass(frozen=True)
+class SpikeInput(Source):
+    """Events given to the run, as counts per slot: ``[batch, time, unit]``."""
+
+    emits: ClassVar[Kind] = "events"
+    external: ClassVar[bool] = True
+
+    def emit(self, state: Any, x: Bag, p: Bag, c: Any) -> tuple[Units, Any]:
+        return x.value, state
+
+
+@dataclass(frozen=True)
+class CurrentInput(Source):
+    """A level given to the run and held over each slot: ``[batch, time, unit]``; into a membrane, in V/s."""
+
+    emits: ClassVar[Kind] = "values"
+    external: ClassVar[bool] = True
+
+    def emit(self, state: Any, x: Bag, p: Bag, c: Any) -> tuple[Units, Any]:
+        return x.value, state

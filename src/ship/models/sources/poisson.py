@@ -1,0 +1,34 @@
+"""Poisson source: in each slot, a number of events with mean ``rate * dt``, independent of all other slots.
+
+Counts may exceed 1, so any rate is right at any dt: Fano factor 1, ``P(0) = exp(-rate dt)``. Drawn by inversion from a uniform
+number that depends on seed, tag, chip, sample, trial and slot alone. Different chips see the same trains: sources are inputs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+from ...parameters import Kind, Value, param
+from ...random import poisson
+from ..contract import Bag, Source, Units
+
+
+class PoissonCoeffs(NamedTuple):
+    mean: Units  # expected events per slot
+
+
+@dataclass(frozen=True)
+class PoissonSource(Source):
+    """Poisson spike trains. Out: events (counts)."""
+
+    rate: Value = param(20.0, unit="Hz", least=0.0, role="rate", gradient=False)
+
+    emits: ClassVar[Kind] = "events"
+    noise = {"u": "uniform"}
+
+    def discretise(self, p: Bag, dt: float) -> PoissonCoeffs:
+        return PoissonCoeffs(p.rate * dt)
+
+    def emit(self, state: Any, x: Bag, p: Bag, c: PoissonCoeffs) -> tuple[Units, Any]:
+        return poisson(x.u, c.mean), state

@@ -1,0 +1,25 @@
+"""One-to-one link: unit j of the source acts on unit j of the target, scaled by ``gain``. Keeps the kind of its input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ...parameters import Kind, Value, param
+from ..contract import Bag, Connection, Units
+
+
+@dataclass(frozen=True)
+class Link(Connection):
+    """One-to-one link. In: any kind, as many units as the target has. Out: the same kind, times ``gain``."""
+
+    gain: Value = param(1.0, role="weight")
+
+    accepts: ClassVar[tuple[Kind, ...]] = ("events", "charge", "values")
+    one_to_one: ClassVar[bool] = True
+
+    def emits_for(self, kind: Kind) -> Kind:
+        return kind
+
+    def step(self, state: Any, x: Bag, p: Bag, c: Any) -> tuple[Units, Any]:
+        return x.value * p.gain, state

@@ -1,0 +1,131 @@
+"""Recording: what is kept of a run, and what a run returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from .errors import RunError, suggest
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `Network.monitor` was asked for."""
+
+    tag: str
+    name: str
+    every: int = 1
+    units: tuple[int, ...] | None = None
+    events: bool = False
+    detach: bool = True
+
+
+class EventRecord(NamedTuple):
+    """Spikes as events, one row each, in order of slots: int64 indices, counts, and times in seconds."""
+
+    chip: Tensor
+    sample: Tensor
+    slot: Tensor
+    unit: Tensor
+    count: Tensor
+    time: Tensor  # s, float64
+
+
+class Tap:
+    """Collects one variable of one group, slot by slot."""
+
+    def __init__(self, request: Request, lead: tuple[int, int]) -> None:
+        self.request, self.lead = request, lead
+        self.kept: list[Tensor] = []
+        self.slots: list[int] = []
+        self.offset = 0
+
+    def __call__(self, k: int, lookup: Callable[[str], Tensor]) -> None:
+        k += self.offset
+        if k % self.request.every:
+            return
+        value = lookup(self.request.name)
+        if self.request.units is not None and value.ndim:
+            value = value[..., list(self.request.units)]
+        if self.request.detach:
+            value = value.detach()
+        if self.request.events:
+            value = value.expand(*self.lead, value.shape[-1]).to_sparse()
+        elif self.request.units is not None:
+            value = value.clone()
+        self.kept.append(value)
+        self.slots.append(k)
+
+    def tensor(self, chips: bool) -> Tensor:
+        """``[batch, time, ...]``, with a chip axis in front where there is one."""
+        if not self.kept:
+            return torch.empty(0)
+        full = [v.expand(*self.lead, *v.shape[2:]) if v.ndim > 2 else v.expand(*self.lead, *(v.shape or (1,))) for v in self.kept]
+        stacked = torch.stack(full, dim=2)
+        return stacked if chips else stacked[0]
+
+    def events(self, times: Tensor) -> EventRecord:
+        rows, counts = [], []
+        for slot, value in zip(self.slots, self.kept, strict=True):
+            value = value.coalesce()
+            where = value.indices()
+            rows.append(torch.stack([where[0], where[1], torch.full_like(where[0], slot), where[2]]))
+            counts.append(value.values())
+        table = torch.cat(rows, 1) if rows else torch.empty(4, 0, dtype=torch.int64)
+        count = torch.cat(counts) if counts else torch.empty(0)
+        if self.request.units is not None:
+            table[3] = torch.tensor(self.request.units)[table[3]]
+        return EventRecord(table[0], table[1], table[2], table[3], count, times[table[2]])
+
+
+class Record:
+    """The variables recorded of one group, by name: ``records["hid"].v``."""
+
+    def __init__(self, values: Mapping[str, Any], axes: Mapping[str, tuple[str, ...]], times: Mapping[str, Tensor]) -> None:
+        self._values, self._axes, self._times = dict(values), dict(axes), dict(times)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self[name]
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._values:
+            raise RunError(f"records: {name!r}", "was not recorded", fix=suggest(name, self._values))
+        return self._values[name]
+
+    def time(self, name: str) -> Tensor:
+        """Times (s) of the recorded slots of a variable."""
+        return self._times[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __dir__(self) -> list[str]:
+        return [*self._values, "time", "to_xarray"]
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{k}: {list(v.shape) if isinstance(v, Tensor) else f'{len(v.slot)} events'}" for k, v in self._values.items())
+        return f"Record({shapes})"
+
+    def to_xarray(self) -> Any:
+        """All dense variables as an ``xarray.Dataset`` with named axes and times.
+
+        Raises:
+            RunError: xarray is not installed.
+        """
+        try:
+            import xarray
+        except ImportError as error:
+            raise RunError("to_xarray", "needs the package xarray", fix="Install it: pip install ship-snn[xarray]") from error
+        arrays = {}
+        for name, value in self._values.items():
+            if isinstance(value, Tensor):
+                axes = self._axes[name]
+                renamed = tuple(axis if axis in ("chip", "batch") else f"{axis}_{name}" for axis in axes)
+                arrays[name] = xarray.DataArray(value.cpu().numpy(), dims=renamed, coords={f"time_{name}": self._times[name].numpy()})
+        return xarray.Dataset(arrays)

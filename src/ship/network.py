@@ -1,0 +1,561 @@
+"""The network: an empty one, `add` groups, `init`, `run`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .clock import Programme, check_dt, timeline
+from .engine.reference import Simulation, SourceNode
+from .errors import GraphError, ParameterError, RunError, suggest
+from .group import Group, Spec, build_model
+from .inputs import Inputs, read_inputs
+from .models.contract import Connection, Model, Neuron, Rule
+from .monitor import Record, Request, Tap
+from .parameters import declared
+from .plan import Schedule, Wiring, emits_first, explain, schedule, wire
+
+CHUNK_BYTES = 64 * 2**20  # outputs held at a time, where no gradient keeps them all
+
+
+class GroupDict(nn.ModuleDict):
+    """Groups by tag. Any tag is allowed, also one that names a method of a module."""
+
+    def add(self, tag: str, group: Group) -> None:
+        self._modules[tag] = group
+
+
+class Network(nn.Module):
+    """A network of groups. ``add`` them, ``init``, ``run``; `DESIGN` in one class.
+
+    A `torch.nn.Module`: ``state_dict``, optimisers and ``.to(device)`` work as usual, and ``net(x)`` is ``net.run(x)``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.groups = GroupDict()
+        self._specs: dict[str, Spec] = {}
+        self._requests: list[Request] = []
+        self._settings: dict[str, Any] = {}
+        self._wiring: Wiring | None = None
+        self._plans: dict[float, Schedule] = {}
+        self._sim: Simulation | None = None
+        self._programme: Programme = ()
+        self._run_start = 0.0
+        self.records: dict[str, Record] = {}
+        self.lengths: Tensor | None = None
+
+    # -- building ----------------------------------------------------------------------------------------------------------
+
+    def add(
+        self,
+        model: type[Model],
+        tag: str,
+        *,
+        n: int | None = None,
+        source: str | Sequence[str] = (),
+        target: str | Sequence[str] = (),
+        port: str | None = None,
+        delay: Any = 0.0,
+        output: bool = False,
+        trainable: Sequence[str] | bool | None = None,
+        initial: Mapping[str, Any] | None = None,
+        rule: Rule | None = None,
+        **parameters: Any,
+    ) -> None:
+        """Add a group.
+
+        Args:
+            model: a model class, e.g. ``ship.LIF``.
+            tag: the group's name, unique in the network.
+            n: number of units; connections take it from their target.
+            source, target: tags of the groups that a connection joins; they may be added later.
+            port: the target's port, where the kind of signal does not decide.
+            delay: of a connection, s: a number, one per source unit, or ``[pre, post]``.
+            output: whether `run` returns this group's output.
+            trainable: names of parameters with a gradient; default: weights, and biases that are given. True: all that can be.
+            initial: initial values of states by name, as any parameter value.
+            rule: a learning rule for a synapse.
+            parameters: the model's parameters and options, see ``ship.describe(model)``.
+
+        Raises:
+            GraphError, ParameterError: what is wrong, where, and how to mend it.
+        """
+        where = f"Network.add({tag!r})"
+        if not isinstance(tag, str) or not tag or "." in tag or "/" in tag:
+            raise GraphError("Network.add", "a tag must be a word without '.' or '/'", got=repr(tag))
+        if tag in self._specs:
+            raise GraphError(where, "the tag is taken", fix=f"Tags: {', '.join(map(repr, self._specs))}.")
+        if not isinstance(model, type) or not issubclass(model, Model):
+            raise GraphError(where, "model must be a model class", got=repr(model), fix="E.g. net.add(ship.LIF, 'hid', n=100).")
+        self._specs[tag] = self._spec(
+            model, tag, n=n, source=source, target=target, port=port, delay=delay, output=output, trainable=trainable, initial=initial, rule=rule,
+            parameters=parameters,
+        )
+        self._forget()
+
+    def _spec(self, model: type[Model], tag: str, **given: Any) -> Spec:
+        where = f"{model.__name__} '{tag}'"
+        parameters = dict(given["parameters"])
+        if "emit" in parameters and issubclass(model, Neuron):
+            parameters["emit_order"] = parameters.pop("emit")
+        made = build_model(model, where, parameters)
+        n = given["n"]
+        if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
+            raise GraphError(f"{where}.n", "must be a whole number, at least 1", got=repr(n))
+        source, target = _tags(where, "source", given["source"]), _tags(where, "target", given["target"])
+        connects = issubclass(model, Connection)
+        for name, value in (("source", source), ("target", target), ("port", given["port"]), ("rule", given["rule"])):
+            if value and not connects:
+                raise GraphError(f"{where}.{name}", "belongs to a connection, not to a group of units", got=repr(value), fix="Add a synapse between the two.")
+        _check_delay(where, given["delay"], connects and bool(model.accepts if connects else ()))
+        rule = given["rule"]
+        if rule is not None and not isinstance(rule, Rule):
+            raise GraphError(f"{where}.rule", "must be a learning rule", got=repr(rule), fix="E.g. rule=ship.PairSTDP().")
+        if rule is not None and "weight" not in declared(model)[0]:
+            raise GraphError(f"{where}.rule", f"{model.__name__} has no weight that a rule could change")
+        if rule is not None and parameters.get("side", "post") != "post":
+            raise GraphError(f"{where}.side", "must be 'post' for a plastic synapse: its filter then follows the weight of each event", got=repr(parameters["side"]))
+        return Spec(
+            tag, made, parameters, n, source, target, given["port"], given["delay"], bool(given["output"]),
+            _trainable(where, model, given["trainable"], rule), dict(given["initial"] or {}), rule,
+        )
+
+    def set(self, tag: str, **parameters: Any) -> None:
+        """Change parameters of a group, as they would be given to `add`. The network must be initialised again.
+
+        Raises:
+            GraphError, ParameterError: as `add`.
+        """
+        old = self._known("Network.set", tag)
+        keywords = {k: parameters.pop(k) for k in ("n", "source", "target", "port", "delay", "output", "trainable", "initial", "rule") if k in parameters}
+        before = {
+            "n": old.n, "source": old.source, "target": old.target, "port": old.port, "delay": old.delay, "output": old.output,
+            "trainable": old.trainable, "initial": old.initial, "rule": old.rule,
+        }
+        self._specs[tag] = self._spec(type(old.model), tag, **(before | keywords), parameters=old.given | parameters)
+        self._forget()
+
+    def remove(self, tag: str) -> None:
+        """Take a group out, and nothing else: connections that name it must be removed or changed too."""
+        self._known("Network.remove", tag)
+        del self._specs[tag]
+        self._requests = [r for r in self._requests if r.tag != tag]
+        self._forget()
+
+    def _known(self, where: str, tag: str) -> Spec:
+        if tag not in self._specs:
+            raise GraphError(where, f"no group named {tag!r}", fix=suggest(str(tag), self._specs))
+        return self._specs[tag]
+
+    def _forget(self) -> None:
+        """After a change of structure nothing that `init` made is valid."""
+        self.groups = GroupDict()
+        self._wiring, self._sim, self._plans, self.records = None, None, {}, {}
+
+    @property
+    def tags(self) -> list[str]:
+        """The tags of all groups, in the order they were added."""
+        return list(self._specs)
+
+    def __getitem__(self, tag: str) -> Group:
+        self._known("Network", tag)
+        if tag not in self.groups:
+            self._ready("Network[...]")
+        group = self.groups[tag]
+        assert isinstance(group, Group)
+        return group
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return self.tags
+
+    def init(
+        self,
+        dt: float = 1e-3,
+        *,
+        seed: int = 0,
+        chips: int | Sequence[int] | None = None,
+        variation: bool = True,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ) -> None:
+        """Check everything, plan the schedule, draw the parameters.
+
+        Args:
+            dt: default time step, s.
+            seed: of all draws and noise.
+            chips: None: die 0, no chip axis; a number K: dies 0 to K - 1; a list: those dies. 1 keeps the axis.
+            variation: False gives every chip the nominal values.
+            dtype: float type, torch's default where left out.
+            device: where the tensors live.
+
+        Raises:
+            GraphError, ParameterError, RunError: before anything runs.
+        """
+        where = "Network.init"
+        if not self._specs:
+            raise GraphError(where, "the network is empty", fix="Add groups first, e.g. net.add(ship.LIF, 'hid', n=100).")
+        check_dt(where, dt)
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise RunError(f"{where}: seed", "must be a whole number, at least 0", got=repr(seed))
+        dies = _dies(where, chips)
+        dtype = dtype or torch.get_default_dtype()
+        if dtype not in (torch.float32, torch.float64):
+            raise RunError(f"{where}: dtype", "must be torch.float32 or torch.float64", got=str(dtype))
+        wiring = wire(self._specs, seed)
+        groups = GroupDict()
+        for tag in self._specs:
+            spec = self._specs[tag]
+            groups.add(tag, Group(spec, wiring.n[tag], wiring.n_pre[tag], seed, dies, variation, dtype))
+        if device is not None:
+            groups.to(device)
+        self._settings = {"dt": float(dt), "seed": seed, "chips": chips, "variation": variation, "dtype": dtype}
+        self.groups, self._wiring, self._plans, self.records = groups, wiring, {}, {}
+        self._sim = Simulation({tag: self[tag] for tag in self._specs}, wiring)
+        self._dry_run()
+
+    def _dry_run(self) -> None:
+        """Compute all coefficients once, so that what cannot be discretised says so now."""
+        assert self._sim is not None
+        with torch.no_grad():
+            for node in self._sim.nodes.values():
+                node.begin(self.dt, self._sim.clock)
+            self._sim.map(lambda t: t)
+            for node in self._sim.nodes.values():
+                node.dt = 0.0
+        self._plan(self.dt)
+
+    def _ready(self, where: str) -> Simulation:
+        if self._sim is None:
+            raise RunError(where, "the network is not initialised, or was changed since", fix="Call net.init(dt=...) first.")
+        return self._sim
+
+    def _plan(self, dt: float) -> Schedule:
+        if dt not in self._plans:
+            assert self._wiring is not None
+            self._plans[dt] = schedule(self._wiring, self._specs, dt)
+        return self._plans[dt]
+
+    @property
+    def dt(self) -> float:
+        """The default time step, s."""
+        self._ready("Network.dt")
+        return float(self._settings["dt"])
+
+    @property
+    def chips(self) -> int | None:
+        """The number of chips; None without a chip axis."""
+        chips = self._settings.get("chips")
+        return chips if chips is None or isinstance(chips, int) else len(chips)
+
+    def explain(self, dt: float | None = None) -> str:
+        """Call order, every delay, every inserted slot and why, for the default dt or another."""
+        self._ready("Network.explain")
+        assert self._wiring is not None
+        return explain(self._wiring, self._specs, self._plan(dt or self.dt), {tag: self[tag].notes for tag in self._specs})
+
+    def __repr__(self) -> str:
+        lines = [f"Network({len(self._specs)} groups" + (f", dt={self.dt:g} s" if self._sim else ", not initialised") + (f", {self.chips} chips" if self.chips else "") + ")"]
+        for spec in self._specs.values():
+            size = f"n={self._wiring.n[spec.tag]}" if self._wiring else (f"n={spec.n}" if spec.n else "")
+            arrow = f"{'+'.join(spec.source)} > {'+'.join(spec.target)}" if spec.source or spec.target else ""
+            lines.append(f"  {type(spec.model).__name__:18} {spec.tag!r:16} {size:8} {arrow}" + ("  output" if spec.output else ""))
+        return "\n".join(line.rstrip() for line in lines)
+
+    # -- watching ----------------------------------------------------------------------------------------------------------
+
+    def monitor(self, tag: str, *names: str, every: int = 1, units: Sequence[int] | None = None, events: bool = False, detach: bool = True) -> None:
+        """Record variables of a group in the runs to come: states, parameters, ``output``, ``margin`` (distance to threshold).
+
+        Args:
+            tag: the group.
+            names: what to record.
+            every: each n-th slot.
+            units: a subset of the last axis.
+            events: as an `EventRecord`, for spikes: memory in proportion to spikes.
+            detach: False keeps the graph of gradients.
+
+        Raises:
+            GraphError, RunError: unknown group or variable, illegal subset.
+        """
+        spec = self._known("Network.monitor", tag)
+        where = f"monitor of {spec.where}"
+        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+            raise RunError(f"{where}: every", "must be a whole number of slots, at least 1", got=repr(every))
+        if not names:
+            raise RunError(where, "needs the name of a variable", fix=suggest("", self._recordable(spec)))
+        for name in names:
+            if name not in self._recordable(spec):
+                raise RunError(where, f"{type(spec.model).__name__} has no variable {name!r}", fix=suggest(name, self._recordable(spec)))
+        if units is not None and spec.n is not None and any(not 0 <= u < spec.n for u in units):
+            raise RunError(f"{where}: units", f"must be from 0 to {spec.n - 1}", got=str([u for u in units if not 0 <= u < spec.n]))
+        chosen = None if units is None else tuple(int(u) for u in units)
+        self._requests = [r for r in self._requests if (r.tag, r.name) not in {(tag, n) for n in names}]
+        self._requests += [Request(tag, name, every, chosen, events, detach) for name in names]
+
+    def unmonitor(self, tag: str | None = None, *names: str) -> None:
+        """Stop recording: everything, a group, or some of its variables."""
+        if tag is not None:
+            self._known("Network.unmonitor", tag)
+        self._requests = [r for r in self._requests if not (tag in (None, r.tag) and (not names or r.name in names))]
+
+    def _recordable(self, spec: Spec) -> list[str]:
+        model = spec.model
+        names = ["output", *getattr(model.states, "_fields", ()), *declared(type(model))[0]]
+        if "t_ref" in names:
+            names += ["margin", "wait", "held"]
+        if spec.rule is not None:
+            names += [f"rule.{name}" for name in getattr(spec.rule.states, "_fields", ())]
+        return names
+
+    def timeline(self, tag: str | None = None) -> Tensor:
+        """Times (s, float64) of the slots of the last run: their starts; their ends for a group that emits after advancing."""
+        self._ready("Network.timeline")
+        times = timeline(self._programme, self._run_start)
+        if tag is not None and isinstance(self._known("Network.timeline", tag).model, Neuron) and not emits_first(self._specs[tag]):
+            times = times + torch.cat([torch.full((s.steps,), s.dt, dtype=torch.float64) for s in self._programme])
+        return times
+
+    # -- running -----------------------------------------------------------------------------------------------------------
+
+    def forward(self, x: Any = None, **options: Any) -> Any:
+        return self.run(x, **options)
+
+    def run(
+        self,
+        x: Any = None,
+        *,
+        dt: float | Sequence[tuple[float, int]] | None = None,
+        duration: float | None = None,
+        steps: int | None = None,
+        batch: int | None = None,
+        reset: bool = True,
+        reset_persistent: bool = False,
+        trial: int | None = None,
+        first_sample: int = 0,
+        detach: bool = True,
+    ) -> Any:
+        """Simulate.
+
+        Args:
+            x: the input: ``[batch, time, unit]`` or ``[chip, batch, time, unit]``; a list of ``[time, unit]``, padded with zeros;
+                `Events`; a dict of these by tag where there are several inputs; None where sources are autonomous.
+            dt: time step, s, or a programme ``[(dt, steps), ...]``; the default is that of `init`.
+            duration, steps: how long, in s or slots; taken from the input where left out, longer than it pads with zeros.
+            batch: number of samples where no input says it.
+            reset: start from the initial states; False continues where the last run ended.
+            reset_persistent: also set plastic weights back to those of `init`.
+            trial: of the noise; the default is the last one.
+            first_sample: global number of the batch's first sample, for noise.
+            detach: cut the graph of gradients at the end of the run, for the next one that continues.
+
+        Returns:
+            The output group's signal ``[batch, time, unit]`` (``[chip, batch, time, unit]`` with chips); a dict by tag where several
+            are outputs; None where none is.
+
+        Raises:
+            RunError: an input, duration or programme that does not fit; a run that would not fit into memory.
+        """
+        sim = self._ready("Network.run")
+        assert self._wiring is not None
+        given = read_inputs(x, self._specs, self._wiring.n, sim, dt=dt if dt is not None else self.dt, duration=duration, steps=steps, batch=batch, reset=reset,
+                            dies=len(next(iter(self._dies_of(sim)))), dtype=self._settings["dtype"])
+        self.lengths = given.lengths
+        for tag in self._specs:
+            self[tag].project_()
+        if reset or sim.lead is None:
+            if reset_persistent:
+                self._reset_persistent()
+            sim.reset(given.lead, sim.clock.trial if trial is None else trial, first_sample)
+        self._foresee(given)
+        return self._execute(sim, given, detach)
+
+    def _dies_of(self, sim: Simulation) -> list[list[int]]:
+        return [next(iter(sim.groups.values())).die_ids.tolist()]
+
+    def _reset_persistent(self) -> None:
+        for tag, spec in self._specs.items():
+            if spec.rule is not None:
+                group = self[tag]
+                weight = group.value("weight").detach()
+                plastic = group.plastic_weight
+                assert isinstance(plastic, Tensor)
+                group.plastic_weight = weight.expand(plastic.shape).clone() if weight.ndim == 4 else weight.expand_as(plastic).clone()
+
+    def _execute(self, sim: Simulation, given: Inputs, detach: bool) -> Any:
+        taps = [Tap(r, given.lead) for r in self._requests]
+        outs: dict[str, list[Tensor]] = {tag: [] for tag, spec in self._specs.items() if spec.output}
+        for tag, node in sim.nodes.items():
+            node.takes = [tap for tap in taps if tap.request.tag == tag]
+        self._programme, self._run_start = given.programme, sim.clock.time
+        offset = 0
+        try:
+            for segment in given.programme:
+                for tap in taps:
+                    tap.offset = offset
+                for tag, signal in given.signals.items():
+                    node = sim.nodes[tag]
+                    assert isinstance(node, SourceNode)
+                    node.signal = signal[offset : offset + segment.steps]
+
+                def collect(k0: int, n: int) -> None:
+                    for tag, kept in outs.items():
+                        trace = sim.nodes[tag].trace
+                        kept += [trace.at(k) for k in range(k0, k0 + n)]
+
+                sim.segment(segment, self._plan(segment.dt), self._chunk(given), collect)
+                offset += segment.steps
+        except BaseException:
+            # Ctrl-C or an error half-way: states and delay lines are of different slots, so the next run must start afresh.
+            sim.lead = None
+            raise
+        finally:
+            for node in sim.nodes.values():
+                node.takes = []
+                if isinstance(node, SourceNode):
+                    node.signal = None
+        self.records = self._collect(taps)
+        result = {tag: self._interface(kept, given.lead) for tag, kept in outs.items()}
+        if detach:
+            sim.detach()
+        return None if not result else (next(iter(result.values())) if len(result) == 1 else result)
+
+    def step(self, x: Any = None, *, detach: bool = True) -> Any:
+        """One slot of a closed loop: ``[batch, unit]`` in, ``[batch, unit]`` out, continuing from the last call.
+
+        Args:
+            x: the input of this slot, ``[batch, unit]`` (``[chip, batch, unit]``), or a dict by tag.
+            detach: False keeps the graph of gradients through the loop.
+        """
+        def widen(value: Any) -> Any:
+            return value.unsqueeze(-2) if isinstance(value, Tensor) else torch.as_tensor(value).unsqueeze(-2)
+
+        whole = None if x is None else ({k: widen(v) for k, v in x.items()} if isinstance(x, Mapping) else widen(x))
+        fresh = self._ready("Network.step").lead is None
+        out = self.run(whole, steps=1, reset=fresh, detach=detach)
+        if isinstance(out, dict):
+            return {tag: value.squeeze(-2) for tag, value in out.items()}
+        return None if out is None else out.squeeze(-2)
+
+    def reset(self) -> None:
+        """Forget the running state: the next `run` or `step` starts from the initial states."""
+        self._ready("Network.reset").lead = None
+
+    def _interface(self, kept: list[Tensor], lead: tuple[int, int]) -> Tensor:
+        if not kept:
+            raise RunError("Network.run", "nothing to return: the run has no slots")
+        stacked = torch.stack([k.expand(*lead, k.shape[-1]) for k in kept], dim=2)
+        return stacked if self.chips is not None else stacked[0]
+
+    def _collect(self, taps: list[Tap]) -> dict[str, Record]:
+        records: dict[str, Record] = {}
+        chips = self.chips is not None
+        for tag in dict.fromkeys(tap.request.tag for tap in taps):
+            times = self.timeline(tag)
+            mine = [tap for tap in taps if tap.request.tag == tag]
+            values = {t.request.name: t.events(times) if t.request.events else t.tensor(chips) for t in mine}
+            names = {name: (("chip",) if chips else ()) + ("batch", "time", "pre", "post")[: v.ndim - chips] if isinstance(v, Tensor) and v.ndim - chips == 4
+                     else (("chip",) if chips else ()) + ("batch", "time", "unit") for name, v in values.items()}
+            records[tag] = Record(values, names, {t.request.name: times[t.slots] for t in mine})
+        return records
+
+    def _chunk(self, given: Inputs) -> int:
+        """Slots held at a time."""
+        assert self._wiring is not None
+        units = sum(self._wiring.n.values())
+        return max(1, CHUNK_BYTES // max(1, units * given.lead[0] * given.lead[1] * 8))
+
+    def _foresee(self, given: Inputs) -> None:
+        """A run too large for memory is refused before it starts."""
+        available = _available_bytes()
+        if available is None:
+            return
+        assert self._wiring is not None
+        steps, (chips, batch) = sum(s.steps for s in given.programme), given.lead
+        size = 8 if self._settings["dtype"] == torch.float64 else 4
+        kept = sum(self._wiring.n[tag] for tag, spec in self._specs.items() if spec.output)
+        for r in self._requests:
+            if not r.events:
+                kept += (len(r.units) if r.units else self._wiring.n[r.tag]) / r.every * self._per_unit(r)
+        if torch.is_grad_enabled() and any(p.requires_grad for p in self.parameters()):
+            kept += 4 * sum(self._wiring.n.values())
+        need = kept * steps * chips * batch * size
+        if need > available:
+            raise RunError(
+                "Network.run", f"needs about {need / 2**30:.1f} GiB for {steps} slots x {chips} chips x {batch} samples", got=f"{available / 2**30:.1f} GiB free",
+                fix="Use a smaller batch, fewer monitors, every=, events=True, or torch.no_grad().",
+            )
+
+    def _per_unit(self, request: Request) -> int:
+        """States on connections count once for each pre unit."""
+        assert self._wiring is not None
+        on_connections = self[request.tag].side == "connection" and request.name != "output"
+        return self._wiring.n_pre[request.tag] if on_connections or request.name == "weight" else 1
+
+    # -- moving ------------------------------------------------------------------------------------------------------------
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Network:
+        super()._apply(fn, recurse)
+        if self._sim is not None and self._sim.lead is not None:
+            self._sim.map(fn)
+        for tag in self._specs if self._sim is not None else ():
+            self._settings["dtype"] = self[tag].dtype
+        return self
+
+
+def _tags(where: str, role: str, given: str | Sequence[str]) -> tuple[str, ...]:
+    tags = (given,) if isinstance(given, str) else tuple(given)
+    for tag in tags:
+        if not isinstance(tag, str):
+            raise GraphError(f"{where}.{role}", "must be a tag or a list of tags", got=repr(tag))
+    if len(set(tags)) != len(tags):
+        raise GraphError(f"{where}.{role}", "names a group twice", got=", ".join(tags))
+    return tags
+
+
+def _trainable(where: str, model: type[Model], asked: Any, rule: Rule | None) -> tuple[str, ...] | None:
+    if asked is None:
+        return None
+    parameters = declared(model)[0]
+    if isinstance(asked, bool):
+        return tuple(name for name, p in parameters.items() if p.gradient) if asked else ()
+    names = (asked,) if isinstance(asked, str) else tuple(asked)
+    for name in names:
+        if name == "delay":
+            raise ParameterError(f"{where}.delay", "has no gradient: a delay acts through whole slots", fix="Leave it out of trainable=.")
+        if name not in parameters:
+            raise ParameterError(f"{where}.trainable", f"{model.__name__} has no parameter {name!r}", fix=suggest(name, parameters))
+        if not parameters[name].gradient:
+            raise ParameterError(f"{where}.{name}", "has no gradient: it acts through whole slots or random counts", fix="Leave it out of trainable=.")
+        if rule is not None and name == "weight":
+            raise ParameterError(f"{where}.weight", "is changed by its rule and has no gradient", fix="Leave it out of trainable=, or leave rule= out.")
+    return names
+
+
+def _check_delay(where: str, delay: Any, allowed: bool) -> None:
+    if not allowed and not (isinstance(delay, int | float) and delay == 0):
+        raise GraphError(f"{where}.delay", "belongs to a connection with a source", got=repr(delay), fix="Give it to the synapse or link.")
+
+
+def _dies(where: str, chips: Any) -> list[int]:
+    if chips is None:
+        return [0]
+    if isinstance(chips, int) and not isinstance(chips, bool) and chips >= 1:
+        return list(range(chips))
+    dies = list(chips) if isinstance(chips, Sequence) and not isinstance(chips, str) else []
+    if not dies or any(isinstance(d, bool) or not isinstance(d, int) or d < 0 for d in dies) or len(set(dies)) != len(dies):
+        raise RunError(f"{where}: chips", "must be None, a number of chips, or a list of different die ids", got=repr(chips))
+    return dies
+
+
+def _available_bytes() -> int | None:
+    """Free physical memory, where the system says it."""
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+

@@ -1,0 +1,420 @@
+"""What a model declares (`param`, `option`, `State`, `Port`) and the values a user may give.
+
+A declaration is a dataclass field: its metadata carries unit, limits and role, by which mismatch, training, saving and fitting
+select. A value is a number, a tensor, an array, a distribution (an initial draw, shared by all chips), a `Varied` (a nominal
+with a frozen deviate per chip), or a callable given a shape and a generator.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import random
+from .errors import ParameterError, ShipError
+
+Kind = Literal["events", "charge", "values"]
+Where = Literal["unit", "pre", "post", "connection"]
+
+
+class Distribution(ABC):
+    """An initial draw of a nominal value, the same for all chips."""
+
+    @abstractmethod
+    def draw(self, key: int, shape: tuple[int, ...], attempt: int, chip: int = 0) -> Tensor:
+        """Values in float64, a function of (key, chip, flat index, attempt) only. For a weight, shape is [pre, post]."""
+
+
+def _finite(owner: object, **values: float) -> None:
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise ParameterError(f"{type(owner).__name__}.{name}", "must be finite", got=value)
+
+
+def _least(owner: object, least: float, **values: float) -> None:
+    for name, value in values.items():
+        if value < least:
+            raise ParameterError(f"{type(owner).__name__}.{name}", f"must be at least {least:g}", got=value)
+
+
+@dataclass(frozen=True)
+class Uniform(Distribution):
+    """Uniform on (low, high)."""
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        _finite(self, low=self.low, high=self.high)
+        if not self.low < self.high:
+            raise ParameterError("Uniform", "low must be below high", got=f"low={self.low}, high={self.high}")
+
+    def draw(self, key: int, shape: tuple[int, ...], attempt: int, chip: int = 0) -> Tensor:
+        return self.low + (self.high - self.low) * random.draw_uniform(key, chip, shape, attempt=attempt)
+
+
+@dataclass(frozen=True)
+class Normal(Distribution):
+    """Gaussian with a mean and a standard deviation."""
+
+    mean: float
+    std: float
+
+    def __post_init__(self) -> None:
+        _finite(self, mean=self.mean, std=self.std)
+        _least(self, 0.0, std=self.std)
+
+    def draw(self, key: int, shape: tuple[int, ...], attempt: int, chip: int = 0) -> Tensor:
+        return self.mean + self.std * random.draw_normal(key, chip, shape, attempt=attempt)
+
+
+@dataclass(frozen=True)
+class LogNormal(Distribution):
+    """``median * exp(sigma * xi)``; sigma is the standard deviation of the logarithm."""
+
+    median: float
+    sigma: float
+
+    def __post_init__(self) -> None:
+        _finite(self, median=self.median, sigma=self.sigma)
+        _least(self, 0.0, sigma=self.sigma)
+
+    def draw(self, key: int, shape: tuple[int, ...], attempt: int, chip: int = 0) -> Tensor:
+        return self.median * torch.exp(self.sigma * random.draw_normal(key, chip, shape, attempt=attempt))
+
+
+@dataclass(frozen=True)
+class FanIn(Distribution):
+    """Gaussian weights for n_pre inputs: mean ``mean / n_pre``, standard deviation ``std / sqrt(n_pre)``.
+
+    The default of every synapse. Sources at 50 Hz onto a LIF of 20 ms and 1 V then give a mean of ``mean`` and a standard
+    deviation of ``std / sqrt(2)`` volt (Campbell), whatever their number: neither silent nor saturated.
+    """
+
+    mean: float = 0.5
+    std: float = 1.0
+
+    def draw(self, key: int, shape: tuple[int, ...], attempt: int, chip: int = 0) -> Tensor:
+        n_pre = max(shape[0], 1) if len(shape) == 2 else 1
+        return self.mean / n_pre + self.std / math.sqrt(n_pre) * random.draw_normal(key, chip, shape, attempt=attempt)
+
+
+@dataclass(frozen=True)
+class Varied:
+    """A nominal value with variation from device to device: each chip has its own frozen deviates.
+
+    Args:
+        nominal: number, tensor, array or distribution; the part that can be trained.
+        d2d: standard deviation as a fraction of the nominal value.
+        d2d_abs: standard deviation in the parameter's unit.
+        c2c, c2c_abs: the same from cycle to cycle, legal where the model declares the event that draws anew.
+
+    Raises:
+        ParameterError: a negative spread, or a fraction of a nominal of zero.
+    """
+
+    nominal: Any
+    d2d: float = 0.0
+    d2d_abs: float = 0.0
+    c2c: float = 0.0
+    c2c_abs: float = 0.0
+
+    def __post_init__(self) -> None:
+        spreads = {"d2d": self.d2d, "d2d_abs": self.d2d_abs, "c2c": self.c2c, "c2c_abs": self.c2c_abs}
+        _finite(self, **spreads)
+        _least(self, 0.0, **spreads)
+        if isinstance(self.nominal, Varied):
+            raise ParameterError("Varied.nominal", "must not be Varied itself", fix="Give one Varied with both spreads.")
+
+
+class PerSample(NamedTuple):
+    """A value for each sample of the batch: ``[batch, ...]``."""
+
+    value: Tensor
+
+
+class PerChip(NamedTuple):
+    """A value for each chip: ``[chip, ...]``."""
+
+    value: Tensor
+
+
+def per_sample(value: Any) -> PerSample:
+    """Sweep a parameter over the batch: ``[batch]``, ``[batch, unit]`` or ``[batch, pre, post]``."""
+    return PerSample(to_tensor("per_sample", value))
+
+
+def per_chip(value: Any) -> PerChip:
+    """Give each chip its own value: ``[chip]``, ``[chip, unit]`` or ``[chip, pre, post]``."""
+    return PerChip(to_tensor("per_chip", value))
+
+
+Value = Any  # float | Tensor | np.ndarray | Distribution | Varied | PerSample | PerChip | Callable[[shape, generator], Tensor]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """Declaration of a parameter: default, unit, limits, role, and where it exists."""
+
+    default: Value
+    unit: str = ""
+    above: float | None = None
+    least: float | None = None
+    below: float | None = None
+    most: float | None = None
+    role: str = ""
+    per: Literal["unit", "connection"] = "unit"
+    gradient: bool = True
+    infinite: bool = False  # whether +inf is a legal value (a time constant of inf is a perfect integrator)
+
+    def inside(self, value: Tensor) -> Tensor:
+        """Where ``value`` keeps the limits; NaN never does."""
+        ok = ~torch.isnan(value) if self.infinite else torch.isfinite(value)
+        for limit, keeps in ((self.above, torch.gt), (self.least, torch.ge), (self.below, torch.lt), (self.most, torch.le)):
+            if limit is not None:
+                ok = ok & keeps(value, torch.tensor(limit, dtype=value.dtype))
+        return ok
+
+    @property
+    def rule(self) -> str:
+        """The limits in words: ``"must be above 0 s"``."""
+        unit = f" {self.unit}" if self.unit else ""
+        limits = {"above": self.above, "at least": self.least, "below": self.below, "at most": self.most}
+        words = [f"{word} {limit:g}{unit}" for word, limit in limits.items() if limit is not None]
+        return "must be " + (" and ".join(words) if words else "finite")
+
+    def project_(self, value: Tensor) -> None:
+        """Bring a trained value back inside its limits, in place."""
+        tiny = 1e-6 * (abs(self.default) if isinstance(self.default, int | float) and self.default else 1.0)
+        low = self.above + tiny if self.above is not None else self.least
+        high = self.below - tiny if self.below is not None else self.most
+        if low is not None or high is not None:
+            with torch.no_grad():
+                value.clamp_(min=low, max=high)
+
+
+def param(
+    default: Value,
+    *,
+    unit: str = "",
+    above: float | None = None,
+    least: float | None = None,
+    below: float | None = None,
+    most: float | None = None,
+    role: str = "",
+    per: Literal["unit", "connection"] = "unit",
+    gradient: bool = True,
+    infinite: bool = False,
+) -> Any:
+    """Declare a parameter of a model, as a dataclass field. See `Parameter`."""
+    declared = Parameter(default, unit, above, least, below, most, role, per, gradient, infinite)
+    return dataclasses.field(default=default, metadata={"ship": declared}, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Option:
+    """Declaration of a setting that is no tensor: its legal choices, where they can be listed."""
+
+    default: Any
+    choices: tuple[Any, ...] | None = None
+
+
+def option(default: Any, *, choices: tuple[Any, ...] | None = None) -> Any:
+    """Declare a setting of a model (a word, a flag, a surrogate), as a dataclass field."""
+    return dataclasses.field(default=default, metadata={"ship": Option(default, choices)}, kw_only=True)
+
+
+def declared(model: type) -> tuple[dict[str, Parameter], dict[str, Option]]:
+    """The parameters and the options that a model class declares, in order."""
+    fields = dataclasses.fields(model)
+    parameters = {f.name: f.metadata["ship"] for f in fields if isinstance(f.metadata.get("ship"), Parameter)}
+    options = {f.name: f.metadata["ship"] for f in fields if isinstance(f.metadata.get("ship"), Option)}
+    return parameters, options
+
+
+@dataclass(frozen=True)
+class State:
+    """Declaration of a state.
+
+    Args:
+        initial: a number, a truth value, or the name of a parameter.
+        unit: SI unit; ``"slot"`` marks a clock, converted when dt changes so that it keeps its seconds.
+        persistent: kept by a reset (plastic weights, wear), and saved.
+        on: where it lives; rules and per-connection models name ``pre``, ``post`` or ``connection``.
+        held: kept at its value while the neuron is refractory.
+    """
+
+    initial: float | bool | str = 0.0
+    unit: str = ""
+    persistent: bool = False
+    on: Where = "unit"
+    held: bool = False
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input of a model: the kind of signal it takes, and its unit."""
+
+    kind: Kind
+    unit: str = ""
+    about: str = ""
+
+
+def to_tensor(where: str, value: object) -> Tensor:
+    """A real tensor in float64 (or the tensor's own float type) from a number, sequence, array or tensor."""
+    try:
+        tensor = value if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ParameterError(where, "must be numbers", got=repr(value)) from error
+    if tensor.is_complex():
+        raise ParameterError(where, "must be real numbers", got=str(tensor.dtype))
+    return tensor if tensor.is_floating_point() else tensor.to(torch.float64)
+
+
+class Resolved(NamedTuple):
+    """A parameter with its tensors, before it becomes a `torch.nn.Parameter` or a buffer."""
+
+    nominal: Tensor  # trailing axes only, or [chip, 1, ...] / [1, batch, ...]
+    deviate: Tensor | None  # [chip, 1, ...], standard normal, frozen
+    spread: tuple[float, float]  # (d2d, d2d_abs), see `varied`
+    redrawn: int  # how many draws fell outside the limits
+
+
+MAX_REDRAWS = 100
+
+
+def resolve(
+    where: str, declaration: Parameter, value: Value, shape: tuple[int, ...], key: int, dies: Sequence[int], variation: bool
+) -> Resolved:
+    """Turn what a user gave into tensors, checked against shape and limits.
+
+    Args:
+        where: the name for errors, e.g. ``"LIF 'hid'.tau"``.
+        declaration: the parameter's declaration.
+        value: what the user gave.
+        shape: full trailing shape, ``(n,)`` or ``(pre, post)``.
+        key: of the counter-based draws.
+        dies: the die id of each chip.
+        variation: whether `Varied` deviates are drawn.
+
+    Raises:
+        ParameterError: wrong shape, NaN, out of limits, an illegal spread.
+    """
+    if isinstance(value, Varied):
+        return _resolve_varied(where, declaration, value, shape, key, dies, variation)
+    if isinstance(value, PerSample | PerChip):
+        name, lead = ("per_sample", 0) if isinstance(value, PerSample) else ("per_chip", 1)
+        tensor = value.value
+        if tensor.ndim == 0:
+            raise ParameterError(where, f"{name} needs a leading axis", got="a single number", fix="Give one value for each.")
+        if lead and tensor.shape[0] != len(dies):
+            raise ParameterError(
+                where, f"per_chip must have one value for each of {len(dies)} chips", got=f"{tensor.shape[0]}",
+                fix="Give as many values as chips in init(chips=...).",
+            )
+        _check_shape(where, tuple(tensor.shape[1:]), shape)
+        _check_limits(where, declaration, tensor)
+        trailing = tensor.shape[1:] if tensor.ndim > 1 else (1,)
+        axes = (tensor.shape[0], 1) if lead else (1, tensor.shape[0])
+        return Resolved(tensor.reshape(*axes, *trailing), None, (0.0, 0.0), 0)
+    if isinstance(value, Distribution):
+        tensor, redrawn = _redraw(where, declaration, lambda attempt: value.draw(key, shape, attempt))
+        return Resolved(tensor, None, (0.0, 0.0), redrawn)
+    if callable(value) and not isinstance(value, Tensor):
+        tensor = _call(where, value, shape, key)
+    else:
+        tensor = to_tensor(where, value)
+    _check_shape(where, tuple(tensor.shape), shape)
+    _check_limits(where, declaration, tensor)
+    if declaration.per == "connection":
+        tensor = tensor.expand(shape).clone()
+    return Resolved(tensor, None, (0.0, 0.0), 0)
+
+
+def _resolve_varied(
+    where: str, declaration: Parameter, value: Varied, shape: tuple[int, ...], key: int, dies: Sequence[int], variation: bool
+) -> Resolved:
+    if value.c2c or value.c2c_abs:
+        raise ParameterError(
+            where, "c2c needs a model that declares the event which draws anew (a write, a pulse)", got=f"c2c={value.c2c or value.c2c_abs}",
+            fix="Use d2d= or d2d_abs= for variation from device to device.",
+        )
+    nominal, _, _, redrawn = resolve(where, declaration, value.nominal, shape, key, dies, variation)
+    if value.d2d and bool((nominal == 0).all()):
+        raise ParameterError(where, "d2d is a fraction of the nominal value, which is zero", got=f"d2d={value.d2d}", fix="Use d2d_abs=, in the parameter's unit.")
+    if not variation or not (value.d2d or value.d2d_abs):
+        return Resolved(nominal, None, (0.0, 0.0), redrawn)
+    spread = (value.d2d, value.d2d_abs)
+    per_die = nominal.ndim > len(shape) and nominal.shape[0] == len(dies)
+
+    def deviate(c: int, die: int) -> tuple[Tensor, int]:
+        base = nominal[c if per_die else 0].double() if nominal.ndim > len(shape) else nominal.double()
+        # Stream 0 belongs to the nominal.
+        return _redraw(
+            where, declaration, lambda attempt: random.draw_normal(key, die + 1, shape, attempt=attempt), lambda xi: varied(base, xi, spread)
+        )
+
+    draws = [deviate(c, die) for c, die in enumerate(dies)]
+    return Resolved(nominal, torch.stack([xi for xi, _ in draws]).unsqueeze(1), spread, redrawn + sum(n for _, n in draws))
+
+
+def varied(nominal: Tensor, deviate: Tensor, spread: tuple[float, float]) -> Tensor:
+    """``nominal * (1 + d2d * xi) + d2d_abs * xi``: the fraction follows a nominal that is trained."""
+    return nominal * (1 + spread[0] * deviate) + spread[1] * deviate
+
+
+def _redraw(
+    where: str, declaration: Parameter, draw: Callable[[int], Tensor], becomes: Callable[[Tensor], Tensor] = lambda x: x
+) -> tuple[Tensor, int]:
+    """Draw until every value keeps the limits: whole attempts are drawn, so a value depends on its own index alone."""
+    value, count = draw(0), 0
+    for attempt in range(1, MAX_REDRAWS):
+        bad = ~declaration.inside(becomes(value)).expand(value.shape)
+        if not bool(bad.any()):
+            return value, count
+        count += int(bad.sum())
+        value = torch.where(bad, draw(attempt), value)
+    raise ParameterError(
+        where, f"{declaration.rule}, but {MAX_REDRAWS} draws in a row fell outside", got="the distribution given",
+        fix="Use a narrower spread or a distribution within the limits.",
+    )
+
+
+def _call(where: str, value: Callable[..., Any], shape: tuple[int, ...], key: int) -> Tensor:
+    generator = torch.Generator().manual_seed(key & 0x7FFF_FFFF_FFFF_FFFF)
+    try:
+        made = value(shape, generator)
+    except ShipError:
+        raise
+    except Exception as error:
+        raise ParameterError(
+            where, "the callable given failed", got=f"{type(error).__name__}: {error}", fix="It is called as f(shape, generator) and returns a tensor."
+        ) from error
+    return to_tensor(where, made)
+
+
+def _check_shape(where: str, got: tuple[int, ...], full: tuple[int, ...]) -> None:
+    """Trailing axes must equal those of the parameter, or be 1, or be absent."""
+    fits = len(got) <= len(full) and all(g in (1, f) for g, f in zip(reversed(got), reversed(full), strict=False))
+    if not fits:
+        names = "[pre, post]" if len(full) == 2 else "[unit]"
+        raise ParameterError(
+            where, f"must be one number or have the shape {names} = {list(full)}", got=f"shape {list(got)}",
+            fix="Use ship.per_sample(...) or ship.per_chip(...) for a leading axis.",
+        )
+
+
+def _check_limits(where: str, declaration: Parameter, value: Tensor) -> None:
+    bad = ~declaration.inside(value.detach())
+    if bool(bad.any()):
+        worst = cast(float, value.detach()[bad].flatten()[0].item())
+        nan = "must not be NaN" if math.isnan(worst) else declaration.rule
+        raise ParameterError(where, nan, got=f"{worst:g}" + (f" ({int(bad.sum())} of {value.numel()} values)" if value.numel() > 1 else ""))

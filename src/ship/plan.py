@@ -1,0 +1,297 @@
+"""From groups to a schedule: sizes, kinds of signal, ports, latencies, blocks, inserted slots. Pure functions.
+
+Every group has one operation per slot. An edge has a latency in slots between the operations of its ends: its delay, and one more
+where it brings charge, current or conductance to a neuron that emits before it advances (what flows during slot k is seen at t_{k+1}).
+Only loops whose latencies are all zero need an inserted slot. Nodes are numbered by sorted tags: insertion order cannot matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from . import graph
+from .clock import slots
+from .errors import GraphError, suggest
+from .group import Spec, delay_tensor
+from .models.contract import Connection, Neuron, Source, SpikingNeuron, Synapse
+from .parameters import Kind, Port
+
+
+class Wire(NamedTuple):
+    """One edge between groups, before time is cut into slots."""
+
+    source: str
+    target: str
+    role: str  # "signal": an output into a connection; "port": a connection into a port; "learning": a target's spikes into a rule
+    kind: Kind
+    port: str  # the target's port, "" for a signal
+    offset: int  # where the source's units start on the target's pre axis (signal), or the target's on the connection's (port)
+    width: int
+    delay: Tensor | None  # s, for a signal: [] or [pre, 1] or [1, post] or [pre, post] of this source's rows
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """Sizes, kinds and edges of a network: all that does not depend on dt."""
+
+    tags: tuple[str, ...]  # sorted
+    n: Mapping[str, int]
+    n_pre: Mapping[str, int]
+    kinds: Mapping[str, Kind]
+    wires: tuple[Wire, ...]
+
+
+class Block(NamedTuple):
+    """Groups that are executed together, in order. ``length``: slots of a slice; None: all time at once."""
+
+    tags: tuple[str, ...]
+    length: int | None
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The call order for one dt."""
+
+    dt: float
+    blocks: tuple[Block, ...]
+    latency: tuple[int, ...]  # slots, of each wire, the inserted ones included
+    inserted: frozenset[int]  # wires with an inserted slot
+    notes: tuple[str, ...] = field(default=())
+
+
+def wire(specs: Mapping[str, Spec], seed: int) -> Wiring:
+    """Check that groups fit together, and find sizes, kinds and edges.
+
+    Raises:
+        GraphError: unknown tags, sizes that do not match, kinds that no port takes.
+    """
+    tags = tuple(sorted(specs))
+    for tag in tags:
+        _check_tags(specs[tag], specs)
+    n = {tag: _size(tag, specs, ()) for tag in tags}
+    n_pre = {tag: sum(n[s] for s in specs[tag].source) for tag in tags}
+    kinds = {tag: _kind(tag, specs, ()) for tag in tags}
+    wires: list[Wire] = []
+    for tag in tags:
+        spec = specs[tag]
+        if isinstance(spec.model, Connection):
+            wires += _signals(spec, specs, n, n_pre, kinds, seed)
+            wires += _ports(spec, specs, n, kinds)
+    for tag in tags:
+        if specs[tag].rule is not None:
+            wires += [Wire(w.target, tag, "learning", "events", "", w.offset, w.width, None) for w in wires if w.source == tag and w.role == "port"]
+    return Wiring(tags, n, n_pre, kinds, tuple(wires))
+
+
+def _check_tags(spec: Spec, specs: Mapping[str, Spec]) -> None:
+    model = spec.model
+    for role, names in (("source", spec.source), ("target", spec.target)):
+        for name in names:
+            if name not in specs:
+                raise GraphError(f"{spec.where}.{role}", f"no group named {name!r}", fix=suggest(name, sorted(t for t in specs if t != spec.tag)))
+    if isinstance(model, Connection):
+        if model.accepts and not spec.source:
+            raise GraphError(spec.where, "needs a source", fix="Give source='TAG'.")
+        if not model.accepts and spec.source:
+            raise GraphError(f"{spec.where}.source", "takes its input through its ports", got=repr(spec.source[0]), fix=f"Add a synapse with target='{spec.tag}'.")
+        if model.one_to_one and not model.accepts and not spec.target:
+            raise GraphError(spec.where, "needs a target", fix="Give target='TAG'.")
+    for name in spec.target:
+        if not specs[name].model.ports:
+            what = type(specs[name].model).__name__
+            fix = f"Use source='{spec.tag}' when adding {name!r}." if isinstance(specs[name].model, Connection) else "Inputs and sources take no input."
+            raise GraphError(f"{spec.where}.target", f"{what} {name!r} has no input port", fix=fix)
+
+
+def _size(tag: str, specs: Mapping[str, Spec], seen: tuple[str, ...]) -> int:
+    spec = specs[tag]
+    if not isinstance(spec.model, Connection):
+        if spec.n is None:
+            raise GraphError(spec.where, "needs a number of units", fix="Give n=..., e.g. n=100.")
+        return spec.n
+    if tag in seen:
+        raise GraphError(spec.where, "its size depends on itself, through a loop of connections", got=" > ".join((*seen, tag)), fix="Give n= to one of them.")
+    by_target = sum(_size(t, specs, (*seen, tag)) for t in spec.target)
+    if spec.model.one_to_one:
+        by_source = sum(_size(s, specs, (*seen, tag)) for s in spec.source)
+        if spec.source and spec.target and by_source != by_target:
+            raise GraphError(spec.where, "is one-to-one: source and target must have the same number of units", got=f"{by_source} and {by_target}")
+        size = by_target or by_source
+    else:
+        size = by_target
+    if spec.n is not None and spec.target and spec.n != size:
+        raise GraphError(f"{spec.where}.n", f"must equal the units of its target, {size}", got=str(spec.n), fix="Leave n out.")
+    if not spec.target and spec.n is None and not spec.model.one_to_one:
+        raise GraphError(spec.where, "needs a target, or n= units of its own", fix="Give target='TAG' or n=...")
+    return size or spec.n or 0
+
+
+def _kind(tag: str, specs: Mapping[str, Spec], seen: tuple[str, ...]) -> Kind:
+    model = specs[tag].model
+    if isinstance(model, Source | Neuron):
+        return model.emits
+    assert isinstance(model, Connection)
+    if not model.accepts:
+        return model.emits_for("charge")
+    if tag in seen:
+        return "values"  # a loop of connections alone carries levels; a contradiction shows at a port
+    inputs = {_kind(s, specs, (*seen, tag)) for s in specs[tag].source}
+    where = specs[tag].where
+    if len(inputs) > 1:
+        raise GraphError(where, "its sources must emit the same kind of signal", got=" and ".join(sorted(inputs)), fix="Add one connection for each kind.")
+    kind = inputs.pop()
+    if kind not in model.accepts:
+        raise GraphError(where, f"takes {' or '.join(model.accepts)}", got=f"{kind} from {specs[tag].source[0]!r}", fix="Use WeightedSum or Link for graded signals.")
+    return model.emits_for(kind)
+
+
+def _signals(
+    spec: Spec, specs: Mapping[str, Spec], n: Mapping[str, int], n_pre: Mapping[str, int], kinds: Mapping[str, Kind], seed: int
+) -> list[Wire]:
+    one = isinstance(spec.model, Connection) and spec.model.one_to_one
+    delay = delay_tensor(spec, n_pre[spec.tag], 1 if one else n[spec.tag], seed)
+    if delay.ndim == 2 and delay.shape[1] > 1 and isinstance(spec.model, Synapse) and spec.model.side == "pre":
+        raise GraphError(f"{spec.where}.delay", "per connection needs the state on the other side", got="side='pre'", fix="Use side='post' or 'connection'.")
+    wires, offset = [], 0
+    for source in spec.source:
+        rows = delay if delay.ndim == 0 or delay.shape[0] == 1 else delay[offset : offset + n[source]]
+        wires.append(Wire(source, spec.tag, "signal", kinds[source], "", offset, n[source], rows))
+        offset += n[source]
+    return wires
+
+
+def _ports(spec: Spec, specs: Mapping[str, Spec], n: Mapping[str, int], kinds: Mapping[str, Kind]) -> list[Wire]:
+    wires, offset = [], 0
+    for target in spec.target:
+        port = _port(spec, specs[target], kinds[spec.tag])
+        wires.append(Wire(spec.tag, target, "port", kinds[spec.tag], port, offset, n[target], None))
+        offset += n[target]
+    return wires
+
+
+def _port(spec: Spec, target: Spec, kind: Kind) -> str:
+    ports: Mapping[str, Port] = target.model.ports
+    if spec.port is not None:
+        if spec.port not in ports:
+            raise GraphError(f"{spec.where}.port", f"{target.where} has no port {spec.port!r}", fix=suggest(spec.port, ports))
+        if (ports[spec.port].kind == "events") != (kind == "events"):
+            raise GraphError(f"{spec.where}.port", f"port {spec.port!r} of {target.where} takes {ports[spec.port].kind}", got=kind)
+        return spec.port
+    for wanted in {"events": ("events",), "charge": ("charge", "values"), "values": ("charge", "values")}[kind]:
+        found = [name for name, port in ports.items() if port.kind == wanted]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise GraphError(spec.where, f"{target.where} has several ports for {kind}", got=", ".join(found), fix="Name one with port='...'.")
+    raise GraphError(spec.where, f"{target.where} has no port that takes {kind}", got="ports " + ", ".join(f"{k} ({p.kind})" for k, p in ports.items()),
+                     fix="Use a synapse that emits charge, e.g. ExpSynapse." if kind == "events" else "Use another target.")
+
+
+def level_port(spec: Spec, target: Spec) -> str:
+    """The port of the target into which a bias flows.
+
+    Raises:
+        GraphError: no port, or several, take a level.
+    """
+    found = [name for name, port in target.model.ports.items() if port.kind != "events"]
+    if len(found) != 1:
+        raise GraphError(f"{spec.where}.bias", f"{target.where} must have one port for levels", got=", ".join(found) or "none", fix="Use a CurrentInput with port='...'.")
+    return found[0]
+
+
+def emits_first(spec: Spec) -> bool:
+    """Whether the group is a neuron that emits before it advances."""
+    model = spec.model
+    return isinstance(model, Neuron) and not (isinstance(model, SpikingNeuron) and model.emit_order == "after")
+
+
+def schedule(wiring: Wiring, specs: Mapping[str, Spec], dt: float) -> Schedule:
+    """The call order for one dt: blocks in topological order, slices, inserted slots."""
+    index = {tag: i for i, tag in enumerate(wiring.tags)}
+    latency: list[int] = []
+    notes: list[str] = []
+    for w in wiring.wires:
+        if w.role == "signal":
+            assert w.delay is not None
+            shortest = float(w.delay.min()) if w.delay.numel() else 0.0
+            latency.append(slots(shortest, dt))
+            notes += _rounding(w, dt)
+        else:
+            late = w.role == "learning" or (emits_first(specs[w.target]) and specs[w.target].model.ports[w.port].kind != "events")
+            latency.append(int(late))
+    instant = [i for i, (w, lat) in enumerate(zip(wiring.wires, latency, strict=True)) if lat == 0]
+    # An inserted slot changes least where a delay was declared that this dt rounds away; ports only if nothing else closes the loop.
+    arcs = [graph.Edge(index[wiring.wires[i].source], index[wiring.wires[i].target], 0, _cost(wiring.wires[i], dt)) for i in instant]
+    inserted = frozenset(instant[a] for a in graph.feedback_arcs(len(wiring.tags), arcs))
+    latency = [lat + (i in inserted) for i, lat in enumerate(latency)]
+    edges = [graph.Edge(index[w.source], index[w.target], lat, 1.0) for w, lat in zip(wiring.wires, latency, strict=True)]
+    blocks = []
+    for component in graph.components(len(wiring.tags), edges):
+        blocks.append(_block(component, edges, wiring.tags))
+    return Schedule(dt, tuple(blocks), tuple(latency), inserted, tuple(notes))
+
+
+def _cost(w: Wire, dt: float) -> float:
+    if w.role == "port":
+        return 2.0
+    assert w.delay is not None
+    return 1.0 - min(float(w.delay.min()) / dt, 0.5) if w.delay.numel() else 1.0
+
+
+def _rounding(w: Wire, dt: float) -> list[str]:
+    assert w.delay is not None
+    exact = w.delay / dt
+    error = (torch.floor(exact + 0.5 + 1e-6) - exact).abs().max().item() * dt if w.delay.numel() else 0.0
+    return [f"{w.source} -> {w.target}: delay rounded to whole slots, by at most {error:.3g} s"] if error > 1e-6 * dt else []
+
+
+def _block(component: list[int], edges: list[graph.Edge], tags: tuple[str, ...]) -> Block:
+    local = {node: i for i, node in enumerate(sorted(component))}
+    nodes = sorted(component)
+    inner = [graph.Edge(local[e.source], local[e.target], e.latency, e.weight) for e in edges if e.source in local and e.target in local]
+    length = graph.slice_length(len(nodes), inner)
+    before = [e for e in inner if length is None or e.latency < length]
+    return Block(tuple(tags[nodes[i]] for i in graph.topological(len(nodes), before)), length)
+
+
+def explain(wiring: Wiring, specs: Mapping[str, Spec], plan: Schedule, notes: Mapping[str, list[str]]) -> str:
+    """The schedule in words: call order, every delay in seconds, every inserted slot and why, the side of each filter."""
+    lines = [f"Schedule for dt = {plan.dt:g} s", "", "Call order"]
+    for i, block in enumerate(plan.blocks, 1):
+        how = "all time at once" if block.length is None else f"loop, slices of {block.length} slot{'s' if block.length > 1 else ''}"
+        lines.append(f"  {i:3}. {', '.join(block.tags)}  ({how})")
+    lines += ["", "Edges (source -> target: declared delay, effective latency)"]
+    for i, w in enumerate(wiring.wires):
+        lines.append("  " + _edge_line(w, i, plan))
+    lines += ["", "Inserted slots"]
+    for i in sorted(plan.inserted):
+        w = wiring.wires[i]
+        lines.append(f"  {w.source} -> {w.target}: one slot ({plan.dt:g} s), because every edge of its loop acts at once; cut where it changes least")
+    if not plan.inserted:
+        lines.append("  none: every latency is the declared delay")
+    sides = [f"  {tag}: {specs[tag].model.side}" for tag in wiring.tags if isinstance(specs[tag].model, Synapse) and specs[tag].model.states]  # type: ignore[attr-defined]
+    lines += ["", "State of each filter", *(sides or ["  no filters"])]
+    said = [f"  {note}" for note in plan.notes] + [f"  {specs[tag].where}: {note}" for tag in wiring.tags for note in notes.get(tag, [])]
+    if said:
+        lines += ["", "Notes", *said]
+    return "\n".join(lines)
+
+
+def _edge_line(w: Wire, i: int, plan: Schedule) -> str:
+    arrow = f"{w.source} -> {w.target}" + (f".{w.port}" if w.port else "")
+    if w.role == "learning":
+        return f"{arrow}: learning, end of slot"
+    if w.role == "port":
+        return f"{arrow}: {w.kind}, no delay" + (" + 1 inserted slot" if i in plan.inserted else "")
+    assert w.delay is not None
+    low, high = (float(w.delay.min()), float(w.delay.max())) if w.delay.numel() else (0.0, 0.0)
+    declared = f"{low:g} s" if low == high else f"{low:g} to {high:g} s"
+    fewest, most = slots(low, plan.dt), slots(high, plan.dt)
+    extra = 1 if i in plan.inserted else 0
+    effective = f"{(fewest + extra) * plan.dt:g} s" if fewest == most else f"{(fewest + extra) * plan.dt:g} to {(most + extra) * plan.dt:g} s"
+    return f"{arrow}: {w.kind}, {declared}, acts after {effective}" + (" (one slot inserted)" if extra else "")

@@ -1,0 +1,182 @@
+"""Surrogate gradients: a spike forward, a smooth pseudo-derivative backward.
+
+``x`` is the distance above threshold, in the neuron's unit. Forward: 1 where ``x >= 0``, else 0, exactly. Backward: ``derivative(x)``.
+Written as ``s + (g - g.detach())`` with ``g`` a primitive of the pseudo-derivative, so that it traces to pointwise operations.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from .errors import ParameterError
+
+
+@dataclass(frozen=True)
+class Surrogate(ABC):
+    """A spike function with a pseudo-derivative. All its numbers must be above zero."""
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+                raise ParameterError(f"{type(self).__name__}.{f.name}", "must be a finite number above 0", got=repr(value))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        s = (x >= 0).to(x.dtype)
+        g = self.primitive(x)
+        return s + (g - g.detach())
+
+    @abstractmethod
+    def primitive(self, x: Tensor) -> Tensor:
+        """A function whose derivative is the pseudo-derivative."""
+
+    @abstractmethod
+    def derivative(self, x: Tensor) -> Tensor:
+        """The pseudo-derivative."""
+
+
+@dataclass(frozen=True)
+class FastSigmoid(Surrogate):
+    """``1 / (slope |x| + 1)^2``; slope per unit of x. Source: Zenke & Ganguli, Neural Comput. 30:1514 (2018)."""
+
+    slope: float = 10.0
+
+    def primitive(self, x: Tensor) -> Tensor:
+        return x / (1 + self.slope * x.abs())
+
+    def derivative(self, x: Tensor) -> Tensor:
+        return (self.slope * x.abs() + 1) ** -2
+
+
+@dataclass(frozen=True)
+class Sigmoid(Surrogate):
+    """``slope s (1 - s)``, ``s`` the logistic function of ``slope x``."""
+
+    slope: float = 4.0
+
+    def primitive(self, x: Tensor) -> Tensor:
+        return torch.sigmoid(self.slope * x)
+
+    def derivative(self, x: Tensor) -> Tensor:
+        s = torch.sigmoid(self.slope * x)
+        return self.slope * s * (1 - s)
+
+
+@dataclass(frozen=True)
+class ATan(Surrogate):
+    """``slope / (2 (1 + (pi slope x / 2)^2))``. Source: Fang et al., ICCV (2021)."""
+
+    slope: float = 2.0
+
+    def primitive(self, x: Tensor) -> Tensor:
+        return torch.atan(math.pi / 2 * self.slope * x) / math.pi
+
+    def derivative(self, x: Tensor) -> Tensor:
+        return self.slope / 2 / (1 + (math.pi / 2 * self.slope * x) ** 2)
+
+
+@dataclass(frozen=True)
+class Triangle(Surrogate):
+    """``height max(0, 1 - |x| / width)``. Source: Bellec et al., NeurIPS (2018)."""
+
+    width: float = 1.0
+    height: float = 0.3
+
+    def primitive(self, x: Tensor) -> Tensor:
+        y = (x / self.width).clamp(-1, 1)
+        return self.height * self.width * (y - y * y.abs() / 2)
+
+    def derivative(self, x: Tensor) -> Tensor:
+        return self.height * (1 - x.abs() / self.width).clamp(min=0)
+
+
+@dataclass(frozen=True)
+class Rectangle(Surrogate):
+    """``1 / width`` where ``|x| < width / 2``. Source: Wu et al., Front. Neurosci. 12:331 (2018)."""
+
+    width: float = 1.0
+
+    def primitive(self, x: Tensor) -> Tensor:
+        half = self.width / 2
+        return torch.where(x.abs() < half, x / self.width, torch.zeros_like(x))
+
+    def derivative(self, x: Tensor) -> Tensor:
+        return (x.abs() < self.width / 2).to(x.dtype) / self.width
+
+
+@dataclass(frozen=True)
+class Gaussian(Surrogate):
+    """Normal density of standard deviation ``width``. Source: Yin et al., Nat. Mach. Intell. 3:905 (2021)."""
+
+    width: float = 0.5
+
+    def primitive(self, x: Tensor) -> Tensor:
+        return 0.5 * torch.erf(x / (self.width * math.sqrt(2)))
+
+    def derivative(self, x: Tensor) -> Tensor:
+        return torch.exp(-0.5 * (x / self.width) ** 2) / (self.width * math.sqrt(2 * math.pi))
+
+
+@dataclass(frozen=True)
+class Exponential(Surrogate):
+    """``height exp(-|x| / width)``. Source: Shrestha & Orchard, NeurIPS (2018), eq. 19."""
+
+    height: float = 1.0
+    width: float = 0.5
+
+    def primitive(self, x: Tensor) -> Tensor:
+        fall = -torch.expm1(-x.abs() / self.width)
+        return self.height * self.width * torch.where(x >= 0, fall, -fall)
+
+    def derivative(self, x: Tensor) -> Tensor:
+        return self.height * torch.exp(-x.abs() / self.width)
+
+
+@dataclass(frozen=True)
+class Tanh(Surrogate):
+    """``slope / 2 sech^2(slope x)``."""
+
+    slope: float = 2.0
+
+    def primitive(self, x: Tensor) -> Tensor:
+        return 0.5 * torch.tanh(self.slope * x)
+
+    def derivative(self, x: Tensor) -> Tensor:
+        return 0.5 * self.slope * (1 - torch.tanh(self.slope * x) ** 2)
+
+
+@dataclass(frozen=True)
+class SquaredSoftsign(Surrogate):
+    """``slope / (2 (1 + (slope x)^2)^(3/2))``: the algebraic sigmoid ``x / sqrt(1 + x^2)``."""
+
+    slope: float = 2.0
+
+    def primitive(self, x: Tensor) -> Tensor:
+        y = self.slope * x
+        return 0.5 * y / torch.sqrt(1 + y * y)
+
+    def derivative(self, x: Tensor) -> Tensor:
+        return 0.5 * self.slope * (1 + (self.slope * x) ** 2) ** -1.5
+
+
+@dataclass(frozen=True)
+class StraightThrough(Surrogate):
+    """``height`` everywhere. Source: Bengio et al., arXiv:1308.3432 (2013)."""
+
+    height: float = 1.0
+
+    def primitive(self, x: Tensor) -> Tensor:
+        return self.height * x
+
+    def derivative(self, x: Tensor) -> Tensor:
+        return torch.full_like(x, self.height)
+
+
+SURROGATES: dict[str, type[Surrogate]] = {
+    c.__name__: c for c in (ATan, Exponential, FastSigmoid, Gaussian, Rectangle, Sigmoid, SquaredSoftsign, StraightThrough, Tanh, Triangle)
+}
