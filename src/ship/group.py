@@ -73,6 +73,7 @@ class Group(nn.Module):
     """
 
     die_ids: Tensor
+    zero: Tensor
 
     def __init__(self, spec: Spec, n: int, n_pre: int, seed: int, dies: Sequence[int], variation: bool, dtype: torch.dtype) -> None:
         super().__init__()
@@ -82,6 +83,7 @@ class Group(nn.Module):
         self.spreads: dict[str, tuple[float, float]] = {}
         self.notes: list[str] = []
         self.frozen_bag: Bag | None = None
+        self.register_buffer("zero", torch.zeros((), dtype=dtype), persistent=False)  # carries float type and device
         self.register_buffer("die_ids", torch.tensor(list(dies), dtype=torch.int64))
         parts: list[tuple[str, Model]] = [("", self.model)]
         if spec.rule is not None:
@@ -237,10 +239,7 @@ class Group(nn.Module):
     @property
     def dtype(self) -> torch.dtype:
         """The float type of all tensors of the group."""
-        for name in self.declarations:
-            found: Tensor = getattr(self, name.replace(".", "/"))
-            return found.dtype
-        return torch.get_default_dtype()
+        return self.zero.dtype
 
     # -- plasticity --------------------------------------------------------------------------------------------------------
 

@@ -80,7 +80,7 @@ class Node:
 
     @property
     def like(self) -> Tensor:
-        return torch.zeros((), dtype=self.group.dtype, device=self.group.die_ids.device)
+        return self.group.zero
 
     def port(self, name: str, k: int) -> Tensor:
         """The sum of what arrives on a port in slot k, in the port's own kind."""
