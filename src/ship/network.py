@@ -18,6 +18,7 @@ from .models.contract import Connection, Model, Neuron, Rule
 from .monitor import Record, Request, Tap
 from .parameters import declared
 from .plan import Schedule, Wiring, emits_first, explain, schedule, wire
+from .snapshot import Snapshot, capture, restore
 
 CHUNK_BYTES = 64 * 2**20  # outputs held at a time, where no gradient keeps them all
 
@@ -495,6 +496,26 @@ class Network(nn.Module):
         assert self._wiring is not None
         on_connections = self[request.tag].side == "connection" and request.name != "output"
         return self._wiring.n_pre[request.tag] if on_connections or request.name == "weight" else 1
+
+    # -- keeping -----------------------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """The whole state: parameters, persistent and transient state, what is in flight, clocks, trial."""
+        return capture(self._ready("Network.snapshot"), self.state_dict())
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back to a snapshot of this network: it then continues bit for bit.
+
+        Raises:
+            RunError: it belongs to another network.
+        """
+        sim = self._ready("Network.restore")
+        own = restore(sim, snapshot)
+        try:
+            self.load_state_dict(own)
+        except RuntimeError as error:
+            sim.lead = None
+            raise RunError("snapshot", "does not belong to this network", got=str(error).splitlines()[0]) from error
 
     # -- moving ------------------------------------------------------------------------------------------------------------
 

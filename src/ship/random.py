@@ -10,9 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 
-import numpy as np
 import torch
-from scipy import special
 from torch import Tensor
 
 M32 = 0xFFFFFFFF
@@ -116,6 +114,9 @@ def poisson(u: Tensor, mean: Tensor) -> Tensor:
     rate = mean.to(torch.float64).expand(torch.broadcast_shapes(u.shape, mean.shape))
     x = u.to(torch.float64).expand(rate.shape)
     if bool((rate > SMALL_MEAN).any()):
+        import numpy as np  # scipy is slow to import, and large means are rare
+        from scipy import special
+
         found = np.ceil(special.pdtrik(x.cpu().numpy(), rate.clamp(min=1e-300).cpu().numpy()))
         lower = np.maximum(found - 1, 0)
         found = np.where(special.pdtr(lower, rate.cpu().numpy()) >= x.cpu().numpy(), lower, found)

@@ -1,0 +1,108 @@
+"""The whole state of a network in time, as tensors and plain values: it continues bit for bit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .engine.lines import Pending
+from .engine.reference import Clock, PlasticNode, Simulation
+from .errors import RunError
+from .models.contract import Spiking
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Tensors by name, and what is no tensor: clocks, arrival times, sizes. Made by ``net.snapshot()``."""
+
+    tensors: dict[str, Tensor]
+    meta: dict[str, Any]
+
+
+def capture(sim: Simulation, state_dict: dict[str, Tensor]) -> Snapshot:
+    """Everything that the next slot depends on."""
+    tensors = {f"net/{name}": value.detach().clone() for name, value in state_dict.items()}
+    meta: dict[str, Any] = {"lead": None if sim.lead is None else list(sim.lead)}
+    if sim.lead is None:
+        return Snapshot(tensors, meta)
+    meta["clock"] = [sim.clock.time, sim.clock.slot, sim.clock.trial, sim.clock.first_sample]
+    meta["dt"] = {tag: node.dt for tag, node in sim.nodes.items()}
+    for tag, node in sim.nodes.items():
+        _put(tensors, f"run/{tag}/state", node.state)
+        if isinstance(node, PlasticNode):
+            _put(tensors, f"run/{tag}/rule", node.rule_state)
+            tensors[f"run/{tag}/weight"] = node.weight.detach().clone()
+    meta["pending"] = []
+    for i, (_, line) in enumerate(sim.lines):
+        for item in line.pending:
+            name = f"flight/{len(meta['pending'])}"
+            meta["pending"].append([i, item.arrival, item.width])
+            tensors[name] = item.value.detach().clone()
+    return Snapshot(tensors, meta)
+
+
+def restore(sim: Simulation, snapshot: Snapshot) -> dict[str, Tensor]:
+    """Put a running state back; returns the network's own tensors.
+
+    Raises:
+        RunError: it belongs to another network, or is incomplete.
+    """
+    tensors, meta = snapshot.tensors, snapshot.meta
+    own = {name.removeprefix("net/"): value for name, value in tensors.items() if name.startswith("net/")}
+    try:
+        _restore_run(sim, tensors, meta)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        sim.lead = None
+        raise RunError("snapshot", "does not belong to this network", got=f"{type(error).__name__}: {error}") from error
+    return own
+
+
+def _restore_run(sim: Simulation, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+    if meta["lead"] is None:
+        sim.lead = None
+        return
+    chips, batch = (int(v) for v in meta["lead"])
+    if chips != len(next(iter(sim.groups.values())).die_ids):
+        raise ValueError(f"it has {chips} chips")
+    sim.reset((chips, batch))
+    time, slot, trial, first = meta["clock"]
+    sim.clock = Clock(float(time), int(slot), int(trial), int(first))
+    for tag, node in sim.nodes.items():
+        node.dt = float(meta["dt"][tag])
+        node.state = _get(tensors, f"run/{tag}/state", node.state)
+        if isinstance(node, PlasticNode):
+            node.rule_state = _get(tensors, f"run/{tag}/rule", node.rule_state)
+            node.now = _like(node.weight, tensors[f"run/{tag}/weight"], f"run/{tag}/weight")
+    for j, (i, arrival, width) in enumerate(meta["pending"]):
+        value = tensors[f"flight/{j}"].to(sim.groups[next(iter(sim.groups))].zero.device)
+        sim.lines[int(i)][1].pending.append(Pending(float(arrival), float(width), value))
+
+
+def _put(tensors: dict[str, Tensor], name: str, state: Any) -> None:
+    for key, value in _flat(state).items():
+        tensors[f"{name}/{key}"] = value.detach().clone().contiguous()
+
+
+def _flat(state: Any) -> dict[str, Tensor]:
+    if isinstance(state, Spiking):
+        return _flat(state.cell) | {"wait": state.wait, "held": state.held}
+    return dict(zip(state._fields, state, strict=True)) if state else {}
+
+
+def _get(tensors: dict[str, Tensor], name: str, like: Any) -> Any:
+    if isinstance(like, Spiking):
+        parts = {key: _like(getattr(like, key), tensors[f"{name}/{key}"], name) for key in ("wait", "held")}
+        return Spiking(_get(tensors, name, like.cell), parts["wait"], parts["held"])
+    if not like:
+        return like
+    return type(like)(*(_like(value, tensors[f"{name}/{key}"], f"{name}/{key}") for key, value in zip(like._fields, like, strict=True)))
+
+
+def _like(like: Tensor, value: Tensor, name: str) -> Tensor:
+    torch.broadcast_shapes(like.shape, value.shape)
+    if like.dtype != value.dtype or like.shape[-1] != value.shape[-1]:
+        raise ValueError(f"{name} is {list(value.shape)} {value.dtype}, not {list(like.shape)} {like.dtype}")
+    return value.to(like.device)

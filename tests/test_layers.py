@@ -1,0 +1,94 @@
+"""The direction of imports, the weight of `import ship`, and a complete `__all__`."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ship
+
+ROOT = Path(ship.__file__).parent
+LAYERS = [
+    {"errors", "surrogate"},
+    {"random", "parameters", "clock", "graph"},
+    {"models"},
+    {"group", "plan"},
+    {"engine"},
+    {"inputs", "monitor", "network", "snapshot"},
+    {"train", "data", "plot", "files"},
+    {"demo", "cli"},
+]
+
+
+def layer(name):
+    found = [i for i, names in enumerate(LAYERS) if name in names]
+    assert found, f"module ship.{name} is in no layer: add it to LAYERS, at the lowest level that it needs"
+    return found[0]
+
+
+def module_name(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return tuple(p for p in parts if p != "__init__")
+
+
+def imports(path):
+    """The modules of ship, as tuples of names, that a file imports."""
+    here = module_name(path)
+    package = here if path.name == "__init__.py" else here[:-1]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.ImportFrom) or not node.level:
+            assert not (isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ship")), "use relative imports"
+            continue
+        base = package[: len(package) - node.level + 1] + tuple((node.module or "").split(".") if node.module else ())
+        for alias in node.names:
+            whole = (*base, alias.name)
+            is_module = (ROOT.joinpath(*whole).with_suffix(".py")).exists() or ROOT.joinpath(*whole).is_dir()
+            found.add(whole if is_module else base)
+    return {f for f in found if f}
+
+
+FILES = [p for p in ROOT.rglob("*.py") if p != ROOT / "__init__.py"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: "/".join(p.relative_to(ROOT).parts))
+def test_imports_point_downwards(path):
+    own = layer(module_name(path)[0])
+    for target in imports(path):
+        assert layer(target[0]) <= own, f"{path.name} imports {'.'.join(target)}, which lies above it"
+
+
+def test_no_import_cycles():
+    graph = {module_name(p): imports(p) for p in FILES}
+    done, path = set(), []
+
+    def visit(node):
+        assert node not in path, f"import cycle: {[*path[path.index(node):], node]}"
+        if node in done:
+            return
+        path.append(node)
+        for after in sorted(graph.get(node, ())):
+            visit(after)
+        path.pop()
+        done.add(node)
+
+    for node in sorted(graph):
+        visit(node)
+
+
+def test_import_is_light():
+    """Nothing is drawn, nothing heavy is loaded beyond what torch itself loads."""
+    code = (
+        "import sys, torch; before = set(sys.modules); import ship; new = {m.split('.')[0] for m in set(sys.modules) - before};"
+        "print(' '.join(sorted(new & {'matplotlib', 'sklearn', 'typer', 'rich', 'tqdm', 'numba', 'pandas', 'xarray', 'scipy'})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_all_is_complete():
+    public = {name for name, value in vars(ship).items() if not name.startswith("_") and not isinstance(value, type(sys))}
+    assert set(ship.__all__) == public
+    assert sorted(ship.__all__) == list(ship.__all__)
