@@ -1,0 +1,311 @@
+"""Training with PyTorch: `Trainer.fit` over any iterable of batches. A plain loop over ``net(x)`` works just as well."""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import FileError, GraphError, RunError
+from ..files import read, write
+from ..network import Network
+from .losses import RateBounds, cross_entropy
+from .metrics import ConfusionMatrix
+from .readout import Max, Readout
+
+Batch = Sequence[Any]  # (x, labels) or (x, labels, lengths)
+
+
+@dataclass
+class History:
+    """Numbers of each epoch."""
+
+    loss: list[float] = field(default_factory=list)
+    accuracy: list[float] = field(default_factory=list)
+    validation_accuracy: list[float] = field(default_factory=list)
+    rate: list[float] = field(default_factory=list)  # learning rate
+
+    def __len__(self) -> int:
+        return len(self.loss)
+
+
+class Trainer:
+    """Trains a network's parameters on labelled batches.
+
+    Args:
+        net: an initialised network with one output.
+        optimizer: over ``net.parameters()``; Adam with ``lr`` where left out.
+        lr: learning rate of the default optimiser.
+        readout: from output to scores.
+        loss: ``loss(scores, labels)``.
+        regularisers: penalties on spiking groups, see `RateBounds`.
+        schedule: a PyTorch learning-rate scheduler, stepped once an epoch.
+        clip: largest norm of the gradient; None for no clipping.
+        truncate: slots after which back-propagation in time is cut, for long runs; None for none.
+        n_classes: for the confusion matrix; the output's size where left out.
+
+    Raises:
+        GraphError: not one output, or nothing to train.
+    """
+
+    def __init__(
+        self,
+        net: Network,
+        *,
+        optimizer: torch.optim.Optimizer | None = None,
+        lr: float = 2e-3,
+        readout: Readout = Max(tail=1),
+        loss: Callable[[Tensor, Tensor], Tensor] = cross_entropy,
+        regularisers: Sequence[RateBounds] = (),
+        schedule: Any = None,
+        clip: float | None = None,
+        truncate: int | None = None,
+        n_classes: int | None = None,
+    ) -> None:
+        outputs = [tag for tag in net.tags if net._specs[tag].output]
+        if len(outputs) != 1:
+            raise GraphError("Trainer", "needs a network with one output", got=f"{len(outputs)}", fix="Give output=True to the readout group.")
+        parameters = [p for p in net.parameters() if p.requires_grad]
+        if not parameters:
+            raise GraphError("Trainer", "has nothing to train", fix="Call net.init first; check trainable=.")
+        if optimizer is not None:
+            mine, theirs = {id(p) for p in parameters}, {id(p) for g in optimizer.param_groups for p in g["params"]}
+            if not theirs & mine:
+                raise GraphError("Trainer.optimizer", "holds no parameter of this network", fix="Make it after net.init: init draws new tensors.")
+        if truncate is not None and truncate < 1:
+            raise RunError("Trainer.truncate", "must be at least 1 slot", got=str(truncate))
+        self.net, self.readout, self.loss = net, readout, loss
+        self.optimizer = optimizer or torch.optim.Adam(parameters, lr=lr)
+        self.regularisers, self.schedule, self.clip, self.truncate = tuple(regularisers), schedule, clip, truncate
+        self.n_classes = n_classes or net[outputs[0]].n
+        self.history = History()
+        self.epoch = 0
+        self.trial = 0
+        self._best: dict[str, Tensor] | None = None
+        self._best_score, self._since_best = -math.inf, 0
+
+    # -- one batch ---------------------------------------------------------------------------------------------------------
+
+    def _unpack(self, batch: Batch) -> tuple[Any, Tensor, Tensor | None]:
+        if not isinstance(batch, list | tuple) or len(batch) not in (2, 3):
+            raise RunError("Trainer", "batches must be (x, labels) or (x, labels, lengths)", got=type(batch).__name__)
+        x, labels = batch[0], torch.as_tensor(batch[1])
+        return x, labels.to(self.net[self.net.tags[0]].zero.device), (batch[2] if len(batch) == 3 else None)
+
+    def scores(self, x: Any, lengths: Tensor | None = None) -> Tensor:
+        """Run the network on an input and read its output: ``[..., batch, class]``."""
+        return self.readout(self._run(x), self._lengths(lengths))
+
+    def _lengths(self, lengths: Tensor | None) -> Tensor | None:
+        return lengths if lengths is not None else self.net.lengths
+
+    def _run(self, x: Any, **options: Any) -> Tensor:
+        steps = _steps(x)
+        out = self.net.run(x, steps=None if steps is None else steps + self.readout.tail, trial=self.trial, **options)
+        assert isinstance(out, Tensor)
+        return out
+
+    def _train_batch(self, batch: Batch) -> tuple[float, Tensor, Tensor]:
+        x, labels, lengths = self._unpack(batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.truncate is None:
+            scores = self.readout(self._run(x), self._lengths(lengths))
+            loss = self.loss(scores, labels) + self._penalty()
+            loss.backward()  # type: ignore[no-untyped-call]
+            total = float(loss.detach())
+        else:
+            total, scores = self._truncated(x, labels)
+        if self.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.clip)
+        if not math.isfinite(total):
+            raise RunError("Trainer", "the loss is not finite", got=str(total), fix="Lower the learning rate, clip gradients, or check the input.")
+        self.optimizer.step()
+        return total, labels, scores.detach().argmax(-1)
+
+    def _truncated(self, x: Tensor, labels: Tensor) -> tuple[float, Tensor]:
+        """Pieces of ``truncate`` slots: each is read and trained by itself, with the state carried over without its graph."""
+        assert self.truncate is not None
+        if not isinstance(x, Tensor):
+            raise RunError("Trainer.truncate", "needs inputs as tensors", got=type(x).__name__)
+        pieces = x.split(self.truncate, dim=-2)
+        total, outs = 0.0, []
+        for i, piece in enumerate(pieces):
+            extra = self.readout.tail if i == len(pieces) - 1 else 0
+            out = self.net.run(piece, steps=piece.shape[-2] + extra, reset=i == 0, trial=self.trial)
+            loss = (self.loss(self.readout(out), labels) + self._penalty()) / len(pieces)
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += float(loss.detach())
+            outs.append(out.detach())
+        return total, self.readout(torch.cat(outs, -2))
+
+    def _penalty(self) -> Tensor:
+        total = self.net[self.net.tags[0]].zero
+        for regulariser in self.regularisers:
+            total = total + regulariser(self.net.records[regulariser.tag].output, self.net.dt)
+        return total
+
+    # -- epochs ------------------------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        batches: Iterable[Batch],
+        *,
+        epochs: int,
+        validation: Iterable[Batch] | None = None,
+        patience: int | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        progress: bool = True,
+    ) -> History:
+        """Train until ``epochs`` epochs are done in all, also over several calls and after `resume`.
+
+        Args:
+            batches: an iterable of ``(x, labels)`` or ``(x, labels, lengths)``; its ``set_epoch(epoch)`` is called if it has one.
+            epochs: the epoch to train up to.
+            validation: batches for the validation accuracy of each epoch.
+            patience: stop when that many epochs in a row bring no better validation accuracy, and go back to the best.
+            checkpoint: a file written after each epoch, for `resume`.
+            progress: draw a progress bar.
+
+        Returns:
+            The history, one entry an epoch.
+        """
+        if patience is not None and validation is None:
+            raise RunError("Trainer.fit: patience", "needs validation batches", got=f"patience={patience}")
+        watched = {r.tag for r in self.regularisers}
+        before = list(self.net._requests)
+        for tag in watched:
+            self.net.monitor(tag, "output", detach=False)
+        try:
+            for epoch in range(self.epoch, epochs):
+                self._one_epoch(batches, epoch, epochs, validation, progress)
+                if checkpoint is not None:
+                    self.save(checkpoint)
+                if patience is not None and self._since_best > patience:
+                    break
+        finally:
+            self.net._requests = before
+        if patience is not None and self._best is not None:
+            self.net.load_state_dict(self._best)
+        return self.history
+
+    def _one_epoch(self, batches: Iterable[Batch], epoch: int, epochs: int, validation: Iterable[Batch] | None, progress: bool) -> None:
+        from tqdm.auto import tqdm
+
+        if hasattr(batches, "set_epoch"):
+            batches.set_epoch(epoch)
+        self.net.train()
+        losses, matrix, samples = 0.0, ConfusionMatrix(self.n_classes), 0
+        bar = tqdm(batches, desc=f"epoch {epoch + 1}/{epochs}", disable=not progress, leave=False)
+        for batch in bar:
+            loss, labels, predicted = self._train_batch(batch)
+            n = len(labels)
+            losses, samples = losses + loss * n, samples + n
+            matrix.add(labels.expand(predicted.shape), predicted)
+            self.trial += 1
+            bar.set_postfix(loss=f"{losses / samples:.3f}", accuracy=f"{matrix.accuracy:.3f}")
+        if not samples:
+            raise RunError("Trainer.fit", "got no batches", fix="Give a list or a DataLoader, not a generator that is used up.")
+        self.history.rate.append(float(self.optimizer.param_groups[0]["lr"]))
+        if self.schedule is not None:
+            self.schedule.step()
+        self.history.loss.append(losses / samples)
+        self.history.accuracy.append(matrix.accuracy)
+        self.epoch = epoch + 1
+        if validation is not None:
+            score = self.evaluate(validation).accuracy
+            self.history.validation_accuracy.append(score)
+            self._since_best += 1
+            if score > self._best_score:
+                self._best_score, self._since_best = score, 0
+                self._best = copy.deepcopy(self.net.state_dict())
+
+    @torch.no_grad()
+    def evaluate(self, batches: Iterable[Batch]) -> ConfusionMatrix:
+        """Count right and wrong over all samples (and chips), without training."""
+        matrix = ConfusionMatrix(self.n_classes)
+        self.net.eval()
+        requests, self.net._requests = self.net._requests, []
+        try:
+            for batch in batches:
+                x, labels, lengths = self._unpack(batch)
+                predicted = self.scores(x, lengths).argmax(-1)
+                matrix.add(labels.expand(predicted.shape), predicted)
+        finally:
+            self.net._requests = requests
+            self.net.train()
+        return matrix
+
+    # -- checkpoints -------------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write all that `resume` needs: parameters, optimiser, scheduler, history, best so far, epoch. Atomic, nothing executable."""
+        tensors = {f"net/{k}": v for k, v in self.net.state_dict().items()}
+        if self._best is not None:
+            tensors |= {f"best/{k}": v for k, v in self._best.items()}
+        optimizer = _flatten(self.optimizer.state_dict(), tensors, "optimizer")
+        schedule = None if self.schedule is None else _flatten(self.schedule.state_dict(), tensors, "schedule")
+        best = None if math.isinf(self._best_score) else self._best_score
+        state = {"epoch": self.epoch, "trial": self.trial, "history": vars(self.history), "best": best, "since_best": self._since_best}
+        write(path, tensors, {"format": 1, "trainer": state, "optimizer": optimizer, "schedule": schedule})
+
+    def resume(self, path: str | os.PathLike[str]) -> None:
+        """Go on exactly where a checkpoint was written; make network and trainer as before, then call this, then `fit`.
+
+        Raises:
+            FileError: missing, damaged, or of another network or trainer.
+        """
+        tensors, structure = read(path)
+        try:
+            state = structure["trainer"]
+            self.net.load_state_dict({k.removeprefix("net/"): v for k, v in tensors.items() if k.startswith("net/")})
+            self.optimizer.load_state_dict(_unflatten(structure["optimizer"], tensors))
+            if self.schedule is not None:
+                self.schedule.load_state_dict(_unflatten(structure["schedule"], tensors))
+            self.epoch, self.trial, self._since_best = int(state["epoch"]), int(state["trial"]), int(state["since_best"])
+            self._best_score = -math.inf if state["best"] is None else float(state["best"])
+            self.history = History(**state["history"])
+            best = {k.removeprefix("best/"): v for k, v in tensors.items() if k.startswith("best/")}
+            self._best = best or None
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            raise FileError(str(path), "is no checkpoint of this trainer", got=f"{type(error).__name__}: {str(error).splitlines()[0]}") from error
+
+
+def _steps(x: Any) -> int | None:
+    """Slots of an input; None where there is none."""
+    if isinstance(x, dict):
+        return next((_steps(v) for v in x.values()), None)
+    if isinstance(x, Tensor):
+        return x.shape[-2]
+    if isinstance(x, list | tuple) and x:
+        return max(len(s) for s in x)
+    return None
+
+
+def _flatten(value: Any, tensors: dict[str, Tensor], name: str) -> Any:
+    """A nested state as JSON, its tensors put aside by name; keys keep their type."""
+    if isinstance(value, Tensor):
+        tensors[name] = value
+        return {"tensor": name}
+    if isinstance(value, dict):
+        return {"items": [[k, _flatten(v, tensors, f"{name}/{k}")] for k, v in value.items()]}
+    if isinstance(value, list | tuple):
+        return {"list": [_flatten(v, tensors, f"{name}/{i}") for i, v in enumerate(value)]}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise FileError("Trainer.save", "a state cannot be saved", got=f"{name}: {type(value).__name__}")
+
+
+def _unflatten(value: Any, tensors: dict[str, Tensor]) -> Any:
+    if not isinstance(value, dict):
+        return value
+    if "tensor" in value:
+        return tensors[value["tensor"]]
+    if "list" in value:
+        return [_unflatten(v, tensors) for v in value["list"]]
+    return {k: _unflatten(v, tensors) for k, v in value["items"]}
