@@ -21,7 +21,9 @@ def cv(g0, t, **options):
     return hfo2.drift_std(g0, t, **options) / hfo2.drift_mean(g0, t, **options)
 
 
-@pytest.mark.parametrize(("g0", "early", "late"), [(50, 48.82, 37.63), (60, 60.67, 56.38), (70, 69.59, 68.35), (120, 119.59, 118.35)])
+@pytest.mark.parametrize(
+    ("g0", "early", "late"), [(50, 48.82, 37.63), (60, 60.67, 56.38), (70, 69.59, 68.35), (120, 119.59, 118.35)]
+)
 def test_reference_means(g0, early, late):
     """mu in uS at 10 s and 1e4 s; the reference has two decimals."""
     assert float(hfo2.drift_mean(s(g0), 10.0)) * 1e6 == pytest.approx(early, abs=0.005)
@@ -75,7 +77,9 @@ def test_a_device_keeps_its_quantile():
     t = torch.logspace(1, 4, 7, dtype=D)[:, None]
     g = hfo2.drifted(s(55), t, xi)
     assert g.shape == (7, 1000)
-    torch.testing.assert_close((g - hfo2.drift_mean(s(55), t)) / hfo2.drift_std(s(55), t), xi.expand(7, 1000), rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(
+        (g - hfo2.drift_mean(s(55), t)) / hfo2.drift_std(s(55), t), xi.expand(7, 1000), rtol=1e-10, atol=1e-10
+    )
     assert torch.equal(g.argsort(-1), xi.argsort().expand(7, 1000))
 
 
@@ -125,7 +129,12 @@ def test_float32_on_the_limits():
 @pytest.mark.parametrize(
     ("g0", "t", "extrapolate", "text"),
     [
-        (60.0, 5.0, False, r"HfO2 drift: t: must be 0 s \(as written\) or from 10 to 10000 s; got 5. extrapolate=True accepts it."),
+        (
+            60.0,
+            5.0,
+            False,
+            r"HfO2 drift: t: must be 0 s \(as written\) or from 10 to 10000 s; got 5. extrapolate=True accepts it.",
+        ),
         (60.0, 2e4, False, "got 20000"),
         (60.0, float("nan"), False, "got nan"),
         (60.0, -1.0, True, "HfO2 drift: t: must be at least 0 s and finite; got -1."),
@@ -141,7 +150,9 @@ def test_errors_of_drift(g0, t, extrapolate, text):
 
 
 def test_errors_of_constants():
-    with pytest.raises(ParameterError, match=r"HfO2: g_min - margin must be above the pole, and g_min not above g_max; got g_min=4e-05"):
+    with pytest.raises(
+        ParameterError, match=r"HfO2: g_min - margin must be above the pole, and g_min not above g_max; got g_min=4e-05"
+    ):
         hfo2.HfO2(g_min=40e-6)
     with pytest.raises(ParameterError, match="HfO2: times must be 0 < t_start <= t_low < t_high"):
         hfo2.HfO2(t_low=1e5)
@@ -226,7 +237,9 @@ def test_pair_and_back():
 
 def test_errors_of_the_pair():
     w = torch.tensor([0.5, -1.5])
-    with pytest.raises(ParameterError, match=r"to_pair: w: must be from -w_max to w_max; got -1.5. Clip the weights, or raise w_max."):
+    with pytest.raises(
+        ParameterError, match=r"to_pair: w: must be from -w_max to w_max; got -1.5. Clip the weights, or raise w_max."
+    ):
         hfo2.to_pair(w, 1.0)
     with pytest.raises(ParameterError, match="to_pair: w: .* got nan"):
         hfo2.to_pair(torch.tensor([float("nan")]), 1.0)
