@@ -8,6 +8,7 @@ import torch
 import ship
 
 D = torch.float64
+pytestmark = pytest.mark.usefixtures("no_grad")
 
 
 def constant(level, steps, n=1, **kw):

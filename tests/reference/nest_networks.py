@@ -17,9 +17,9 @@ v0                        ``initial={"v": v0}``                           ``V_m`
 inputs                    SpikeInput, 1 at [slot, line]                   ``spike_generator`` with the times slot dt
 ========================  ==============================================  ===================================================
 
-w is the displacement in mV that one spike would cause without leak: a current ``w / tau_s e^(-t / tau_s)`` in mV/s moves v by w in
-all, and one of peak J pA by ``J tau_s / C_m``. SHIP also tests slot 0, NEST also the state at the end of the run: compare slots 1 to
-steps - 1 (`comparable`).
+w is the displacement in mV that one spike would cause without leak: a current ``w / tau_s e^(-t / tau_s)`` in mV/s moves v by w
+in all, and one that starts at J pA by ``J tau_s / C_m`` (ms, pF). SHIP also tests slot 0, NEST also the end of the run:
+compare slots 1 to steps - 1 (`comparable`).
 """
 
 from __future__ import annotations
@@ -69,12 +69,12 @@ def described(kind: Kind, seed: int, *, n: int = 50, lines: int = 20, steps: int
         steps: slots.
 
     Returns:
-        The network. Biases spread from well below threshold (the input must help) to just above it.
+        The network. Biases spread from far below threshold, where the input must help, to just above it.
     """
     rng = np.random.default_rng(seed)
     sign = np.where(rng.random((n, 1)) < 0.8, 1.0, -4.0)
     weights = (rng.random((n, n)) < 0.3) * sign * rng.uniform(0.1, 0.5, (n, n))
-    input_weights = (rng.random((lines, n)) < 0.3) * rng.uniform(0.5, 2.0, (lines, n))
+    input_weights = (rng.random((lines, n)) < 0.3) * rng.uniform(0.4, 1.4, (lines, n))
     tau = Described.tau
     return Described(
         kind=kind,
@@ -84,7 +84,7 @@ def described(kind: Kind, seed: int, *, n: int = 50, lines: int = 20, steps: int
         input_delays=rng.integers(1, 31, (lines, n)),
         input_spikes=np.argwhere(rng.random((steps, lines)) < 20.0 * Described.dt).astype(np.int64),
         v0=rng.uniform(0.0, 14.0, n),
-        bias=rng.uniform(10.0, 16.0, n) / tau,
+        bias=rng.uniform(8.0, 15.2, n) / tau,
         steps=steps,
     )
 
@@ -126,19 +126,23 @@ def nest_spikes(d: Described) -> Ints:
     recorder = nest.Create("spike_recorder")
     nest.Connect(cells, recorder)
     scale = C_M / (d.tau_s * MS) if exponential else 1.0  # pA per mV
-    _connect(nest, cells, cells, d.weights * scale, d.delays * (d.dt * MS))
-    _connect(nest, lines, cells, d.input_weights * scale, d.input_delays * (d.dt * MS))
+    _connect(nest, cells, cells, d.weights * scale, d.delays, d.dt)
+    _connect(nest, lines, cells, d.input_weights * scale, d.input_delays, d.dt)
     nest.Simulate(d.steps * d.dt * MS)
     events = recorder.events
     slots = np.rint(events["times"] / (d.dt * MS)).astype(np.int64)
     return np.stack([slots, events["senders"].astype(np.int64) - cells.tolist()[0]], axis=1)
 
 
-def _connect(nest: Any, sources: Any, targets: Any, weights: Floats, delays: Floats) -> None:
-    """One connection for each weight that is not 0; delays in ms."""
+def _connect(nest: Any, sources: Any, targets: Any, weights: Floats, delays: Ints, dt: float) -> None:
+    """One connection for each weight that is not 0; delays in slots of dt (s)."""
     pre, post = np.nonzero(weights)
     source_ids, target_ids = np.asarray(sources.tolist()), np.asarray(targets.tolist())
-    synapse = {"synapse_model": "static_synapse", "weight": weights[pre, post], "delay": np.round(delays[pre, post], 6)}
+    synapse = {
+        "synapse_model": "static_synapse",
+        "weight": weights[pre, post],
+        "delay": np.round(delays[pre, post] * (dt * MS), 6),
+    }
     nest.Connect(source_ids[pre], target_ids[post], {"rule": "one_to_one"}, synapse)
 
 
@@ -159,8 +163,7 @@ def plain_spikes(d: Described) -> Ints:
     v, current, last = d.v0.copy(), np.zeros(n), np.full(n, -d.steps - dead)
     targets = [(np.flatnonzero(row), row[row != 0], delay[row != 0]) for row, delay in zip(d.weights, d.delays, strict=True)]
     entries = [
-        (np.flatnonzero(row), row[row != 0], delay[row != 0])
-        for row, delay in zip(d.input_weights, d.input_delays, strict=True)
+        (np.flatnonzero(row), row[row != 0], delay[row != 0]) for row, delay in zip(d.input_weights, d.input_delays, strict=True)
     ]
     arriving: list[list[int]] = [[] for _ in range(d.steps)]
     for slot, line in d.input_spikes.tolist():

@@ -1,15 +1,17 @@
 """Data: encoders, the embedded digits, batches."""
 
-from .datasets import Batches, LengthBuckets, Split, collate, digits, split
+from .datasets import Batches, LengthBuckets, SpikeDataset, Split, collate, digits, from_events, split
 from .encoders import burst, interspike_interval, latency, level_crossing, level_crossing_decode, rate, regular_rate
 
 __all__ = [
     "Batches",
     "LengthBuckets",
+    "SpikeDataset",
     "Split",
     "burst",
     "collate",
     "digits",
+    "from_events",
     "interspike_interval",
     "latency",
     "level_crossing",

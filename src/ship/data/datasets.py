@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from ..clock import FUZZ, check_dt
 from ..errors import ParameterError, RunError
+from ..random import key
+
+Encode = Callable[[Tensor, torch.Generator], Tensor]
 
 
 class Split(NamedTuple):
@@ -23,12 +28,19 @@ class Split(NamedTuple):
 def digits(test_fraction: float = 0.2, seed: int = 0) -> Split:
     """scikit-learn's 1797 handwritten digits, 8 x 8 pixels in [0, 1], split by class.
 
+    Args:
+        test_fraction: of each class, between 0 and 1.
+        seed: of the split.
+
     Returns:
-        `Split` with ``x [n, 64]`` in float32 and labels 0 to 9.
+        `Split` with ``x [n, 64]`` in float32 and labels 0 to 9 in int64.
 
     Raises:
         RunError: scikit-learn is not installed.
+        ParameterError: a fraction outside (0, 1).
     """
+    if not 0 < test_fraction < 1:
+        raise ParameterError("digits: test_fraction", "must lie between 0 and 1", got=f"{test_fraction:g}")
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
@@ -39,23 +51,78 @@ def digits(test_fraction: float = 0.2, seed: int = 0) -> Split:
     return Split(x[train], labels[train], x[test], labels[test])
 
 
-def split(labels: Tensor, fractions: Sequence[float], *, seed: int = 0) -> list[Tensor]:
-    """Indices of disjoint, exhaustive parts, each class divided by the fractions; the same for the same seed.
+class SpikeDataset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
+    """Samples with labels, encoded one by one; for a DataLoader, with `collate` where samples are ragged.
+
+    Args:
+        x: ``[sample, ...]``, or a list of tensors, e.g. ragged ``[time, unit]``.
+        labels: one a sample.
+        encode: ``encode(x[i], generator)``, e.g. an encoder of `ship.data`. Its generator depends on (seed, epoch, i)
+            alone, so a sample gets the same spikes in whatever batch, order or process it is drawn.
+        seed: of the encoding.
+
+    Raises:
+        RunError: numbers of samples and labels differ.
+    """
+
+    def __init__(
+        self, x: Tensor | Sequence[Tensor], labels: Tensor | Sequence[int], *, encode: Encode | None = None, seed: int = 0
+    ) -> None:
+        labels = torch.as_tensor(labels)
+        _one_label_each("SpikeDataset", x, labels)
+        self.x, self.labels, self.encode, self.seed = x, labels, encode, seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the noise of the encoding. Processes that a DataLoader keeps between epochs do not see it."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"SpikeDataset has {len(self)} samples; got index {index}.")  # ends a plain for loop
+        index %= len(self)
+        x = self.x[index]
+        if self.encode is not None:
+            generator = torch.Generator().manual_seed(key(self.seed, "SpikeDataset", str(self.epoch), str(index)))
+            x = self.encode(x, generator)
+        return x, self.labels[index]
+
+
+def split(data: Tensor | SpikeDataset, fractions: Sequence[float], *, seed: int = 0, stratify: bool = True) -> list[Tensor]:
+    """Indices of disjoint, exhaustive parts; the same for the same seed.
+
+    Args:
+        data: labels ``[sample]``, or a data set that has them.
+        fractions: of each part.
+        seed: of the draw.
+        stratify: divide each class by the fractions; False divides the whole.
+
+    Returns:
+        For each part its indices, ascending; `torch.utils.data.Subset` and ``x[index]`` take them.
 
     Raises:
         ParameterError: fractions that are negative or do not sum to 1.
+        RunError: labels that are not ``[sample]``.
     """
-    if any(f < 0 for f in fractions) or abs(sum(fractions) - 1) > 1e-9:
+    labels = data.labels if isinstance(data, SpikeDataset) else data
+    if not all(f >= 0 for f in fractions) or not math.isclose(sum(fractions), 1, abs_tol=1e-9):
         raise ParameterError("split.fractions", "must be at least 0 and sum to 1", got=str(list(fractions)))
+    if labels.ndim != 1:
+        raise RunError("split", "needs labels [sample]", got=f"shape {list(labels.shape)}")
     generator = torch.Generator().manual_seed(seed)
     parts: list[list[Tensor]] = [[] for _ in fractions]
-    for label in torch.unique(labels):
-        index = (labels == label).nonzero().flatten()
+    classes = (
+        [(labels == label).nonzero().flatten() for label in torch.unique(labels)] if stratify else [torch.arange(len(labels))]
+    )
+    for index in classes:
         index = index[torch.randperm(len(index), generator=generator)]
         ends = [round(len(index) * sum(fractions[: i + 1])) for i in range(len(fractions))]
         for part, low, high in zip(parts, [0, *ends[:-1]], ends, strict=True):
             part.append(index[low:high])
-    return [torch.cat(p).sort().values for p in parts]
+    return [torch.cat(p).sort().values if p else torch.empty(0, dtype=torch.int64) for p in parts]
 
 
 class Batches:
@@ -65,18 +132,20 @@ class Batches:
         x: samples, first axis.
         labels: one a sample.
         size: samples of a batch.
-        encode: ``encode(x, generator) -> [batch, time, unit]``, e.g. an encoder of `ship.data`; its generator depends on (seed, epoch).
+        encode: ``encode(x, generator) -> [batch, time, unit]``, an encoder; its generator depends on (seed, epoch).
         shuffle: whether the order changes.
         seed: of order and encoding.
+
+    Raises:
+        RunError: numbers of samples and labels differ.
+        ParameterError: a size below 1.
     """
 
     def __init__(
-        self, x: Tensor, labels: Tensor, size: int, *, encode: Callable[[Tensor, torch.Generator], Tensor] | None = None, shuffle: bool = False, seed: int = 0
+        self, x: Tensor, labels: Tensor, size: int, *, encode: Encode | None = None, shuffle: bool = False, seed: int = 0
     ) -> None:
-        if len(x) != len(labels):
-            raise RunError("Batches", "needs one label for each sample", got=f"{len(x)} samples, {len(labels)} labels")
-        if size < 1:
-            raise ParameterError("Batches.size", "must be at least 1", got=str(size))
+        _one_label_each("Batches", x, labels)
+        _whole("Batches.size", size)
         self.x, self.labels, self.size, self.encode, self.shuffle, self.seed = x, labels, size, encode, shuffle, seed
         self.epoch = 0
 
@@ -90,47 +159,119 @@ class Batches:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         order = torch.randperm(len(self.x), generator=generator) if self.shuffle else torch.arange(len(self.x))
-        for index in order.split(self.size):
+        for index in torch.split(order, self.size):
             x = self.x[index]
             yield (x if self.encode is None else self.encode(x, generator)), self.labels[index]
 
 
-def collate(samples: Sequence[tuple[Tensor, int]]) -> tuple[Tensor, Tensor, Tensor]:
-    """Ragged ``([time, unit], label)`` samples to ``([batch, time, unit], labels, lengths)``, padded with zeros: for a DataLoader."""
+def collate(samples: Sequence[tuple[Tensor, Any]]) -> tuple[Tensor, Tensor, Tensor]:
+    """Ragged samples to one batch, padded with silence: for a DataLoader.
+
+    Args:
+        samples: ``(x [time, unit], label)`` each.
+
+    Returns:
+        ``x [batch, time, unit]``, labels ``[batch]``, lengths ``[batch]`` in slots, as the trainer takes them.
+
+    Raises:
+        RunError: no samples, or samples that differ in units.
+    """
     x = [s[0] for s in samples]
-    labels = torch.tensor([int(s[1]) for s in samples])
+    if not x:
+        raise RunError("collate", "needs at least one sample")
+    units = x[0].shape[-1]
+    for i, sample in enumerate(x):
+        if sample.ndim != 2 or sample.shape[1] != units:
+            raise RunError(f"collate: sample {i}", f"must be [time, {units}]", got=f"shape {list(sample.shape)}")
+    labels = torch.stack([torch.as_tensor(s[1]) for s in samples])
     return torch.nn.utils.rnn.pad_sequence(x, batch_first=True), labels, torch.tensor([len(s) for s in x])
 
 
 class LengthBuckets(torch.utils.data.Sampler[list[int]]):
-    """A batch sampler that puts samples of similar length together; every sample once an epoch, the last batch of a bucket smaller.
+    """A batch sampler that puts samples of similar length together; every sample once an epoch, last batches may be smaller.
 
     Args:
         lengths: slots of each sample.
         size: samples of a batch.
-        buckets: how many groups of similar length.
+        buckets: how many groups of similar length; samples are shuffled inside a group, and batches among each other.
         seed: the order depends on (seed, epoch).
+
+    Raises:
+        ParameterError: a size or number of buckets below 1.
+        RunError: no lengths.
     """
 
-    def __init__(self, lengths: Sequence[int], size: int, *, buckets: int = 8, seed: int = 0) -> None:
-        if size < 1 or buckets < 1:
-            raise ParameterError("LengthBuckets", "size and buckets must be at least 1", got=f"size={size}, buckets={buckets}")
-        self.order = torch.as_tensor(list(lengths)).argsort(stable=True)
+    def __init__(self, lengths: Sequence[int] | Tensor, size: int, *, buckets: int = 8, seed: int = 0) -> None:
+        _whole("LengthBuckets.size", size)
+        _whole("LengthBuckets.buckets", buckets)
+        if not len(lengths):
+            raise RunError("LengthBuckets", "needs the length of at least one sample")
+        self.order = torch.as_tensor(lengths).argsort(stable=True)
         self.size, self.buckets, self.seed, self.epoch = size, buckets, seed, 0
 
     def set_epoch(self, epoch: int) -> None:
+        """Choose the order."""
         self.epoch = epoch
 
     def _parts(self) -> tuple[Tensor, ...]:
-        return self.order.split(max(1, -(-len(self.order) // self.buckets)))
+        return torch.split(self.order, -(-len(self.order) // self.buckets))
 
     def __len__(self) -> int:
         return sum(-(-len(p) // self.size) for p in self._parts())
 
     def __iter__(self) -> Iterator[list[int]]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        batches: list[Any] = []
+        batches: list[Tensor] = []
         for part in self._parts():
-            batches += part[torch.randperm(len(part), generator=generator)].split(self.size)
+            batches += torch.split(part[torch.randperm(len(part), generator=generator)], self.size)
         for i in torch.randperm(len(batches), generator=generator).tolist():
             yield batches[i].tolist()
+
+
+def from_events(times: Any, units: Any, *, n: int, steps: int, dt: float, dtype: torch.dtype = torch.float32) -> Tensor:
+    """A list of events to counts per slot.
+
+    Args:
+        times: s, any array of numbers; an event at t belongs to slot t / dt, rounded half up.
+        units: whole numbers from 0 to n - 1, one for each time.
+        n: units.
+        steps: slots.
+        dt: s.
+        dtype: of the result.
+
+    Returns:
+        Counts ``[time, unit]``; events of one unit in one slot add up.
+
+    Raises:
+        ParameterError: n or steps below 1.
+        RunError: dt not above 0 s, lists that differ in length, an event outside the units or slots, NaN.
+    """
+    _whole("from_events: n", n)
+    _whole("from_events: steps", steps)
+    check_dt("from_events", dt)
+    time, unit = torch.as_tensor(times, dtype=torch.float64), torch.as_tensor(units)
+    if time.ndim != 1 or time.shape != unit.shape:
+        raise RunError(
+            "from_events", "times and units must be lists of one length", got=f"shapes {list(time.shape)} and {list(unit.shape)}"
+        )
+    if len(unit) and (unit.is_floating_point() or unit.dtype == torch.bool):
+        raise RunError("from_events: units", "must be whole numbers", got=str(unit.dtype))
+    slot = torch.floor(time / dt + 0.5 + FUZZ)
+    bad = ~((slot >= 0) & (slot < steps))  # true for NaN too
+    if bool(bad.any()):
+        raise RunError("from_events: times", f"must lie inside {steps} slots of {dt:g} s", got=f"{time[bad][0].item():g} s")
+    out = (unit < 0) | (unit >= n)
+    if bool(out.any()):
+        raise RunError("from_events: units", f"must be from 0 to {n - 1}", got=str(unit[out][0].item()))
+    ones = torch.ones(len(slot), dtype=dtype)
+    return torch.zeros(steps, n, dtype=dtype).index_put_((slot.long(), unit.long()), ones, accumulate=True)
+
+
+def _one_label_each(where: str, x: Tensor | Sequence[Tensor], labels: Tensor) -> None:
+    if len(x) != len(labels):
+        raise RunError(where, "needs one label for each sample", got=f"{len(x)} samples, {len(labels)} labels")
+
+
+def _whole(where: str, value: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ParameterError(where, "must be a whole number, at least 1", got=repr(value))
