@@ -96,7 +96,7 @@ def test_gradients(t, continuous):
         (60.0, 2e4, r"got 20000 s\."),
         (60.0, -1.0, r"got -1 s\."),
         (60.0, float("nan"), r"got nan s\."),
-        (44.0, 10.0, r"HfO2 drift: g0: must be at least 45 uS, where the fit is valid; got 44 uS\."),
+        (44.0, 10.0, r"HfO2 drift: g0: must lie from 45 uS to 130 uS, where the fit is valid; got 44 uS\."),
         (float("nan"), 10.0, "HfO2 drift: g0"),
     ],
 )

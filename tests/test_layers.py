@@ -39,8 +39,12 @@ def imports(path):
     package = here if path.name == "__init__.py" else here[:-1]
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        if not isinstance(node, ast.ImportFrom) or not node.level:
-            assert not (isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ship")), "use relative imports"
+        if isinstance(node, ast.Import):
+            assert not any(alias.name.split(".")[0] == "ship" for alias in node.names), "use relative imports"
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        if not node.level:
+            assert (node.module or "").split(".")[0] != "ship", "use relative imports"
             continue
         base = package[: len(package) - node.level + 1] + tuple((node.module or "").split(".") if node.module else ())
         for alias in node.names:
@@ -65,7 +69,7 @@ def test_no_import_cycles():
     done, path = set(), []
 
     def visit(node):
-        assert node not in path, f"import cycle: {[*path[path.index(node):], node]}"
+        assert node not in path, f"import cycle: {[*path[path.index(node) :], node]}"
         if node in done:
             return
         path.append(node)
@@ -91,4 +95,3 @@ def test_import_is_light():
 def test_all_is_complete():
     public = {name for name, value in vars(ship).items() if not name.startswith("_") and not isinstance(value, type(sys))}
     assert set(ship.__all__) == public
-    assert sorted(ship.__all__) == list(ship.__all__)

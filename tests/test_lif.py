@@ -1,5 +1,6 @@
 """LIF: closed forms of rate, response, refractory time; order of convergence."""
 
+import itertools
 import math
 
 import pytest
@@ -36,7 +37,9 @@ def test_rate_of_a_constant_current(v0, rate):
 
 
 def psp(t, tau_m, tau_s, w):
-    """Response to one event: v(t) = w / (tau_m - tau_s) * tau_m * (e^(-t/tau_m) - e^(-t/tau_s)) ... current w/tau_s e^(-t/tau_s)."""
+    """Response to one event: v(t) = w / (tau_m - tau_s) * tau_m * (e^(-t/tau_m) - e^(-t/tau_s)) ... current w/tau_s
+    e^(-t/tau_s).
+    """
     return w * tau_m / (tau_m - tau_s) * (torch.exp(-t / tau_m) - torch.exp(-t / tau_s))
 
 
@@ -62,7 +65,7 @@ def test_default_response_error_and_order():
         exact = psp(t, 20e-3, 5e-3, 1.0)
         errors.append(float((v - exact).abs().max() / exact.max()))
     assert errors[0] < 1e-3
-    for coarse, fine in zip(errors, errors[1:], strict=False):
+    for coarse, fine in itertools.pairwise(errors):
         assert math.log2(coarse / fine) == pytest.approx(2, abs=0.2)
 
 
@@ -77,7 +80,9 @@ def test_exact_drive_does_not_depend_on_dt(taus, side):
         assert float((v - exact).abs().max()) < 1e-12
 
 
-@pytest.mark.parametrize(("tau_m", "tau_s", "peak_time", "peak"), [(20e-3, 5e-3, 9.24196e-3, 3.149803e-3), (20e-3, 10e-3, 13.86294e-3, 5.0e-3)])
+@pytest.mark.parametrize(
+    ("tau_m", "tau_s", "peak_time", "peak"), [(20e-3, 5e-3, 9.24196e-3, 3.149803e-3), (20e-3, 10e-3, 13.86294e-3, 5.0e-3)]
+)
 def test_peak_of_the_response(tau_m, tau_s, peak_time, peak):
     """Science D3: peak per I / C in seconds; the current is w / tau_s, so v = I * peak."""
     t, v = response(1e-5, "exact", tau_m, tau_s)
@@ -155,7 +160,7 @@ def test_emit_after_contains_the_input_of_its_slot():
         x[0, 3] = 1e6
         net.init(dt=1e-3)
         assert net.run(x)[0, :, 0].nonzero().flatten().tolist() == [slot]
-        ends = net.timeline("lif")[slot] if emit == "after" else net.timeline("lif")[slot]
+        ends = net.timeline("lif")[slot]
         assert float(ends) == pytest.approx(4e-3)  # both say the same time: seen at t_4
 
 
@@ -176,5 +181,5 @@ def test_spike_times_converge_with_order_one():
         assert float(late.min()) > -1e-12
         assert float(late.max()) <= dt * (1 + 1e-9)
         lateness.append(float(late.mean()))
-    for coarse, fine in zip(lateness, lateness[1:], strict=False):
+    for coarse, fine in itertools.pairwise(lateness):
         assert math.log2(coarse / fine) == pytest.approx(1, abs=0.2)

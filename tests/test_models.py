@@ -1,5 +1,6 @@
 """Every other model against its closed form."""
 
+import itertools
 import math
 
 import pytest
@@ -29,9 +30,18 @@ def driven(target, synapse, *, dt=1e-4, steps=1000, events=(0,), n=1, target_opt
 
 @pytest.mark.parametrize("dt", [1e-3, 1e-4])
 @pytest.mark.parametrize("side", ["post", "pre", "connection"])
-@pytest.mark.parametrize(("model", "taus"), [(ship.ExpSynapse, {"tau": 5e-3}), (ship.DoubleExpSynapse, {"tau": 8e-3, "tau_rise": 4e-3}), (ship.AlphaSynapse, {"tau": 3e-3})])
+@pytest.mark.parametrize(
+    ("model", "taus"),
+    [
+        (ship.ExpSynapse, {"tau": 5e-3}),
+        (ship.DoubleExpSynapse, {"tau": 8e-3, "tau_rise": 4e-3}),
+        (ship.AlphaSynapse, {"tau": 3e-3}),
+    ],
+)
 def test_charge_of_each_slot_is_the_exact_integral(model, taus, side, dt):
-    """Exponential w/tau e^(-t/tau); double exponential w (e^(-t/tau) - e^(-t/r)) / (tau - r); alpha w t/tau^2 e^(-t/tau): their integrals."""
+    """Exponential w/tau e^(-t/tau); double exponential w (e^(-t/tau) - e^(-t/r)) / (tau - r); alpha w t/tau^2 e^(-t/tau): their
+    integrals.
+    """
     net = driven(ship.LIF, model, dt=dt, steps=round(0.1 / dt), weight=0.7, side=side, **taus)
     got = net.records["s"].output[0, :, 0]
     edge = torch.arange(len(got) + 1, dtype=D) * dt
@@ -47,7 +57,9 @@ def test_charge_of_each_slot_is_the_exact_integral(model, taus, side, dt):
     assert float(got.sum()) == pytest.approx(0.7, rel=1e-4)  # the total is the weight, whatever tau
 
 
-@pytest.mark.parametrize(("tau", "rise", "time", "peak"), [(8, 4, 5.54518, 0.25), (15, 5, 8.23959, 0.3849), (10, 2, 4.02359, 0.534992)])
+@pytest.mark.parametrize(
+    ("tau", "rise", "time", "peak"), [(8, 4, 5.54518, 0.25), (15, 5, 8.23959, 0.3849), (10, 2, 4.02359, 0.534992)]
+)
 def test_double_exponential_peak(tau, rise, time, peak):
     """Science D4, with the normalisation of the area taken out; the mean over a slot stands for the current at its middle."""
     dt = 1e-5
@@ -66,7 +78,9 @@ def test_double_exponential_exact_drive():
         return tau_m * tau_s / (tau_m - tau_s) * (torch.exp(-t / tau_m) - torch.exp(-t / tau_s))
 
     for dt in (1e-3, 1e-4):
-        net = driven(ship.LIF, ship.DoubleExpSynapse, dt=dt, steps=round(0.08 / dt), weight=1.0, tau=10e-3, tau_rise=2e-3, drive="exact")
+        net = driven(
+            ship.LIF, ship.DoubleExpSynapse, dt=dt, steps=round(0.08 / dt), weight=1.0, tau=10e-3, tau_rise=2e-3, drive="exact"
+        )
         t = net.timeline()
         exact = (psp(t, 10e-3) - psp(t, 2e-3)) / 8e-3
         assert float((net.records["t"].v[0, :, 0] - exact).abs().max()) < 1e-12
@@ -79,7 +93,8 @@ def test_alpha_current_peak_of_the_response():
 
 
 def test_psp_amplitudes_of_the_cuba_network():
-    """Science D5: weights of 1.62 and -9 mV as currents over tau_s (5, 10 ms) into 20 ms: 0.25513 mV at 9.242 ms, -2.250 mV at 13.863 ms.
+    """Science D5: weights of 1.62 and -9 mV as currents over tau_s (5, 10 ms) into 20 ms: 0.25513 mV at 9.242 ms, -2.250 mV at
+    13.863 ms.
 
     The jump is in the unit of v and the current obeys tau_m dv/dt = g: one spike's displacement without leak is w tau_s / tau_m.
     """
@@ -119,7 +134,9 @@ def test_poisson_intervals_have_cv_one():
 
 
 def test_shot_noise_of_an_exponential_synapse():
-    """Campbell: a current of jumps j at rate r has mean r j tau, variance r j^2 tau / 2 (science D6: 1 kHz, 0.1, 5 ms: 0.5, 0.025)."""
+    """Campbell: a current of jumps j at rate r has mean r j tau, variance r j^2 tau / 2 (science D6: 1 kHz, 0.1, 5 ms: 0.5,
+    0.025).
+    """
     net = ship.Network()
     net.add(ship.PoissonSource, "p", n=100, rate=1000.0)
     net.add(ship.LIF, "t", n=100, v_th=1e9)
@@ -128,7 +145,8 @@ def test_shot_noise_of_an_exponential_synapse():
     net.monitor("s", "i", every=50)
     net.run(duration=2.0)
     i = net.records["s"].i[0, 20:]
-    # Samples 5 ms apart are correlated by e^-1: about 18,000 independent ones. Slots widen the jump's start: mean r j tau z / (1 - e^-z).
+    # Samples 5 ms apart are correlated by e^-1: about 18,000 independent ones. Slots widen the jump's start: mean r j tau z / (1
+    # - e^-z).
     z = 0.02
     assert float(i.mean()) == pytest.approx(0.5 * z / (1 - math.exp(-z)), abs=5 * math.sqrt(0.025 / 18_000))
     assert float(i.var()) == pytest.approx(0.025, rel=5 * math.sqrt(2 / 18_000) + 0.02)
@@ -195,13 +213,15 @@ def test_adex_adapts_and_converges():
     gaps = torch.diff(spikes)
     assert float(gaps[-1]) > 1.5 * float(gaps[0])
     firsts = [float(adex_rate(900e-12, dt)[0]) for dt in (8e-5, 4e-5, 2e-5, 1e-5)]
-    steps = [abs(a - b) for a, b in zip(firsts, firsts[1:], strict=False)]
+    steps = [abs(a - b) for a, b in itertools.pairwise(firsts)]
     assert steps[2] < steps[0]
     assert steps[2] < 4e-5
 
 
 def test_adex_conductances_pull_to_their_reversal():
-    """A large conductance on a port brings v to its reversal potential; charge into a level port becomes its mean over the slot."""
+    """A large conductance on a port brings v to its reversal potential; charge into a level port becomes its mean over the
+    slot.
+    """
     for port, target in (("inh", -80e-3), ("exc", -58e-3)):
         net = ship.Network()
         net.add(ship.CurrentInput, "g", n=1)
@@ -292,7 +312,9 @@ def stdp(pre, post, steps=200, dt=1e-3, w=0.5, batch=1, chips=None, **options):
 
 
 def test_stdp_pairs():
-    """Science D10: +10 ms 0.006065, -10 ms -0.006369 (unit weight); read before increments, so zero lag does nothing; acts from the next slot."""
+    """Science D10: +10 ms 0.006065, -10 ms -0.006369 (unit weight); read before increments, so zero lag does nothing; acts from
+    the next slot.
+    """
     plus, minus, both = stdp([20], [30]), stdp([30], [20]), stdp([20], [20])
     assert float(plus["s"].plastic_weight) - 0.5 == pytest.approx(0.01 * math.exp(-0.5), rel=1e-12)
     assert float(plus["s"].plastic_weight) - 0.5 == pytest.approx(0.006065, abs=1e-6)

@@ -1,7 +1,7 @@
 """Recurrent networks, spike for spike equal to NEST (peer test: skipped where NEST is not installed).
 
-50 units, 30 % connectivity, delays of 1 to 30 slots, one a connection; 10^4 slots of 0.1 ms; a constant current, different for each unit, and
-random initial voltages keep it going. Voltages are in mV on both sides: SHIP is told that a volt is a millivolt.
+50 units, 30 % connectivity, delays of 1 to 30 slots, one a connection; 10^4 slots of 0.1 ms; a constant current, different for
+each unit, and random initial voltages keep it going. Voltages are in mV on both sides: SHIP is told that a volt is a millivolt.
 """
 
 import numpy as np
@@ -40,12 +40,16 @@ def nest_spikes(kind, weights, delays, v0, current):
     pre, post = np.nonzero(weights)
     ids = np.asarray(cells.tolist())
     nest.Connect(
-        ids[pre], ids[post], {"rule": "one_to_one"},
+        ids[pre],
+        ids[post],
+        {"rule": "one_to_one"},
         {"synapse_model": "static_synapse", "weight": weights[pre, post] * scale, "delay": delays[pre, post] * DT * 1e3},
     )
     nest.Simulate(STEPS * DT * 1e3)
     events = recorder.events
-    return sorted(zip(np.rint(events["times"] / (DT * 1e3)).astype(int).tolist(), (events["senders"] - ids[0]).tolist(), strict=True))
+    return sorted(
+        zip(np.rint(events["times"] / (DT * 1e3)).astype(int).tolist(), (events["senders"] - ids[0]).tolist(), strict=True)
+    )
 
 
 def ship_spikes(kind, weights, delays, v0, current):
@@ -53,7 +57,9 @@ def ship_spikes(kind, weights, delays, v0, current):
     net.add(ship.CurrentInput, "bias", n=N)
     net.add(ship.LIF, "cells", n=N, tau=TAU, v_th=TH, t_ref=T_REF, initial={"v": torch.as_tensor(v0)}, output=True)
     net.add(ship.Link, "drive", source="bias", target="cells")
-    synapse = {"iaf_psc_delta": (ship.ImpulseSynapse, {}), "iaf_psc_exp": (ship.ExpSynapse, {"tau": TAU_S, "drive": "exact"})}[kind]
+    synapse = {"iaf_psc_delta": (ship.ImpulseSynapse, {}), "iaf_psc_exp": (ship.ExpSynapse, {"tau": TAU_S, "drive": "exact"})}[
+        kind
+    ]
     net.add(synapse[0], "loop", source="cells", target="cells", weight=weights, delay=torch.as_tensor(delays * DT), **synapse[1])
     net.init(dt=DT, dtype=torch.float64)
     with torch.no_grad():

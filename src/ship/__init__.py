@@ -42,6 +42,7 @@ from .surrogate import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "LIF",
     "ATan",
     "AdEx",
     "AlphaSynapse",
@@ -59,7 +60,6 @@ __all__ = [
     "Gaussian",
     "GraphError",
     "ImpulseSynapse",
-    "LIF",
     "LeakyIntegrator",
     "Link",
     "LogNormal",

@@ -11,7 +11,11 @@ import typer
 from . import __version__
 from .errors import ShipError
 
-app = typer.Typer(help="SHIP: would a spiking network built from your device or circuit work?", no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help="SHIP: would a spiking network built from your device or circuit work?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
 
 
 @app.command()
@@ -19,10 +23,12 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("demo-output"),
     seed: Annotated[int, typer.Option(min=0, help="Of split, weights and devices.")] = 0,
     chips: Annotated[int, typer.Option(min=2, help="Virtual chips.")] = 32,
-    epochs: Annotated[int, typer.Option(min=1, help="Of training.")] = 40,
+    epochs: Annotated[int, typer.Option(min=1, help="Of training.")] = 60,
     progress: Annotated[bool, typer.Option(help="Draw progress bars.")] = True,
 ) -> None:
-    """Train a recurrent network on handwritten digits, write it to HfO2 memory on virtual chips, say how good the memory must be."""
+    """Train a recurrent network on handwritten digits, write it to HfO2 memory on virtual chips, say how good the memory must
+    be.
+    """
     from .demo import run
 
     run(out, seed=seed, chips=chips, epochs=epochs, progress=progress)

@@ -51,7 +51,9 @@ def steps_of(where: str, duration: float, dt: float) -> int:
     n = slots(duration, dt)
     if abs(duration / dt - n) > 1e-6 * max(1.0, n):
         raise RunError(
-            f"{where}: duration", f"must be a whole number of slots of dt = {dt:g} s", got=f"{duration:g} s = {duration / dt:g} slots",
+            f"{where}: duration",
+            f"must be a whole number of slots of dt = {dt:g} s",
+            got=f"{duration:g} s = {duration / dt:g} slots",
             fix=f"Use {n * dt:g} s.",
         )
     return n

@@ -1,4 +1,6 @@
-"""Save and load: one file, structure as JSON in the header of tensors in the safetensors format. Nothing in it can be executed."""
+"""Save and load: one file, structure as JSON in the header of tensors in the safetensors format. Nothing in it can be
+executed.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,9 @@ def write(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], structure
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
     except OSError as error:
-        raise FileError(str(path), "cannot be written", got=str(error.strerror), fix="Check that the folder exists and is writable.") from error
+        raise FileError(
+            str(path), "cannot be written", got=str(error.strerror), fix="Check that the folder exists and is writable."
+        ) from error
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -147,8 +151,11 @@ def load(path: str | os.PathLike[str], *, models: Sequence[type[Model]] = ()) ->
 def _settings(net: Network) -> dict[str, Any]:
     chips = net._settings["chips"]
     return {
-        "dt": net.dt, "seed": net._settings["seed"], "chips": chips if chips is None or isinstance(chips, int) else list(chips),
-        "variation": net._settings["variation"], "dtype": str(net._settings["dtype"]).removeprefix("torch."),
+        "dt": net.dt,
+        "seed": net._settings["seed"],
+        "chips": chips if chips is None or isinstance(chips, int) else list(chips),
+        "variation": net._settings["variation"],
+        "dtype": str(net._settings["dtype"]).removeprefix("torch."),
     }
 
 
@@ -160,15 +167,36 @@ def _write_spec(net: Network, tag: str, tensors: dict[str, Tensor]) -> dict[str,
         return _encode(given, tensors, f"given/{tag}/{name}", f"{spec.where}.{name}", realised)
 
     written = {name: value(name, given) for name, given in spec.given.items()}
-    entry: dict[str, Any] = {"tag": tag, "model": type(spec.model).__name__, "given": written, "n": spec.n, "port": spec.port, "output": spec.output}
+    entry: dict[str, Any] = {
+        "tag": tag,
+        "model": type(spec.model).__name__,
+        "given": written,
+        "n": spec.n,
+        "port": spec.port,
+        "output": spec.output,
+    }
     entry["source"], entry["target"] = list(spec.source), list(spec.target)
     entry["trainable"] = None if spec.trainable is None else list(spec.trainable)
-    entry["delay"] = _encode(spec.delay, tensors, f"given/{tag}/delay", f"{spec.where}.delay", None)
-    entry["initial"] = {name: _encode(v, tensors, f"given/{tag}/initial/{name}", f"{spec.where}.initial", getattr(net[tag], f"initial/{name}")) for name, v in spec.initial.items()}
+    entry["delay"] = _encode(spec.delay, tensors, f"given/{tag}/delay", f"{spec.where}.delay", _delay(net, tag))
+    entry["initial"] = {
+        name: _encode(v, tensors, f"given/{tag}/initial/{name}", f"{spec.where}.initial", getattr(net[tag], f"initial/{name}"))
+        for name, v in spec.initial.items()
+    }
     if spec.rule is not None:
         rule = {f.name: getattr(spec.rule, f.name) for f in fields(spec.rule)}
         entry["rule"] = {"model": type(spec.rule).__name__, "given": {name: value(f"rule.{name}", v) for name, v in rule.items()}}
     return entry
+
+
+def _delay(net: Network, tag: str) -> Tensor | None:
+    """The delays of a connection as they were made, ``[pre, post]`` or one number."""
+    assert net._wiring is not None
+    rows = [
+        w.delay.expand(w.width, -1) if w.delay.ndim else w.delay
+        for w in net._wiring.wires
+        if w.target == tag and w.role == "signal" and w.delay is not None
+    ]
+    return None if not rows else (rows[0] if rows[0].ndim == 0 else torch.cat(rows))
 
 
 def _encode(given: Any, tensors: dict[str, Tensor], name: str, where: str, realised: Tensor | None) -> Any:
@@ -185,8 +213,8 @@ def _encode(given: Any, tensors: dict[str, Tensor], name: str, where: str, reali
         return {"per_sample" if isinstance(given, PerSample) else "per_chip": name}
     if isinstance(given, surrogate.Surrogate):
         return {"surrogate": type(given).__name__, "values": {f.name: getattr(given, f.name) for f in fields(given)}}
-    if type(given).__name__ in DISTRIBUTIONS and isinstance(given, Distribution):
-        return {"distribution": type(given).__name__, "values": {f.name: getattr(given, f.name) for f in fields(given)}}
+    if isinstance(given, Distribution) and type(given).__name__ in DISTRIBUTIONS:
+        return {"distribution": type(given).__name__, "values": dict(vars(given))}
     if callable(given) and not isinstance(given, Tensor):
         if realised is None:
             raise FileError(where, "a callable cannot be saved here", got=repr(given), fix="Give its values as a tensor.")
@@ -216,13 +244,19 @@ def _decode(value: Any, tensors: Mapping[str, Tensor]) -> Any:
 def _read_spec(net: Network, entry: dict[str, Any], known: Mapping[str, type[Model]], tensors: Mapping[str, Tensor]) -> None:
     def model(name: str, kind: type) -> type[Model]:
         if name not in known or not issubclass(known[name], kind):
-            raise FileError(f"group {entry['tag']!r}", f"uses a model {name!r} that is not known", fix=f"Give its class: ship.load(path, models=[{name}]). {suggest(name, known)}")
+            raise FileError(
+                f"group {entry['tag']!r}",
+                f"uses a model {name!r} that is not known",
+                fix=f"Give its class: ship.load(path, models=[{name}]). {suggest(name, known)}",
+            )
         return known[name]
 
     rule = None
     if "rule" in entry:
         cls = model(entry["rule"]["model"], Rule)
-        rule = cls(**{k: _decode(v, tensors) for k, v in entry["rule"]["given"].items()})
+        made = cls(**{k: _decode(v, tensors) for k, v in entry["rule"]["given"].items()})
+        assert isinstance(made, Rule)
+        rule = made
     cls = model(entry["model"], Model)
     names = {*declared(cls)[0], *declared(cls)[1]}
     given = {k: _decode(v, tensors) for k, v in entry["given"].items()}
@@ -231,8 +265,16 @@ def _read_spec(net: Network, entry: dict[str, Any], known: Mapping[str, type[Mod
     initial = {k: _decode(v, tensors) for k, v in entry["initial"].items()}
     keep = {k: entry[k] for k in TAG_KEYS}
     net.add(
-        cls, entry["tag"], source=entry["source"], target=entry["target"], trainable=entry["trainable"], delay=_decode(entry["delay"], tensors),
-        initial=initial, rule=rule, **keep, **given,
+        cls,
+        entry["tag"],
+        source=entry["source"],
+        target=entry["target"],
+        trainable=entry["trainable"],
+        delay=_decode(entry["delay"], tensors),
+        initial=initial,
+        rule=rule,
+        **keep,
+        **given,
     )
 
 
@@ -244,4 +286,6 @@ def _check_sizes(net: Network, tensors: Mapping[str, Tensor]) -> None:
             if declaration.per == "connection":
                 stored = tensors[f"net/groups.{tag}.{name}"]
                 if tuple(stored.shape[-2:]) != (wiring.n_pre[tag], wiring.n[tag]):
-                    raise FileError(f"group {tag!r}.{name}", f"must be [{wiring.n_pre[tag]}, {wiring.n[tag]}]", got=f"{list(stored.shape)}")
+                    raise FileError(
+                        f"group {tag!r}.{name}", f"must be [{wiring.n_pre[tag]}, {wiring.n[tag]}]", got=f"{list(stored.shape)}"
+                    )

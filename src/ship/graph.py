@@ -133,8 +133,8 @@ def slice_length(n: int, edges: Sequence[Edge]) -> int | None:
 def feedback_arcs(n: int, edges: Sequence[Edge]) -> list[int]:
     """Indices of edges whose removal leaves no cycle, of minimum total weight.
 
-    Exact for strongly connected blocks of up to `EXACT_NODES` nodes; beyond, the order of Eades, Lin & Smyth (Inf. Process. Lett. 47:319,
-    1993) with weights, improved by moving single nodes.
+    Exact for strongly connected blocks of up to `EXACT_NODES` nodes; beyond, the order of Eades, Lin & Smyth (Inf. Process. Lett.
+    47:319, 1993) with weights, improved by moving single nodes.
     """
     removed = [i for i, e in enumerate(edges) if e.source == e.target]
     rest = [i for i, e in enumerate(edges) if e.source != e.target]
@@ -184,8 +184,9 @@ def _good_order(n: int, weight: dict[tuple[int, int], float]) -> list[int]:
         into[v][u] = w
     gain = [sum(out[v].values()) - sum(into[v].values()) for v in range(n)]
     n_out, n_in = [len(o) for o in out], [len(i) for i in into]
-    left, alive = [], [True] * n
+    left: list[int] = []
     right: list[int] = []
+    alive = [True] * n
     heap = [(-gain[v], v) for v in range(n)]
     heapq.heapify(heap)
     sinks, sources = [v for v in range(n) if n_out[v] == 0], [v for v in range(n) if n_in[v] == 0]

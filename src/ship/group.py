@@ -46,10 +46,17 @@ def build_model(cls: type[Model], where: str, given: Mapping[str, Any]) -> Model
         ParameterError: an unknown name, or an option outside its choices.
     """
     if "__dataclass_params__" not in vars(cls):
-        raise GraphError(where, f"{cls.__name__} must be a frozen dataclass", fix=f"Write @dataclass(frozen=True) above class {cls.__name__}.")
+        raise GraphError(
+            where, f"{cls.__name__} must be a frozen dataclass", fix=f"Write @dataclass(frozen=True) above class {cls.__name__}."
+        )
     missing = sorted(getattr(cls, "__abstractmethods__", ()))
     if missing:
-        raise GraphError(where, f"{cls.__name__} is not a finished model", got=f"without {', '.join(missing)}", fix="Use a model that defines them.")
+        raise GraphError(
+            where,
+            f"{cls.__name__} is not a finished model",
+            got=f"without {', '.join(missing)}",
+            fix="Use a model that defines them.",
+        )
     parameters, options = declared(cls)
     for name, value in given.items():
         if name not in parameters and name not in options:
@@ -63,7 +70,9 @@ def _check_option(where: str, default: Any, choices: tuple[Any, ...] | None, val
     if choices is not None and not any(type(value) is type(c) and value == c for c in choices):
         raise ParameterError(where, f"must be one of {', '.join(repr(c) for c in choices)}", got=repr(value))
     if choices is None and callable(default) and not callable(value):
-        raise ParameterError(where, f"must be a {type(default).__mro__[1].__name__.lower()}", got=repr(value), fix="E.g. ship.ATan().")
+        raise ParameterError(
+            where, f"must be a {type(default).__mro__[1].__name__.lower()}", got=repr(value), fix="E.g. ship.ATan()."
+        )
 
 
 class Group(nn.Module):
@@ -75,7 +84,9 @@ class Group(nn.Module):
     die_ids: Tensor
     zero: Tensor
 
-    def __init__(self, spec: Spec, n: int, n_pre: int, seed: int, dies: Sequence[int], variation: bool, dtype: torch.dtype) -> None:
+    def __init__(
+        self, spec: Spec, n: int, n_pre: int, seed: int, dies: Sequence[int], variation: bool, dtype: torch.dtype
+    ) -> None:
         super().__init__()
         self.spec, self.model, self.tag = spec, spec.model, spec.tag
         self.n, self.n_pre = n, n_pre
@@ -118,7 +129,9 @@ class Group(nn.Module):
 
     # -- parameters --------------------------------------------------------------------------------------------------------
 
-    def _make(self, name: str, declaration: Parameter, value: Any, dies: Sequence[int], variation: bool, dtype: torch.dtype) -> None:
+    def _make(
+        self, name: str, declaration: Parameter, value: Any, dies: Sequence[int], variation: bool, dtype: torch.dtype
+    ) -> None:
         where = f"{self.spec.where}.{name}"
         key = random.key(self.seed, self.tag, name)
         shape = self._shape(declaration, name)
@@ -130,11 +143,17 @@ class Group(nn.Module):
             self.notes.append(f"{name}: {made.redrawn} draws fell outside the limits ({declaration.rule}) and were drawn again")
         nominal = made.nominal.detach().to(dtype).clone()
         if not bool(declaration.inside(nominal).all()):
-            raise ParameterError(where, f"{declaration.rule}, but rounds to an illegal {dtype}".replace("torch.", ""), got=f"{float(made.nominal.flatten()[0]):g}")
+            raise ParameterError(
+                where,
+                f"{declaration.rule}, but rounds to an illegal {dtype}".replace("torch.", ""),
+                got=f"{float(made.nominal.flatten()[0]):g}",
+            )
         attribute = name.replace(".", "/")
         if self._is_trainable(name, declaration):
             if not declaration.gradient:
-                raise ParameterError(where, "has no gradient (it acts through whole slots or local rules)", fix="Leave it out of trainable=.")
+                raise ParameterError(
+                    where, "has no gradient (it acts through whole slots or local rules)", fix="Leave it out of trainable=."
+                )
             self.register_parameter(attribute, nn.Parameter(nominal))
         else:
             self.register_buffer(attribute, nominal)
@@ -194,7 +213,13 @@ class Group(nn.Module):
             if isinstance(value, Varied):
                 raise ParameterError(where, "must not be Varied", fix="Use a distribution, or ship.per_chip(...).")
             made = resolve(
-                where, Parameter(0.0, states[name].unit), value, self.shape_of(states[name].on), random.key(self.seed, self.tag, "initial", name), dies, False
+                where,
+                Parameter(0.0, states[name].unit),
+                value,
+                self.shape_of(states[name].on),
+                random.key(self.seed, self.tag, "initial", name),
+                dies,
+                False,
             )
             self.register_buffer(f"initial/{name}", made.nominal.to(dtype))
 
@@ -223,17 +248,20 @@ class Group(nn.Module):
         return Spiking(cell, zeros, torch.zeros_like(zeros, dtype=torch.bool))
 
     def _initial(self, name: str, state: State, lead: tuple[int, int], rule: bool) -> Tensor:
+        trailing: tuple[int, ...]
         if rule:
             trailing = {"pre": (self.n_pre, 1), "post": (1, self.n)}.get(state.on, (self.n_pre, self.n))
         else:
             trailing = self.shape_of(state.on)
-        given = getattr(self, f"initial/{name}", None) if not rule else None
+        given: Tensor | None = getattr(self, f"initial/{name}", None) if not rule else None
         if given is not None:
             start = given
         elif isinstance(state.initial, str):
             start = self.value(("rule." if rule else "") + state.initial)
         else:
-            start = torch.tensor(state.initial, dtype=self.dtype if not isinstance(state.initial, bool) else torch.bool, device=self.die_ids.device)
+            start = torch.tensor(
+                state.initial, dtype=self.dtype if not isinstance(state.initial, bool) else torch.bool, device=self.die_ids.device
+            )
         return start.expand((*lead, *trailing))
 
     @property
@@ -249,8 +277,10 @@ class Group(nn.Module):
         low, high = self.value("rule.w_min"), self.value("rule.w_max")
         if bool((weight < low).any()) or bool((weight > high).any()):
             raise ParameterError(
-                f"{self.spec.where}.weight", "must lie between the rule's w_min and w_max",
-                got=f"{float(weight.min()):g} to {float(weight.max()):g}", fix="Give weight= within them, e.g. ship.Uniform(w_min, w_max).",
+                f"{self.spec.where}.weight",
+                "must lie between the rule's w_min and w_max",
+                got=f"{float(weight.min()):g} to {float(weight.max()):g}",
+                fix="Give weight= within them, e.g. ship.Uniform(w_min, w_max).",
             )
         matrix = weight if weight.ndim == 4 else weight.expand(chips, 1, self.n_pre, self.n)
         self.register_buffer("plastic_weight", matrix.expand(chips, *matrix.shape[1:]).clone())
@@ -265,9 +295,16 @@ def delay_tensor(spec: Spec, n_pre: int, n_post: int, seed: int) -> Tensor:
     where = f"{spec.where}.delay"
     value = spec.delay
     if isinstance(value, nn.Parameter) or (isinstance(value, Tensor) and value.requires_grad):
-        raise ParameterError(where, "has no gradient: a delay acts through whole slots", fix="Give it as a plain number or tensor.")
-    made = resolve(where, Parameter(0.0, "s", least=0.0), value, (n_pre, n_post), random.key(seed, spec.tag, "delay"), [0], False).nominal \
-        if not _per_pre(value, n_pre) else _checked(where, to_tensor(where, value).double().reshape(n_pre, 1))
+        raise ParameterError(
+            where, "has no gradient: a delay acts through whole slots", fix="Give it as a plain number or tensor."
+        )
+    made = (
+        resolve(
+            where, Parameter(0.0, "s", least=0.0), value, (n_pre, n_post), random.key(seed, spec.tag, "delay"), [0], False
+        ).nominal
+        if not _per_pre(value, n_pre)
+        else _checked(where, to_tensor(where, value).double().reshape(n_pre, 1))
+    )
     if made.ndim == 2 and made.numel() and bool((made == made[0, 0]).all()):
         return made[0, 0].double()
     return made.double()
@@ -275,7 +312,11 @@ def delay_tensor(spec: Spec, n_pre: int, n_post: int, seed: int) -> Tensor:
 
 def _per_pre(value: Any, n_pre: int) -> bool:
     """A vector counts per source unit."""
-    return not callable(value) and getattr(torch.as_tensor(value) if isinstance(value, list | tuple) else value, "ndim", 0) == 1 and len(value) == n_pre
+    return (
+        not callable(value)
+        and getattr(torch.as_tensor(value) if isinstance(value, list | tuple) else value, "ndim", 0) == 1
+        and len(value) == n_pre
+    )
 
 
 def _checked(where: str, tensor: Tensor) -> Tensor:
@@ -295,11 +336,17 @@ def describe(model: type[Model]) -> str:
         lines.append(f"  {name:14} {default:>24} {p.unit:4}  {p.rule}; per {p.per}" + (f"; {p.role}" if p.role else ""))
     if options:
         lines.append("options")
-        lines += [f"  {name:14} {o.default!r:>24}" + (f"       one of {', '.join(map(repr, o.choices))}" if o.choices else "") for name, o in options.items()]
+        lines += [
+            f"  {name:14} {o.default!r:>24}" + (f"       one of {', '.join(map(repr, o.choices))}" if o.choices else "")
+            for name, o in options.items()
+        ]
     if model.states:
         lines.append("states")
         for name, s in zip(model.states._fields, model.states, strict=True):
-            lines.append(f"  {name:14} {s.initial!r:>24} {s.unit:4}  {'persistent' if s.persistent else 'transient'}" + ("; held while refractory" if s.held else ""))
+            lines.append(
+                f"  {name:14} {s.initial!r:>24} {s.unit:4}  {'persistent' if s.persistent else 'transient'}"
+                + ("; held while refractory" if s.held else "")
+            )
     if model.ports:
         lines.append("ports")
         lines += [f"  {name:14} {port.kind:>24} {port.unit}" for name, port in model.ports.items()]

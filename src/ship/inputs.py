@@ -17,7 +17,9 @@ from .models.contract import Source
 
 
 class Events(NamedTuple):
-    """Input spikes as a list: ``time`` (s), ``unit`` and ``sample``, all of one length; ``batch`` where the last samples are silent."""
+    """Input spikes as a list: ``time`` (s), ``unit`` and ``sample``, all of one length; ``batch`` where the last samples are
+    silent.
+    """
 
     time: Any
     unit: Any
@@ -71,13 +73,17 @@ def read_inputs(
         signals[tag] = _signal(specs[tag], value, n[tag], dies, dtype, device)
     found = {tag: s.shape[0] for tag, s in signals.items()}
     if len(set(found.values())) > 1:
-        raise RunError(where, "all inputs must have the same number of slots", got=", ".join(f"{t!r}: {k}" for t, k in found.items()))
+        raise RunError(
+            where, "all inputs must have the same number of slots", got=", ".join(f"{t!r}: {k}" for t, k in found.items())
+        )
     length = next(iter(found.values()), None)
     total = wanted if wanted is not None else length
     if total is None:
         raise RunError(where, "needs an input, steps= or duration=", fix="E.g. net.run(steps=100) or net.run(duration=0.1).")
     if length is not None and total < length:
-        raise RunError(where, f"is shorter than its input: {total} slots", got=f"an input of {length} slots", fix="Cut the input.")
+        raise RunError(
+            where, f"is shorter than its input: {total} slots", got=f"an input of {length} slots", fix="Cut the input."
+        )
     plan = programme(where, dt, total)
     for tag in external:
         have = signals.get(tag)
@@ -92,7 +98,9 @@ def read_inputs(
 def _by_tag(where: str, x: Any, external: list[str]) -> dict[str, Any]:
     if x is None:
         if external:
-            raise RunError(where, f"needs an input for {', '.join(map(repr, external))}", fix="Give x=[batch, time, unit], or a dict by tag.")
+            raise RunError(
+                where, f"needs an input for {', '.join(map(repr, external))}", fix="Give x=[batch, time, unit], or a dict by tag."
+            )
         return {}
     if isinstance(x, Mapping):
         for tag in x:
@@ -103,9 +111,15 @@ def _by_tag(where: str, x: Any, external: list[str]) -> dict[str, Any]:
             raise RunError(where, f"needs an input for {', '.join(map(repr, missing))}", fix="Give zeros where there is nothing.")
         return dict(x)
     if not external:
-        raise RunError(where, "takes no input: the network has no input group", fix="Add ship.SpikeInput or ship.CurrentInput, or use steps= alone.")
+        raise RunError(
+            where,
+            "takes no input: the network has no input group",
+            fix="Add ship.SpikeInput or ship.CurrentInput, or use steps= alone.",
+        )
     if len(external) > 1:
-        raise RunError(where, f"has {len(external)} inputs: {', '.join(map(repr, external))}", got="one input", fix="Give a dict by tag.")
+        raise RunError(
+            where, f"has {len(external)} inputs: {', '.join(map(repr, external))}", got="one input", fix="Give a dict by tag."
+        )
     return {external[0]: x}
 
 
@@ -136,7 +150,11 @@ def _dense(tag: str, events: Events, n: int, dt: Any, steps: int | None) -> Tens
     unit = torch.as_tensor(np.asarray(events.unit))
     sample = torch.zeros_like(unit) if events.sample is None else torch.as_tensor(np.asarray(events.sample))
     if not time.shape == unit.shape == sample.shape or time.ndim != 1:
-        raise RunError(where, "time, unit and sample must be lists of one length", got=f"{list(time.shape)}, {list(unit.shape)}, {list(sample.shape)}")
+        raise RunError(
+            where,
+            "time, unit and sample must be lists of one length",
+            got=f"{list(time.shape)}, {list(unit.shape)}, {list(sample.shape)}",
+        )
     if unit.is_floating_point() or sample.is_floating_point():
         raise RunError(where, "unit and sample must be whole numbers", got=f"{unit.dtype}, {sample.dtype}")
     batch = events.batch or (int(sample.max()) + 1 if len(sample) else 1)
@@ -144,7 +162,11 @@ def _dense(tag: str, events: Events, n: int, dt: Any, steps: int | None) -> Tens
     for name, index, size in (("time", slot, steps), ("unit", unit, n), ("sample", sample, batch)):
         bad = (index < 0) | (index >= size)
         if bool(bad.any()) or bool(torch.isnan(time).any()):
-            raise RunError(f"{where}: {name}", f"must lie inside {size} {'slots' if name == 'time' else name + 's'}", got=f"{index[bad][0].item() if bad.any() else 'nan'}")
+            raise RunError(
+                f"{where}: {name}",
+                f"must lie inside {size} {'slots' if name == 'time' else name + 's'}",
+                got=f"{index[bad][0].item() if bad.any() else 'nan'}",
+            )
     dense = torch.zeros(batch, steps, n, dtype=torch.float64)
     return dense.index_put_((sample.long(), slot, unit.long()), torch.ones(len(slot), dtype=torch.float64), accumulate=True)
 
@@ -167,7 +189,12 @@ def _signal(spec: Spec, value: Any, n: int, dies: int, dtype: torch.dtype, devic
     if tensor.is_complex():
         raise RunError(where, "must be real numbers", got=str(tensor.dtype))
     if tensor.ndim not in (3, 4) or tensor.shape[-1] != n:
-        raise RunError(where, f"must be [batch, time, {n}] or [chip, batch, time, {n}]", got=f"shape {list(tensor.shape)}", fix="Add a batch axis: x[None]." if tensor.ndim == 2 else "")
+        raise RunError(
+            where,
+            f"must be [batch, time, {n}] or [chip, batch, time, {n}]",
+            got=f"shape {list(tensor.shape)}",
+            fix="Add a batch axis: x[None]." if tensor.ndim == 2 else "",
+        )
     if tensor.ndim == 4 and tensor.shape[0] not in (1, dies):
         raise RunError(where, f"must have {dies} chips", got=str(tensor.shape[0]))
     if tensor.numel() == 0:
@@ -180,16 +207,23 @@ def _signal(spec: Spec, value: Any, n: int, dies: int, dtype: torch.dtype, devic
     if spec.model.emits == "events":  # type: ignore[attr-defined]
         bad = (tensor < 0) | (tensor != tensor.round())
         if bool(bad.any()):
-            raise RunError(where, "must be counts of events: whole numbers, at least 0", got=f"{tensor[bad][0].item():g}", fix="Use ship.CurrentInput for levels.")
+            raise RunError(
+                where,
+                "must be counts of events: whole numbers, at least 0",
+                got=f"{tensor[bad][0].item():g}",
+                fix="Use ship.CurrentInput for levels.",
+            )
     return tensor.permute(1, 0, 2).unsqueeze(1) if tensor.ndim == 3 else tensor.permute(2, 0, 1, 3)
 
 
-def _batch(where: str, specs: Mapping[str, Spec], signals: Mapping[str, Tensor], sim: Simulation, batch: int | None, reset: bool) -> int:
+def _batch(
+    where: str, specs: Mapping[str, Spec], signals: Mapping[str, Tensor], sim: Simulation, batch: int | None, reset: bool
+) -> int:
     """One number of samples for inputs, swept parameters, the user's word, and the running state."""
     if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int) or batch < 1):
         raise RunError(f"{where}: batch", "must be a whole number, at least 1", got=repr(batch))
     found = {f"input {tag!r}": s.shape[2] for tag, s in signals.items() if s.shape[2] > 1}
-    for tag, group in sim.groups.items():
+    for group in sim.groups.values():
         for name, tensor in [*group.named_parameters(recurse=False), *group.named_buffers(recurse=False)]:
             lead = group.lead_of(name, tensor)
             if lead is not None and lead[1] > 1:

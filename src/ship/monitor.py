@@ -31,7 +31,7 @@ class EventRecord(NamedTuple):
     sample: Tensor
     slot: Tensor
     unit: Tensor
-    count: Tensor
+    counts: Tensor
     time: Tensor  # s, float64
 
 
@@ -109,7 +109,9 @@ class Record:
         return [*self._values, "time", "to_xarray"]
 
     def __repr__(self) -> str:
-        shapes = ", ".join(f"{k}: {list(v.shape) if isinstance(v, Tensor) else f'{len(v.slot)} events'}" for k, v in self._values.items())
+        shapes = ", ".join(
+            f"{k}: {list(v.shape) if isinstance(v, Tensor) else f'{len(v.slot)} events'}" for k, v in self._values.items()
+        )
         return f"Record({shapes})"
 
     def to_xarray(self) -> Any:
@@ -127,5 +129,7 @@ class Record:
             if isinstance(value, Tensor):
                 axes = self._axes[name]
                 renamed = tuple(axis if axis in ("chip", "batch") else f"{axis}_{name}" for axis in axes)
-                arrays[name] = xarray.DataArray(value.cpu().numpy(), dims=renamed, coords={f"time_{name}": self._times[name].numpy()})
+                arrays[name] = xarray.DataArray(
+                    value.cpu().numpy(), dims=renamed, coords={f"time_{name}": self._times[name].numpy()}
+                )
         return xarray.Dataset(arrays)

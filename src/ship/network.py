@@ -94,7 +94,17 @@ class Network(nn.Module):
         if not isinstance(model, type) or not issubclass(model, Model):
             raise GraphError(where, "model must be a model class", got=repr(model), fix="E.g. net.add(ship.LIF, 'hid', n=100).")
         self._specs[tag] = self._spec(
-            model, tag, n=n, source=source, target=target, port=port, delay=delay, output=output, trainable=trainable, initial=initial, rule=rule,
+            model,
+            tag,
+            n=n,
+            source=source,
+            target=target,
+            port=port,
+            delay=delay,
+            output=output,
+            trainable=trainable,
+            initial=initial,
+            rule=rule,
             parameters=parameters,
         )
         self._forget()
@@ -112,18 +122,37 @@ class Network(nn.Module):
         connects = issubclass(model, Connection)
         for name, value in (("source", source), ("target", target), ("port", given["port"]), ("rule", given["rule"])):
             if value and not connects:
-                raise GraphError(f"{where}.{name}", "belongs to a connection, not to a group of units", got=repr(value), fix="Add a synapse between the two.")
-        _check_delay(where, given["delay"], connects and bool(model.accepts if connects else ()))
+                raise GraphError(
+                    f"{where}.{name}",
+                    "belongs to a connection, not to a group of units",
+                    got=repr(value),
+                    fix="Add a synapse between the two.",
+                )
+        _check_delay(where, given["delay"], issubclass(model, Connection) and bool(model.accepts))
         rule = given["rule"]
         if rule is not None and not isinstance(rule, Rule):
             raise GraphError(f"{where}.rule", "must be a learning rule", got=repr(rule), fix="E.g. rule=ship.PairSTDP().")
         if rule is not None and "weight" not in declared(model)[0]:
             raise GraphError(f"{where}.rule", f"{model.__name__} has no weight that a rule could change")
         if rule is not None and parameters.get("side", "post") != "post":
-            raise GraphError(f"{where}.side", "must be 'post' for a plastic synapse: its filter then follows the weight of each event", got=repr(parameters["side"]))
+            raise GraphError(
+                f"{where}.side",
+                "must be 'post' for a plastic synapse: its filter then follows the weight of each event",
+                got=repr(parameters["side"]),
+            )
         return Spec(
-            tag, made, parameters, n, source, target, given["port"], given["delay"], bool(given["output"]),
-            _trainable(where, model, given["trainable"], rule), dict(given["initial"] or {}), rule,
+            tag,
+            made,
+            parameters,
+            n,
+            source,
+            target,
+            given["port"],
+            given["delay"],
+            bool(given["output"]),
+            _trainable(where, model, given["trainable"], rule),
+            dict(given["initial"] or {}),
+            rule,
         )
 
     def set(self, tag: str, **parameters: Any) -> None:
@@ -133,10 +162,21 @@ class Network(nn.Module):
             GraphError, ParameterError: as `add`.
         """
         old = self._known("Network.set", tag)
-        keywords = {k: parameters.pop(k) for k in ("n", "source", "target", "port", "delay", "output", "trainable", "initial", "rule") if k in parameters}
+        keywords = {
+            k: parameters.pop(k)
+            for k in ("n", "source", "target", "port", "delay", "output", "trainable", "initial", "rule")
+            if k in parameters
+        }
         before = {
-            "n": old.n, "source": old.source, "target": old.target, "port": old.port, "delay": old.delay, "output": old.output,
-            "trainable": old.trainable, "initial": old.initial, "rule": old.rule,
+            "n": old.n,
+            "source": old.source,
+            "target": old.target,
+            "port": old.port,
+            "delay": old.delay,
+            "output": old.output,
+            "trainable": old.trainable,
+            "initial": old.initial,
+            "rule": old.rule,
         }
         self._specs[tag] = self._spec(type(old.model), tag, **(before | keywords), parameters=old.given | parameters)
         self._forget()
@@ -260,16 +300,25 @@ class Network(nn.Module):
         return explain(self._wiring, self._specs, self._plan(dt or self.dt), {tag: self[tag].notes for tag in self._specs})
 
     def __repr__(self) -> str:
-        lines = [f"Network({len(self._specs)} groups" + (f", dt={self.dt:g} s" if self._sim else ", not initialised") + (f", {self.chips} chips" if self.chips else "") + ")"]
+        lines = [
+            f"Network({len(self._specs)} groups"
+            + (f", dt={self.dt:g} s" if self._sim else ", not initialised")
+            + (f", {self.chips} chips" if self.chips else "")
+            + ")"
+        ]
         for spec in self._specs.values():
             size = f"n={self._wiring.n[spec.tag]}" if self._wiring else (f"n={spec.n}" if spec.n else "")
             arrow = f"{'+'.join(spec.source)} > {'+'.join(spec.target)}" if spec.source or spec.target else ""
-            lines.append(f"  {type(spec.model).__name__:18} {spec.tag!r:16} {size:8} {arrow}" + ("  output" if spec.output else ""))
+            lines.append(
+                f"  {type(spec.model).__name__:18} {spec.tag!r:16} {size:8} {arrow}" + ("  output" if spec.output else "")
+            )
         return "\n".join(line.rstrip() for line in lines)
 
     # -- watching ----------------------------------------------------------------------------------------------------------
 
-    def monitor(self, tag: str, *names: str, every: int = 1, units: Sequence[int] | None = None, events: bool = False, detach: bool = True) -> None:
+    def monitor(
+        self, tag: str, *names: str, every: int = 1, units: Sequence[int] | None = None, events: bool = False, detach: bool = True
+    ) -> None:
         """Record variables of a group in the runs to come: states, parameters, ``output``, ``margin`` (distance to threshold).
 
         Args:
@@ -291,9 +340,13 @@ class Network(nn.Module):
             raise RunError(where, "needs the name of a variable", fix=suggest("", self._recordable(spec)))
         for name in names:
             if name not in self._recordable(spec):
-                raise RunError(where, f"{type(spec.model).__name__} has no variable {name!r}", fix=suggest(name, self._recordable(spec)))
+                raise RunError(
+                    where, f"{type(spec.model).__name__} has no variable {name!r}", fix=suggest(name, self._recordable(spec))
+                )
         if units is not None and spec.n is not None and any(not 0 <= u < spec.n for u in units):
-            raise RunError(f"{where}: units", f"must be from 0 to {spec.n - 1}", got=str([u for u in units if not 0 <= u < spec.n]))
+            raise RunError(
+                f"{where}: units", f"must be from 0 to {spec.n - 1}", got=str([u for u in units if not 0 <= u < spec.n])
+            )
         chosen = None if units is None else tuple(int(u) for u in units)
         self._requests = [r for r in self._requests if (r.tag, r.name) not in {(tag, n) for n in names}]
         self._requests += [Request(tag, name, every, chosen, events, detach) for name in names]
@@ -317,7 +370,11 @@ class Network(nn.Module):
         """Times (s, float64) of the slots of the last run: their starts; their ends for a group that emits after advancing."""
         self._ready("Network.timeline")
         times = timeline(self._programme, self._run_start)
-        if tag is not None and isinstance(self._known("Network.timeline", tag).model, Neuron) and not emits_first(self._specs[tag]):
+        if (
+            tag is not None
+            and isinstance(self._known("Network.timeline", tag).model, Neuron)
+            and not emits_first(self._specs[tag])
+        ):
             times = times + torch.cat([torch.full((s.steps,), s.dt, dtype=torch.float64) for s in self._programme])
         return times
 
@@ -355,16 +412,27 @@ class Network(nn.Module):
             detach: cut the graph of gradients at the end of the run, for the next one that continues.
 
         Returns:
-            The output group's signal ``[batch, time, unit]`` (``[chip, batch, time, unit]`` with chips); a dict by tag where several
-            are outputs; None where none is.
+            The output group's signal ``[batch, time, unit]`` (``[chip, batch, time, unit]`` with chips); a dict by tag where
+            several are outputs; None where none is.
 
         Raises:
             RunError: an input, duration or programme that does not fit; a run that would not fit into memory.
         """
         sim = self._ready("Network.run")
         assert self._wiring is not None
-        given = read_inputs(x, self._specs, self._wiring.n, sim, dt=dt if dt is not None else self.dt, duration=duration, steps=steps, batch=batch, reset=reset,
-                            dies=len(next(iter(self._dies_of(sim)))), dtype=self._settings["dtype"])
+        given = read_inputs(
+            x,
+            self._specs,
+            self._wiring.n,
+            sim,
+            dt=dt if dt is not None else self.dt,
+            duration=duration,
+            steps=steps,
+            batch=batch,
+            reset=reset,
+            dies=len(next(iter(self._dies_of(sim)))),
+            dtype=self._settings["dtype"],
+        )
         self.lengths = given.lengths
         for tag in self._specs:
             self[tag].project_()
@@ -385,7 +453,9 @@ class Network(nn.Module):
                 weight = group.value("weight").detach()
                 plastic = group.plastic_weight
                 assert isinstance(plastic, Tensor)
-                group.plastic_weight = weight.expand(plastic.shape).clone() if weight.ndim == 4 else weight.expand_as(plastic).clone()
+                group.plastic_weight = (
+                    weight.expand(plastic.shape).clone() if weight.ndim == 4 else weight.expand_as(plastic).clone()
+                )
 
     def _execute(self, sim: Simulation, given: Inputs, detach: bool) -> Any:
         taps = [Tap(r, given.lead) for r in self._requests]
@@ -432,6 +502,7 @@ class Network(nn.Module):
             x: the input of this slot, ``[batch, unit]`` (``[chip, batch, unit]``), or a dict by tag.
             detach: False keeps the graph of gradients through the loop.
         """
+
         def widen(value: Any) -> Any:
             return value.unsqueeze(-2) if isinstance(value, Tensor) else torch.as_tensor(value).unsqueeze(-2)
 
@@ -459,8 +530,12 @@ class Network(nn.Module):
             times = self.timeline(tag)
             mine = [tap for tap in taps if tap.request.tag == tag]
             values = {t.request.name: t.events(times) if t.request.events else t.tensor(chips) for t in mine}
-            names = {name: (("chip",) if chips else ()) + ("batch", "time", "pre", "post")[: v.ndim - chips] if isinstance(v, Tensor) and v.ndim - chips == 4
-                     else (("chip",) if chips else ()) + ("batch", "time", "unit") for name, v in values.items()}
+            names = {
+                name: (("chip",) if chips else ()) + ("batch", "time", "pre", "post")[: v.ndim - chips]
+                if isinstance(v, Tensor) and v.ndim - chips == 4
+                else (("chip",) if chips else ()) + ("batch", "time", "unit")
+                for name, v in values.items()
+            }
             records[tag] = Record(values, names, {t.request.name: times[t.slots] for t in mine})
         return records
 
@@ -478,7 +553,7 @@ class Network(nn.Module):
         assert self._wiring is not None
         steps, (chips, batch) = sum(s.steps for s in given.programme), given.lead
         size = 8 if self._settings["dtype"] == torch.float64 else 4
-        kept = sum(self._wiring.n[tag] for tag, spec in self._specs.items() if spec.output)
+        kept = float(sum(self._wiring.n[tag] for tag, spec in self._specs.items() if spec.output))
         for r in self._requests:
             if not r.events:
                 kept += (len(r.units) if r.units else self._wiring.n[r.tag]) / r.every * self._per_unit(r)
@@ -487,7 +562,9 @@ class Network(nn.Module):
         need = kept * steps * chips * batch * size
         if need > available:
             raise RunError(
-                "Network.run", f"needs about {need / 2**30:.1f} GiB for {steps} slots x {chips} chips x {batch} samples", got=f"{available / 2**30:.1f} GiB free",
+                "Network.run",
+                f"needs about {need / 2**30:.1f} GiB for {steps} slots x {chips} chips x {batch} samples",
+                got=f"{available / 2**30:.1f} GiB free",
                 fix="Use a smaller batch, fewer monitors, every=, events=True, or torch.no_grad().",
             )
 
@@ -520,7 +597,7 @@ class Network(nn.Module):
     # -- moving ------------------------------------------------------------------------------------------------------------
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Network:
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         if self._sim is not None and self._sim.lead is not None:
             self._sim.map(fn)
         for tag in self._specs if self._sim is not None else ():
@@ -547,19 +624,33 @@ def _trainable(where: str, model: type[Model], asked: Any, rule: Rule | None) ->
     names = (asked,) if isinstance(asked, str) else tuple(asked)
     for name in names:
         if name == "delay":
-            raise ParameterError(f"{where}.delay", "has no gradient: a delay acts through whole slots", fix="Leave it out of trainable=.")
+            raise ParameterError(
+                f"{where}.delay", "has no gradient: a delay acts through whole slots", fix="Leave it out of trainable=."
+            )
         if name not in parameters:
-            raise ParameterError(f"{where}.trainable", f"{model.__name__} has no parameter {name!r}", fix=suggest(name, parameters))
+            raise ParameterError(
+                f"{where}.trainable", f"{model.__name__} has no parameter {name!r}", fix=suggest(name, parameters)
+            )
         if not parameters[name].gradient:
-            raise ParameterError(f"{where}.{name}", "has no gradient: it acts through whole slots or random counts", fix="Leave it out of trainable=.")
+            raise ParameterError(
+                f"{where}.{name}",
+                "has no gradient: it acts through whole slots or random counts",
+                fix="Leave it out of trainable=.",
+            )
         if rule is not None and name == "weight":
-            raise ParameterError(f"{where}.weight", "is changed by its rule and has no gradient", fix="Leave it out of trainable=, or leave rule= out.")
+            raise ParameterError(
+                f"{where}.weight",
+                "is changed by its rule and has no gradient",
+                fix="Leave it out of trainable=, or leave rule= out.",
+            )
     return names
 
 
 def _check_delay(where: str, delay: Any, allowed: bool) -> None:
     if not allowed and not (isinstance(delay, int | float) and delay == 0):
-        raise GraphError(f"{where}.delay", "belongs to a connection with a source", got=repr(delay), fix="Give it to the synapse or link.")
+        raise GraphError(
+            f"{where}.delay", "belongs to a connection with a source", got=repr(delay), fix="Give it to the synapse or link."
+        )
 
 
 def _dies(where: str, chips: Any) -> list[int]:
@@ -579,4 +670,3 @@ def _available_bytes() -> int | None:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
         return None
-

@@ -317,7 +317,9 @@ def resolve(
             raise ParameterError(where, f"{name} needs a leading axis", got="a single number", fix="Give one value for each.")
         if lead and tensor.shape[0] != len(dies):
             raise ParameterError(
-                where, f"per_chip must have one value for each of {len(dies)} chips", got=f"{tensor.shape[0]}",
+                where,
+                f"per_chip must have one value for each of {len(dies)} chips",
+                got=f"{tensor.shape[0]}",
                 fix="Give as many values as chips in init(chips=...).",
             )
         _check_shape(where, tuple(tensor.shape[1:]), shape)
@@ -328,10 +330,7 @@ def resolve(
     if isinstance(value, Distribution):
         tensor, redrawn = _redraw(where, declaration, lambda attempt: value.draw(key, shape, attempt))
         return Resolved(tensor, None, (0.0, 0.0), redrawn)
-    if callable(value) and not isinstance(value, Tensor):
-        tensor = _call(where, value, shape, key)
-    else:
-        tensor = to_tensor(where, value)
+    tensor = _call(where, value, shape, key) if callable(value) and not isinstance(value, Tensor) else to_tensor(where, value)
     _check_shape(where, tuple(tensor.shape), shape)
     _check_limits(where, declaration, tensor)
     if declaration.per == "connection":
@@ -344,12 +343,19 @@ def _resolve_varied(
 ) -> Resolved:
     if value.c2c or value.c2c_abs:
         raise ParameterError(
-            where, "c2c needs a model that declares the event which draws anew (a write, a pulse)", got=f"c2c={value.c2c or value.c2c_abs}",
+            where,
+            "c2c needs a model that declares the event which draws anew (a write, a pulse)",
+            got=f"c2c={value.c2c or value.c2c_abs}",
             fix="Use d2d= or d2d_abs= for variation from device to device.",
         )
     nominal, _, _, redrawn = resolve(where, declaration, value.nominal, shape, key, dies, variation)
     if value.d2d and bool((nominal == 0).all()):
-        raise ParameterError(where, "d2d is a fraction of the nominal value, which is zero", got=f"d2d={value.d2d}", fix="Use d2d_abs=, in the parameter's unit.")
+        raise ParameterError(
+            where,
+            "d2d is a fraction of the nominal value, which is zero",
+            got=f"d2d={value.d2d}",
+            fix="Use d2d_abs=, in the parameter's unit.",
+        )
     if not variation or not (value.d2d or value.d2d_abs):
         return Resolved(nominal, None, (0.0, 0.0), redrawn)
     spread = (value.d2d, value.d2d_abs)
@@ -359,7 +365,10 @@ def _resolve_varied(
         base = nominal[c if per_die else 0].double() if nominal.ndim > len(shape) else nominal.double()
         # Stream 0 belongs to the nominal.
         return _redraw(
-            where, declaration, lambda attempt: random.draw_normal(key, die + 1, shape, attempt=attempt), lambda xi: varied(base, xi, spread)
+            where,
+            declaration,
+            lambda attempt: random.draw_normal(key, die + 1, shape, attempt=attempt),
+            lambda xi: varied(base, xi, spread),
         )
 
     draws = [deviate(c, die) for c, die in enumerate(dies)]
@@ -383,7 +392,9 @@ def _redraw(
         count += int(bad.sum())
         value = torch.where(bad, draw(attempt), value)
     raise ParameterError(
-        where, f"{declaration.rule}, but {MAX_REDRAWS} draws in a row fell outside", got="the distribution given",
+        where,
+        f"{declaration.rule}, but {MAX_REDRAWS} draws in a row fell outside",
+        got="the distribution given",
         fix="Use a narrower spread or a distribution within the limits.",
     )
 
@@ -396,7 +407,10 @@ def _call(where: str, value: Callable[..., Any], shape: tuple[int, ...], key: in
         raise
     except Exception as error:
         raise ParameterError(
-            where, "the callable given failed", got=f"{type(error).__name__}: {error}", fix="It is called as f(shape, generator) and returns a tensor."
+            where,
+            "the callable given failed",
+            got=f"{type(error).__name__}: {error}",
+            fix="It is called as f(shape, generator) and returns a tensor.",
         ) from error
     return to_tensor(where, made)
 
@@ -407,7 +421,9 @@ def _check_shape(where: str, got: tuple[int, ...], full: tuple[int, ...]) -> Non
     if not fits:
         names = "[pre, post]" if len(full) == 2 else "[unit]"
         raise ParameterError(
-            where, f"must be one number or have the shape {names} = {list(full)}", got=f"shape {list(got)}",
+            where,
+            f"must be one number or have the shape {names} = {list(full)}",
+            got=f"shape {list(got)}",
             fix="Use ship.per_sample(...) or ship.per_chip(...) for a leading axis.",
         )
 
@@ -417,4 +433,6 @@ def _check_limits(where: str, declaration: Parameter, value: Tensor) -> None:
     if bool(bad.any()):
         worst = cast(float, value.detach()[bad].flatten()[0].item())
         nan = "must not be NaN" if math.isnan(worst) else declaration.rule
-        raise ParameterError(where, nan, got=f"{worst:g}" + (f" ({int(bad.sum())} of {value.numel()} values)" if value.numel() > 1 else ""))
+        raise ParameterError(
+            where, nan, got=f"{worst:g}" + (f" ({int(bad.sum())} of {value.numel()} values)" if value.numel() > 1 else "")
+        )

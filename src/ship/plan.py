@@ -1,7 +1,8 @@
 """From groups to a schedule: sizes, kinds of signal, ports, latencies, blocks, inserted slots. Pure functions.
 
 Every group has one operation per slot. An edge has a latency in slots between the operations of its ends: its delay, and one more
-where it brings charge, current or conductance to a neuron that emits before it advances (what flows during slot k is seen at t_{k+1}).
+where it brings charge, current or conductance to a neuron that emits before it advances (what flows during slot k is seen at
+t_{k+1}).
 Only loops whose latencies are all zero need an inserted slot. Nodes are numbered by sorted tags: insertion order cannot matter.
 """
 
@@ -27,7 +28,9 @@ class Wire(NamedTuple):
 
     source: str
     target: str
-    role: str  # "signal": an output into a connection; "port": a connection into a port; "learning": a target's spikes into a rule
+    role: (
+        str  # "signal": an output into a connection; "port": a connection into a port; "learning": a target's spikes into a rule
+    )
     kind: Kind
     port: str  # the target's port, "" for a signal
     offset: int  # where the source's units start on the target's pre axis (signal), or the target's on the connection's (port)
@@ -84,7 +87,11 @@ def wire(specs: Mapping[str, Spec], seed: int) -> Wiring:
             wires += _ports(spec, specs, n, kinds)
     for tag in tags:
         if specs[tag].rule is not None:
-            wires += [Wire(w.target, tag, "learning", "events", "", w.offset, w.width, None) for w in wires if w.source == tag and w.role == "port"]
+            wires += [
+                Wire(w.target, tag, "learning", "events", "", w.offset, w.width, None)
+                for w in wires
+                if w.source == tag and w.role == "port"
+            ]
     return Wiring(tags, n, n_pre, kinds, tuple(wires))
 
 
@@ -93,18 +100,31 @@ def _check_tags(spec: Spec, specs: Mapping[str, Spec]) -> None:
     for role, names in (("source", spec.source), ("target", spec.target)):
         for name in names:
             if name not in specs:
-                raise GraphError(f"{spec.where}.{role}", f"no group named {name!r}", fix=suggest(name, sorted(t for t in specs if t != spec.tag)))
+                raise GraphError(
+                    f"{spec.where}.{role}",
+                    f"no group named {name!r}",
+                    fix=suggest(name, sorted(t for t in specs if t != spec.tag)),
+                )
     if isinstance(model, Connection):
         if model.accepts and not spec.source:
             raise GraphError(spec.where, "needs a source", fix="Give source='TAG'.")
         if not model.accepts and spec.source:
-            raise GraphError(f"{spec.where}.source", "takes its input through its ports", got=repr(spec.source[0]), fix=f"Add a synapse with target='{spec.tag}'.")
+            raise GraphError(
+                f"{spec.where}.source",
+                "takes its input through its ports",
+                got=repr(spec.source[0]),
+                fix=f"Add a synapse with target='{spec.tag}'.",
+            )
         if model.one_to_one and not model.accepts and not spec.target:
             raise GraphError(spec.where, "needs a target", fix="Give target='TAG'.")
     for name in spec.target:
         if not specs[name].model.ports:
             what = type(specs[name].model).__name__
-            fix = f"Use source='{spec.tag}' when adding {name!r}." if isinstance(specs[name].model, Connection) else "Inputs and sources take no input."
+            fix = (
+                f"Use source='{spec.tag}' when adding {name!r}."
+                if isinstance(specs[name].model, Connection)
+                else "Inputs and sources take no input."
+            )
             raise GraphError(f"{spec.where}.target", f"{what} {name!r} has no input port", fix=fix)
 
 
@@ -115,12 +135,21 @@ def _size(tag: str, specs: Mapping[str, Spec], seen: tuple[str, ...]) -> int:
             raise GraphError(spec.where, "needs a number of units", fix="Give n=..., e.g. n=100.")
         return spec.n
     if tag in seen:
-        raise GraphError(spec.where, "its size depends on itself, through a loop of connections", got=" > ".join((*seen, tag)), fix="Give n= to one of them.")
+        raise GraphError(
+            spec.where,
+            "its size depends on itself, through a loop of connections",
+            got=" > ".join((*seen, tag)),
+            fix="Give n= to one of them.",
+        )
     by_target = sum(_size(t, specs, (*seen, tag)) for t in spec.target)
     if spec.model.one_to_one:
         by_source = sum(_size(s, specs, (*seen, tag)) for s in spec.source)
         if spec.source and spec.target and by_source != by_target:
-            raise GraphError(spec.where, "is one-to-one: source and target must have the same number of units", got=f"{by_source} and {by_target}")
+            raise GraphError(
+                spec.where,
+                "is one-to-one: source and target must have the same number of units",
+                got=f"{by_source} and {by_target}",
+            )
         size = by_target or by_source
     else:
         size = by_target
@@ -143,10 +172,20 @@ def _kind(tag: str, specs: Mapping[str, Spec], seen: tuple[str, ...]) -> Kind:
     inputs = {_kind(s, specs, (*seen, tag)) for s in specs[tag].source}
     where = specs[tag].where
     if len(inputs) > 1:
-        raise GraphError(where, "its sources must emit the same kind of signal", got=" and ".join(sorted(inputs)), fix="Add one connection for each kind.")
+        raise GraphError(
+            where,
+            "its sources must emit the same kind of signal",
+            got=" and ".join(sorted(inputs)),
+            fix="Add one connection for each kind.",
+        )
     kind = inputs.pop()
     if kind not in model.accepts:
-        raise GraphError(where, f"takes {' or '.join(model.accepts)}", got=f"{kind} from {specs[tag].source[0]!r}", fix="Use WeightedSum or Link for graded signals.")
+        raise GraphError(
+            where,
+            f"takes {' or '.join(model.accepts)}",
+            got=f"{kind} from {specs[tag].source[0]!r}",
+            fix="Use WeightedSum or Link for graded signals.",
+        )
     return model.emits_for(kind)
 
 
@@ -156,7 +195,12 @@ def _signals(
     one = isinstance(spec.model, Connection) and spec.model.one_to_one
     delay = delay_tensor(spec, n_pre[spec.tag], 1 if one else n[spec.tag], seed)
     if delay.ndim == 2 and delay.shape[1] > 1 and isinstance(spec.model, Synapse) and spec.model.side == "pre":
-        raise GraphError(f"{spec.where}.delay", "per connection needs the state on the other side", got="side='pre'", fix="Use side='post' or 'connection'.")
+        raise GraphError(
+            f"{spec.where}.delay",
+            "per connection needs the state on the other side",
+            got="side='pre'",
+            fix="Use side='post' or 'connection'.",
+        )
     wires, offset = [], 0
     for source in spec.source:
         rows = delay if delay.ndim == 0 or delay.shape[0] == 1 else delay[offset : offset + n[source]]
@@ -180,16 +224,24 @@ def _port(spec: Spec, target: Spec, kind: Kind) -> str:
         if spec.port not in ports:
             raise GraphError(f"{spec.where}.port", f"{target.where} has no port {spec.port!r}", fix=suggest(spec.port, ports))
         if (ports[spec.port].kind == "events") != (kind == "events"):
-            raise GraphError(f"{spec.where}.port", f"port {spec.port!r} of {target.where} takes {ports[spec.port].kind}", got=kind)
+            raise GraphError(
+                f"{spec.where}.port", f"port {spec.port!r} of {target.where} takes {ports[spec.port].kind}", got=kind
+            )
         return spec.port
     for wanted in {"events": ("events",), "charge": ("charge", "values"), "values": ("charge", "values")}[kind]:
         found = [name for name, port in ports.items() if port.kind == wanted]
         if len(found) == 1:
             return found[0]
         if found:
-            raise GraphError(spec.where, f"{target.where} has several ports for {kind}", got=", ".join(found), fix="Name one with port='...'.")
-    raise GraphError(spec.where, f"{target.where} has no port that takes {kind}", got="ports " + ", ".join(f"{k} ({p.kind})" for k, p in ports.items()),
-                     fix="Use a synapse that emits charge, e.g. ExpSynapse." if kind == "events" else "Use another target.")
+            raise GraphError(
+                spec.where, f"{target.where} has several ports for {kind}", got=", ".join(found), fix="Name one with port='...'."
+            )
+    raise GraphError(
+        spec.where,
+        f"{target.where} has no port that takes {kind}",
+        got="ports " + ", ".join(f"{k} ({p.kind})" for k, p in ports.items()),
+        fix="Use a synapse that emits charge, e.g. ExpSynapse." if kind == "events" else "Use another target.",
+    )
 
 
 def level_port(spec: Spec, target: Spec) -> str:
@@ -200,7 +252,12 @@ def level_port(spec: Spec, target: Spec) -> str:
     """
     found = [name for name, port in target.model.ports.items() if port.kind != "events"]
     if len(found) != 1:
-        raise GraphError(f"{spec.where}.bias", f"{target.where} must have one port for levels", got=", ".join(found) or "none", fix="Use a CurrentInput with port='...'.")
+        raise GraphError(
+            f"{spec.where}.bias",
+            f"{target.where} must have one port for levels",
+            got=", ".join(found) or "none",
+            fix="Use a CurrentInput with port='...'.",
+        )
     return found[0]
 
 
@@ -225,8 +282,11 @@ def schedule(wiring: Wiring, specs: Mapping[str, Spec], dt: float) -> Schedule:
             late = w.role == "learning" or (emits_first(specs[w.target]) and specs[w.target].model.ports[w.port].kind != "events")
             latency.append(int(late))
     instant = [i for i, (w, lat) in enumerate(zip(wiring.wires, latency, strict=True)) if lat == 0]
-    # An inserted slot changes least where a delay was declared that this dt rounds away; ports only if nothing else closes the loop.
-    arcs = [graph.Edge(index[wiring.wires[i].source], index[wiring.wires[i].target], 0, _cost(wiring.wires[i], dt)) for i in instant]
+    # An inserted slot changes least where a delay was declared that this dt rounds away; ports only if nothing else closes the
+    # loop.
+    arcs = [
+        graph.Edge(index[wiring.wires[i].source], index[wiring.wires[i].target], 0, _cost(wiring.wires[i], dt)) for i in instant
+    ]
     inserted = frozenset(instant[a] for a in graph.feedback_arcs(len(wiring.tags), arcs))
     latency = [lat + (i in inserted) for i, lat in enumerate(latency)]
     edges = [graph.Edge(index[w.source], index[w.target], lat, 1.0) for w, lat in zip(wiring.wires, latency, strict=True)]
@@ -253,7 +313,11 @@ def _rounding(w: Wire, dt: float) -> list[str]:
 def _block(component: list[int], edges: list[graph.Edge], tags: tuple[str, ...]) -> Block:
     local = {node: i for i, node in enumerate(sorted(component))}
     nodes = sorted(component)
-    inner = [graph.Edge(local[e.source], local[e.target], e.latency, e.weight) for e in edges if e.source in local and e.target in local]
+    inner = [
+        graph.Edge(local[e.source], local[e.target], e.latency, e.weight)
+        for e in edges
+        if e.source in local and e.target in local
+    ]
     length = graph.slice_length(len(nodes), inner)
     before = [e for e in inner if length is None or e.latency < length]
     return Block(tuple(tags[nodes[i]] for i in graph.topological(len(nodes), before)), length)
@@ -263,7 +327,11 @@ def explain(wiring: Wiring, specs: Mapping[str, Spec], plan: Schedule, notes: Ma
     """The schedule in words: call order, every delay in seconds, every inserted slot and why, the side of each filter."""
     lines = [f"Schedule for dt = {plan.dt:g} s", "", "Call order"]
     for i, block in enumerate(plan.blocks, 1):
-        how = "all time at once" if block.length is None else f"loop, slices of {block.length} slot{'s' if block.length > 1 else ''}"
+        how = (
+            "all time at once"
+            if block.length is None
+            else f"loop, slices of {block.length} slot{'s' if block.length > 1 else ''}"
+        )
         lines.append(f"  {i:3}. {', '.join(block.tags)}  ({how})")
     lines += ["", "Edges (source -> target: declared delay, effective latency)"]
     for i, w in enumerate(wiring.wires):
@@ -271,12 +339,17 @@ def explain(wiring: Wiring, specs: Mapping[str, Spec], plan: Schedule, notes: Ma
     lines += ["", "Inserted slots"]
     for i in sorted(plan.inserted):
         w = wiring.wires[i]
-        lines.append(f"  {w.source} -> {w.target}: one slot ({plan.dt:g} s), because every edge of its loop acts at once; cut where it changes least")
+        lines.append(
+            f"  {w.source} -> {w.target}: one slot ({plan.dt:g} s), as all edges of its loop act at once; cut where it changes least"
+        )
     if not plan.inserted:
         lines.append("  none: every latency is the declared delay")
-    sides = [f"  {tag}: {specs[tag].model.side}" for tag in wiring.tags if isinstance(specs[tag].model, Synapse) and specs[tag].model.states]  # type: ignore[attr-defined]
+    models = [(tag, specs[tag].model) for tag in wiring.tags]
+    sides = [f"  {tag}: {model.side}" for tag, model in models if isinstance(model, Synapse) and model.states]
     lines += ["", "State of each filter", *(sides or ["  no filters"])]
-    said = [f"  {note}" for note in plan.notes] + [f"  {specs[tag].where}: {note}" for tag in wiring.tags for note in notes.get(tag, [])]
+    said = [f"  {note}" for note in plan.notes] + [
+        f"  {specs[tag].where}: {note}" for tag in wiring.tags for note in notes.get(tag, [])
+    ]
     if said:
         lines += ["", "Notes", *said]
     return "\n".join(lines)
@@ -293,5 +366,9 @@ def _edge_line(w: Wire, i: int, plan: Schedule) -> str:
     declared = f"{low:g} s" if low == high else f"{low:g} to {high:g} s"
     fewest, most = slots(low, plan.dt), slots(high, plan.dt)
     extra = 1 if i in plan.inserted else 0
-    effective = f"{(fewest + extra) * plan.dt:g} s" if fewest == most else f"{(fewest + extra) * plan.dt:g} to {(most + extra) * plan.dt:g} s"
+    effective = (
+        f"{(fewest + extra) * plan.dt:g} s"
+        if fewest == most
+        else f"{(fewest + extra) * plan.dt:g} to {(most + extra) * plan.dt:g} s"
+    )
     return f"{arrow}: {w.kind}, {declared}, acts after {effective}" + (" (one slot inserted)" if extra else "")

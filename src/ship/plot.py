@@ -1,4 +1,6 @@
-"""Figures, each one call. They return a `matplotlib.figure.Figure` and touch no global state: ``plot.raster(...).savefig("a.png")``."""
+"""Figures, each one call. They return a `matplotlib.figure.Figure` and touch no global state:
+``plot.raster(...).savefig("a.png")``.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,16 @@ def raster(spikes: Tensor, time: Tensor | None = None, *, sample: int = 0, chip:
     return figure
 
 
-def traces(values: Tensor, time: Tensor | None = None, *, sample: int = 0, chip: int = 0, units: Sequence[int] | None = None, label: str = "", title: str = "") -> Any:
+def traces(
+    values: Tensor,
+    time: Tensor | None = None,
+    *,
+    sample: int = 0,
+    chip: int = 0,
+    units: Sequence[int] | None = None,
+    label: str = "",
+    title: str = "",
+) -> Any:
     """Values over time, one line a unit."""
     figure, axes = _figure()
     x = _one_sample(values, sample, chip)
@@ -74,15 +85,26 @@ def network(net: Network) -> Any:
     """The network as a graph, in call order from left to right: units as boxes, connections as arrows, loops dashed."""
     figure, axes = _figure(9, 4.5)
     rank = {tag: i for i, block in enumerate(net._plan(net.dt).blocks) for tag in block.tags}
-    boxes = [tag for tag in net.tags if not (isinstance(net._specs[tag].model, Connection) and net._specs[tag].source and net._specs[tag].target)]
+    boxes = [
+        tag
+        for tag in net.tags
+        if not (isinstance(net._specs[tag].model, Connection) and net._specs[tag].source and net._specs[tag].target)
+    ]
     columns = sorted({rank[tag] for tag in boxes})
     place: dict[str, tuple[float, float]] = {}
     for x, column in enumerate(columns):
         here = sorted(tag for tag in boxes if rank[tag] == column)
         for y, tag in enumerate(here):
             place[tag] = (x, (len(here) - 1) / 2 - y)
-            axes.text(*place[tag], f"{tag}\n{type(net._specs[tag].model).__name__}, {net[tag].n}", ha="center", va="center", fontsize=9,
-                      bbox={"boxstyle": "round,pad=0.5", "fc": "white", "ec": BLUE}, zorder=3)
+            axes.text(
+                *place[tag],
+                f"{tag}\n{type(net._specs[tag].model).__name__}, {net[tag].n}",
+                ha="center",
+                va="center",
+                fontsize=9,
+                bbox={"boxstyle": "round,pad=0.5", "fc": "white", "ec": BLUE},
+                zorder=3,
+            )
     for tag in net.tags:
         spec = net._specs[tag]
         for a in spec.source if tag not in place else ():
@@ -93,7 +115,14 @@ def network(net: Network) -> Any:
                 if a == b:
                     start, end = (start[0] - 0.12, start[1] + 0.1), (end[0] + 0.12, end[1] + 0.1)
                     bend = -1.6
-                arrow = {"arrowstyle": "-|>", "color": ORANGE if back else GREY, "ls": "--" if back else "-", "connectionstyle": f"arc3,rad={bend}", "shrinkA": 22, "shrinkB": 24}
+                arrow = {
+                    "arrowstyle": "-|>",
+                    "color": ORANGE if back else GREY,
+                    "ls": "--" if back else "-",
+                    "connectionstyle": f"arc3,rad={bend}",
+                    "shrinkA": 22,
+                    "shrinkB": 24,
+                }
                 if a == b:
                     arrow |= {"shrinkA": 8, "shrinkB": 8}
                 axes.annotate("", end, start, arrowprops=arrow)
@@ -128,14 +157,22 @@ def confusion(counts: Tensor, *, title: str = "") -> Any:
     for i in range(len(counts)):
         for j in range(len(counts)):
             if counts[i, j]:
-                axes.text(j, i, int(counts[i, j]), ha="center", va="center", fontsize=7, color="white" if share[i, j] > 0.5 else "black")
+                axes.text(
+                    j, i, int(counts[i, j]), ha="center", va="center", fontsize=7, color="white" if share[i, j] > 0.5 else "black"
+                )
     figure.colorbar(image, ax=axes, label="% of the true class")
     axes.set(xlabel="predicted", ylabel="true", title=title, xticks=range(len(counts)), yticks=range(len(counts)))
     return figure
 
 
 def accuracy(
-    x: Sequence[float], intervals: Sequence[Any], *, chips: Sequence[Tensor] | None = None, lines: Mapping[str, float] | None = None, xlabel: str = "", log: bool = True,
+    x: Sequence[float],
+    intervals: Sequence[Any],
+    *,
+    chips: Sequence[Tensor] | None = None,
+    lines: Mapping[str, float] | None = None,
+    xlabel: str = "",
+    log: bool = True,
     title: str = "",
 ) -> Any:
     """Accuracy against a device property, with error bars.
@@ -152,7 +189,10 @@ def accuracy(
         for at, values in zip(x, chips, strict=True):
             axes.plot([at] * len(values), 100 * values, ".", color=GREY, alpha=0.35, ms=3)
     middle = [100 * i[0] for i in intervals]
-    errors = [[m - 100 * i[1] for m, i in zip(middle, intervals, strict=True)], [100 * i[2] - m for m, i in zip(middle, intervals, strict=True)]]
+    errors = [
+        [m - 100 * i[1] for m, i in zip(middle, intervals, strict=True)],
+        [100 * i[2] - m for m, i in zip(middle, intervals, strict=True)],
+    ]
     axes.errorbar(list(x), middle, yerr=errors, marker="o", ms=4, capsize=3, color=BLUE, label="mean over chips, 95 % interval")
     for (name, level), style in zip((lines or {}).items(), ("--", ":", "-."), strict=False):
         axes.axhline(100 * level, ls=style, color=ORANGE, label=name)

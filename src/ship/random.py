@@ -50,13 +50,20 @@ def _unit_interval(high: Tensor, low: Tensor) -> Tensor:
     return (((high << 20) | (low >> 12)).double() + 0.5) * 2.0**-52
 
 
-def _blocks(base: int, chip: Tensor, sample: Tensor, slot: Tensor, trial: int, n: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def _blocks(
+    base: int, chip: Tensor, sample: Tensor, slot: Tensor, trial: int, n: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
     """Two uniform numbers in float64 for each block of two units, ``[slot, chip, batch, ceil(n / 2)]``."""
     keys = [_chip_key(base, int(c)) for c in chip.tolist()]
     k0 = torch.tensor([k & M32 for k in keys], device=device).reshape(1, -1, 1, 1)
     k1 = torch.tensor([k >> 32 for k in keys], device=device).reshape(1, -1, 1, 1)
     unit = torch.arange((n + 1) // 2, device=device).reshape(1, 1, 1, -1)
-    words = (unit, slot.to(device).reshape(-1, 1, 1, 1), sample.to(device).reshape(1, 1, -1, 1), torch.full((1, 1, 1, 1), trial, device=device))
+    words = (
+        unit,
+        slot.to(device).reshape(-1, 1, 1, 1),
+        sample.to(device).reshape(1, 1, -1, 1),
+        torch.full((1, 1, 1, 1), trial, device=device),
+    )
     a, b, c, d = philox(words, (k0, k1))
     return _unit_interval(a, b), _unit_interval(c, d)
 
@@ -71,7 +78,15 @@ def _box_muller(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def uniform(
-    base: int, *, chip: Tensor, sample: Tensor, slot: Tensor, trial: int, n: int, dtype: torch.dtype = torch.float64, device: torch.device | None = None
+    base: int,
+    *,
+    chip: Tensor,
+    sample: Tensor,
+    slot: Tensor,
+    trial: int,
+    n: int,
+    dtype: torch.dtype = torch.float64,
+    device: torch.device | None = None,
 ) -> Tensor:
     """Uniform numbers in the open interval (0, 1), ``[slot, chip, batch, unit]``."""
     u, v = _blocks(base, chip, sample, slot, trial, n, device or torch.device("cpu"))
@@ -80,7 +95,15 @@ def uniform(
 
 
 def normal(
-    base: int, *, chip: Tensor, sample: Tensor, slot: Tensor, trial: int, n: int, dtype: torch.dtype = torch.float64, device: torch.device | None = None
+    base: int,
+    *,
+    chip: Tensor,
+    sample: Tensor,
+    slot: Tensor,
+    trial: int,
+    n: int,
+    dtype: torch.dtype = torch.float64,
+    device: torch.device | None = None,
 ) -> Tensor:
     """Standard normal numbers (Box & Muller), ``[slot, chip, batch, unit]``."""
     u, v = _blocks(base, chip, sample, slot, trial, n, device or torch.device("cpu"))

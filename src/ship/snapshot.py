@@ -98,7 +98,9 @@ def _get(tensors: dict[str, Tensor], name: str, like: Any) -> Any:
         return Spiking(_get(tensors, name, like.cell), parts["wait"], parts["held"])
     if not like:
         return like
-    return type(like)(*(_like(value, tensors[f"{name}/{key}"], f"{name}/{key}") for key, value in zip(like._fields, like, strict=True)))
+    return type(like)(
+        *(_like(value, tensors[f"{name}/{key}"], f"{name}/{key}") for key, value in zip(like._fields, like, strict=True))
+    )
 
 
 def _like(like: Tensor, value: Tensor, name: str) -> Tensor:

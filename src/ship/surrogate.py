@@ -1,6 +1,7 @@
 """Surrogate gradients: a spike forward, a smooth pseudo-derivative backward.
 
-``x`` is the distance above threshold, in the neuron's unit. Forward: 1 where ``x >= 0``, else 0, exactly. Backward: ``derivative(x)``.
+``x`` is the distance above threshold, in the neuron's unit. Forward: 1 where ``x >= 0``, else 0, exactly. Backward:
+``derivative(x)``.
 Written as ``s + (g - g.detach())`` with ``g`` a primitive of the pseudo-derivative, so that it traces to pointwise operations.
 """
 
@@ -178,5 +179,6 @@ class StraightThrough(Surrogate):
 
 
 SURROGATES: dict[str, type[Surrogate]] = {
-    c.__name__: c for c in (ATan, Exponential, FastSigmoid, Gaussian, Rectangle, Sigmoid, SquaredSoftsign, StraightThrough, Tanh, Triangle)
+    c.__name__: c
+    for c in (ATan, Exponential, FastSigmoid, Gaussian, Rectangle, Sigmoid, SquaredSoftsign, StraightThrough, Tanh, Triangle)
 }

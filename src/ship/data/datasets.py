@@ -54,6 +54,8 @@ def digits(test_fraction: float = 0.2, seed: int = 0) -> Split:
 class SpikeDataset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
     """Samples with labels, encoded one by one; for a DataLoader, with `collate` where samples are ragged.
 
+    A DataLoader without ``generator=`` draws a number from torch's global generator in each epoch; give it one.
+
     Args:
         x: ``[sample, ...]``, or a list of tensors, e.g. ragged ``[time, unit]``.
         labels: one a sample.

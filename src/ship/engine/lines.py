@@ -91,7 +91,7 @@ def route(item: Pending, kind: Kind, start: float, dt: float) -> dict[int, float
     begin = max(0.0, _snap(first))
     end = _snap((item.arrival + item.width - start) / dt)
     if kind == "values":  # a level counts where it holds at the slot's start
-        return {j: 1.0 for j in range(math.ceil(begin - FUZZ), math.ceil(end - FUZZ))}
+        return dict.fromkeys(range(math.ceil(begin - FUZZ), math.ceil(end - FUZZ)), 1.0)
     whole = item.width / dt
     pieces = {j: (min(end, j + 1.0) - max(begin, float(j))) / whole for j in range(math.floor(begin), math.ceil(end))}
     return {j: share for j, share in pieces.items() if share > FUZZ}
@@ -157,7 +157,9 @@ class Feed:
         for offset, width, buckets in self.sources:
             rows = weight[..., offset : offset + width, :]
             for line, mask in buckets:
-                sums.append(project(window(line, k0, n, width, like), rows if mask is None else rows * mask.to(rows).reshape(width, -1)))
+                sums.append(
+                    project(window(line, k0, n, width, like), rows if mask is None else rows * mask.to(rows).reshape(width, -1))
+                )
         return _total(sums)
 
     def dense(self, k0: int, n: int, like: Tensor) -> Tensor:
@@ -166,7 +168,10 @@ class Feed:
             return self.arrivals(k0, n, like).unsqueeze(-1)
         parts = []
         for _, width, buckets in self.sources:
-            spread = [window(b.line, k0, n, width, like).unsqueeze(-1) * (1.0 if b.mask is None else b.mask.to(like).reshape(width, -1)) for b in buckets]
+            spread = [
+                window(b.line, k0, n, width, like).unsqueeze(-1) * (1.0 if b.mask is None else b.mask.to(like).reshape(width, -1))
+                for b in buckets
+            ]
             total = _total(spread)
             parts.append(total.expand(*total.shape[:-1], self.n_post))
         return torch.cat(_same_lead(parts), -2)
@@ -200,7 +205,9 @@ def _total(parts: list[Tensor]) -> Tensor:
 
 
 def project(x: Tensor, weight: Tensor) -> Tensor:
-    """``x [slot, chip, batch, pre]`` through ``weight``: ``[pre, post]``, ``[chip, 1, pre, post]`` or ``[chip or 1, batch, pre, post]``."""
+    """``x [slot, chip, batch, pre]`` through ``weight``: ``[pre, post]``, ``[chip, 1, pre, post]`` or ``[chip or 1, batch, pre,
+    post]``.
+    """
     if weight.ndim == 2:
         return x @ weight
     if weight.shape[1] == 1:

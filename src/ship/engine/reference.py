@@ -1,8 +1,8 @@
 """The reference engine: plain PyTorch, slot by slot. The definition of truth; it runs any model.
 
-A node executes the operations of one group for slots k0 .. k0 + n - 1. A neuron that emits first does, for slot k, the advance over
-slot k - 1 and then the emission at t_k, so that its operation needs only what flowed before t_k; the advance over the last slot ends
-the segment. A plastic synapse likewise learns from slot k - 1 before it acts in slot k.
+A node executes the operations of one group for slots k0 .. k0 + n - 1. A neuron that emits first does, for slot k, the advance
+over slot k - 1 and then the emission at t_k, so that its operation needs only what flowed before t_k; the advance over the last
+slot ends the segment. A plastic synapse likewise learns from slot k - 1 before it acts in slot k.
 """
 
 from __future__ import annotations
@@ -114,7 +114,9 @@ class Node:
             draw = random.normal if self.group.model.noise[name] == "normal" else random.uniform
             key = random.key(self.group.seed, self.tag, "noise", name)
             dtype = torch.float64 if shared else self.group.dtype
-            values = draw(key, chip=chip, sample=sample, slot=slot, trial=self.clock.trial, n=self.group.n, dtype=dtype, device=device)
+            values = draw(
+                key, chip=chip, sample=sample, slot=slot, trial=self.clock.trial, n=self.group.n, dtype=dtype, device=device
+            )
             self._noise[name] = (k, values)
             first = k
         return values[k - first]
@@ -219,14 +221,18 @@ class ConnectionNode(Node):
         self.bias = False  # whether the model itself must add the bias
 
     def _extend(self, p: Bag) -> None:
-        taus = [None if node is None else node.group.model.membrane(node.group.bag(self.dt)) for node in self.membranes]  # type: ignore[attr-defined]
-        if taus and all(tau is not None for tau in taus):
-            found = [tau for tau in taus if tau is not None]
-            if len(found) == 1:
-                p.__dict__["membrane"] = found[0]
-            else:
-                widths = [node.group.n for node in self.membranes if node is not None]
-                p.__dict__["membrane"] = torch.cat([t.expand(*t.shape[:-1], w) if t.ndim else t.expand(w) for t, w in zip(found, widths, strict=True)], -1)
+        """``p.membrane``: the time constant of the targets, where all have a linear membrane."""
+        taus = []
+        for node in self.membranes:
+            model = None if node is None else node.group.model
+            tau = model.membrane(node.group.bag(self.dt)) if node is not None and isinstance(model, Neuron) else None
+            if node is None or tau is None:
+                return
+            taus.append((tau, node.group.n))
+        if len(taus) == 1:
+            p.__dict__["membrane"] = taus[0][0]
+        elif taus:
+            p.__dict__["membrane"] = torch.cat([tau.expand(*tau.shape[:-1], n) if tau.ndim else tau.expand(n) for tau, n in taus], -1)
 
     def run(self, k0: int, n: int) -> None:
         model = self.group.model
@@ -329,8 +335,12 @@ class PlasticNode(ConnectionNode):
         assert rule is not None
         pre = self.feed.dense(k, 1, self.like)[0]
         posts = [line.at(k) for line, _, _ in self.posts]
-        post = torch.cat([self.like.expand(1, 1, w) if v is None else v for v, (_, _, w) in zip(posts, self.posts, strict=True)], -1).unsqueeze(-2)
-        change, self.rule_state = rule.update(self.rule_state, Bag({"pre": pre, "post": post}), self.weight, self.rule_p, self.rule_c)
+        post = torch.cat(
+            [self.like.expand(1, 1, w) if v is None else v for v, (_, _, w) in zip(posts, self.posts, strict=True)], -1
+        ).unsqueeze(-2)
+        change, self.rule_state = rule.update(
+            self.rule_state, Bag({"pre": pre, "post": post}), self.weight, self.rule_p, self.rule_c
+        )
         if not rule.per_sample:
             change = change.expand(*self.lead, *change.shape[2:])
             change = change.sum(1, keepdim=True) if rule.reduce == "sum" else change.mean(1, keepdim=True)
@@ -372,7 +382,9 @@ class Simulation:
             if wire.role == "signal":
                 assert isinstance(target, ConnectionNode)
                 assert wire.delay is not None
-                self.lines += [(i, line) for line in target.feed.add(source.trace, wire.kind, wire.offset, wire.width, wire.delay)]
+                self.lines += [
+                    (i, line) for line in target.feed.add(source.trace, wire.kind, wire.offset, wire.width, wire.delay)
+                ]
                 continue
             line = Line(source.trace, wire.kind, 0.0)
             self.lines.append((i, line))
@@ -386,14 +398,18 @@ class Simulation:
         self._wire_biases()
 
     def _wire_biases(self) -> None:
-        """A bias is a level: a graded sum adds it itself; beside impulses or charge it flows into the target's port for levels."""
+        """A bias is a level: a graded sum adds it itself; beside impulses or charge it flows into the target's port for
+        levels.
+        """
         for node in self.nodes.values():
             if isinstance(node, ConnectionNode) and "bias" in node.group.declarations:
                 node.bias = self.wiring.kinds[node.tag] == "values"
         for wire in self.wiring.wires:
             node, target = self.nodes[wire.source], self.nodes[wire.target]
             if wire.role == "port" and "bias" in node.group.spec.given and isinstance(node, ConnectionNode) and not node.bias:
-                target.levels.setdefault(level_port(node.group.spec, target.group.spec), []).append((node, wire.offset, wire.width))
+                target.levels.setdefault(level_port(node.group.spec, target.group.spec), []).append(
+                    (node, wire.offset, wire.width)
+                )
 
     def reset(self, lead: tuple[int, int], trial: int = 0, first_sample: int = 0) -> None:
         """Initial states; nothing in flight; time zero."""

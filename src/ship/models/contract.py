@@ -39,7 +39,7 @@ class Bag:
 
 
 @dataclass(frozen=True)
-class Model(ABC):
+class Model(ABC):  # noqa: B024 (its kinds add the functions)
     """What all models share. A model class is abstract or final."""
 
     ports: ClassVar[Mapping[str, Port]] = {}
@@ -149,7 +149,8 @@ class SpikingNeuron(Neuron):
     def advance(self, state: StateTuple, x: Bag, p: Bag, c: Coeffs) -> StateTuple:
         if not isinstance(state, Spiking):
             return self.evolve(state, x, p, c)
-        # The clock counts slots, so that it is exact for any dt; half a slot of slack serves a clock carried over from another dt.
+        # The clock counts slots, so that it is exact for any dt; half a slot of slack serves a clock carried over from another
+        # dt.
         held = state.wait > HALF
         cell = self._hold(held, state.cell, self.evolve(state.cell, x, p, c), every=False)
         return Spiking(cell, (state.wait - 1).clamp(min=0.0), held)
@@ -234,5 +235,8 @@ def check_membrane(where: str, drive: str, membrane: Tensor | None) -> None:
     """
     if drive == "exact" and membrane is None:
         raise GraphError(
-            where, "drive='exact' needs one target with a linear membrane", got="a target without", fix="Use drive='charge', the default."
+            where,
+            "drive='exact' needs one target with a linear membrane",
+            got="a target without",
+            fix="Use drive='charge', the default.",
         )

@@ -1,11 +1,12 @@
 """Training: trainer, readouts, losses, metrics."""
 
-from .losses import RateBounds, count_error, cross_entropy
-from .metrics import ConfusionMatrix, Interval, mean_interval, wilson
-from .readout import FirstSpike, Last, Max, Mean, Readout, SpikeCount
+from .losses import L2, RateBounds, cross_entropy, mse_count
+from .metrics import ConfusionMatrix, Interval, accuracy, bootstrap_interval, mean_interval, wilson
+from .readout import FirstSpike, Last, Max, Mean, Readout, SpikeCount, first_spike_time
 from .trainer import History, Trainer
 
 __all__ = [
+    "L2",
     "ConfusionMatrix",
     "FirstSpike",
     "History",
@@ -17,8 +18,11 @@ __all__ = [
     "Readout",
     "SpikeCount",
     "Trainer",
-    "count_error",
+    "accuracy",
+    "bootstrap_interval",
     "cross_entropy",
+    "first_spike_time",
     "mean_interval",
+    "mse_count",
     "wilson",
 ]

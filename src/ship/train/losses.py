@@ -59,7 +59,6 @@ def mse_count(counts: Tensor, labels: Tensor, right: float = 10.0, wrong: float 
     return (counts - (wrong + (right - wrong) * hot)).square().mean()
 
 
-count_error = mse_count
 
 
 @dataclass(frozen=True)

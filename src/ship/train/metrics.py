@@ -183,7 +183,7 @@ def bootstrap_interval(
     if np.ptp(sample) == 0:
         return Interval(value, value, value)
     rng = np.random.default_rng(seed)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # told below, as an error
         found = stats.bootstrap(
             (sample,), statistic, vectorized=False, confidence_level=level, n_resamples=resamples, method="BCa", random_state=rng

@@ -1,7 +1,7 @@
 """Readouts: from an output over time ``[..., batch, time, unit]`` to scores ``[..., batch, unit]``.
 
 An emit-first output of slot k is the state at t_k, so what the last input slot brings shows only after it: ``tail`` slots of
-silence are run after the input's end (the trainer pads the input with them). ``lengths`` (input slots of each ragged sample) leaves
+silence are run after the input's end (the trainer pads the input with them). ``lengths`` (input slots of ragged samples) leaves
 out what lies behind a sample's own end and tail, so a score does not depend on what the sample was batched with.
 """
 
@@ -106,9 +106,9 @@ class SpikeCount(Readout):
 class FirstSpike(Readout):
     """Time to first spike as a score in slots: ``T - k`` for a first spike in slot k of a sample's T, 0 without one.
 
-    Read as ``sum_k (T - k) s_k prod_{j<k} (1 - s_j)``, which for spikes 0 or 1 is that score and for spike probabilities is its mean.
-    So its gradient is what a spike more or less would change: an earlier spike counts by the slots gained, the first one by the
-    slots to the next, spikes after the first by nothing, and a silent unit learns to fire.
+    Read as ``sum_k (T - k) s_k prod_{j<k} (1 - s_j)``, which for spikes 0 or 1 is that score and for spike probabilities its
+    mean. So its gradient is what a spike more or less would change: an earlier spike counts by the slots gained, the first one by
+    the slots to the next, spikes after the first by nothing, and a silent unit learns to fire.
     """
 
     def read(self, output: Tensor, valid: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -70,17 +71,24 @@ class Trainer:
     ) -> None:
         outputs = [tag for tag in net.tags if net._specs[tag].output]
         if len(outputs) != 1:
-            raise GraphError("Trainer", "needs a network with one output", got=f"{len(outputs)}", fix="Give output=True to the readout group.")
+            raise GraphError(
+                "Trainer", "needs a network with one output", got=f"{len(outputs)}", fix="Give output=True to the readout group."
+            )
         parameters = [p for p in net.parameters() if p.requires_grad]
         if not parameters:
             raise GraphError("Trainer", "has nothing to train", fix="Call net.init first; check trainable=.")
         if optimizer is not None:
             mine, theirs = {id(p) for p in parameters}, {id(p) for g in optimizer.param_groups for p in g["params"]}
             if not theirs & mine:
-                raise GraphError("Trainer.optimizer", "holds no parameter of this network", fix="Make it after net.init: init draws new tensors.")
+                raise GraphError(
+                    "Trainer.optimizer",
+                    "holds no parameter of this network",
+                    fix="Make it after net.init: init draws new tensors.",
+                )
         if truncate is not None and truncate < 1:
             raise RunError("Trainer.truncate", "must be at least 1 slot", got=str(truncate))
         self.net, self.readout, self.loss = net, readout, loss
+        self._parameters = list(net.parameters())
         self.optimizer = optimizer or torch.optim.Adam(parameters, lr=lr)
         self.regularisers, self.schedule, self.clip, self.truncate = tuple(regularisers), schedule, clip, truncate
         self.n_classes = n_classes or net[outputs[0]].n
@@ -117,29 +125,36 @@ class Trainer:
         if self.truncate is None:
             scores = self.readout(self._run(x), self._lengths(lengths))
             loss = self.loss(scores, labels) + self._penalty()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             total = float(loss.detach())
         else:
-            total, scores = self._truncated(x, labels)
+            total, scores = self._truncated(x, labels, lengths)
         if self.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.clip)
         if not math.isfinite(total):
-            raise RunError("Trainer", "the loss is not finite", got=str(total), fix="Lower the learning rate, clip gradients, or check the input.")
+            raise RunError(
+                "Trainer",
+                "the loss is not finite",
+                got=str(total),
+                fix="Lower the learning rate, clip gradients, or check the input.",
+            )
         self.optimizer.step()
         return total, labels, scores.detach().argmax(-1)
 
-    def _truncated(self, x: Tensor, labels: Tensor) -> tuple[float, Tensor]:
+    def _truncated(self, x: Tensor, labels: Tensor, lengths: Tensor | None) -> tuple[float, Tensor]:
         """Pieces of ``truncate`` slots: each is read and trained by itself, with the state carried over without its graph."""
         assert self.truncate is not None
         if not isinstance(x, Tensor):
             raise RunError("Trainer.truncate", "needs inputs as tensors", got=type(x).__name__)
+        if lengths is not None and bool((lengths != x.shape[-2]).any()):
+            raise RunError("Trainer.truncate", "needs samples of one length", got=f"{int(lengths.min())} to {x.shape[-2]} slots")
         pieces = x.split(self.truncate, dim=-2)
         total, outs = 0.0, []
         for i, piece in enumerate(pieces):
             extra = self.readout.tail if i == len(pieces) - 1 else 0
             out = self.net.run(piece, steps=piece.shape[-2] + extra, reset=i == 0, trial=self.trial)
             loss = (self.loss(self.readout(out), labels) + self._penalty()) / len(pieces)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             total += float(loss.detach())
             outs.append(out.detach())
         return total, self.readout(torch.cat(outs, -2))
@@ -165,16 +180,21 @@ class Trainer:
         """Train until ``epochs`` epochs are done in all, also over several calls and after `resume`.
 
         Args:
-            batches: an iterable of ``(x, labels)`` or ``(x, labels, lengths)``; its ``set_epoch(epoch)`` is called if it has one.
+            batches: an iterable of ``(x, labels)`` or ``(x, labels, lengths)``; ``set_epoch(epoch)`` is called where it, or the
+                data set or sampler of a DataLoader, has one.
             epochs: the epoch to train up to.
             validation: batches for the validation accuracy of each epoch.
-            patience: stop when that many epochs in a row bring no better validation accuracy, and go back to the best.
+            patience: stop when that many epochs in a row bring no better validation accuracy; in the end go back to the best.
             checkpoint: a file written after each epoch, for `resume`.
             progress: draw a progress bar.
 
         Returns:
             The history, one entry an epoch.
+
+        Raises:
+            RunError: no batches, batches of another form, a loss that is not finite, or `Network.init` since the trainer was made.
         """
+        self._check_parameters()
         if patience is not None and validation is None:
             raise RunError("Trainer.fit: patience", "needs validation batches", got=f"patience={patience}")
         watched = {r.tag for r in self.regularisers}
@@ -183,22 +203,29 @@ class Trainer:
             self.net.monitor(tag, "output", detach=False)
         try:
             for epoch in range(self.epoch, epochs):
+                if patience is not None and self._since_best >= patience:
+                    break
                 self._one_epoch(batches, epoch, epochs, validation, progress)
                 if checkpoint is not None:
                     self.save(checkpoint)
-                if patience is not None and self._since_best > patience:
-                    break
         finally:
             self.net._requests = before
         if patience is not None and self._best is not None:
             self.net.load_state_dict(self._best)
         return self.history
 
-    def _one_epoch(self, batches: Iterable[Batch], epoch: int, epochs: int, validation: Iterable[Batch] | None, progress: bool) -> None:
+    def _check_parameters(self) -> None:
+        """`Network.init` draws new tensors; the optimiser would go on with the old ones and nothing would be learnt."""
+        now = list(self.net.parameters())
+        if len(now) != len(self._parameters) or any(a is not b for a, b in zip(now, self._parameters, strict=True)):
+            raise RunError("Trainer", "holds parameters that the network has no more", fix="Make a new Trainer (and optimiser) after net.init.")
+
+    def _one_epoch(
+        self, batches: Iterable[Batch], epoch: int, epochs: int, validation: Iterable[Batch] | None, progress: bool
+    ) -> None:
         from tqdm.auto import tqdm
 
-        if hasattr(batches, "set_epoch"):
-            batches.set_epoch(epoch)
+        _set_epoch(batches, epoch)
         self.net.train()
         losses, matrix, samples = 0.0, ConfusionMatrix(self.n_classes), 0
         bar = tqdm(batches, desc=f"epoch {epoch + 1}/{epochs}", disable=not progress, leave=False)
@@ -228,7 +255,7 @@ class Trainer:
     @torch.no_grad()
     def evaluate(self, batches: Iterable[Batch]) -> ConfusionMatrix:
         """Count right and wrong over all samples (and chips), without training."""
-        matrix = ConfusionMatrix(self.n_classes)
+        matrix, training = ConfusionMatrix(self.n_classes), self.net.training
         self.net.eval()
         requests, self.net._requests = self.net._requests, []
         try:
@@ -238,21 +265,32 @@ class Trainer:
                 matrix.add(labels.expand(predicted.shape), predicted)
         finally:
             self.net._requests = requests
-            self.net.train()
+            self.net.train(training)
         return matrix
 
     # -- checkpoints -------------------------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write all that `resume` needs: parameters, optimiser, scheduler, history, best so far, epoch. Atomic, nothing executable."""
+        """Write all that `resume` needs: parameters, optimiser, scheduler, history, best so far, epoch. Atomic, nothing
+        executable.
+        """
         tensors = {f"net/{k}": v for k, v in self.net.state_dict().items()}
         if self._best is not None:
             tensors |= {f"best/{k}": v for k, v in self._best.items()}
         optimizer = _flatten(self.optimizer.state_dict(), tensors, "optimizer")
         schedule = None if self.schedule is None else _flatten(self.schedule.state_dict(), tensors, "schedule")
         best = None if math.isinf(self._best_score) else self._best_score
-        state = {"epoch": self.epoch, "trial": self.trial, "history": vars(self.history), "best": best, "since_best": self._since_best}
+        state = {
+            "epoch": self.epoch,
+            "trial": self.trial,
+            "history": vars(self.history),
+            "best": best,
+            "since_best": self._since_best,
+        }
         write(path, tensors, {"format": 1, "trainer": state, "optimizer": optimizer, "schedule": schedule})
+
+    def _parts(self) -> list[Any]:
+        return [self.net, self.optimizer] + ([] if self.schedule is None else [self.schedule])
 
     def resume(self, path: str | os.PathLike[str]) -> None:
         """Go on exactly where a checkpoint was written; make network and trainer as before, then call this, then `fit`.
@@ -261,6 +299,7 @@ class Trainer:
             FileError: missing, damaged, or of another network or trainer.
         """
         tensors, structure = read(path)
+        before = copy.deepcopy([part.state_dict() for part in self._parts()])
         try:
             state = structure["trainer"]
             self.net.load_state_dict({k.removeprefix("net/"): v for k, v in tensors.items() if k.startswith("net/")})
@@ -273,15 +312,27 @@ class Trainer:
             best = {k.removeprefix("best/"): v for k, v in tensors.items() if k.startswith("best/")}
             self._best = best or None
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-            raise FileError(str(path), "is no checkpoint of this trainer", got=f"{type(error).__name__}: {str(error).splitlines()[0]}") from error
+            for part, state in zip(self._parts(), before, strict=True):
+                part.load_state_dict(state)
+            raise FileError(
+                str(path), "is no checkpoint of this trainer", got=f"{type(error).__name__}: {str(error).splitlines()[0]}"
+            ) from error
+
+
+def _set_epoch(batches: Any, epoch: int) -> None:
+    if hasattr(batches, "set_epoch"):
+        batches.set_epoch(epoch)
+    for part in ("dataset", "sampler", "batch_sampler"):
+        if getattr(batches, part, None) is not None:
+            _set_epoch(getattr(batches, part), epoch)
 
 
 def _steps(x: Any) -> int | None:
     """Slots of an input; None where there is none."""
     if isinstance(x, dict):
         return next((_steps(v) for v in x.values()), None)
-    if isinstance(x, Tensor):
-        return x.shape[-2]
+    if isinstance(x, Tensor | np.ndarray):
+        return int(x.shape[-2]) if x.ndim > 1 else None
     if isinstance(x, list | tuple) and x:
         return max(len(s) for s in x)
     return None

@@ -1,11 +1,12 @@
 """Dendritic compartment between synapses and a soma: a leaky membrane whose saturating current drives the soma.
 
-``tau dv/dt = -v + tau i(t)``; the current into the soma is ``g v_sat tanh(v / v_sat)`` (V/s), ``g v`` where ``v_sat`` is infinite. The
-charge of a slot is the trapezium of the current at its two ends (second order). The soma does not act back on the dendrite.
+``tau dv/dt = -v + tau i(t)``; the current into the soma is ``g v_sat tanh(v / v_sat)`` (V/s), ``g v`` where ``v_sat`` is
+infinite. The charge of a slot is the trapezium of the current at its two ends (second order). The soma does not act back on the
+dendrite.
 In the linear case an impulse of charge q gives the soma the double exponential of ``tau`` and its own time constant.
 
-Source: passive two-compartment reduction, Gerstner et al., *Neuronal Dynamics* (2014), sec. 3.2; the saturation is that of a synapse
-near its reversal potential.
+Source: passive two-compartment reduction, Gerstner et al., *Neuronal Dynamics* (2014), sec. 3.2; the saturation is that of a
+synapse near its reversal potential.
 """
 
 from __future__ import annotations

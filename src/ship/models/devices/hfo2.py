@@ -6,13 +6,14 @@ mean      ``mu = (0.2302 w0 - 15.24) L + 0.9546 w0 + 4.82``  for w0 < 64.41;  ``
 spread    ``sigma / mu = (1.047 s0 - 0.006294) L - 0.01677 s0 + 0.005473``,  ``s0 = 0.005127 + 0.85543 / (w0 - 38.72)``
 device    ``G = mu (1 + sigma/mu * xi)``, xi standard normal and frozen for each device: it keeps its own trajectory
 
-The two branches do not meet: at 64.41 uS and 10 s the mean jumps by 1.88 uS. That is in the published fit and is kept by default;
-``continuous=True`` raises the lower branch by what is missing at each time, to see how much a result owes to the jump. Before 10 s the
-fit is not valid (its lower branch does not return w0 at 1 s, its spread turns negative below 0.9 s), nor is it behind 10^4 s: both are
-refused. t = 0 means as written.
+The two branches do not meet: just below 64.41 uS the mean is 1.90 uS above the upper branch. That is in the published fit and is
+kept by default; ``continuous=True`` takes the lower of the two branches there, which changes nothing below about 54 uS nor from
+64.41 uS on, to see how much a result owes to the jump. Before 10 s the fit is not valid (its lower branch does not return w0 at 1
+s, its spread turns negative below 0.9 s), nor is it behind 10^4 s or outside 45 to 130 uS: these are refused. t = 0 means as
+written.
 
-Source: fit to Fig. 4 of Esmanhotto et al., Adv. Intell. Syst. 4:2200145 (2022), doi 10.1002/aisy.202200145, as used by Gemo et al.,
-Front. Neurosci. 17:1270090 (2024). Conductances are in siemens at the interface.
+Source: fit to Fig. 4 of Esmanhotto et al., Adv. Intell. Syst. 4:2200145 (2022), doi 10.1002/aisy.202200145, as used by Gemo et
+al., Front. Neurosci. 17:1270090 (2024). Conductances are in siemens at the interface.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from ...errors import ParameterError
 G_MIN, G_MAX = 50e-6, 120e-6  # S, the window that weights are mapped to
 T_MIN, T_MAX = 10.0, 1e4  # s, validity of the fit
 KNEE = 64.41  # uS, where the branches should meet
+W_MIN, W_MAX = 45.0, 130.0  # uS, validity of the fit
 POLE = 38.72  # uS, of the spread
 MICRO = 1e6
 
@@ -41,8 +43,13 @@ def _log_time(t: float) -> float:
 
 def _in_microsiemens(g0: Tensor) -> Tensor:
     w = g0 * MICRO
-    if bool((~(w >= 45.0)).any()):
-        raise ParameterError("HfO2 drift: g0", "must be at least 45 uS, where the fit is valid", got=f"{w.min().item():g} uS")
+    bad = ~((w >= W_MIN) & (w <= W_MAX))
+    if bool(bad.any()):
+        raise ParameterError(
+            "HfO2 drift: g0",
+            f"must lie from {W_MIN:g} uS to {W_MAX:g} uS, where the fit is valid",
+            got=f"{w[bad].flatten()[0].item():g} uS",
+        )
     return w
 
 
@@ -57,7 +64,7 @@ def drift_mean(g0: Tensor, t: float, *, continuous: bool = False) -> Tensor:
     log_t, w = _log_time(t), _in_microsiemens(g0)
     low, high = (0.2302 * w - 15.24) * log_t + 0.9546 * w + 4.82, w - 0.4129 * log_t
     if continuous:
-        low = low + (KNEE - 0.4129 * log_t) - ((0.2302 * KNEE - 15.24) * log_t + 0.9546 * KNEE + 4.82)
+        low = torch.minimum(low, high)
     return torch.where(w < KNEE, low, high) / MICRO
 
 
@@ -75,7 +82,8 @@ def drift_spread(g0: Tensor, t: float) -> Tensor:
 
 
 def drifted(g0: Tensor, t: float, xi: Tensor, *, continuous: bool = False) -> Tensor:
-    """Conductance (S) of devices written to ``g0`` after ``t`` (s), not below 0; ``xi``: one standard normal number for each device, kept for all t.
+    """Conductance (S) of devices written to ``g0`` after ``t`` (s), not below 0; ``xi``: one standard normal number for each
+    device, kept for all t.
 
     Differentiable in ``g0`` and ``xi``.
     """
@@ -92,9 +100,13 @@ def quantise(w: Tensor, levels: int, w_max: float) -> Tensor:
 
 
 def to_pair(w: Tensor, w_max: float, g_min: float = G_MIN, g_max: float = G_MAX) -> tuple[Tensor, Tensor]:
-    """Differential pair (S): the device of the weight's sign carries ``g_min + |w| / w_max (g_max - g_min)``, its partner ``g_min``."""
+    """Differential pair (S): the device of the weight's sign carries ``g_min + |w| / w_max (g_max - g_min)``, its partner
+    ``g_min``.
+    """
     if not w_max > 0:
         raise ParameterError("to_pair: w_max", "must be above 0", got=f"{w_max:g}")
+    if bool((~(w.abs() <= w_max * (1 + 1e-6))).any()):
+        raise ParameterError("to_pair: w", f"must lie within -w_max and w_max = {w_max:g}", got=f"{w.abs().max().item():g}")
     span = (g_max - g_min) / w_max
     return g_min + w.clamp(min=0, max=w_max) * span, g_min + (-w).clamp(min=0, max=w_max) * span
 

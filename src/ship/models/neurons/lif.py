@@ -6,7 +6,8 @@ emit at t_k     1. impulses   ``v <- v + jump``
                 2. compare    ``spike = 1 where v >= v_th``
                 3. reset      ``v <- v_reset`` where it spiked
 advance         4. decay      ``v <- v_rest + (v - v_rest) * exp(-z)``, ``z = dt / tau``    exact for any dt
-                5. charge     ``v <- v + charge * (1 - exp(-z)) / z``                       exact for a current constant over the slot
+                5. charge     ``v <- v + charge * (1 - exp(-z)) / z``                       exact for a current constant over the
+                slot
 
 The refractory time is shared by all spiking neurons (`SpikingNeuron`).
 Source: Gerstner et al., *Neuronal Dynamics* (2014), sec. 1.3.

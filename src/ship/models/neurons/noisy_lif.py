@@ -1,7 +1,8 @@
 """LIF neuron with a white noise current, the same process at any time step.
 
 ``tau dv = (v_rest - v) dt + tau i dt + sigma sqrt(2 tau) dW``: without threshold v has the standard deviation ``sigma`` and the
-autocorrelation ``sigma^2 exp(-|s| / tau)``. The exact update adds ``sigma sqrt(1 - exp(-2 z)) xi`` in each slot, xi standard normal.
+autocorrelation ``sigma^2 exp(-|s| / tau)``. The exact update adds ``sigma sqrt(1 - exp(-2 z)) xi`` in each slot, xi standard
+normal.
 
 Source: Uhlenbeck & Ornstein, Phys. Rev. 36:823 (1930); Gillespie, Phys. Rev. E 54:2084 (1996), eq. 1.9.
 """

@@ -1,7 +1,8 @@
 """Pair-based spike-timing-dependent plasticity, all pairs, additive.
 
-Traces: ``x_pre`` and ``x_post`` decay with ``tau_pre`` and ``tau_post`` and each spike adds 1. In slot k, with the traces before this
-slot's spikes: ``dw = a_plus x_pre post - a_minus pre x_post``. Spikes of both sides in one slot are a pair of zero lag and do not act.
+Traces: ``x_pre`` and ``x_post`` decay with ``tau_pre`` and ``tau_post`` and each spike adds 1. In slot k, with the traces before
+this slot's spikes: ``dw = a_plus x_pre post - a_minus pre x_post``. Spikes of both sides in one slot are a pair of zero lag and
+do not act.
 A pair at lag T changes the weight by ``a_plus exp(-T / tau_pre)`` (pre first) or ``-a_minus exp(-T / tau_post)`` (post first).
 
 Source: Song, Miller & Abbott, Nat. Neurosci. 3:919 (2000), eq. 1; constants as there, in units of the largest weight.

@@ -1,7 +1,8 @@
 """Double-exponential synapse: each event starts a current ``weight * (exp(-t/tau) - exp(-t/tau_rise)) / (tau - tau_rise)``.
 
-The total charge of an event is ``weight`` (V). The two exponentials are states of their own and each is integrated exactly, as in the
-exponential synapse; ``drive="exact"`` as there. The time of the peak is ``tau tau_rise / (tau - tau_rise) * ln(tau / tau_rise)``.
+The total charge of an event is ``weight`` (V). The two exponentials are states of their own and each is integrated exactly, as in
+the exponential synapse; ``drive="exact"`` as there. The time of the peak is ``tau tau_rise / (tau - tau_rise) * ln(tau /
+tau_rise)``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Exponential synapse: each event starts a current ``weight / tau * exp(-t / tau)``.
 
-The total charge of an event is ``weight`` (V), whatever tau. In slot k: events at t_k add to the current; the slot's charge is its exact
-integral, ``i tau (1 - exp(-z))``, ``z = dt / tau``; the current decays by ``exp(-z)``. With ``drive="exact"`` into a linear membrane the
-charge is ``pair * i / spread`` (see `exact.pair`), which makes the response independent of dt for events on the grid.
+The total charge of an event is ``weight`` (V), whatever tau. In slot k: events at t_k add to the current; the slot's charge is
+its exact integral, ``i tau (1 - exp(-z))``, ``z = dt / tau``; the current decays by ``exp(-z)``. With ``drive="exact"`` into a
+linear membrane the charge is ``pair * i / spread`` (see `exact.pair`), which makes the response independent of dt for events on
+the grid.
 """
 
 from __future__ import annotations

@@ -1,11 +1,13 @@
 """Volatile memristor on every connection: a conductance that each event raises and that relaxes by itself.
 
-``dg/dt = (g_off - g) / tau``; an event moves g towards g_on by the fraction ``alpha``: ``g <- g + alpha (g_on - g)`` (a soft bound), and
-reads the device with a rectangular pulse of ``v_read`` and ``t_pulse``, spread over the slot. Charge delivered per event, in volt on
-the target: ``gain v_read g t_pulse``, with g after the event. Facilitation is then exact: after n events at interval T,
-``g_n = g_on - (g_on - g_off) * ...`` obeys the two-step map ``g <- g_off + (g - g_off) e^(-T/tau)``, ``g <- g + alpha (g_on - g)``.
+``dg/dt = (g_off - g) / tau``; an event moves g towards g_on by the fraction ``alpha``: ``g <- g + alpha (g_on - g)`` (a soft
+bound), and reads the device with a rectangular pulse of ``v_read`` and ``t_pulse``, spread over the slot. Charge delivered per
+event, in volt on the target: ``gain v_read g t_pulse``, with g after the event. Facilitation is then exact: after n events at
+interval T, ``g_n = g_on - (g_on - g_off) * ...`` obeys the two-step map ``g <- g_off + (g - g_off) e^(-T/tau)``, ``g <- g + alpha
+(g_on - g)``.
 
-Source: relaxation as in arXiv 2404.08647 (constant voltage between pulses); soft bound as in Fusi & Abbott, Nat. Neurosci. 10:485 (2007).
+Source: relaxation as in arXiv 2404.08647 (constant voltage between pulses); soft bound as in Fusi & Abbott, Nat. Neurosci. 10:485
+(2007).
 """
 
 from __future__ import annotations
