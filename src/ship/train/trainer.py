@@ -139,6 +139,8 @@ class Trainer:
                 fix="Lower the learning rate, clip gradients, or check the input.",
             )
         self.optimizer.step()
+        for tag in self.net.tags:
+            self.net[tag].project_()  # parameters stay inside their limits also after the last step
         return total, labels, scores.detach().argmax(-1)
 
     def _truncated(self, x: Tensor, labels: Tensor, lengths: Tensor | None) -> tuple[float, Tensor]:
@@ -192,7 +194,7 @@ class Trainer:
             The history, one entry an epoch.
 
         Raises:
-            RunError: no batches, batches of another form, a loss that is not finite, or `Network.init` since the trainer was made.
+            RunError: no batches or batches of another form; a loss that is not finite; `Network.init` was called meanwhile.
         """
         self._check_parameters()
         if patience is not None and validation is None:
@@ -218,7 +220,11 @@ class Trainer:
         """`Network.init` draws new tensors; the optimiser would go on with the old ones and nothing would be learnt."""
         now = list(self.net.parameters())
         if len(now) != len(self._parameters) or any(a is not b for a, b in zip(now, self._parameters, strict=True)):
-            raise RunError("Trainer", "holds parameters that the network has no more", fix="Make a new Trainer (and optimiser) after net.init.")
+            raise RunError(
+                "Trainer",
+                "holds parameters that the network has no more",
+                fix="Make a new Trainer (and optimiser) after net.init.",
+            )
 
     def _one_epoch(
         self, batches: Iterable[Batch], epoch: int, epochs: int, validation: Iterable[Batch] | None, progress: bool
@@ -228,7 +234,7 @@ class Trainer:
         _set_epoch(batches, epoch)
         self.net.train()
         losses, matrix, samples = 0.0, ConfusionMatrix(self.n_classes), 0
-        bar = tqdm(batches, desc=f"epoch {epoch + 1}/{epochs}", disable=not progress, leave=False)
+        bar = tqdm(batches, desc=f"epoch {epoch + 1}/{epochs}", disable=None if progress else True, leave=False)
         for batch in bar:
             loss, labels, predicted = self._train_batch(batch)
             n = len(labels)
@@ -287,7 +293,15 @@ class Trainer:
             "best": best,
             "since_best": self._since_best,
         }
-        write(path, tensors, {"format": 1, "trainer": state, "optimizer": optimizer, "schedule": schedule})
+        write(
+            path,
+            tensors,
+            {"format": 1, "network": self._network(), "trainer": state, "optimizer": optimizer, "schedule": schedule},
+        )
+
+    def _network(self) -> dict[str, Any]:
+        """Settings of the network that no tensor holds; the noise depends on them."""
+        return {name: self.net._settings[name] for name in ("dt", "seed")}
 
     def _parts(self) -> list[Any]:
         return [self.net, self.optimizer] + ([] if self.schedule is None else [self.schedule])
@@ -299,6 +313,11 @@ class Trainer:
             FileError: missing, damaged, or of another network or trainer.
         """
         tensors, structure = read(path)
+        if "trainer" in structure and structure.get("network") != self._network():
+            theirs, own = (
+                ", ".join(f"{k}={v}" for k, v in dict(s or {}).items()) for s in (structure.get("network"), self._network())
+            )
+            raise FileError(str(path), f"needs net.init with {theirs}", got=own)
         before = copy.deepcopy([part.state_dict() for part in self._parts()])
         try:
             state = structure["trainer"]
