@@ -218,7 +218,7 @@ def test_trained_parameters_keep_their_limits():
 def test_batch_sweeps_a_parameter(no_grad):
     """The publication's Fig. 8b: tau swept over the batch, one shared Poisson train; a larger tau never spikes less here."""
     net = ship.Network()
-    net.add(ship.PoissonSource, "in", n=3, rate=20.0)
+    net.add(ship.PoissonSource, "in", n=3, rate=200.0, shared=True)
     net.add(
         ship.LIF,
         "lif",
@@ -234,6 +234,9 @@ def test_batch_sweeps_a_parameter(no_grad):
     out = net.run(duration=0.1)
     assert out.shape == (10, 1000, 1)
     assert torch.equal(net.records["lif"].v[:, 0].unique(), net.records["lif"].v[:1, 0].flatten())
+    counts = out.sum(1).flatten()
+    assert float(counts.diff().min()) >= 0
+    assert counts[-1] > counts[0]
     single = ship.Network()
     single.add(ship.SpikeInput, "in", n=1)
     single.add(ship.LIF, "l", n=2, tau=ship.per_sample([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))

@@ -107,8 +107,11 @@ class Node:
         first, values = self._noise.get(name, (0, None))
         if values is None or not first <= k < first + values.shape[0]:
             device = self.group.die_ids.device
-            shared = isinstance(self.group.model, Source)
+            model = self.group.model
+            shared = isinstance(model, Source)  # sources are inputs: the same for all chips
             sample = torch.arange(self.lead[1], device=device) + self.clock.first_sample
+            if isinstance(model, Source) and model.same_for_all:
+                sample = torch.zeros(1, dtype=torch.int64, device=device)
             slot = torch.arange(k, k + NOISE_WINDOW, device=device) + self.clock.slot
             chip = torch.zeros(1, dtype=torch.int64, device=device) if shared else self.group.die_ids
             draw = random.normal if self.group.model.noise[name] == "normal" else random.uniform

@@ -58,6 +58,11 @@ class Source(Model):
     emits: ClassVar[Kind] = "events"
     external: ClassVar[bool] = False
 
+    @property
+    def same_for_all(self) -> bool:
+        """Whether all samples of a batch get the same noise."""
+        return False
+
     @abstractmethod
     def emit(self, state: StateTuple, x: Bag, p: Bag, c: Coeffs) -> tuple[Units, StateTuple]:
         """The output of the slot, and the state at its end."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-from ...parameters import Kind, Value, param
+from ...parameters import Kind, Value, option, param
 from ...random import poisson
 from ..contract import Bag, Source, Units
 
@@ -20,12 +20,18 @@ class PoissonCoeffs(NamedTuple):
 
 @dataclass(frozen=True)
 class PoissonSource(Source):
-    """Poisson spike trains. Out: events (counts)."""
+    """Poisson spike trains. Out: events (counts). ``shared=True`` gives all samples of a batch the same trains."""
 
     rate: Value = param(20.0, unit="Hz", least=0.0, role="rate", gradient=False)
 
+    shared: bool = option(False, choices=(True, False))
+
     emits: ClassVar[Kind] = "events"
     noise = {"u": "uniform"}
+
+    @property
+    def same_for_all(self) -> bool:
+        return self.shared
 
     def discretise(self, p: Bag, dt: float) -> PoissonCoeffs:
         return PoissonCoeffs(p.rate * dt)
