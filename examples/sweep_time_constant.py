@@ -1,7 +1,8 @@
 """One neuron, ten time constants at once: a batch sweeps a parameter.
 
-The example network of Gemo et al., Front. Neurosci. 17:1270090 (2024), Fig. 8b: three Poisson inputs of 20 Hz, the same for all samples, drive a
-refractory LIF neuron through exponential synapses; tau goes from 10 to 100 ms over the batch. Writes ``sweep_time_constant.png``.
+The example network of Gemo et al., Front. Neurosci. 17:1270090 (2024), Fig. 8b: three Poisson inputs of 20 Hz, the same for all
+samples, drive a refractory LIF neuron through exponential synapses; tau goes from 10 to 100 ms over the batch. Writes
+``sweep_time_constant.png``.
 """
 
 import torch

@@ -218,6 +218,15 @@ def test_truncated_training_learns():
     assert not torch.equal(plain["in>hid"].weight, net["in>hid"].weight)
 
 
+def test_truncation_cuts_the_gradient_not_the_run():
+    """Pieces carry the state over: together they give the scores of the whole run, noise included."""
+    trainer = Trainer(build(), truncate=5, readout=Mean(tail=2))
+    x, labels = toy()
+    whole = trainer.scores(x).detach()
+    assert torch.allclose(trainer._truncated(x, labels, None)[1], whole, rtol=1e-5, atol=1e-6)
+    assert not torch.allclose(trainer.scores(x[:, 10:]), whole, rtol=1e-2, atol=1e-2)
+
+
 def test_truncation_needs_samples_of_one_length():
     x, labels = toy()
     trainer = Trainer(build(), truncate=5)
@@ -473,6 +482,27 @@ def test_wrong_networks():
     bare.add(ship.LeakyIntegrator, "out", n=1, output=True)
     with pytest.raises(ship.GraphError, match="nothing to train"):
         Trainer(bare)
+
+
+def test_scheduler_that_looks_at_the_loss():
+    net = build()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.5)
+    schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=0, threshold=1e9)  # nothing is ever good enough
+    history = Trainer(net, optimizer=optimizer, schedule=schedule).fit([toy()], epochs=3, progress=False)
+    assert history.rate[-1] < history.rate[0] == 0.5
+
+
+def test_parameters_are_inside_their_limits_after_the_last_step():
+    net = build(trainable=["tau"])
+    optimizer = torch.optim.SGD([net["hid"].tau], lr=1.0)
+    with torch.no_grad():
+        net["hid"].tau.fill_(1e-3)
+
+    def downwards(scores, labels):
+        return 0 * scores.sum() + net["hid"].tau.sum()  # one step leads to -0.999 s
+
+    Trainer(net, optimizer=optimizer, loss=downwards).fit([toy()], epochs=1, progress=False)
+    assert 0 < float(net["hid"].tau.detach()) < 1e-3
 
 
 def test_numpy_input_gets_its_tail():

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .errors import RunError
+from .errors import RunError, is_real, is_whole
 
 FUZZ = 1e-6  # slots: absorbs the float error of a quotient such as 0.3 / 0.1
 
@@ -35,7 +35,7 @@ def check_dt(where: str, dt: float) -> float:
     Raises:
         RunError: it is not a finite number above zero.
     """
-    if isinstance(dt, bool) or not isinstance(dt, int | float) or not math.isfinite(dt) or dt <= 0:
+    if not is_real(dt) or dt <= 0:
         raise RunError(f"{where}: dt", "must be a number above 0 s", got=repr(dt), fix="Give seconds, e.g. dt=1e-3.")
     return float(dt)
 
@@ -46,7 +46,7 @@ def steps_of(where: str, duration: float, dt: float) -> int:
     Raises:
         RunError: not finite, negative, or no multiple of dt.
     """
-    if isinstance(duration, bool) or not isinstance(duration, int | float) or not math.isfinite(duration) or duration < 0:
+    if not is_real(duration) or duration < 0:
         raise RunError(f"{where}: duration", "must be a number of seconds, at least 0", got=repr(duration))
     n = slots(duration, dt)
     if abs(duration / dt - n) > 1e-6 * max(1.0, n):
@@ -65,7 +65,7 @@ def programme(where: str, dt: float | Sequence[tuple[float, int]], steps: int | 
     Raises:
         RunError: a malformed programme, or one whose slots do not add up to ``steps``.
     """
-    if isinstance(dt, int | float):
+    if not isinstance(dt, Sequence):
         return (Segment(check_dt(where, dt), steps or 0),)
     segments = []
     try:
@@ -73,9 +73,9 @@ def programme(where: str, dt: float | Sequence[tuple[float, int]], steps: int | 
     except (TypeError, ValueError) as error:
         raise RunError(f"{where}: dt", "must be a number or a list of (dt, steps)", got=repr(dt)) from error
     for d, n in pairs:
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        if not is_whole(n, 1):
             raise RunError(f"{where}: dt", "each (dt, steps) needs a whole number of steps, at least 1", got=repr((d, n)))
-        segments.append(Segment(check_dt(where, d), n))
+        segments.append(Segment(check_dt(where, d), int(n)))
     if not segments:
         raise RunError(f"{where}: dt", "must name at least one (dt, steps)", got="an empty list")
     total = sum(s.steps for s in segments)

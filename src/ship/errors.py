@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
+from numbers import Integral, Real
 
 
 class ShipError(ValueError):
@@ -44,11 +46,22 @@ class FileError(ShipError):
     """A file is missing, damaged, of another version, or not safe to load."""
 
 
+def is_whole(value: object, least: int = 0) -> bool:
+    """Whether a value is a whole number (Python's or NumPy's, no truth value) of at least ``least``."""
+    return not isinstance(value, bool) and isinstance(value, Integral) and int(value) >= least
+
+
+def is_real(value: object) -> bool:
+    """Whether a value is a finite real number (Python's or NumPy's, no truth value)."""
+    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(float(value))
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """``"Known: 'a', 'b'. Did you mean 'a'?"`` for a name that is not among ``known``."""
     known = list(known)
     if not known:
         return "There are none."
     text = "Known: " + ", ".join(repr(k) for k in known) + "."
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"{text} Did you mean {close[0]!r}?" if close else text
+    lower = {k.lower(): k for k in known}
+    close = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.5)
+    return f"{text} Did you mean {lower[close[0]]!r}?" if close else text

@@ -50,6 +50,8 @@ def save(net: Network, path: str | os.PathLike[str], *, running: bool = False) -
     Raises:
         FileError: the folder is missing or not writable; a value cannot be saved.
     """
+    for tag in net.tags:
+        net[tag].project_()
     snapshot = net.snapshot()
     tensors = {name: value for name, value in snapshot.tensors.items() if running or name.startswith("net/")}
     structure: dict[str, Any] = {"format": FORMAT, "settings": _settings(net), "groups": []}

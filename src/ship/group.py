@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from . import random
 from .errors import GraphError, ParameterError, suggest
 from .models.contract import Bag, Connection, Model, Neuron, Rule, Source, Spiking, SpikingNeuron, Synapse
-from .parameters import Parameter, State, Varied, declared, resolve, to_tensor, varied
+from .parameters import Distribution, Parameter, PerChip, PerSample, State, Varied, declared, resolve, to_tensor, varied
 
 
 @dataclass
@@ -103,6 +103,7 @@ class Group(nn.Module):
         for prefix, model in parts:
             for name, declaration in declared(type(model))[0].items():
                 self._make(prefix + name, declaration, getattr(model, name), dies, variation, dtype)
+        self.model.check(spec.where, Bag({name: self.value(name) for name in self.declarations}))
         self._make_initial(dies, dtype)
         if spec.rule is not None:
             self._make_plastic(len(dies))
@@ -293,38 +294,33 @@ def delay_tensor(spec: Spec, n_pre: int, n_post: int, seed: int) -> Tensor:
         ParameterError: negative, NaN, infinite, or of a wrong shape.
     """
     where = f"{spec.where}.delay"
-    value = spec.delay
-    if isinstance(value, nn.Parameter) or (isinstance(value, Tensor) and value.requires_grad):
+    value, declaration = spec.delay, Parameter(0.0, "s", least=0.0)
+    if isinstance(value, Tensor) and value.requires_grad:
         raise ParameterError(
             where, "has no gradient: a delay acts through whole slots", fix="Give it as a plain number or tensor."
         )
-    made = (
-        resolve(
-            where, Parameter(0.0, "s", least=0.0), value, (n_pre, n_post), random.key(seed, spec.tag, "delay"), [0], False
-        ).nominal
-        if not _per_pre(value, n_pre)
-        else _checked(where, to_tensor(where, value).double().reshape(n_pre, 1))
-    )
-    if made.ndim == 2 and made.numel() and bool((made == made[0, 0]).all()):
-        return made[0, 0].double()
-    return made.double()
-
-
-def _per_pre(value: Any, n_pre: int) -> bool:
-    """A vector counts per source unit."""
-    return (
-        not callable(value)
-        and getattr(torch.as_tensor(value) if isinstance(value, list | tuple) else value, "ndim", 0) == 1
-        and len(value) == n_pre
-    )
-
-
-def _checked(where: str, tensor: Tensor) -> Tensor:
-    rule = Parameter(0.0, "s", least=0.0)
-    bad = ~rule.inside(tensor)
-    if bool(bad.any()):
-        raise ParameterError(where, rule.rule, got=f"{float(tensor[bad][0]):g}")
-    return tensor
+    if isinstance(value, Varied | PerSample | PerChip):
+        raise ParameterError(
+            where,
+            "is the same for all chips and samples",
+            got=type(value).__name__,
+            fix="Give a number, a tensor or a distribution.",
+        )
+    if not callable(value) and not isinstance(value, Distribution):
+        value = to_tensor(where, value)
+        if value.ndim == 1 and len(value) == n_pre:
+            value = value[:, None]  # a vector counts per source unit
+        elif value.numel() == 1:
+            value = value.reshape(())
+    made = resolve(where, declaration, value, (n_pre, n_post), random.key(seed, spec.tag, "delay"), [0], False).nominal.double()
+    if made.ndim == 1:
+        raise ParameterError(
+            where,
+            f"a vector must have one delay for each of {n_pre} source units",
+            got=f"{len(made)}",
+            fix="Per target: shape [1, post].",
+        )
+    return made[0, 0] if made.ndim == 2 and made.numel() and bool((made == made[0, 0]).all()) else made
 
 
 def describe(model: type[Model]) -> str:

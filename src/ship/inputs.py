@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .clock import Programme, check_dt, programme, steps_of
 from .engine.reference import Simulation
-from .errors import RunError, suggest
+from .errors import RunError, is_whole, suggest
 from .group import Spec
 from .models.contract import Source
 
@@ -126,9 +126,9 @@ def _by_tag(where: str, x: Any, external: list[str]) -> dict[str, Any]:
 def _wanted_steps(where: str, dt: Any, duration: float | None, steps: int | None) -> int | None:
     if duration is not None and steps is not None:
         raise RunError(where, "takes duration or steps, not both", got=f"duration={duration}, steps={steps}")
-    if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
+    if steps is not None and (not is_whole(steps, 1)):
         raise RunError(f"{where}: steps", "must be a whole number, at least 1", got=repr(steps))
-    if isinstance(dt, int | float):
+    if not isinstance(dt, Sequence):
         check_dt(where, dt)
         found = steps_of(where, duration, dt) if duration is not None else steps
         if found == 0:
@@ -144,7 +144,7 @@ def _wanted_steps(where: str, dt: Any, duration: float | None, steps: int | None
 
 def _dense(tag: str, events: Events, n: int, dt: Any, steps: int | None) -> Tensor:
     where = f"input {tag!r}"
-    if steps is None or not isinstance(dt, int | float):
+    if steps is None or isinstance(dt, Sequence):
         raise RunError(where, "a list of events needs duration= or steps= and one dt")
     time = torch.as_tensor(np.asarray(events.time, dtype=np.float64))
     unit = torch.as_tensor(np.asarray(events.unit))
@@ -185,7 +185,12 @@ def _pad(tag: str, samples: Sequence[Any], n: int) -> tuple[Tensor, Tensor]:
 
 def _signal(spec: Spec, value: Any, n: int, dies: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     where = f"input {spec.tag!r}"
-    tensor = value if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))
+    try:
+        tensor = value if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise RunError(where, "must be numbers", got=repr(value)[:60]) from error
+    if tensor.layout != torch.strided:
+        raise RunError(where, "must be dense", got=str(tensor.layout), fix="Use x.to_dense(), or ship.Events.")
     if tensor.is_complex():
         raise RunError(where, "must be real numbers", got=str(tensor.dtype))
     if tensor.ndim not in (3, 4) or tensor.shape[-1] != n:
@@ -220,7 +225,7 @@ def _batch(
     where: str, specs: Mapping[str, Spec], signals: Mapping[str, Tensor], sim: Simulation, batch: int | None, reset: bool
 ) -> int:
     """One number of samples for inputs, swept parameters, the user's word, and the running state."""
-    if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int) or batch < 1):
+    if batch is not None and (not is_whole(batch, 1)):
         raise RunError(f"{where}: batch", "must be a whole number, at least 1", got=repr(batch))
     found = {f"input {tag!r}": s.shape[2] for tag, s in signals.items() if s.shape[2] > 1}
     for group in sim.groups.values():

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from .clock import Programme, check_dt, timeline
 from .engine.reference import Simulation, SourceNode
-from .errors import GraphError, ParameterError, RunError, suggest
+from .errors import GraphError, ParameterError, RunError, is_whole, suggest
 from .group import Group, Spec, build_model
 from .inputs import Inputs, read_inputs
 from .models.contract import Connection, Model, Neuron, Rule
@@ -116,7 +118,7 @@ class Network(nn.Module):
             parameters["emit_order"] = parameters.pop("emit")
         made = build_model(model, where, parameters)
         n = given["n"]
-        if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
+        if n is not None and (not is_whole(n, 1)):
             raise GraphError(f"{where}.n", "must be a whole number, at least 1", got=repr(n))
         source, target = _tags(where, "source", given["source"]), _tags(where, "target", given["target"])
         connects = issubclass(model, Connection)
@@ -241,7 +243,7 @@ class Network(nn.Module):
         if not self._specs:
             raise GraphError(where, "the network is empty", fix="Add groups first, e.g. net.add(ship.LIF, 'hid', n=100).")
         check_dt(where, dt)
-        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        if not is_whole(seed):
             raise RunError(f"{where}: seed", "must be a whole number, at least 0", got=repr(seed))
         dies = _dies(where, chips)
         dtype = dtype or torch.get_default_dtype()
@@ -253,8 +255,17 @@ class Network(nn.Module):
             spec = self._specs[tag]
             groups.add(tag, Group(spec, wiring.n[tag], wiring.n_pre[tag], seed, dies, variation, dtype))
         if device is not None:
-            groups.to(device)
-        self._settings = {"dt": float(dt), "seed": seed, "chips": chips, "variation": variation, "dtype": dtype}
+            try:
+                groups.to(device)
+            except (RuntimeError, AssertionError) as error:
+                raise RunError(f"{where}: device", "is not available", got=f"{device}: {str(error).splitlines()[0]}") from error
+        self._settings = {
+            "dt": float(dt),
+            "seed": int(seed),
+            "chips": chips if chips is None else (len(dies) if is_whole(chips) else dies),
+            "variation": variation,
+            "dtype": dtype,
+        }
         self.groups, self._wiring, self._plans, self.records = groups, wiring, {}, {}
         self._sim = Simulation({tag: self[tag] for tag in self._specs}, wiring)
         self._dry_run()
@@ -334,7 +345,7 @@ class Network(nn.Module):
         """
         spec = self._known("Network.monitor", tag)
         where = f"monitor of {spec.where}"
-        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+        if not is_whole(every, 1):
             raise RunError(f"{where}: every", "must be a whole number of slots, at least 1", got=repr(every))
         if not names:
             raise RunError(where, "needs the name of a variable", fix=suggest("", self._recordable(spec)))
@@ -343,13 +354,33 @@ class Network(nn.Module):
                 raise RunError(
                     where, f"{type(spec.model).__name__} has no variable {name!r}", fix=suggest(name, self._recordable(spec))
                 )
-        if units is not None and spec.n is not None and any(not 0 <= u < spec.n for u in units):
-            raise RunError(
-                f"{where}: units", f"must be from 0 to {spec.n - 1}", got=str([u for u in units if not 0 <= u < spec.n])
-            )
+            if events and name != "output":
+                raise RunError(
+                    f"{where}: events", "records outputs only", got=repr(name), fix="Leave events= out for this variable."
+                )
+        if units is not None and (
+            not isinstance(units, Sequence | Tensor | np.ndarray) or not all(is_whole(int(u)) for u in units)
+        ):
+            raise RunError(f"{where}: units", "must be a list of unit numbers, from 0 on", got=repr(units))
         chosen = None if units is None else tuple(int(u) for u in units)
+        for name in names:
+            self._check_units(Request(tag, name, every, chosen, events, detach))
         self._requests = [r for r in self._requests if (r.tag, r.name) not in {(tag, n) for n in names}]
         self._requests += [Request(tag, name, every, chosen, events, detach) for name in names]
+
+    def _check_units(self, request: Request) -> None:
+        """The subset of units must exist, as soon as their number is known."""
+        spec = self._specs[request.tag]
+        n = spec.n if self._wiring is None else self._wiring.n[request.tag]
+        if (
+            self._wiring is not None
+            and getattr(spec.model, "side", "") == "pre"
+            and request.name in getattr(spec.model.states, "_fields", ())
+        ):
+            n = self._wiring.n_pre[request.tag]
+        wrong = [u for u in request.units or () if n is not None and u >= n]
+        if wrong:
+            raise RunError(f"monitor of {spec.where}: units", f"must be from 0 to {(n or 0) - 1}", got=str(wrong))
 
     def unmonitor(self, tag: str | None = None, *names: str) -> None:
         """Stop recording: everything, a group, or some of its variables."""
@@ -420,6 +451,9 @@ class Network(nn.Module):
         """
         sim = self._ready("Network.run")
         assert self._wiring is not None
+        _check_run(sim, reset, reset_persistent, trial, first_sample)
+        for request in self._requests:
+            self._check_units(request)
         given = read_inputs(
             x,
             self._specs,
@@ -597,12 +631,32 @@ class Network(nn.Module):
     # -- moving ------------------------------------------------------------------------------------------------------------
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Network:
+        if fn(torch.zeros(1)).dtype not in (torch.float32, torch.float64):
+            raise RunError("Network", "computes in float32 or float64", got=str(fn(torch.zeros(1)).dtype), fix="Use net.float().")
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         if self._sim is not None and self._sim.lead is not None:
             self._sim.map(fn)
         for tag in self._specs if self._sim is not None else ():
             self._settings["dtype"] = self[tag].dtype
         return self
+
+
+def _check_run(sim: Simulation, reset: bool, reset_persistent: bool, trial: int | None, first_sample: int) -> None:
+    where = "Network.run"
+    for name, value in (("trial", trial), ("first_sample", first_sample)):
+        if value is not None and not (is_whole(value) and value < 2**32):
+            raise RunError(f"{where}: {name}", "must be a whole number, at least 0", got=repr(value))
+    if not reset and sim.lead is not None:
+        given = {
+            "reset_persistent": reset_persistent,
+            "trial": trial not in (None, sim.clock.trial),
+            "first_sample": first_sample,
+        }
+        for name, value in given.items():
+            if value:
+                raise RunError(
+                    f"{where}: {name}", "belongs to the start of a run", got="reset=False", fix="Leave it out when continuing."
+                )
 
 
 def _tags(where: str, role: str, given: str | Sequence[str]) -> tuple[str, ...]:
@@ -656,12 +710,12 @@ def _check_delay(where: str, delay: Any, allowed: bool) -> None:
 def _dies(where: str, chips: Any) -> list[int]:
     if chips is None:
         return [0]
-    if isinstance(chips, int) and not isinstance(chips, bool) and chips >= 1:
-        return list(range(chips))
-    dies = list(chips) if isinstance(chips, Sequence) and not isinstance(chips, str) else []
-    if not dies or any(isinstance(d, bool) or not isinstance(d, int) or d < 0 for d in dies) or len(set(dies)) != len(dies):
+    if is_whole(chips, 1):
+        return list(range(int(chips)))
+    dies = [] if chips is None or isinstance(chips, str | Real) else list(chips)
+    if not dies or any(not is_whole(d) or d >= 2**62 for d in dies) or len(set(dies)) != len(dies):
         raise RunError(f"{where}: chips", "must be None, a number of chips, or a list of different die ids", got=repr(chips))
-    return dies
+    return [int(d) for d in dies]
 
 
 def _available_bytes() -> int | None:

@@ -12,6 +12,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
@@ -33,10 +34,14 @@ class Distribution(ABC):
         """Values in float64, a function of (key, chip, flat index, attempt) only. For a weight, shape is [pre, post]."""
 
 
-def _finite(owner: object, **values: float) -> None:
+def _finite(owner: object, **values: object) -> None:
     for name, value in values.items():
-        if not math.isfinite(value):
-            raise ParameterError(f"{type(owner).__name__}.{name}", "must be finite", got=value)
+        where = f"{type(owner).__name__}.{name}"
+        if isinstance(value, bool) or not isinstance(value, Real):
+            raise ParameterError(where, "must be a number", got=repr(value))
+        if not math.isfinite(float(value)):
+            raise ParameterError(where, "must be finite", got=value)
+        object.__setattr__(owner, name, float(value))  # also from NumPy's numbers: they are saved as JSON
 
 
 def _least(owner: object, least: float, **values: float) -> None:
@@ -101,6 +106,10 @@ class FanIn(Distribution):
 
     mean: float = 0.5
     std: float = 1.0
+
+    def __post_init__(self) -> None:
+        _finite(self, mean=self.mean, std=self.std)
+        _least(self, 0.0, std=self.std)
 
     def draw(self, key: int, shape: tuple[int, ...], attempt: int, chip: int = 0) -> Tensor:
         n_pre = max(shape[0], 1) if len(shape) == 2 else 1
@@ -326,7 +335,10 @@ def resolve(
         _check_limits(where, declaration, tensor)
         trailing = tensor.shape[1:] if tensor.ndim > 1 else (1,)
         axes = (tensor.shape[0], 1) if lead else (1, tensor.shape[0])
-        return Resolved(tensor.reshape(*axes, *trailing), None, (0.0, 0.0), 0)
+        tensor = tensor.reshape(*axes, *(1,) * (len(shape) - len(trailing)), *trailing)
+        if declaration.per == "connection":
+            tensor = tensor.expand(*axes, *shape).clone()
+        return Resolved(tensor, None, (0.0, 0.0), 0)
     if isinstance(value, Distribution):
         tensor, redrawn = _redraw(where, declaration, lambda attempt: value.draw(key, shape, attempt))
         return Resolved(tensor, None, (0.0, 0.0), redrawn)
@@ -386,7 +398,8 @@ def _redraw(
     """Draw until every value keeps the limits: whole attempts are drawn, so a value depends on its own index alone."""
     value, count = draw(0), 0
     for attempt in range(1, MAX_REDRAWS):
-        bad = ~declaration.inside(becomes(value)).expand(value.shape)
+        bad = ~declaration.inside(becomes(value))
+        bad = (bad.flatten(0, bad.ndim - value.ndim - 1).any(0) if bad.ndim > value.ndim else bad).expand(value.shape)
         if not bool(bad.any()):
             return value, count
         count += int(bad.sum())
@@ -409,7 +422,7 @@ def _call(where: str, value: Callable[..., Any], shape: tuple[int, ...], key: in
         raise ParameterError(
             where,
             "the callable given failed",
-            got=f"{type(error).__name__}: {error}",
+            got=f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}",
             fix="It is called as f(shape, generator) and returns a tensor.",
         ) from error
     return to_tensor(where, made)

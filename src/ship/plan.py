@@ -8,9 +8,9 @@ Only loops whose latencies are all zero need an inserted slot. Nodes are numbere
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -76,9 +76,9 @@ def wire(specs: Mapping[str, Spec], seed: int) -> Wiring:
     tags = tuple(sorted(specs))
     for tag in tags:
         _check_tags(specs[tag], specs)
-    n = {tag: _size(tag, specs, ()) for tag in tags}
+    n = _sizes(specs)
     n_pre = {tag: sum(n[s] for s in specs[tag].source) for tag in tags}
-    kinds = {tag: _kind(tag, specs, ()) for tag in tags}
+    kinds = _kinds(specs)
     wires: list[Wire] = []
     for tag in tags:
         spec = specs[tag]
@@ -128,65 +128,127 @@ def _check_tags(spec: Spec, specs: Mapping[str, Spec]) -> None:
             raise GraphError(f"{spec.where}.target", f"{what} {name!r} has no input port", fix=fix)
 
 
-def _size(tag: str, specs: Mapping[str, Spec], seen: tuple[str, ...]) -> int:
-    spec = specs[tag]
-    if not isinstance(spec.model, Connection):
-        if spec.n is None:
-            raise GraphError(spec.where, "needs a number of units", fix="Give n=..., e.g. n=100.")
-        return spec.n
-    if tag in seen:
+def _sizes(specs: Mapping[str, Spec]) -> dict[str, int]:
+    """Units of each group: given by neurons and sources, taken from their targets or sources by connections."""
+    n = {}
+    for tag in sorted(specs):
+        spec = specs[tag]
+        if not isinstance(spec.model, Connection):
+            if spec.n is None:
+                raise GraphError(spec.where, "needs a number of units", fix="Give n=..., e.g. n=100.")
+            n[tag] = spec.n
+        elif not spec.target and spec.n is None and not spec.model.one_to_one:
+            raise GraphError(spec.where, "needs a target, or n= units of its own", fix="Give target='TAG' or n=...")
+        elif not spec.target and spec.n is not None:
+            n[tag] = spec.n
+
+    def size(spec: Spec) -> int | None:
+        partners = spec.target or spec.source
+        return sum(n[t] for t in partners) if all(t in n for t in partners) else None
+
+    _spread(specs, n, size)
+    for tag in sorted(specs):
+        _check_size(specs[tag], specs, n)
+    return n
+
+
+def _check_size(spec: Spec, specs: Mapping[str, Spec], n: Mapping[str, int]) -> None:
+    if spec.tag not in n:
         raise GraphError(
             spec.where,
             "its size depends on itself, through a loop of connections",
-            got=" > ".join((*seen, tag)),
-            fix="Give n= to one of them.",
+            fix="Give n= to one of them, without a target.",
         )
-    by_target = sum(_size(t, specs, (*seen, tag)) for t in spec.target)
-    if spec.model.one_to_one:
-        by_source = sum(_size(s, specs, (*seen, tag)) for s in spec.source)
-        if spec.source and spec.target and by_source != by_target:
+    if not isinstance(spec.model, Connection):
+        return
+    if spec.model.one_to_one and spec.source:
+        by_source = sum(n[s] for s in spec.source)
+        if by_source != n[spec.tag]:
             raise GraphError(
                 spec.where,
                 "is one-to-one: source and target must have the same number of units",
-                got=f"{by_source} and {by_target}",
+                got=f"{by_source} and {n[spec.tag]}",
             )
-        size = by_target or by_source
-    else:
-        size = by_target
-    if spec.n is not None and spec.target and spec.n != size:
-        raise GraphError(f"{spec.where}.n", f"must equal the units of its target, {size}", got=str(spec.n), fix="Leave n out.")
-    if not spec.target and spec.n is None and not spec.model.one_to_one:
-        raise GraphError(spec.where, "needs a target, or n= units of its own", fix="Give target='TAG' or n=...")
-    return size or spec.n or 0
+    if spec.n is not None and spec.n != n[spec.tag]:
+        raise GraphError(
+            f"{spec.where}.n", f"must equal the units of its target, {n[spec.tag]}", got=str(spec.n), fix="Leave n out."
+        )
 
 
-def _kind(tag: str, specs: Mapping[str, Spec], seen: tuple[str, ...]) -> Kind:
-    model = specs[tag].model
-    if isinstance(model, Source | Neuron):
-        return model.emits
-    assert isinstance(model, Connection)
-    if not model.accepts:
-        return model.emits_for("charge")
-    if tag in seen:
-        return "values"  # a loop of connections alone carries levels; a contradiction shows at a port
-    inputs = {_kind(s, specs, (*seen, tag)) for s in specs[tag].source}
-    where = specs[tag].where
+def _kinds(specs: Mapping[str, Spec]) -> dict[str, Kind]:
+    """The kind of signal that each group emits."""
+    kinds: dict[str, Kind] = {}
+    for tag in sorted(specs):
+        model = specs[tag].model
+        if isinstance(model, Source | Neuron):
+            kinds[tag] = model.emits
+        elif isinstance(model, Connection) and not model.accepts:
+            kinds[tag] = model.emits_for("charge")
+
+    def kind(spec: Spec) -> Kind | None:
+        known = next((kinds[s] for s in spec.source if s in kinds), None)
+        assert isinstance(spec.model, Connection)
+        return None if known is None else spec.model.emits_for(known)
+
+    _spread(specs, kinds, kind)
+    for tag in sorted(specs):
+        kinds.setdefault(tag, "values")  # a loop of connections that nothing enters
+    for tag in sorted(specs):
+        _check_kind(specs[tag], specs, kinds)
+    return kinds
+
+
+def _check_kind(spec: Spec, specs: Mapping[str, Spec], kinds: Mapping[str, Kind]) -> None:
+    model = spec.model
+    if not isinstance(model, Connection) or not model.accepts:
+        return
+    inputs = sorted({kinds[s] for s in spec.source})
     if len(inputs) > 1:
         raise GraphError(
-            where,
+            spec.where,
             "its sources must emit the same kind of signal",
-            got=" and ".join(sorted(inputs)),
+            got=" and ".join(inputs),
             fix="Add one connection for each kind.",
         )
-    kind = inputs.pop()
-    if kind not in model.accepts:
+    if inputs[0] not in model.accepts:
         raise GraphError(
-            where,
+            spec.where,
             f"takes {' or '.join(model.accepts)}",
-            got=f"{kind} from {specs[tag].source[0]!r}",
+            got=f"{inputs[0]} from {spec.source[0]!r}",
             fix="Use WeightedSum or Link for graded signals.",
         )
-    return model.emits_for(kind)
+    if "bias" in spec.given and kinds[spec.tag] != "values":
+        if not spec.target:
+            raise GraphError(
+                f"{spec.where}.bias",
+                f"is a level, and cannot travel with {kinds[spec.tag]}",
+                fix="Give it to the connection that has the target.",
+            )
+        for target in spec.target:
+            level_port(spec, specs[target])
+    if spec.rule is not None:
+        for target in spec.target:
+            if kinds[target] != "events":
+                raise GraphError(
+                    f"{spec.where}.rule",
+                    "needs targets that spike",
+                    got=f"{kinds[target]} from {target!r}",
+                    fix="Leave rule= out.",
+                )
+
+
+def _spread(specs: Mapping[str, Spec], known: dict[str, Any], of: Callable[[Spec], Any]) -> None:
+    """Find what follows from partners, until nothing new does."""
+    waiting = [tag for tag in sorted(specs) if tag not in known]
+    while waiting:
+        before = len(waiting)
+        for tag in waiting:
+            value = of(specs[tag])
+            if value is not None:
+                known[tag] = value
+        waiting = [tag for tag in waiting if tag not in known]
+        if len(waiting) == before:
+            return
 
 
 def _signals(
@@ -340,7 +402,7 @@ def explain(wiring: Wiring, specs: Mapping[str, Spec], plan: Schedule, notes: Ma
     for i in sorted(plan.inserted):
         w = wiring.wires[i]
         lines.append(
-            f"  {w.source} -> {w.target}: one slot ({plan.dt:g} s), as all edges of its loop act at once; cut where it changes least"
+            f"  {w.source} -> {w.target}: one slot ({plan.dt:g} s): all edges of its loop act at once; cut where it changes least"
         )
     if not plan.inserted:
         lines.append("  none: every latency is the declared delay")

@@ -13,6 +13,8 @@ import math
 import torch
 from torch import Tensor
 
+from .errors import ParameterError, RunError
+
 M32 = 0xFFFFFFFF
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 WEYL = (0x9E3779B9, 0xBB67AE85)
@@ -45,6 +47,15 @@ def _chip_key(base: int, chip: int) -> int:
     return z ^ (z >> 31)
 
 
+def _word(values: Tensor, name: str) -> Tensor:
+    """Check that counters fit in one 32-bit word, without which streams would share values."""
+    if values.numel() > 0:
+        low, high = (int(v) for v in torch.aminmax(values))
+        if low < 0 or high > M32:
+            raise RunError(f"random numbers, {name}", f"must be between 0 and {M32}", got=low if low < 0 else high)
+    return values
+
+
 def _unit_interval(high: Tensor, low: Tensor) -> Tensor:
     """52 bits in the open interval (0, 1), float64."""
     return (((high << 20) | (low >> 12)).double() + 0.5) * 2.0**-52
@@ -60,9 +71,9 @@ def _blocks(
     unit = torch.arange((n + 1) // 2, device=device).reshape(1, 1, 1, -1)
     words = (
         unit,
-        slot.to(device).reshape(-1, 1, 1, 1),
-        sample.to(device).reshape(1, 1, -1, 1),
-        torch.full((1, 1, 1, 1), trial, device=device),
+        _word(slot, "slot").to(device).reshape(-1, 1, 1, 1),
+        _word(sample, "sample").to(device).reshape(1, 1, -1, 1),
+        _word(torch.tensor(trial), "trial").to(device).reshape(1, 1, 1, 1),
     )
     a, b, c, d = philox(words, (k0, k1))
     return _unit_interval(a, b), _unit_interval(c, d)
@@ -88,7 +99,21 @@ def uniform(
     dtype: torch.dtype = torch.float64,
     device: torch.device | None = None,
 ) -> Tensor:
-    """Uniform numbers in the open interval (0, 1), ``[slot, chip, batch, unit]``."""
+    """Uniform numbers in the open interval (0, 1), ``[slot, chip, batch, unit]``.
+
+    Args:
+        base: from `key`.
+        chip: ids of dies, int64, ``[chip]``.
+        sample: global numbers of samples, int64, ``[batch]``.
+        slot: absolute slots, int64, ``[slot]``.
+        trial: number of the trial.
+        n: units; the first m of n are those of n = m.
+        dtype: of the result; drawn in float64, then rounded, never to 0 or 1.
+        device: of the result; None is the CPU.
+
+    Raises:
+        RunError: a slot, sample or trial is below 0 or above 2^32 - 1.
+    """
     u, v = _blocks(base, chip, sample, slot, trial, n, device or torch.device("cpu"))
     values = _finish(u, v, n, dtype)
     return values if dtype == torch.float64 else values.clamp(torch.finfo(dtype).tiny, 1 - torch.finfo(dtype).eps / 2)
@@ -105,7 +130,10 @@ def normal(
     dtype: torch.dtype = torch.float64,
     device: torch.device | None = None,
 ) -> Tensor:
-    """Standard normal numbers (Box & Muller), ``[slot, chip, batch, unit]``."""
+    """Standard normal numbers, ``[slot, chip, batch, unit]``; arguments and errors as in `uniform`.
+
+    Source: Box & Muller, Ann. Math. Statist. 29:610 (1958).
+    """
     u, v = _blocks(base, chip, sample, slot, trial, n, device or torch.device("cpu"))
     return _finish(*_box_muller(u, v), n, dtype)
 
@@ -129,26 +157,60 @@ def draw_normal(base: int, chip: int, shape: tuple[int, ...], *, attempt: int = 
     return _finish(*_box_muller(u, v), count, torch.float64).reshape(shape)
 
 
-SMALL_MEAN = 30.0
+SMALL_MEAN = 30.0  # up to here the distribution is summed term by term; exp(-mean) is far from underflow
 
 
 def poisson(u: Tensor, mean: Tensor) -> Tensor:
-    """Poisson counts by inversion of the distribution: the smallest k with CDF(k) >= u; broadcast, in the dtype of ``u``."""
-    rate = mean.to(torch.float64).expand(torch.broadcast_shapes(u.shape, mean.shape))
-    x = u.to(torch.float64).expand(rate.shape)
-    if bool((rate > SMALL_MEAN).any()):
-        import numpy as np  # scipy is slow to import, and large means are rare
-        from scipy import special
+    """Poisson counts by inversion of the distribution: the smallest k with CDF(k) >= u.
 
-        found = np.ceil(special.pdtrik(x.cpu().numpy(), rate.clamp(min=1e-300).cpu().numpy()))
-        lower = np.maximum(found - 1, 0)
-        found = np.where(special.pdtr(lower, rate.cpu().numpy()) >= x.cpu().numpy(), lower, found)
-        return torch.as_tensor(found).to(u)
+    Args:
+        u: uniform numbers in (0, 1); float64 resolves small means best.
+        mean: expected counts, broadcast with ``u``. A count depends on its own u and mean only.
+
+    Returns:
+        Counts, in the dtype of ``u``.
+
+    Raises:
+        ParameterError: a mean is negative, infinite or not a number.
+    """
+    highest = 0.0
+    if mean.numel() > 0:
+        low, high = torch.aminmax(mean)
+        highest = float(high)
+        if not (float(low) >= 0 and highest < math.inf):
+            raise ParameterError("Poisson mean", "must be finite and at least 0", got=f"values from {float(low)} to {highest}")
+    rate, x = torch.broadcast_tensors(mean.to(torch.float64), u.to(torch.float64))
+    if highest <= SMALL_MEAN:
+        return _sum_terms(x, rate).to(u.dtype)
+    large = rate > SMALL_MEAN
+    count = _sum_terms(x, torch.where(large, 0.0, rate))
+    count[large] = _solve(x[large], rate[large])
+    return count.to(u.dtype)
+
+
+def _sum_terms(x: Tensor, rate: Tensor) -> Tensor:
+    """Invert by summing probabilities from 0 upward, for all elements at once."""
     term = torch.exp(-rate)
-    total, count, k = term.clone(), torch.zeros_like(x), 0
-    while bool((total < x).any()) and k < 200:
-        count = count + (total < x)
+    total, count, k = term, torch.zeros(x.shape, dtype=x.dtype, device=x.device), 0
+    short = total < x
+    while bool(short.any()):
         k += 1
+        count = count + short
         term = term * rate / k
+        # A sum that no longer grows has reached 1 but for rounding: an x above it would count on for ever.
+        short = short & (total + term > total)
         total = total + term
-    return count.to(u)
+        short = short & (total < x)
+    return count
+
+
+def _solve(x: Tensor, rate: Tensor) -> Tensor:
+    """Invert the incomplete gamma function; its rounding may miss by one, so both neighbours are tested."""
+    import numpy as np  # scipy is slow to import, and large means are rare
+    from scipy import special
+
+    p, m = x.cpu().numpy(), rate.cpu().numpy()
+    k = np.maximum(np.ceil(special.pdtrik(p, m)), 0.0)
+    below = np.maximum(k - 1, 0.0)
+    k = np.where(special.pdtr(below, m) >= p, below, k)
+    return torch.as_tensor(np.where(special.pdtr(k, m) < p, k + 1, k)).to(x)

@@ -56,7 +56,10 @@ class FastSigmoid(Surrogate):
 
 @dataclass(frozen=True)
 class Sigmoid(Surrogate):
-    """``slope s (1 - s)``, ``s`` the logistic function of ``slope x``."""
+    """``slope s (1 - s)``, ``s`` the logistic function of ``slope x``; slope per unit of x.
+
+    Source: Zenke & Vogels, Neural Comput. 33:899 (2021).
+    """
 
     slope: float = 4.0
 
@@ -70,7 +73,7 @@ class Sigmoid(Surrogate):
 
 @dataclass(frozen=True)
 class ATan(Surrogate):
-    """``slope / (2 (1 + (pi slope x / 2)^2))``. Source: Fang et al., ICCV (2021)."""
+    """``slope / (2 (1 + (pi slope x / 2)^2))``; slope per unit of x. Source: Fang et al., ICCV (2021)."""
 
     slope: float = 2.0
 
@@ -83,7 +86,7 @@ class ATan(Surrogate):
 
 @dataclass(frozen=True)
 class Triangle(Surrogate):
-    """``height max(0, 1 - |x| / width)``. Source: Bellec et al., NeurIPS (2018)."""
+    """``height max(0, 1 - |x| / width)``; width, half the base, in the unit of x. Source: Bellec et al., NeurIPS (2018)."""
 
     width: float = 1.0
     height: float = 0.3
@@ -98,41 +101,75 @@ class Triangle(Surrogate):
 
 @dataclass(frozen=True)
 class Rectangle(Surrogate):
-    """``1 / width`` where ``|x| < width / 2``. Source: Wu et al., Front. Neurosci. 12:331 (2018)."""
+    """``1 / width`` where ``|x| < width / 2``; width in the unit of x. Source: Wu et al., Front. Neurosci. 12:331 (2018)."""
 
     width: float = 1.0
 
     def primitive(self, x: Tensor) -> Tensor:
-        half = self.width / 2
-        return torch.where(x.abs() < half, x / self.width, torch.zeros_like(x))
+        outside = x.abs() >= self.width / 2  # false for NaN, which so stays visible in the spikes
+        return torch.where(outside, torch.zeros_like(x), x / self.width)
 
     def derivative(self, x: Tensor) -> Tensor:
         return (x.abs() < self.width / 2).to(x.dtype) / self.width
 
 
+def _normal_density(x: Tensor, width: float) -> Tensor:
+    return torch.exp(-0.5 * (x / width) ** 2) / (width * math.sqrt(2 * math.pi))
+
+
+def _normal_integral(x: Tensor, width: float) -> Tensor:
+    return 0.5 * torch.erf(x / (width * math.sqrt(2)))
+
+
 @dataclass(frozen=True)
 class Gaussian(Surrogate):
-    """Normal density of standard deviation ``width``. Source: Yin et al., Nat. Mach. Intell. 3:905 (2021)."""
+    """``N(x; width)``, the normal density of standard deviation ``width``, in the unit of x; its primitive is the error function.
+
+    Source: Yin et al., Nat. Mach. Intell. 3:905 (2021), who build `MultiGaussian` of it.
+    """
 
     width: float = 0.5
 
     def primitive(self, x: Tensor) -> Tensor:
-        return 0.5 * torch.erf(x / (self.width * math.sqrt(2)))
+        return _normal_integral(x, self.width)
 
     def derivative(self, x: Tensor) -> Tensor:
-        return torch.exp(-0.5 * (x / self.width) ** 2) / (self.width * math.sqrt(2 * math.pi))
+        return _normal_density(x, self.width)
+
+
+@dataclass(frozen=True)
+class MultiGaussian(Surrogate):
+    """``(1 + height) N(x; width) - height (N(x - width; scale width) + N(x + width; scale width))``: negative far from threshold.
+
+    ``width`` in the unit of x, ``height`` and ``scale`` are numbers. Source: Yin et al., Nat. Mach. Intell. 3:905 (2021).
+    """
+
+    width: float = 0.5
+    height: float = 0.15
+    scale: float = 6.0
+
+    def primitive(self, x: Tensor) -> Tensor:
+        wide = self.scale * self.width
+        sides = _normal_integral(x - self.width, wide) + _normal_integral(x + self.width, wide)
+        return (1 + self.height) * _normal_integral(x, self.width) - self.height * sides
+
+    def derivative(self, x: Tensor) -> Tensor:
+        wide = self.scale * self.width
+        sides = _normal_density(x - self.width, wide) + _normal_density(x + self.width, wide)
+        return (1 + self.height) * _normal_density(x, self.width) - self.height * sides
 
 
 @dataclass(frozen=True)
 class Exponential(Surrogate):
-    """``height exp(-|x| / width)``. Source: Shrestha & Orchard, NeurIPS (2018), eq. 19."""
+    """``height exp(-|x| / width)``; width in the unit of x. Source: Shrestha & Orchard (SLAYER), NeurIPS (2018)."""
 
     height: float = 1.0
     width: float = 0.5
 
     def primitive(self, x: Tensor) -> Tensor:
-        fall = -torch.expm1(-x.abs() / self.width)
-        return self.height * self.width * torch.where(x >= 0, fall, -fall)
+        # Two clamped halves: through |x| the slope at 0 would be sign(0) = 0, where it is highest.
+        right, left = -torch.expm1(-x.clamp(min=0) / self.width), torch.expm1(x.clamp(max=0) / self.width)
+        return self.height * self.width * torch.where(x >= 0, right, left)
 
     def derivative(self, x: Tensor) -> Tensor:
         return self.height * torch.exp(-x.abs() / self.width)
@@ -140,7 +177,10 @@ class Exponential(Surrogate):
 
 @dataclass(frozen=True)
 class Tanh(Surrogate):
-    """``slope / 2 sech^2(slope x)``."""
+    """``slope / 2 sech^2(slope x)``, equal to `Sigmoid` of twice the slope; slope per unit of x.
+
+    Source: Wozniak et al., Nat. Mach. Intell. 2:325 (2020), there without the factor ``slope / 2``.
+    """
 
     slope: float = 2.0
 
@@ -153,7 +193,7 @@ class Tanh(Surrogate):
 
 @dataclass(frozen=True)
 class SquaredSoftsign(Surrogate):
-    """``slope / (2 (1 + (slope x)^2)^(3/2))``: the algebraic sigmoid ``x / sqrt(1 + x^2)``."""
+    """``slope / (2 (1 + (slope x)^2)^(3/2))``, of the algebraic sigmoid ``x / sqrt(1 + x^2)``; slope per unit of x."""
 
     slope: float = 2.0
 
@@ -163,6 +203,20 @@ class SquaredSoftsign(Surrogate):
 
     def derivative(self, x: Tensor) -> Tensor:
         return 0.5 * self.slope * (1 + (self.slope * x) ** 2) ** -1.5
+
+
+@dataclass(frozen=True)
+class LeakyReLU(Surrogate):
+    """``height`` where ``x >= 0``, ``leak`` below; both per unit of x."""
+
+    height: float = 1.0
+    leak: float = 0.1
+
+    def primitive(self, x: Tensor) -> Tensor:
+        return torch.where(x >= 0, self.height * x, self.leak * x)
+
+    def derivative(self, x: Tensor) -> Tensor:
+        return torch.where(x >= 0, torch.full_like(x, self.height), torch.full_like(x, self.leak))
 
 
 @dataclass(frozen=True)
@@ -180,5 +234,18 @@ class StraightThrough(Surrogate):
 
 SURROGATES: dict[str, type[Surrogate]] = {
     c.__name__: c
-    for c in (ATan, Exponential, FastSigmoid, Gaussian, Rectangle, Sigmoid, SquaredSoftsign, StraightThrough, Tanh, Triangle)
+    for c in (
+        ATan,
+        Exponential,
+        FastSigmoid,
+        Gaussian,
+        LeakyReLU,
+        MultiGaussian,
+        Rectangle,
+        Sigmoid,
+        SquaredSoftsign,
+        StraightThrough,
+        Tanh,
+        Triangle,
+    )
 }

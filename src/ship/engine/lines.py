@@ -61,7 +61,15 @@ class Line:
                 if j < steps:
                     value = item.value if share == 1 else item.value * share
                     self._early[j] = value if j not in self._early or self.kind == "values" else self._early[j] + value
+        if self.kind == "values" and self._early:
+            self._hold(min(self.lag, steps))
         self.pending = [_rest(item, self.kind, start + steps * dt) for item in late]
+
+    def _hold(self, n: int) -> None:
+        """The delay, in whole slots, may be longer in the new grid: a level then holds until the next one comes."""
+        level = self._early[min(self._early)]
+        for k in range(n):
+            level = self._early.setdefault(k, level)
 
     def at(self, k: int) -> Tensor | None:
         early = self._early.get(k)
@@ -73,7 +81,9 @@ class Line:
     def end(self, start: float, dt: float, steps: int) -> None:
         """End a segment: what has not arrived is kept in flight."""
         if self.lag:
-            shift = self.delay if slots(self.delay, dt) == self.lag else self.lag * dt
+            # Events keep their exact time for the next grid; charges and levels that of the slots they were cut into.
+            exact = self.kind == "events" and slots(self.delay, dt) == self.lag
+            shift = self.delay if exact else self.lag * dt
             for k in range(max(0, steps - self.lag), steps):
                 self.pending.append(Pending(start + k * dt + shift, dt, self.trace.at(k)))
         self._early = {}

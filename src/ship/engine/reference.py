@@ -16,6 +16,7 @@ from torch import Tensor
 
 from .. import random
 from ..clock import Segment
+from ..errors import GraphError
 from ..group import Group
 from ..models.contract import Bag, Connection, Neuron, Source, Spiking, SpikingNeuron
 from ..parameters import Kind
@@ -95,7 +96,9 @@ class Node:
             value = convert(value, line.kind, wanted, self.dt)
             total = value if total is None else total + value
         for node, offset, width in self.levels.get(name, ()):
-            bias = node.p.bias if node.p.bias.ndim == 0 else node.p.bias[..., offset : offset + width]
+            bias = node.p.bias
+            if bias.ndim and bias.shape[-1] > 1:
+                bias = bias[..., offset : offset + width]
             value = convert(bias, "values", wanted, self.dt)
             total = value if total is None else total + value
         return self.like if total is None else total
@@ -133,6 +136,8 @@ class Node:
             if name in ("wait", "held"):
                 return getattr(state, name)  # type: ignore[no-any-return]
             state = state.cell
+        elif name in ("wait", "held"):  # no dead time, no clock
+            return self.group.zero.expand(*self.lead, self.group.n)
         if state and name in state._fields:
             return getattr(state, name)  # type: ignore[no-any-return]
         return self.group.value(name)
@@ -224,7 +229,9 @@ class ConnectionNode(Node):
         self.bias = False  # whether the model itself must add the bias
 
     def _extend(self, p: Bag) -> None:
-        """``p.membrane``: the time constant of the targets, where all have a linear membrane."""
+        """``p.membrane``: the time constant of the targets, for ``drive="exact"``, where all have a linear membrane."""
+        if getattr(self.group.model, "drive", "") != "exact":
+            return
         taus = []
         for node in self.membranes:
             model = None if node is None else node.group.model
@@ -232,10 +239,19 @@ class ConnectionNode(Node):
             if node is None or tau is None:
                 return
             taus.append((tau, node.group.n))
-        if len(taus) == 1:
-            p.__dict__["membrane"] = taus[0][0]
-        elif taus:
-            p.__dict__["membrane"] = torch.cat([tau.expand(*tau.shape[:-1], n) if tau.ndim else tau.expand(n) for tau, n in taus], -1)
+        if not taus:
+            return
+        lead = torch.broadcast_shapes(*(tau.shape[:-1] for tau, _ in taus))
+        membrane = taus[0][0] if len(taus) == 1 else torch.cat([tau.expand(*lead, n) for tau, n in taus], -1)
+        side = self.group.side
+        if side == "pre" and membrane.numel() > 1:
+            raise GraphError(
+                f"{self.group.spec.where}.side",
+                "'pre' with drive='exact' needs one time constant for all targets",
+                got=f"shape {list(membrane.shape)}",
+                fix="Use side='post'.",
+            )
+        p.__dict__["membrane"] = membrane.unsqueeze(-2) if side == "connection" and membrane.ndim > 1 else membrane
 
     def run(self, k0: int, n: int) -> None:
         model = self.group.model
@@ -330,7 +346,8 @@ class PlasticNode(ConnectionNode):
             self._learn(steps - 1)
         rule = self.group.spec.rule
         if rule is not None and not rule.per_sample:
-            self.group.plastic_weight = self.weight
+            with torch.inference_mode(False):  # what persists must stay writable
+                self.group.plastic_weight = self.now = self.weight.clone()
 
     @torch.no_grad()
     def _learn(self, k: int) -> None:
@@ -470,7 +487,9 @@ class Simulation:
                 node.margin = None
             if isinstance(node, PlasticNode):
                 node.rule_state = map_state(node.rule_state, change)
-                node.now = change(node.weight)
+                rule = node.group.spec.rule
+                shared = rule is not None and not rule.per_sample
+                node.now = node.group.plastic_weight if shared else change(node.weight)
         for _, line in self.lines:
             line.pending = [item._replace(value=change(item.value)) for item in line.pending]
 

@@ -46,6 +46,9 @@ class Model(ABC):  # noqa: B024 (its kinds add the functions)
     states: ClassVar[Any] = ()
     noise: ClassVar[Mapping[str, str]] = {}  # name -> "normal" or "uniform": inputs that the engine supplies, fresh in each slot
 
+    def check(self, where: str, p: Bag) -> None:  # noqa: B027 (most models have nothing to check)
+        """Raise a `ParameterError` where parameters contradict each other; limits of single ones are declared."""
+
     def discretise(self, p: Bag, dt: float) -> Coeffs:
         """Everything that depends on ``dt`` (s): computed once per dt."""
         return None

@@ -59,8 +59,6 @@ def mse_count(counts: Tensor, labels: Tensor, right: float = 10.0, wrong: float 
     return (counts - (wrong + (right - wrong) * hot)).square().mean()
 
 
-
-
 @dataclass(frozen=True)
 class RateBounds:
     """Penalty on mean rates outside bounds: ``weight * mean(max(low - r, 0)^2 + max(r - high, 0)^2)``.

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..errors import FileError, GraphError, RunError
 from ..files import read, write
+from ..inputs import Events
 from ..network import Network
 from .losses import RateBounds, cross_entropy
 from .metrics import ConfusionMatrix
@@ -245,7 +246,9 @@ class Trainer:
         if not samples:
             raise RunError("Trainer.fit", "got no batches", fix="Give a list or a DataLoader, not a generator that is used up.")
         self.history.rate.append(float(self.optimizer.param_groups[0]["lr"]))
-        if self.schedule is not None:
+        if isinstance(self.schedule, torch.optim.lr_scheduler.ReduceLROnPlateau):
+            self.schedule.step(losses / samples)
+        elif self.schedule is not None:
             self.schedule.step()
         self.history.loss.append(losses / samples)
         self.history.accuracy.append(matrix.accuracy)
@@ -352,7 +355,7 @@ def _steps(x: Any) -> int | None:
         return next((_steps(v) for v in x.values()), None)
     if isinstance(x, Tensor | np.ndarray):
         return int(x.shape[-2]) if x.ndim > 1 else None
-    if isinstance(x, list | tuple) and x:
+    if isinstance(x, list | tuple) and x and not isinstance(x, Events):
         return max(len(s) for s in x)
     return None
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import torch
 
+from ...errors import ParameterError
 from ...parameters import State, Value, option, param
 from ..contract import Bag, Connections, Synapse, check_membrane
 from .exponential import slot_charge
@@ -39,6 +40,12 @@ class DoubleExpSynapse(Synapse):
     drive: str = option("charge", choices=("charge", "exact"))
 
     states = DoubleExpState(fall=State(0.0, unit="V/s"), rise=State(0.0, unit="V/s"))  # type: ignore[arg-type]
+
+    def check(self, where: str, p: Bag) -> None:
+        if bool((p.tau == p.tau_rise).any()):
+            raise ParameterError(
+                f"{where}.tau", "must differ from tau_rise", got="equal ones", fix="Use AlphaSynapse, their limit."
+            )
 
     def discretise(self, p: Bag, dt: float) -> DoubleExpCoeffs:
         membrane = p.__dict__.get("membrane") if self.drive == "exact" else None
