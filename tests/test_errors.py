@@ -370,7 +370,7 @@ def test_there_are_enough_wrong_calls():
 
 def test_run_too_large_for_memory_is_refused(monkeypatch):
     made = net()
-    monkeypatch.setattr("ship.network._available_bytes", lambda: 1000)
+    monkeypatch.setattr("ship.memory.available_bytes", lambda: 1000)
     with pytest.raises(
         ship.RunError, match=r"needs about .* GiB for 5 slots x 1 chips x 2 samples; got .* GiB free. Use a smaller batch"
     ):

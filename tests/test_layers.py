@@ -12,11 +12,11 @@ import ship
 ROOT = Path(ship.__file__).parent
 LAYERS = [
     {"errors", "surrogate"},
-    {"random", "parameters", "clock", "graph"},
+    {"random", "parameters", "resolve", "clock", "graph"},
     {"models"},
-    {"group", "plan"},
+    {"group", "plan", "explain"},
     {"engine"},
-    {"inputs", "monitor", "network", "snapshot"},
+    {"specs", "inputs", "monitor", "memory", "network", "snapshot"},
     {"train", "data", "plot", "files"},
     {"demo", "cli"},
 ]

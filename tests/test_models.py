@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import ship
+from ship.monitor import recordable
 
 D = torch.float64
 pytestmark = pytest.mark.usefixtures("no_grad")
@@ -22,7 +23,7 @@ def driven(target, synapse, *, dt=1e-4, steps=1000, events=(0,), n=1, target_opt
     x = torch.zeros(1, steps, 1)
     for k in events:
         x[0, k] += 1
-    net.monitor("s", "output", *(name for name in net._recordable(net._specs["s"]) if name in ("i", "g")))
+    net.monitor("s", "output", *(name for name in recordable(net._specs["s"]) if name in ("i", "g")))
     net.monitor("t", "v") if target is not ship.AdEx else None
     net.run(x)
     return net

@@ -8,7 +8,8 @@ import torch
 
 import ship
 from ship.files import read, write
-from ship.parameters import Parameter, resolve
+from ship.parameters import Parameter
+from ship.resolve import resolve
 
 D = torch.float64
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from . import random
 from .errors import GraphError, ParameterError, suggest
 from .models.contract import Bag, Connection, Model, Neuron, Rule, Source, Spiking, SpikingNeuron, Synapse
-from .parameters import Distribution, Parameter, PerChip, PerSample, State, Varied, declared, resolve, to_tensor, varied
+from .parameters import Distribution, Parameter, PerChip, PerSample, State, Varied, declared, to_tensor
+from .resolve import resolve, varied
 
 
 @dataclass

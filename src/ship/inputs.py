@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .clock import Programme, check_dt, programme, steps_of
-from .engine.reference import Simulation
+from .engine.simulation import Simulation
 from .errors import RunError, is_whole, suggest
 from .group import Spec
 from .models.contract import Source
@@ -34,6 +34,11 @@ class Inputs(NamedTuple):
     lead: tuple[int, int]
     programme: Programme
     lengths: Tensor | None  # slots of each ragged sample
+
+    @property
+    def steps(self) -> int:
+        """Slots of the run."""
+        return sum(segment.steps for segment in self.programme)
 
 
 def read_inputs(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,6 +10,9 @@ import torch
 from torch import Tensor
 
 from .errors import RunError, suggest
+from .group import Spec
+from .parameters import declared
+from .plan import Wiring
 
 
 @dataclass(frozen=True)
@@ -133,3 +136,43 @@ class Record:
                     value.cpu().numpy(), dims=renamed, coords={f"time_{name}": self._times[name].numpy()}
                 )
         return xarray.Dataset(arrays)
+
+
+def recordable(spec: Spec) -> list[str]:
+    """The names that a monitor of a group can record."""
+    names = ["output", *getattr(spec.model.states, "_fields", ()), *declared(type(spec.model))[0]]
+    if "t_ref" in names:
+        names += ["margin", "wait", "held"]
+    if spec.rule is not None:
+        names += [f"rule.{name}" for name in getattr(spec.rule.states, "_fields", ())]
+    return names
+
+
+def check_units(request: Request, spec: Spec, wiring: Wiring | None) -> None:
+    """The subset of units must exist, as soon as their number is known.
+
+    Raises:
+        RunError: it names others.
+    """
+    n = spec.n if wiring is None else wiring.n[request.tag]
+    before_sum = getattr(spec.model, "side", "") == "pre" and request.name in getattr(spec.model.states, "_fields", ())
+    if wiring is not None and before_sum:
+        n = wiring.n_pre[request.tag]
+    wrong = [u for u in request.units or () if n is not None and u >= n]
+    if wrong:
+        raise RunError(f"monitor of {spec.where}: units", f"must be from 0 to {(n or 0) - 1}", got=str(wrong))
+
+
+def collect(taps: Sequence[Tap], times: Mapping[str, Tensor], chips: bool) -> dict[str, Record]:
+    """What the taps took, by group."""
+    records = {}
+    for tag in dict.fromkeys(tap.request.tag for tap in taps):
+        mine = [tap for tap in taps if tap.request.tag == tag]
+        values = {t.request.name: t.events(times[tag]) if t.request.events else t.tensor(chips) for t in mine}
+        lead = ("chip", "batch", "time") if chips else ("batch", "time")
+        axes = {
+            name: lead + (("pre", "post") if isinstance(v, Tensor) and v.ndim == len(lead) + 2 else ("unit",))
+            for name, v in values.items()
+        }
+        records[tag] = Record(values, axes, {t.request.name: times[tag][t.slots] for t in mine})
+    return records

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any
@@ -12,17 +11,18 @@ import torch
 from torch import Tensor, nn
 
 from .clock import Programme, check_dt, timeline
-from .engine.reference import Simulation, SourceNode
-from .errors import GraphError, ParameterError, RunError, is_whole, suggest
-from .group import Group, Spec, build_model
+from .engine.reference import SourceNode
+from .engine.simulation import Simulation
+from .errors import GraphError, RunError, is_whole, suggest
+from .explain import explain
+from .group import Group, Spec
 from .inputs import Inputs, read_inputs
-from .models.contract import Connection, Model, Neuron, Rule
-from .monitor import Record, Request, Tap
-from .parameters import declared
-from .plan import Schedule, Wiring, emits_first, explain, schedule, wire
+from .memory import chunk_slots, foresee
+from .models.contract import Model, Neuron, Rule
+from .monitor import Record, Request, Tap, check_units, collect, recordable
+from .plan import Schedule, Wiring, emits_first, schedule, wire
 from .snapshot import Snapshot, capture, restore
-
-CHUNK_BYTES = 64 * 2**20  # outputs held at a time, where no gradient keeps them all
+from .specs import make_spec
 
 
 class GroupDict(nn.ModuleDict):
@@ -95,7 +95,7 @@ class Network(nn.Module):
             raise GraphError(where, "the tag is taken", fix=f"Tags: {', '.join(map(repr, self._specs))}.")
         if not isinstance(model, type) or not issubclass(model, Model):
             raise GraphError(where, "model must be a model class", got=repr(model), fix="E.g. net.add(ship.LIF, 'hid', n=100).")
-        self._specs[tag] = self._spec(
+        self._specs[tag] = make_spec(
             model,
             tag,
             n=n,
@@ -110,52 +110,6 @@ class Network(nn.Module):
             parameters=parameters,
         )
         self._forget()
-
-    def _spec(self, model: type[Model], tag: str, **given: Any) -> Spec:
-        where = f"{model.__name__} '{tag}'"
-        parameters = dict(given["parameters"])
-        if "emit" in parameters and issubclass(model, Neuron):
-            parameters["emit_order"] = parameters.pop("emit")
-        made = build_model(model, where, parameters)
-        n = given["n"]
-        if n is not None and (not is_whole(n, 1)):
-            raise GraphError(f"{where}.n", "must be a whole number, at least 1", got=repr(n))
-        source, target = _tags(where, "source", given["source"]), _tags(where, "target", given["target"])
-        connects = issubclass(model, Connection)
-        for name, value in (("source", source), ("target", target), ("port", given["port"]), ("rule", given["rule"])):
-            if value and not connects:
-                raise GraphError(
-                    f"{where}.{name}",
-                    "belongs to a connection, not to a group of units",
-                    got=repr(value),
-                    fix="Add a synapse between the two.",
-                )
-        _check_delay(where, given["delay"], issubclass(model, Connection) and bool(model.accepts))
-        rule = given["rule"]
-        if rule is not None and not isinstance(rule, Rule):
-            raise GraphError(f"{where}.rule", "must be a learning rule", got=repr(rule), fix="E.g. rule=ship.PairSTDP().")
-        if rule is not None and "weight" not in declared(model)[0]:
-            raise GraphError(f"{where}.rule", f"{model.__name__} has no weight that a rule could change")
-        if rule is not None and parameters.get("side", "post") != "post":
-            raise GraphError(
-                f"{where}.side",
-                "must be 'post' for a plastic synapse: its filter then follows the weight of each event",
-                got=repr(parameters["side"]),
-            )
-        return Spec(
-            tag,
-            made,
-            parameters,
-            n,
-            source,
-            target,
-            given["port"],
-            given["delay"],
-            bool(given["output"]),
-            _trainable(where, model, given["trainable"], rule),
-            dict(given["initial"] or {}),
-            rule,
-        )
 
     def set(self, tag: str, **parameters: Any) -> None:
         """Change parameters of a group, as they would be given to `add`. The network must be initialised again.
@@ -180,7 +134,7 @@ class Network(nn.Module):
             "initial": old.initial,
             "rule": old.rule,
         }
-        self._specs[tag] = self._spec(type(old.model), tag, **(before | keywords), parameters=old.given | parameters)
+        self._specs[tag] = make_spec(type(old.model), tag, **(before | keywords), parameters=old.given | parameters)
         self._forget()
 
     def remove(self, tag: str) -> None:
@@ -348,11 +302,11 @@ class Network(nn.Module):
         if not is_whole(every, 1):
             raise RunError(f"{where}: every", "must be a whole number of slots, at least 1", got=repr(every))
         if not names:
-            raise RunError(where, "needs the name of a variable", fix=suggest("", self._recordable(spec)))
+            raise RunError(where, "needs the name of a variable", fix=suggest("", recordable(spec)))
         for name in names:
-            if name not in self._recordable(spec):
+            if name not in recordable(spec):
                 raise RunError(
-                    where, f"{type(spec.model).__name__} has no variable {name!r}", fix=suggest(name, self._recordable(spec))
+                    where, f"{type(spec.model).__name__} has no variable {name!r}", fix=suggest(name, recordable(spec))
                 )
             if events and name != "output":
                 raise RunError(
@@ -364,38 +318,15 @@ class Network(nn.Module):
             raise RunError(f"{where}: units", "must be a list of unit numbers, from 0 on", got=repr(units))
         chosen = None if units is None else tuple(int(u) for u in units)
         for name in names:
-            self._check_units(Request(tag, name, every, chosen, events, detach))
+            check_units(Request(tag, name, every, chosen, events, detach), spec, self._wiring)
         self._requests = [r for r in self._requests if (r.tag, r.name) not in {(tag, n) for n in names}]
         self._requests += [Request(tag, name, every, chosen, events, detach) for name in names]
-
-    def _check_units(self, request: Request) -> None:
-        """The subset of units must exist, as soon as their number is known."""
-        spec = self._specs[request.tag]
-        n = spec.n if self._wiring is None else self._wiring.n[request.tag]
-        if (
-            self._wiring is not None
-            and getattr(spec.model, "side", "") == "pre"
-            and request.name in getattr(spec.model.states, "_fields", ())
-        ):
-            n = self._wiring.n_pre[request.tag]
-        wrong = [u for u in request.units or () if n is not None and u >= n]
-        if wrong:
-            raise RunError(f"monitor of {spec.where}: units", f"must be from 0 to {(n or 0) - 1}", got=str(wrong))
 
     def unmonitor(self, tag: str | None = None, *names: str) -> None:
         """Stop recording: everything, a group, or some of its variables."""
         if tag is not None:
             self._known("Network.unmonitor", tag)
         self._requests = [r for r in self._requests if not (tag in (None, r.tag) and (not names or r.name in names))]
-
-    def _recordable(self, spec: Spec) -> list[str]:
-        model = spec.model
-        names = ["output", *getattr(model.states, "_fields", ()), *declared(type(model))[0]]
-        if "t_ref" in names:
-            names += ["margin", "wait", "held"]
-        if spec.rule is not None:
-            names += [f"rule.{name}" for name in getattr(spec.rule.states, "_fields", ())]
-        return names
 
     def timeline(self, tag: str | None = None) -> Tensor:
         """Times (s, float64) of the slots of the last run: their starts; their ends for a group that emits after advancing."""
@@ -453,7 +384,7 @@ class Network(nn.Module):
         assert self._wiring is not None
         _check_run(sim, reset, reset_persistent, trial, first_sample)
         for request in self._requests:
-            self._check_units(request)
+            check_units(request, self._specs[request.tag], self._wiring)
         given = read_inputs(
             x,
             self._specs,
@@ -474,7 +405,15 @@ class Network(nn.Module):
             if reset_persistent:
                 self._reset_persistent()
             sim.reset(given.lead, sim.clock.trial if trial is None else trial, first_sample)
-        self._foresee(given)
+        foresee(
+            self._wiring,
+            self._specs,
+            self._requests,
+            given.steps,
+            given.lead,
+            self._settings["dtype"],
+            bool(list(self.parameters())),
+        )
         return self._execute(sim, given, detach)
 
     def _dies_of(self, sim: Simulation) -> list[list[int]]:
@@ -492,6 +431,7 @@ class Network(nn.Module):
                 )
 
     def _execute(self, sim: Simulation, given: Inputs, detach: bool) -> Any:
+        assert self._wiring is not None
         taps = [Tap(r, given.lead) for r in self._requests]
         outs: dict[str, list[Tensor]] = {tag: [] for tag, spec in self._specs.items() if spec.output}
         for tag, node in sim.nodes.items():
@@ -507,12 +447,12 @@ class Network(nn.Module):
                     assert isinstance(node, SourceNode)
                     node.signal = signal[offset : offset + segment.steps]
 
-                def collect(k0: int, n: int) -> None:
+                def keep(k0: int, n: int) -> None:
                     for tag, kept in outs.items():
                         trace = sim.nodes[tag].trace
                         kept += [trace.at(k) for k in range(k0, k0 + n)]
 
-                sim.segment(segment, self._plan(segment.dt), self._chunk(given), collect)
+                sim.segment(segment, self._plan(segment.dt), chunk_slots(self._wiring, given.lead), keep)
                 offset += segment.steps
         except BaseException:
             # Ctrl-C or an error half-way: states and delay lines are of different slots, so the next run must start afresh.
@@ -523,7 +463,8 @@ class Network(nn.Module):
                 node.takes = []
                 if isinstance(node, SourceNode):
                     node.signal = None
-        self.records = self._collect(taps)
+        times = {tag: self.timeline(tag) for tag in {tap.request.tag for tap in taps}}
+        self.records = collect(taps, times, self.chips is not None)
         result = {tag: self._interface(kept, given.lead) for tag, kept in outs.items()}
         if detach:
             sim.detach()
@@ -556,57 +497,6 @@ class Network(nn.Module):
             raise RunError("Network.run", "nothing to return: the run has no slots")
         stacked = torch.stack([k.expand(*lead, k.shape[-1]) for k in kept], dim=2)
         return stacked if self.chips is not None else stacked[0]
-
-    def _collect(self, taps: list[Tap]) -> dict[str, Record]:
-        records: dict[str, Record] = {}
-        chips = self.chips is not None
-        for tag in dict.fromkeys(tap.request.tag for tap in taps):
-            times = self.timeline(tag)
-            mine = [tap for tap in taps if tap.request.tag == tag]
-            values = {t.request.name: t.events(times) if t.request.events else t.tensor(chips) for t in mine}
-            names = {
-                name: (("chip",) if chips else ()) + ("batch", "time", "pre", "post")[: v.ndim - chips]
-                if isinstance(v, Tensor) and v.ndim - chips == 4
-                else (("chip",) if chips else ()) + ("batch", "time", "unit")
-                for name, v in values.items()
-            }
-            records[tag] = Record(values, names, {t.request.name: times[t.slots] for t in mine})
-        return records
-
-    def _chunk(self, given: Inputs) -> int:
-        """Slots held at a time."""
-        assert self._wiring is not None
-        units = sum(self._wiring.n.values())
-        return max(1, CHUNK_BYTES // max(1, units * given.lead[0] * given.lead[1] * 8))
-
-    def _foresee(self, given: Inputs) -> None:
-        """A run too large for memory is refused before it starts."""
-        available = _available_bytes()
-        if available is None:
-            return
-        assert self._wiring is not None
-        steps, (chips, batch) = sum(s.steps for s in given.programme), given.lead
-        size = 8 if self._settings["dtype"] == torch.float64 else 4
-        kept = float(sum(self._wiring.n[tag] for tag, spec in self._specs.items() if spec.output))
-        for r in self._requests:
-            if not r.events:
-                kept += (len(r.units) if r.units else self._wiring.n[r.tag]) / r.every * self._per_unit(r)
-        if torch.is_grad_enabled() and any(p.requires_grad for p in self.parameters()):
-            kept += 4 * sum(self._wiring.n.values())
-        need = kept * steps * chips * batch * size
-        if need > available:
-            raise RunError(
-                "Network.run",
-                f"needs about {need / 2**30:.1f} GiB for {steps} slots x {chips} chips x {batch} samples",
-                got=f"{available / 2**30:.1f} GiB free",
-                fix="Use a smaller batch, fewer monitors, every=, events=True, or torch.no_grad().",
-            )
-
-    def _per_unit(self, request: Request) -> int:
-        """States on connections count once for each pre unit."""
-        assert self._wiring is not None
-        on_connections = self[request.tag].side == "connection" and request.name != "output"
-        return self._wiring.n_pre[request.tag] if on_connections or request.name == "weight" else 1
 
     # -- keeping -----------------------------------------------------------------------------------------------------------
 
@@ -659,54 +549,6 @@ def _check_run(sim: Simulation, reset: bool, reset_persistent: bool, trial: int 
                 )
 
 
-def _tags(where: str, role: str, given: str | Sequence[str]) -> tuple[str, ...]:
-    tags = (given,) if isinstance(given, str) else tuple(given)
-    for tag in tags:
-        if not isinstance(tag, str):
-            raise GraphError(f"{where}.{role}", "must be a tag or a list of tags", got=repr(tag))
-    if len(set(tags)) != len(tags):
-        raise GraphError(f"{where}.{role}", "names a group twice", got=", ".join(tags))
-    return tags
-
-
-def _trainable(where: str, model: type[Model], asked: Any, rule: Rule | None) -> tuple[str, ...] | None:
-    if asked is None:
-        return None
-    parameters = declared(model)[0]
-    if isinstance(asked, bool):
-        return tuple(name for name, p in parameters.items() if p.gradient) if asked else ()
-    names = (asked,) if isinstance(asked, str) else tuple(asked)
-    for name in names:
-        if name == "delay":
-            raise ParameterError(
-                f"{where}.delay", "has no gradient: a delay acts through whole slots", fix="Leave it out of trainable=."
-            )
-        if name not in parameters:
-            raise ParameterError(
-                f"{where}.trainable", f"{model.__name__} has no parameter {name!r}", fix=suggest(name, parameters)
-            )
-        if not parameters[name].gradient:
-            raise ParameterError(
-                f"{where}.{name}",
-                "has no gradient: it acts through whole slots or random counts",
-                fix="Leave it out of trainable=.",
-            )
-        if rule is not None and name == "weight":
-            raise ParameterError(
-                f"{where}.weight",
-                "is changed by its rule and has no gradient",
-                fix="Leave it out of trainable=, or leave rule= out.",
-            )
-    return names
-
-
-def _check_delay(where: str, delay: Any, allowed: bool) -> None:
-    if not allowed and not (isinstance(delay, int | float) and delay == 0):
-        raise GraphError(
-            f"{where}.delay", "belongs to a connection with a source", got=repr(delay), fix="Give it to the synapse or link."
-        )
-
-
 def _dies(where: str, chips: Any) -> list[int]:
     if chips is None:
         return [0]
@@ -716,11 +558,3 @@ def _dies(where: str, chips: Any) -> list[int]:
     if not dies or any(not is_whole(d) or d >= 2**62 for d in dies) or len(set(dies)) != len(dies):
         raise RunError(f"{where}: chips", "must be None, a number of chips, or a list of different die ids", got=repr(chips))
     return [int(d) for d in dies]
-
-
-def _available_bytes() -> int | None:
-    """Free physical memory, where the system says it."""
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return None

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from .engine.lines import Pending
-from .engine.reference import Clock, PlasticNode, Simulation
+from .engine.reference import Clock, PlasticNode
+from .engine.simulation import Simulation
 from .errors import RunError
 from .models.contract import Spiking
 

@@ -1,0 +1,136 @@
+"""A network in time: its nodes with their states, what is in flight, a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from ..clock import Segment
+from ..group import Group
+from ..models.contract import Bag
+from ..plan import Schedule, Wiring, level_port
+from .lines import Line
+from .reference import Clock, ConnectionNode, NeuronNode, Node, PlasticNode, make_node
+
+
+@dataclass
+class Simulation:
+    """A network in time: nodes with their states, lines with what is in flight, a clock."""
+
+    groups: Mapping[str, Group]
+    wiring: Wiring
+    nodes: dict[str, Node] = field(init=False)
+    lines: list[tuple[int, Line]] = field(init=False, default_factory=list)  # (wire, line)
+    clock: Clock = field(default_factory=Clock)
+    lead: tuple[int, int] | None = None
+    lookback: dict[str, int] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.nodes = {tag: make_node(group) for tag, group in self.groups.items()}
+        for i, wire in enumerate(self.wiring.wires):
+            source, target = self.nodes[wire.source], self.nodes[wire.target]
+            if wire.role == "signal":
+                assert isinstance(target, ConnectionNode)
+                assert wire.delay is not None
+                self.lines += [
+                    (i, line) for line in target.feed.add(source.trace, wire.kind, wire.offset, wire.width, wire.delay)
+                ]
+                continue
+            line = Line(source.trace, wire.kind, 0.0)
+            self.lines.append((i, line))
+            if wire.role == "learning":
+                assert isinstance(target, PlasticNode)
+                target.posts.append((line, wire.offset, wire.width))
+            else:
+                target.ports.setdefault(wire.port, []).append((line, wire.offset, wire.width))
+                assert isinstance(source, ConnectionNode)
+                source.membranes.append(target if isinstance(target, NeuronNode) else None)
+        self._wire_biases()
+
+    def _wire_biases(self) -> None:
+        """A bias is a level: a graded sum adds it itself; beside impulses or charge it flows into the target's port for
+        levels.
+        """
+        for node in self.nodes.values():
+            if isinstance(node, ConnectionNode) and "bias" in node.group.declarations:
+                node.bias = self.wiring.kinds[node.tag] == "values"
+        for wire in self.wiring.wires:
+            node, target = self.nodes[wire.source], self.nodes[wire.target]
+            if wire.role == "port" and "bias" in node.group.spec.given and isinstance(node, ConnectionNode) and not node.bias:
+                target.levels.setdefault(level_port(node.group.spec, target.group.spec), []).append(
+                    (node, wire.offset, wire.width)
+                )
+
+    def reset(self, lead: tuple[int, int], trial: int = 0, first_sample: int = 0) -> None:
+        """Initial states; nothing in flight; time zero."""
+        self.lead, self.clock = lead, Clock(0.0, 0, trial, first_sample)
+        for node in self.nodes.values():
+            node.reset(lead)
+            node.dt = 0.0
+        for _, line in self.lines:
+            line.pending = []
+
+    def segment(self, segment: Segment, plan: Schedule, chunk: int, on_chunk: Callable[[int, int], None]) -> None:
+        """Run one segment of constant dt, in chunks of slots."""
+        dt, steps = segment
+        start = self.clock.time
+        for node in self.nodes.values():
+            node.begin(dt, self.clock)
+        for i, line in self.lines:
+            line.begin(start, dt, steps, int(i in plan.inserted))
+        reach = self._reach()
+        for k0 in range(0, steps, chunk):
+            n = min(chunk, steps - k0)
+            for block in plan.blocks:
+                length = block.length or n
+                for s in range(k0, k0 + n, length):
+                    for tag in block.tags:
+                        self.nodes[tag].run(s, min(length, k0 + n - s))
+            on_chunk(k0, n)
+            for tag, node in self.nodes.items():
+                node.trace.trim(k0 + n - reach[tag] - 1)
+        for node in self.nodes.values():
+            node.finish(steps)
+        for _, line in self.lines:
+            line.end(start, dt, steps)
+        self.clock = Clock(start + dt * steps, self.clock.slot + steps, self.clock.trial, self.clock.first_sample)
+
+    def _reach(self) -> dict[str, int]:
+        """How many past slots of each group someone still reads."""
+        by_trace = {id(node.trace): tag for tag, node in self.nodes.items()}
+        reach = dict.fromkeys(self.nodes, 0)
+        for _, line in self.lines:
+            tag = by_trace[id(line.trace)]
+            reach[tag] = max(reach[tag], line.reach())
+        return reach
+
+    def detach(self) -> None:
+        """Cut the graph of gradients: states and what is in flight stay as numbers."""
+        self.map(Tensor.detach)
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> None:
+        """Apply a function to every tensor of the running state."""
+        for node in self.nodes.values():
+            node.state = map_state(node.state, change)
+            node.p, node.c, node._noise, node.trace.slots = Bag({}), None, {}, []
+            if isinstance(node, NeuronNode):
+                node.margin = None
+            if isinstance(node, PlasticNode):
+                node.rule_state = map_state(node.rule_state, change)
+                rule = node.group.spec.rule
+                shared = rule is not None and not rule.per_sample
+                node.now = node.group.plastic_weight if shared else change(node.weight)
+        for _, line in self.lines:
+            line.pending = [item._replace(value=change(item.value)) for item in line.pending]
+
+
+def map_state(state: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """A state with each tensor changed."""
+    if isinstance(state, Tensor):
+        return change(state)
+    if not state:
+        return state
+    return type(state)(*(map_state(part, change) for part in state))

@@ -1,0 +1,61 @@
+"""The schedule in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .clock import slots
+from .group import Spec
+from .models.contract import Synapse
+from .plan import Schedule, Wire, Wiring
+
+
+def explain(wiring: Wiring, specs: Mapping[str, Spec], plan: Schedule, notes: Mapping[str, list[str]]) -> str:
+    """The schedule in words: call order, every delay in seconds, every inserted slot and why, the side of each filter."""
+    lines = [f"Schedule for dt = {plan.dt:g} s", "", "Call order"]
+    for i, block in enumerate(plan.blocks, 1):
+        how = (
+            "all time at once"
+            if block.length is None
+            else f"loop, slices of {block.length} slot{'s' if block.length > 1 else ''}"
+        )
+        lines.append(f"  {i:3}. {', '.join(block.tags)}  ({how})")
+    lines += ["", "Edges (source -> target: declared delay, effective latency)"]
+    for i, w in enumerate(wiring.wires):
+        lines.append("  " + _edge_line(w, i, plan))
+    lines += ["", "Inserted slots"]
+    for i in sorted(plan.inserted):
+        w = wiring.wires[i]
+        lines.append(
+            f"  {w.source} -> {w.target}: one slot ({plan.dt:g} s): all edges of its loop act at once; cut where it changes least"
+        )
+    if not plan.inserted:
+        lines.append("  none: every latency is the declared delay")
+    models = [(tag, specs[tag].model) for tag in wiring.tags]
+    sides = [f"  {tag}: {model.side}" for tag, model in models if isinstance(model, Synapse) and model.states]
+    lines += ["", "State of each filter", *(sides or ["  no filters"])]
+    said = [f"  {note}" for note in plan.notes] + [
+        f"  {specs[tag].where}: {note}" for tag in wiring.tags for note in notes.get(tag, [])
+    ]
+    if said:
+        lines += ["", "Notes", *said]
+    return "\n".join(lines)
+
+
+def _edge_line(w: Wire, i: int, plan: Schedule) -> str:
+    arrow = f"{w.source} -> {w.target}" + (f".{w.port}" if w.port else "")
+    if w.role == "learning":
+        return f"{arrow}: learning, end of slot"
+    if w.role == "port":
+        return f"{arrow}: {w.kind}, no delay" + (" + 1 inserted slot" if i in plan.inserted else "")
+    assert w.delay is not None
+    low, high = (float(w.delay.min()), float(w.delay.max())) if w.delay.numel() else (0.0, 0.0)
+    declared = f"{low:g} s" if low == high else f"{low:g} to {high:g} s"
+    fewest, most = slots(low, plan.dt), slots(high, plan.dt)
+    extra = 1 if i in plan.inserted else 0
+    effective = (
+        f"{(fewest + extra) * plan.dt:g} s"
+        if fewest == most
+        else f"{(fewest + extra) * plan.dt:g} to {(most + extra) * plan.dt:g} s"
+    )
+    return f"{arrow}: {w.kind}, {declared}, acts after {effective}" + (" (one slot inserted)" if extra else "")

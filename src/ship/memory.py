@@ -1,0 +1,73 @@
+"""How much memory a run takes: foreseen, not suffered."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from .errors import RunError
+from .group import Spec
+from .models.contract import Connection, Synapse
+from .monitor import Request
+from .plan import Wiring
+
+CHUNK_BYTES = 64 * 2**20  # outputs held at a time, where no gradient keeps them all
+GRAPH_TENSORS = 4  # kept for each unit and slot by the graph of gradients, at the least
+
+
+def available_bytes() -> int | None:
+    """Free physical memory, where the system says it."""
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def chunk_slots(wiring: Wiring, lead: tuple[int, int]) -> int:
+    """Slots whose outputs are held at a time."""
+    return max(1, CHUNK_BYTES // max(1, sum(wiring.n.values()) * lead[0] * lead[1] * 8))
+
+
+def foresee(
+    wiring: Wiring,
+    specs: Mapping[str, Spec],
+    requests: Sequence[Request],
+    steps: int,
+    lead: tuple[int, int],
+    dtype: torch.dtype,
+    trainable: bool,
+) -> None:
+    """Refuse a run whose outputs, records and graph of gradients would not fit.
+
+    Raises:
+        RunError: it needs more than the memory that is free.
+    """
+    available = available_bytes()
+    if available is None:
+        return
+    values = float(sum(wiring.n[tag] for tag, spec in specs.items() if spec.output))
+    for request in requests:
+        if not request.events:
+            units = len(request.units) if request.units else wiring.n[request.tag]
+            values += units / request.every * _per_unit(request, specs[request.tag], wiring)
+    if torch.is_grad_enabled() and trainable:
+        values += GRAPH_TENSORS * sum(wiring.n.values())
+    need = values * steps * lead[0] * lead[1] * dtype.itemsize
+    if need > available:
+        raise RunError(
+            "Network.run",
+            f"needs about {need / 2**30:.1f} GiB for {steps} slots x {lead[0]} chips x {lead[1]} samples",
+            got=f"{available / 2**30:.1f} GiB free",
+            fix="Use a smaller batch, fewer monitors, every=, events=True, or torch.no_grad().",
+        )
+
+
+def _per_unit(request: Request, spec: Spec, wiring: Wiring) -> int:
+    """What lives on connections counts once for each pre unit."""
+    model = spec.model
+    on_connections = (
+        isinstance(model, Connection) and not model.one_to_one and (not isinstance(model, Synapse) or model.side == "connection")
+    )
+    return wiring.n_pre[request.tag] if request.name == "weight" or (on_connections and request.name != "output") else 1

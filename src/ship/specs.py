@@ -1,0 +1,111 @@
+"""What is asked for with one `Network.add`, checked for names and types."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .errors import GraphError, ParameterError, is_whole, suggest
+from .group import Spec, build_model
+from .models.contract import Connection, Model, Neuron, Rule
+from .parameters import declared
+
+
+def make_spec(model: type[Model], tag: str, **given: Any) -> Spec:
+    """A checked `Spec` from the arguments of `Network.add`, the model's own under ``parameters``.
+
+    Raises:
+        GraphError, ParameterError: what is wrong by itself, whatever the other groups are.
+    """
+    where = f"{model.__name__} '{tag}'"
+    parameters = dict(given["parameters"])
+    if "emit" in parameters and issubclass(model, Neuron):
+        parameters["emit_order"] = parameters.pop("emit")
+    made = build_model(model, where, parameters)
+    n = given["n"]
+    if n is not None and (not is_whole(n, 1)):
+        raise GraphError(f"{where}.n", "must be a whole number, at least 1", got=repr(n))
+    source, target = _tags(where, "source", given["source"]), _tags(where, "target", given["target"])
+    connects = issubclass(model, Connection)
+    for name, value in (("source", source), ("target", target), ("port", given["port"]), ("rule", given["rule"])):
+        if value and not connects:
+            raise GraphError(
+                f"{where}.{name}",
+                "belongs to a connection, not to a group of units",
+                got=repr(value),
+                fix="Add a synapse between the two.",
+            )
+    _check_delay(where, given["delay"], issubclass(model, Connection) and bool(model.accepts))
+    rule = given["rule"]
+    if rule is not None and not isinstance(rule, Rule):
+        raise GraphError(f"{where}.rule", "must be a learning rule", got=repr(rule), fix="E.g. rule=ship.PairSTDP().")
+    if rule is not None and "weight" not in declared(model)[0]:
+        raise GraphError(f"{where}.rule", f"{model.__name__} has no weight that a rule could change")
+    if rule is not None and parameters.get("side", "post") != "post":
+        raise GraphError(
+            f"{where}.side",
+            "must be 'post' for a plastic synapse: its filter then follows the weight of each event",
+            got=repr(parameters["side"]),
+        )
+    return Spec(
+        tag,
+        made,
+        parameters,
+        n,
+        source,
+        target,
+        given["port"],
+        given["delay"],
+        bool(given["output"]),
+        _trainable(where, model, given["trainable"], rule),
+        dict(given["initial"] or {}),
+        rule,
+    )
+
+
+def _tags(where: str, role: str, given: str | Sequence[str]) -> tuple[str, ...]:
+    tags = (given,) if isinstance(given, str) else tuple(given)
+    for tag in tags:
+        if not isinstance(tag, str):
+            raise GraphError(f"{where}.{role}", "must be a tag or a list of tags", got=repr(tag))
+    if len(set(tags)) != len(tags):
+        raise GraphError(f"{where}.{role}", "names a group twice", got=", ".join(tags))
+    return tags
+
+
+def _trainable(where: str, model: type[Model], asked: Any, rule: Rule | None) -> tuple[str, ...] | None:
+    if asked is None:
+        return None
+    parameters = declared(model)[0]
+    if isinstance(asked, bool):
+        return tuple(name for name, p in parameters.items() if p.gradient) if asked else ()
+    names = (asked,) if isinstance(asked, str) else tuple(asked)
+    for name in names:
+        if name == "delay":
+            raise ParameterError(
+                f"{where}.delay", "has no gradient: a delay acts through whole slots", fix="Leave it out of trainable=."
+            )
+        if name not in parameters:
+            raise ParameterError(
+                f"{where}.trainable", f"{model.__name__} has no parameter {name!r}", fix=suggest(name, parameters)
+            )
+        if not parameters[name].gradient:
+            raise ParameterError(
+                f"{where}.{name}",
+                "has no gradient: it acts through whole slots or random counts",
+                fix="Leave it out of trainable=.",
+            )
+        if rule is not None and name == "weight":
+            raise ParameterError(
+                f"{where}.weight",
+                "is changed by its rule and has no gradient",
+                fix="Leave it out of trainable=, or leave rule= out.",
+            )
+    return names
+
+
+def _check_delay(where: str, delay: Any, allowed: bool) -> None:
+    if not allowed and not (isinstance(delay, int | float) and delay == 0):
+        raise GraphError(
+            f"{where}.delay", "belongs to a connection with a source", got=repr(delay), fix="Give it to the synapse or link."
+        )
