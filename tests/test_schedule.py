@@ -296,3 +296,35 @@ def test_durations_and_timeline():
     net.run(dt=0.5, steps=2, reset=False)
     assert net.timeline().tolist() == pytest.approx([0.23, 0.73])  # goes on where the last run ended
     assert net.dt == 0.1  # a programme leaves the default alone (pitfall 9)
+
+
+@pytest.mark.parametrize("ring", [False, True])
+def test_onset_of_currents_in_eight_layers(ring):
+    """Each current starts exactly its declared delay after the spike that causes it, in a chain and round a loop."""
+    delays = [0, 1, 0, 2, 5, 0, 1, 3]
+    net = ship.Network()
+    net.add(ship.SpikeInput, "in", n=1)
+    for i in range(8):
+        net.add(ship.LIF, f"c{i}", n=1, t_ref=4e-3)
+        net.monitor(f"c{i}", "output")
+    net.add(ship.ImpulseSynapse, "start", source="in", target="c0", weight=2.0)
+    for i in range(8 if ring else 7):
+        net.add(ship.ExpSynapse, f"s{i}", source=f"c{i}", target=f"c{(i + 1) % 8}", weight=20.0, delay=delays[i] * 1e-3, tau=1e-3)
+        net.monitor(f"s{i}", "i")
+    net.init(dt=1e-3, dtype=D)
+    assert "none: every latency" in net.explain()
+    net.run(pulse(120, at=3))
+    slot = 3
+    for i in range(8):
+        spikes = net.records[f"c{i}"].output[0, :, 0].nonzero().flatten().tolist()
+        assert spikes[0] == slot
+        if f"s{i}" not in net.records:
+            break
+        current = net.records[f"s{i}"].i[0, :, 0]
+        started = ((current[1:] > current[:-1]).nonzero().flatten() + 1).tolist()
+        assert started == [k + delays[i] for k in spikes if k + delays[i] < 120]
+        slot += delays[i] + 1  # the current flows during its slot; the membrane has crossed at the next slot's start
+    if ring:
+        again = net.records["c0"].output[0, :, 0].nonzero().flatten()
+        assert len(again) > 2
+        assert set(torch.diff(again).tolist()) == {sum(delays) + 8}
