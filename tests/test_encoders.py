@@ -323,3 +323,9 @@ def test_error_texts_of_level_crossing(call, text):
     with pytest.raises(ParameterError) as error:
         call()
     assert str(error.value) == text
+
+
+def test_decoding_refuses_a_start_of_another_shape():
+    events = torch.zeros(2, 5, 2)
+    with pytest.raises(ParameterError, match=r"start: must be a number or \[2, 1\]; got shape \[2, 1, 1\]"):
+        data.level_crossing_decode(events, delta=0.1, start=torch.zeros(2, 1, 1))

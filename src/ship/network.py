@@ -540,7 +540,7 @@ def _check_run(sim: Simulation, reset: bool, reset_persistent: bool, trial: int 
         given = {
             "reset_persistent": reset_persistent,
             "trial": trial not in (None, sim.clock.trial),
-            "first_sample": first_sample,
+            "first_sample": first_sample not in (0, sim.clock.first_sample),
         }
         for name, value in given.items():
             if value:

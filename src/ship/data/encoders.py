@@ -339,6 +339,14 @@ def level_crossing_decode(events: Tensor, *, delta: float, bits: int = 1, start:
     coded = events.reshape(*events.shape[:-1], -1, 2, bits)
     levels = (coded * (2 ** torch.arange(bits, device=events.device)).to(events.dtype)).sum(-1)
     first = torch.as_tensor(start, dtype=events.dtype, device=events.device)
+    wanted = (*levels.shape[:-3], levels.shape[-2])
+    if first.ndim and tuple(first.shape) not in (wanted, wanted[-1:]):
+        raise ParameterError(
+            "level_crossing_decode: start",
+            f"must be a number or {list(wanted)}",
+            got=f"shape {list(first.shape)}",
+            fix="Use signal[..., 0, :].",
+        )
     return (first.unsqueeze(-2) if first.ndim else first) + (levels[..., 0] - levels[..., 1]).cumsum(-2) * delta
 
 
