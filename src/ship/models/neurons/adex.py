@@ -65,7 +65,7 @@ class AdEx(SpikingNeuron):
 
     def evolve(self, state: AdExState, x: Bag, p: Bag, c: AdExCoeffs) -> AdExState:
         v, w = state
-        upswing = torch.exp(torch.minimum((v - p.v_t) / p.delta_t, (p.v_cut - p.v_t) / p.delta_t))
+        upswing = torch.exp((torch.where(v < p.v_cut, v, p.v_cut) - p.v_t) / p.delta_t)
         g = p.g_leak + x.exc + x.inh
         drive = p.g_leak * (p.e_leak + p.delta_t * upswing) - w + x.exc * p.e_exc + x.inh * p.e_inh + x.current
         v_inf = drive / g
