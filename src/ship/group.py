@@ -79,7 +79,8 @@ def _check_option(where: str, default: Any, choices: tuple[Any, ...] | None, val
 class Group(nn.Module):
     """One group of a network after `init`: its parameters as tensors, and what persists.
 
-    ``unit_shape`` is the trailing shape of a per-unit parameter; ``shape`` that of the states.
+    Each parameter is a `torch.nn.Parameter` (trainable) or a buffer under its name; its frozen deviates, where it has some, are
+    ``name/deviate [chip, 1, ...]``. ``die_ids [chip]`` says which dies these are.
     """
 
     die_ids: Tensor
@@ -94,7 +95,6 @@ class Group(nn.Module):
         self.seed = seed
         self.spreads: dict[str, tuple[float, float]] = {}
         self.notes: list[str] = []
-        self.frozen_bag: Bag | None = None
         self.register_buffer("zero", torch.zeros((), dtype=dtype), persistent=False)  # carries float type and device
         self.register_buffer("die_ids", torch.tensor(list(dies), dtype=torch.int64))
         parts: list[tuple[str, Model]] = [("", self.model)]

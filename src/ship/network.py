@@ -33,7 +33,7 @@ class GroupDict(nn.ModuleDict):
 
 
 class Network(nn.Module):
-    """A network of groups. ``add`` them, ``init``, ``run``; `DESIGN` in one class.
+    """A network of groups. ``add`` them, ``init``, ``run``.
 
     A `torch.nn.Module`: ``state_dict``, optimisers and ``.to(device)`` work as usual, and ``net(x)`` is ``net.run(x)``.
     """

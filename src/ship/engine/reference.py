@@ -7,6 +7,7 @@ slot ends the segment. A plastic synapse likewise learns from slot k - 1 before 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -38,7 +39,7 @@ class Clock:
 Take = Callable[[int, Callable[[str], Tensor]], None]  # slot, and how to look a value up by name
 
 
-class Node:
+class Node(ABC):
     """What all nodes share: one group in a running simulation."""
 
     def __init__(self, group: Group) -> None:
@@ -69,13 +70,14 @@ class Node:
         self._extend(self.p)
         self.c = self.group.model.discretise(self.p, dt)
 
-    def _extend(self, p: Bag) -> None:
+    def _extend(self, p: Bag) -> None:  # noqa: B027 (most have none)
         """Further parameters that the engine supplies."""
 
+    @abstractmethod
     def run(self, k0: int, n: int) -> None:
-        raise NotImplementedError
+        """The operations of slots k0 .. k0 + n - 1."""
 
-    def finish(self, steps: int) -> None:
+    def finish(self, steps: int) -> None:  # noqa: B027 (most have nothing left)
         """What is left to do after the last slot of a segment."""
 
     @property
