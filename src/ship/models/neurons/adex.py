@@ -7,7 +7,7 @@ Over a slot, w is held in the equation of v and v in that of w; what is linear i
 enters as a current at the value of the slot's start (exponential Euler, order 1 in dt): with ``G = g_L + g_e + g_i``,
 ``v <- v_inf + (v - v_inf) exp(-dt G / C)``. The exponential's argument is clipped at ``(v_cut - v_T) / D_T``.
 
-Source: Brette & Gerstner, J. Neurophysiol. 94:3637 (2005), eqs. 2-4; the defaults are their table 1, threshold cut 0 V.
+Source: Brette & Gerstner, J. Neurophysiol. 94:3637 (2005); the defaults are theirs, with the cut at 0 V.
 """
 
 from __future__ import annotations

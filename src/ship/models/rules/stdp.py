@@ -5,7 +5,8 @@ this slot's spikes: ``dw = a_plus x_pre post - a_minus pre x_post``. Spikes of b
 do not act.
 A pair at lag T changes the weight by ``a_plus exp(-T / tau_pre)`` (pre first) or ``-a_minus exp(-T / tau_post)`` (post first).
 
-Source: Song, Miller & Abbott, Nat. Neurosci. 3:919 (2000), eq. 1; constants as there, in units of the largest weight.
+Source: Song, Miller & Abbott, Nat. Neurosci. 3:919 (2000). The defaults are those widely used with it, in units of the largest
+weight: 20 ms, a_plus 0.01, a_minus 1.05 a_plus.
 """
 
 from __future__ import annotations
