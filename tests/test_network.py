@@ -399,6 +399,18 @@ def test_save_and_load(no_grad, tmp_path, plastic):
     assert list(tmp_path.iterdir()) == [tmp_path / "n.ship"]
 
 
+def test_what_cannot_be_saved_is_refused_while_saving(tmp_path):
+    class Mine(ship.ATan):
+        pass
+
+    net = ship.Network()
+    net.add(ship.LIF, "a", n=1, surrogate=Mine())
+    net.init()
+    with pytest.raises(ship.FileError, match="a surrogate of one's own cannot be saved; got Mine"):
+        ship.save(net, tmp_path / "n.ship")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_crash_while_saving_keeps_the_old_file(tmp_path, monkeypatch):
     net = build()
     path = tmp_path / "n.ship"

@@ -214,6 +214,10 @@ def _encode(given: Any, tensors: dict[str, Tensor], name: str, where: str, reali
         tensors[name] = given.value.clone()
         return {"per_sample" if isinstance(given, PerSample) else "per_chip": name}
     if isinstance(given, surrogate.Surrogate):
+        if type(given).__name__ not in surrogate.SURROGATES:
+            raise FileError(
+                where, "a surrogate of one's own cannot be saved", got=type(given).__name__, fix="Use one of the library."
+            )
         return {"surrogate": type(given).__name__, "values": {f.name: getattr(given, f.name) for f in fields(given)}}
     if isinstance(given, Distribution) and type(given).__name__ in DISTRIBUTIONS:
         return {"distribution": type(given).__name__, "values": dict(vars(given))}

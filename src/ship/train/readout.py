@@ -71,7 +71,11 @@ def _valid(where: str, output: Tensor, lengths: Tensor | None, tail: int) -> Ten
 
 @dataclass(frozen=True)
 class Max(Readout):
-    """The largest value over time; slots that share it share its gradient."""
+    """The largest value over time; slots that share it share its gradient.
+
+    A class whose output never rises above its start has no gradient and does not recover: give its weights a small positive mean,
+    or use `Mean`.
+    """
 
     def read(self, output: Tensor, valid: Tensor) -> Tensor:
         return output.masked_fill(~valid, -torch.inf).amax(-2)
