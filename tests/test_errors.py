@@ -377,6 +377,18 @@ def test_run_too_large_for_memory_is_refused(monkeypatch):
         made.run(X)
 
 
+def test_a_refused_run_changes_nothing(monkeypatch):
+    made = net()
+    made.run(X)
+    kept = made.snapshot()
+    monkeypatch.setattr("ship.memory.available_bytes", lambda: 1000)
+    with pytest.raises(ship.RunError, match="needs about"):
+        made.run(X)
+    now = made.snapshot()
+    assert now.meta == kept.meta
+    assert all(torch.equal(now.tensors[name], value) for name, value in kept.tensors.items())
+
+
 def test_missing_decorator_is_named():
     class Bare(ship.LIF):
         pass

@@ -29,6 +29,11 @@ def slots(seconds: float, dt: float) -> int:
     return math.floor(seconds / dt + 0.5 + FUZZ)
 
 
+def nearest_slots(seconds: Tensor, dt: float) -> Tensor:
+    """`slots` for tensors: whole numbers in the dtype of ``seconds``."""
+    return torch.floor(seconds / dt + 0.5 + FUZZ)
+
+
 def check_dt(where: str, dt: float) -> float:
     """A time step in seconds.
 

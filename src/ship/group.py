@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from . import random
+from .clock import nearest_slots
 from .errors import GraphError, ParameterError, suggest
 from .models.contract import Bag, Connection, Model, Neuron, Rule, Source, Spiking, SpikingNeuron, Synapse
 from .parameters import Distribution, Parameter, PerChip, PerSample, State, Varied, declared, to_tensor
@@ -107,7 +108,7 @@ class Group(nn.Module):
         self.model.check(spec.where, Bag({name: self.value(name) for name in self.declarations}))
         self._make_initial(dies, dtype)
         if spec.rule is not None:
-            self._make_plastic(len(dies))
+            self._make_plastic()
 
     # -- sizes -------------------------------------------------------------------------------------------------------------
 
@@ -167,11 +168,8 @@ class Group(nn.Module):
         asked = self.spec.trainable
         if asked is not None:
             return name in asked
-        return name in ("weight", "bias") and self.spec.rule is None and self._default_trainable(name)
-
-    def _default_trainable(self, name: str) -> bool:
-        """Weights always; a bias where the user gave one."""
-        return name == "weight" or "bias" in self.spec.given
+        # Weights always, a bias where the user gave one; a rule changes its weights itself.
+        return self.spec.rule is None and (name == "weight" or (name == "bias" and name in self.spec.given))
 
     def value(self, name: str) -> Tensor:
         """The parameter as models see it: nominal with this chip's deviation, broadcastable over [chip, batch, ...]."""
@@ -187,7 +185,7 @@ class Group(nn.Module):
         values = {n.removeprefix(prefix): self.value(n) for n in names}
         if isinstance(self.model, SpikingNeuron) and not rule:
             t_ref = values["t_ref"].detach().double()
-            values["ref_slots"] = torch.floor(t_ref / dt + 0.5 + 1e-6).to(values["t_ref"].dtype)
+            values["ref_slots"] = nearest_slots(t_ref, dt).to(values["t_ref"].dtype)
         return Bag(values)
 
     def lead_of(self, name: str, tensor: Tensor) -> tuple[int, int] | None:
@@ -273,7 +271,13 @@ class Group(nn.Module):
 
     # -- plasticity --------------------------------------------------------------------------------------------------------
 
-    def _make_plastic(self, chips: int) -> None:
+    def initial_weight(self) -> Tensor:
+        """The weight that a plastic synapse starts from, ``[chip, 1 or batch, pre, post]``."""
+        weight = self.value("weight").detach()
+        batch = weight.shape[1] if weight.ndim == 4 else 1
+        return weight.expand(len(self.die_ids), batch, self.n_pre, self.n).clone()
+
+    def _make_plastic(self) -> None:
         """The weight of a plastic synapse is persistent state, one matrix for each chip."""
         weight = self.value("weight").detach()
         low, high = self.value("rule.w_min"), self.value("rule.w_max")
@@ -284,8 +288,7 @@ class Group(nn.Module):
                 got=f"{float(weight.min()):g} to {float(weight.max()):g}",
                 fix="Give weight= within them, e.g. ship.Uniform(w_min, w_max).",
             )
-        matrix = weight if weight.ndim == 4 else weight.expand(chips, 1, self.n_pre, self.n)
-        self.register_buffer("plastic_weight", matrix.expand(chips, *matrix.shape[1:]).clone())
+        self.register_buffer("plastic_weight", self.initial_weight())
 
 
 def delay_tensor(spec: Spec, n_pre: int, n_post: int, seed: int) -> Tensor:
@@ -340,10 +343,7 @@ def describe(model: type[Model]) -> str:
     if model.states:
         lines.append("states")
         for name, s in zip(model.states._fields, model.states, strict=True):
-            lines.append(
-                f"  {name:14} {s.initial!r:>24} {s.unit:4}  {'persistent' if s.persistent else 'transient'}"
-                + ("; held while refractory" if s.held else "")
-            )
+            lines.append(f"  {name:14} {s.initial!r:>24} {s.unit:4}" + ("  held while refractory" if s.held else ""))
     if model.ports:
         lines.append("ports")
         lines += [f"  {name:14} {port.kind:>24} {port.unit}" for name, port in model.ports.items()]
@@ -353,6 +353,3 @@ def describe(model: type[Model]) -> str:
     elif issubclass(model, Source | Neuron):
         lines.append(f"out: {model.emits}")
     return "\n".join(lines)
-
-
-__all__ = ["Group", "Spec", "build_model", "delay_tensor", "describe"]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .clock import Programme, check_dt, programme, steps_of
+from .clock import Programme, check_dt, nearest_slots, programme, steps_of
 from .engine.simulation import Simulation
 from .errors import RunError, is_whole, suggest
 from .group import Spec
@@ -52,7 +52,6 @@ def read_inputs(
     steps: int | None,
     batch: int | None,
     reset: bool,
-    dies: int,
     dtype: torch.dtype,
 ) -> Inputs:
     """Check and convert what was given to `Network.run`.
@@ -61,7 +60,7 @@ def read_inputs(
         RunError: missing, unknown or misshapen inputs; durations and programmes that do not fit.
     """
     where = "Network.run"
-    device = next(iter(sim.groups.values())).die_ids.device
+    device = sim.device
     external = [tag for tag, spec in specs.items() if isinstance(spec.model, Source) and spec.model.external]
     given = _by_tag(where, x, external)
     wanted = _wanted_steps(where, dt, duration, steps)
@@ -75,7 +74,7 @@ def read_inputs(
         elif isinstance(value, list | tuple):
             value, ragged = _pad(tag, value, n[tag])
         lengths = ragged if lengths is None else lengths
-        signals[tag] = _signal(specs[tag], value, n[tag], dies, dtype, device)
+        signals[tag] = _signal(specs[tag], value, n[tag], sim.chips, dtype, device)
     found = {tag: s.shape[0] for tag, s in signals.items()}
     if len(set(found.values())) > 1:
         raise RunError(
@@ -97,7 +96,7 @@ def read_inputs(
             zeros = torch.zeros(missing, 1, have.shape[2] if have is not None else 1, n[tag], dtype=dtype, device=device)
             zeros = zeros if have is None else zeros.expand(-1, have.shape[1], -1, -1)
             signals[tag] = zeros if have is None else torch.cat([have, zeros])
-    return Inputs(signals, (dies, _batch(where, specs, signals, sim, batch, reset)), plan, lengths)
+    return Inputs(signals, (sim.chips, _batch(where, specs, signals, sim, batch, reset)), plan, lengths)
 
 
 def _by_tag(where: str, x: Any, external: list[str]) -> dict[str, Any]:
@@ -163,7 +162,7 @@ def _dense(tag: str, events: Events, n: int, dt: Any, steps: int | None) -> Tens
     if unit.is_floating_point() or sample.is_floating_point():
         raise RunError(where, "unit and sample must be whole numbers", got=f"{unit.dtype}, {sample.dtype}")
     batch = events.batch or (int(sample.max()) + 1 if len(sample) else 1)
-    slot = torch.floor(time / dt + 0.5 + 1e-6).long()
+    slot = nearest_slots(time, dt).long()
     for name, index, size in (("time", slot, steps), ("unit", unit, n), ("sample", sample, batch)):
         bad = (index < 0) | (index >= size)
         if bool(bad.any()) or bool(torch.isnan(time).any()):

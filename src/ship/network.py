@@ -118,11 +118,6 @@ class Network(nn.Module):
             GraphError, ParameterError: as `add`.
         """
         old = self._known("Network.set", tag)
-        keywords = {
-            k: parameters.pop(k)
-            for k in ("n", "source", "target", "port", "delay", "output", "trainable", "initial", "rule")
-            if k in parameters
-        }
         before = {
             "n": old.n,
             "source": old.source,
@@ -134,6 +129,7 @@ class Network(nn.Module):
             "initial": old.initial,
             "rule": old.rule,
         }
+        keywords = {k: parameters.pop(k) for k in before if k in parameters}
         self._specs[tag] = make_spec(type(old.model), tag, **(before | keywords), parameters=old.given | parameters)
         self._forget()
 
@@ -317,10 +313,11 @@ class Network(nn.Module):
         ):
             raise RunError(f"{where}: units", "must be a list of unit numbers, from 0 on", got=repr(units))
         chosen = None if units is None else tuple(int(u) for u in units)
-        for name in names:
-            check_units(Request(tag, name, every, chosen, events, detach), spec, self._wiring)
+        requests = [Request(tag, name, every, chosen, events, detach) for name in names]
+        for request in requests:
+            check_units(request, spec, self._wiring)
         self._requests = [r for r in self._requests if (r.tag, r.name) not in {(tag, n) for n in names}]
-        self._requests += [Request(tag, name, every, chosen, events, detach) for name in names]
+        self._requests += requests
 
     def unmonitor(self, tag: str | None = None, *names: str) -> None:
         """Stop recording: everything, a group, or some of its variables."""
@@ -395,8 +392,16 @@ class Network(nn.Module):
             steps=steps,
             batch=batch,
             reset=reset,
-            dies=len(next(iter(self._dies_of(sim)))),
             dtype=self._settings["dtype"],
+        )
+        foresee(
+            self._wiring,
+            self._specs,
+            self._requests,
+            given.steps,
+            given.lead,
+            self._settings["dtype"],
+            any(p.requires_grad for p in self.parameters()),
         )
         self.lengths = given.lengths
         for tag in self._specs:
@@ -405,30 +410,12 @@ class Network(nn.Module):
             if reset_persistent:
                 self._reset_persistent()
             sim.reset(given.lead, sim.clock.trial if trial is None else trial, first_sample)
-        foresee(
-            self._wiring,
-            self._specs,
-            self._requests,
-            given.steps,
-            given.lead,
-            self._settings["dtype"],
-            bool(list(self.parameters())),
-        )
         return self._execute(sim, given, detach)
-
-    def _dies_of(self, sim: Simulation) -> list[list[int]]:
-        return [next(iter(sim.groups.values())).die_ids.tolist()]
 
     def _reset_persistent(self) -> None:
         for tag, spec in self._specs.items():
             if spec.rule is not None:
-                group = self[tag]
-                weight = group.value("weight").detach()
-                plastic = group.plastic_weight
-                assert isinstance(plastic, Tensor)
-                group.plastic_weight = (
-                    weight.expand(plastic.shape).clone() if weight.ndim == 4 else weight.expand_as(plastic).clone()
-                )
+                self[tag].plastic_weight = self[tag].initial_weight()
 
     def _execute(self, sim: Simulation, given: Inputs, detach: bool) -> Any:
         assert self._wiring is not None
@@ -554,7 +541,7 @@ def _dies(where: str, chips: Any) -> list[int]:
         return [0]
     if is_whole(chips, 1):
         return list(range(int(chips)))
-    dies = [] if chips is None or isinstance(chips, str | Real) else list(chips)
+    dies = [] if isinstance(chips, str | Real) else list(chips)
     if not dies or any(not is_whole(d) or d >= 2**62 for d in dies) or len(set(dies)) != len(dies):
         raise RunError(f"{where}: chips", "must be None, a number of chips, or a list of different die ids", got=repr(chips))
     return [int(d) for d in dies]

@@ -254,15 +254,13 @@ class State:
 
     Args:
         initial: a number, a truth value, or the name of a parameter.
-        unit: SI unit; ``"slot"`` marks a clock, converted when dt changes so that it keeps its seconds.
-        persistent: kept by a reset (plastic weights, wear), and saved.
+        unit: SI unit.
         on: where it lives; rules and per-connection models name ``pre``, ``post`` or ``connection``.
         held: kept at its value while the neuron is refractory.
     """
 
     initial: float | bool | str = 0.0
     unit: str = ""
-    persistent: bool = False
     on: Where = "unit"
     held: bool = False
 

@@ -12,11 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
 from . import graph
-from .clock import slots
+from .clock import nearest_slots, slots
 from .errors import GraphError, suggest
 from .group import Spec, delay_tensor
 from .models.contract import Connection, Neuron, Source, SpikingNeuron, Synapse
@@ -367,8 +366,7 @@ def _cost(w: Wire, dt: float) -> float:
 
 def _rounding(w: Wire, dt: float) -> list[str]:
     assert w.delay is not None
-    exact = w.delay / dt
-    error = (torch.floor(exact + 0.5 + 1e-6) - exact).abs().max().item() * dt if w.delay.numel() else 0.0
+    error = (nearest_slots(w.delay, dt) * dt - w.delay).abs().max().item() if w.delay.numel() else 0.0
     return [f"{w.source} -> {w.target}: delay rounded to whole slots, by at most {error:.3g} s"] if error > 1e-6 * dt else []
 
 

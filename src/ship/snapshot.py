@@ -66,7 +66,7 @@ def _restore_run(sim: Simulation, tensors: dict[str, Tensor], meta: dict[str, An
         sim.lead = None
         return
     chips, batch = (int(v) for v in meta["lead"])
-    if chips != len(next(iter(sim.groups.values())).die_ids):
+    if chips != sim.chips:
         raise ValueError(f"it has {chips} chips")
     sim.reset((chips, batch))
     time, slot, trial, first = meta["clock"]
@@ -78,7 +78,7 @@ def _restore_run(sim: Simulation, tensors: dict[str, Tensor], meta: dict[str, An
             node.rule_state = _get(tensors, f"run/{tag}/rule", node.rule_state)
             node.now = _like(node.weight, tensors[f"run/{tag}/weight"], f"run/{tag}/weight")
     for j, (i, arrival, width) in enumerate(meta["pending"]):
-        value = tensors[f"flight/{j}"].to(sim.groups[next(iter(sim.groups))].zero.device)
+        value = tensors[f"flight/{j}"].to(sim.device)
         sim.lines[int(i)][1].pending.append(Pending(float(arrival), float(width), value))
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..clock import FUZZ, check_dt
+from ..clock import check_dt, nearest_slots
 from ..errors import ParameterError, RunError
 from ..random import key
 
@@ -258,7 +258,7 @@ def from_events(times: Any, units: Any, *, n: int, steps: int, dt: float, dtype:
         )
     if len(unit) and (unit.is_floating_point() or unit.dtype == torch.bool):
         raise RunError("from_events: units", "must be whole numbers", got=str(unit.dtype))
-    slot = torch.floor(time / dt + 0.5 + FUZZ)
+    slot = nearest_slots(time, dt)
     bad = ~((slot >= 0) & (slot < steps))  # true for NaN too
     if bool(bad.any()):
         raise RunError("from_events: times", f"must lie inside {steps} slots of {dt:g} s", got=f"{time[bad][0].item():g} s")

@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..clock import FUZZ
+from ..clock import FUZZ, nearest_slots
 from ..errors import ParameterError
 
 # A level counts as crossed from this fraction of its height on: a float32 signal near 1 with delta = 0.01 is off by 1e-5 levels.
@@ -79,10 +79,6 @@ def _interval(where: str, x: Tensor, t_min: float, t_max: float, scale: str) -> 
     return t_max - (t_max - t_min) * value if scale == "linear" else t_max * (t_min / t_max) ** value
 
 
-def _slot(time: Tensor, dt: float) -> Tensor:
-    return torch.floor(time / dt + 0.5 + FUZZ)
-
-
 def _at_slots(slot: Tensor, active: Tensor, steps: int) -> Tensor:
     """One event in ``slot [..., unit]`` of each active unit: ``[..., time, unit]``, boolean."""
     return (slot.unsqueeze(-2) == torch.arange(steps, device=slot.device).unsqueeze(-1)) & active.unsqueeze(-2)
@@ -130,7 +126,7 @@ def latency(
     if jitter:
         _generator("latency", generator)
         time = time + jitter * torch.randn(x.shape, generator=generator, dtype=torch.float64, device=x.device)
-    return _at_slots(_slot(time.clamp(min=0), dt), x > threshold, steps).to(x.dtype)
+    return _at_slots(nearest_slots(time.clamp(min=0), dt), x > threshold, steps).to(x.dtype)
 
 
 def rate(
@@ -267,7 +263,7 @@ def burst(
     number = torch.ceil(max_spikes * x.double() - FUZZ).clamp(min=1) * (x > threshold)
     events = torch.zeros(*x.shape[:-1], steps, x.shape[-1], dtype=x.dtype, device=x.device)
     for m in range(max_spikes):
-        events += _at_slots(_slot(m * interval, dt), number > m, steps)
+        events += _at_slots(nearest_slots(m * interval, dt), number > m, steps)
     return events
 
 

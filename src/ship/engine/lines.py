@@ -88,10 +88,6 @@ class Line:
                 self.pending.append(Pending(start + k * dt + shift, dt, self.trace.at(k)))
         self._early = {}
 
-    def reach(self) -> int:
-        """How many past slots it reads."""
-        return self.lag
-
 
 def route(item: Pending, kind: Kind, start: float, dt: float) -> dict[int, float]:
     """The slots of the grid ``start + j dt`` in which a signal acts, with its share in each."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..clock import Segment
@@ -26,7 +27,6 @@ class Simulation:
     lines: list[tuple[int, Line]] = field(init=False, default_factory=list)  # (wire, line)
     clock: Clock = field(default_factory=Clock)
     lead: tuple[int, int] | None = None
-    lookback: dict[str, int] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.nodes = {tag: make_node(group) for tag, group in self.groups.items()}
@@ -49,6 +49,16 @@ class Simulation:
                 assert isinstance(source, ConnectionNode)
                 source.membranes.append(target if isinstance(target, NeuronNode) else None)
         self._wire_biases()
+
+    @property
+    def chips(self) -> int:
+        """How many dies it has."""
+        return len(next(iter(self.groups.values())).die_ids)
+
+    @property
+    def device(self) -> torch.device:
+        """Where its tensors live."""
+        return next(iter(self.groups.values())).die_ids.device
 
     def _wire_biases(self) -> None:
         """A bias is a level: a graded sum adds it itself; beside impulses or charge it flows into the target's port for
@@ -104,7 +114,7 @@ class Simulation:
         reach = dict.fromkeys(self.nodes, 0)
         for _, line in self.lines:
             tag = by_trace[id(line.trace)]
-            reach[tag] = max(reach[tag], line.reach())
+            reach[tag] = max(reach[tag], line.lag)
         return reach
 
     def detach(self) -> None:
