@@ -39,7 +39,7 @@ class EventRecord(NamedTuple):
 
 
 class Tap:
-    """Collects one variable of one group, slot by slot."""
+    """Collects one variable of one group, window by window."""
 
     def __init__(self, request: Request, lead: tuple[int, int]) -> None:
         self.request, self.lead = request, lead
@@ -47,37 +47,41 @@ class Tap:
         self.slots: list[int] = []
         self.offset = 0
 
-    def __call__(self, k: int, lookup: Callable[[str], Tensor]) -> None:
-        k += self.offset
-        if k % self.request.every:
+    def __call__(self, k0: int, n: int, lookup: Callable[[str], Tensor]) -> None:
+        """Take slots k0 .. k0 + n - 1; ``lookup`` gives ``[n, ...]``."""
+        k0 += self.offset
+        first = -k0 % self.request.every
+        if first >= n:
             return
-        value = lookup(self.request.name)
-        if self.request.units is not None and value.ndim:
+        value = lookup(self.request.name)[first :: self.request.every]
+        if self.request.units is not None and value.ndim > 1:
             value = value[..., list(self.request.units)]
         if self.request.detach:
             value = value.detach()
         if self.request.events:
-            value = value.expand(*self.lead, value.shape[-1]).to_sparse()
-        elif self.request.units is not None:
-            value = value.clone()
+            value = value.expand(len(value), *self.lead, value.shape[-1]).to_sparse()
+        elif self.request.detach:
+            value = value.clone()  # a view would keep the whole window
         self.kept.append(value)
-        self.slots.append(k)
+        self.slots += range(k0 + first, k0 + n, self.request.every)
 
     def tensor(self, chips: bool) -> Tensor:
         """``[batch, time, ...]``, with a chip axis in front where there is one."""
         if not self.kept:
             return torch.empty(0)
-        full = [v.expand(*self.lead, *v.shape[2:]) if v.ndim > 2 else v.expand(*self.lead, *(v.shape or (1,))) for v in self.kept]
-        stacked = torch.stack(full, dim=2)
+        full = [v.expand(-1, *self.lead, *(v.shape[3:] if v.ndim > 3 else v.shape[1:] or (1,))) if v.ndim > 1 else
+                v.reshape(-1, 1, 1, 1).expand(-1, *self.lead, 1) for v in self.kept]
+        stacked = torch.cat(full).movedim(0, 2)
         return stacked if chips else stacked[0]
 
     def events(self, times: Tensor) -> EventRecord:
-        rows, counts = [], []
-        for slot, value in zip(self.slots, self.kept, strict=True):
+        rows, counts, slots, done = [], [], torch.tensor(self.slots, dtype=torch.int64), 0
+        for value in self.kept:
             value = value.coalesce()
             where = value.indices()
-            rows.append(torch.stack([where[0], where[1], torch.full_like(where[0], slot), where[2]]))
+            rows.append(torch.stack([where[1], where[2], slots[done + where[0].cpu()].to(where.device), where[3]]))
             counts.append(value.values())
+            done += value.shape[0]
         table = torch.cat(rows, 1) if rows else torch.empty(4, 0, dtype=torch.int64)
         count = torch.cat(counts) if counts else torch.empty(0)
         if self.request.units is not None:

@@ -436,8 +436,7 @@ class Network(nn.Module):
 
                 def keep(k0: int, n: int) -> None:
                     for tag, kept in outs.items():
-                        trace = sim.nodes[tag].trace
-                        kept += [trace.at(k) for k in range(k0, k0 + n)]
+                        kept.append(sim.nodes[tag].trace.window(k0, n))
 
                 sim.segment(segment, self._plan(segment.dt), chunk_slots(self._wiring, given.lead), keep)
                 offset += segment.steps
@@ -482,8 +481,9 @@ class Network(nn.Module):
     def _interface(self, kept: list[Tensor], lead: tuple[int, int]) -> Tensor:
         if not kept:
             raise RunError("Network.run", "nothing to return: the run has no slots")
-        stacked = torch.stack([k.expand(*lead, k.shape[-1]) for k in kept], dim=2)
-        return stacked if self.chips is not None else stacked[0]
+        windows = [k.expand(len(k), *lead, k.shape[-1]) for k in kept]
+        signal = (windows[0] if len(windows) == 1 else torch.cat(windows)).permute(1, 2, 0, 3)
+        return signal if self.chips is not None else signal[0]
 
     # -- keeping -----------------------------------------------------------------------------------------------------------
 

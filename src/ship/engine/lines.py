@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
+from collections.abc import Container
 from typing import NamedTuple
 
 import torch
@@ -13,23 +15,44 @@ from ..parameters import Kind
 
 
 class Trace:
-    """The outputs of one group in the running segment, one tensor a slot, as far back as anyone still reads."""
+    """The outputs of one group in the running segment, as windows ``[slot, chip, batch, unit]``, as far back as anyone still
+    reads.
+    """
 
     def __init__(self) -> None:
-        self.base = 0
-        self.slots: list[Tensor] = []
+        self.clear()
 
-    def __len__(self) -> int:
-        return self.base + len(self.slots)
+    def clear(self) -> None:
+        """Start a segment."""
+        self.starts: list[int] = []
+        self.windows: list[Tensor] = []
+        self.end = 0
+
+    def put(self, window: Tensor, start: int | None = None) -> None:
+        """What follows; from slot ``start`` on where slots that nobody reads are left out."""
+        self.starts.append(self.end if start is None else start)
+        self.windows.append(window)
+        self.end = self.starts[-1] + len(window)
 
     def at(self, k: int) -> Tensor:
-        return self.slots[k - self.base]
+        i = bisect_right(self.starts, k) - 1
+        return self.windows[i][k - self.starts[i]]
+
+    def window(self, k0: int, n: int) -> Tensor:
+        """Slots k0 .. k0 + n - 1."""
+        i, j = bisect_right(self.starts, k0) - 1, bisect_right(self.starts, k0 + n - 1)
+        parts = [w[max(0, k0 - s) : k0 + n - s] for s, w in zip(self.starts[i:j], self.windows[i:j], strict=True)]
+        if len(parts) == 1:
+            return parts[0]
+        lead = torch.broadcast_shapes(*(part.shape[1:3] for part in parts))
+        return torch.cat([part.expand(-1, *lead, -1) for part in parts])
 
     def trim(self, first: int) -> None:
-        """Forget the slots before ``first``."""
-        drop = max(0, min(first, len(self)) - self.base)
-        self.slots = self.slots[drop:]
-        self.base += drop
+        """Forget the windows that end before ``first``."""
+        drop = 0
+        while drop < len(self.starts) - 1 and self.starts[drop + 1] <= first:
+            drop += 1
+        del self.starts[:drop], self.windows[:drop]
 
 
 class Pending(NamedTuple):
@@ -77,6 +100,26 @@ class Line:
             return early
         own = self.trace.at(k - self.lag)
         return own if early is None or self.kind == "values" else own + early
+
+    def early(self, k0: int, n: int, width: int, like: Tensor) -> Tensor | None:
+        """What was in flight before the segment and arrives in these slots; None for nothing."""
+        found = {k - k0: v for k, v in self._early.items() if k0 <= k < k0 + n and (k < self.lag or self.kind != "values")}
+        if not found:
+            return None
+        lead = torch.broadcast_shapes(*(v.shape[:2] for v in found.values()))
+        zero = like.new_zeros((*lead, width))
+        return torch.stack([found[k].expand(*lead, width) if k in found else zero for k in range(n)])
+
+    def window(self, k0: int, n: int, width: int, like: Tensor) -> Tensor:
+        """The arrivals of slots k0 .. k0 + n - 1, ``[n, chip, batch, width]``; zeros where nothing arrives."""
+        early = self.early(k0, n, width, like)
+        first = max(k0, self.lag)
+        if first >= k0 + n:
+            return like.new_zeros((n, 1, 1, width)) if early is None else early
+        own = self.trace.window(first - self.lag, k0 + n - first)
+        if first > k0:
+            own = torch.cat([own.new_zeros((first - k0, *own.shape[1:])), own])
+        return own if early is None else own + early
 
     def end(self, start: float, dt: float, steps: int) -> None:
         """End a segment: what has not arrived is kept in flight."""
@@ -147,24 +190,26 @@ class Feed:
         """Whether different targets of one unit see different delays."""
         return any(b.mask is not None and b.mask.ndim == 2 for _, _, buckets in self.sources for b in buckets)
 
-    def arrivals(self, k0: int, n: int, like: Tensor) -> Tensor:
-        """``[n, chip, batch, pre]``: what arrives in each slot, where no delay is per connection."""
+    def arrivals(self, k0: int, n: int, like: Tensor, skip: Container[Line] = ()) -> Tensor:
+        """``[n, chip, batch, pre]``: what arrives in each slot, where no delay is per connection. Of the lines to ``skip`` only
+        what was in flight before the segment.
+        """
         parts = []
         for _, width, buckets in self.sources:
-            windows = [_masked(window(b.line, k0, n, width, like), b.mask) for b in buckets]
+            windows = [_masked(_arrival(b.line, k0, n, width, like, skip), b.mask) for b in buckets]
             parts.append(_total(windows))
         return parts[0] if len(parts) == 1 else torch.cat(_same_lead(parts), -1)
 
-    def weighted(self, k0: int, n: int, weight: Tensor, like: Tensor) -> Tensor:
+    def weighted(self, k0: int, n: int, weight: Tensor, like: Tensor, skip: Container[Line] = ()) -> Tensor:
         """``[n, chip, batch, post]``: sums through the weights."""
         if not self.per_connection:
-            return project(self.arrivals(k0, n, like), weight)
+            return project(self.arrivals(k0, n, like, skip), weight)
         sums = []
         for offset, width, buckets in self.sources:
             rows = weight[..., offset : offset + width, :]
             for line, mask in buckets:
                 sums.append(
-                    project(window(line, k0, n, width, like), rows if mask is None else rows * mask.to(rows).reshape(width, -1))
+                    project(_arrival(line, k0, n, width, like, skip), rows if mask is None else rows * mask.to(rows).reshape(width, -1))
                 )
         return _total(sums)
 
@@ -175,7 +220,7 @@ class Feed:
         parts = []
         for _, width, buckets in self.sources:
             spread = [
-                window(b.line, k0, n, width, like).unsqueeze(-1) * (1.0 if b.mask is None else b.mask.to(like).reshape(width, -1))
+                b.line.window(k0, n, width, like).unsqueeze(-1) * (1.0 if b.mask is None else b.mask.to(like).reshape(width, -1))
                 for b in buckets
             ]
             total = _total(spread)
@@ -183,14 +228,11 @@ class Feed:
         return torch.cat(_same_lead(parts), -2)
 
 
-def window(line: Line, k0: int, n: int, width: int, like: Tensor) -> Tensor:
-    """The arrivals of slots k0 .. k0 + n - 1, stacked; zeros where nothing arrives."""
-    found = [line.at(k) for k in range(k0, k0 + n)]
-    some = next((f for f in found if f is not None), None)
-    if some is None:
-        return like.new_zeros((n, 1, 1, width))
-    zero = torch.zeros_like(some)
-    return torch.stack(_same_lead([zero if f is None else f for f in found]))
+def _arrival(line: Line, k0: int, n: int, width: int, like: Tensor, skip: Container[Line]) -> Tensor:
+    if line not in skip:
+        return line.window(k0, n, width, like)
+    early = line.early(k0, n, width, like)
+    return like.new_zeros((n, 1, 1, width)) if early is None else early
 
 
 def _same_lead(tensors: list[Tensor]) -> list[Tensor]:

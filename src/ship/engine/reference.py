@@ -8,8 +8,9 @@ slot ends the segment. A plastic synapse likewise learns from slot k - 1 before 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -18,10 +19,11 @@ from torch import Tensor
 from .. import random
 from ..errors import GraphError
 from ..group import Group
-from ..models.contract import Bag, Connection, Neuron, Source, Spiking, SpikingNeuron
+from ..models.contract import Bag, Connection, Neuron, Source, Spiking
 from ..parameters import Kind
 from ..plan import emits_first
 from .lines import Feed, Line, Trace, project
+from .operation import connection_slot, neuron_slot
 
 NOISE_WINDOW = 64  # slots drawn at a time
 
@@ -36,7 +38,7 @@ class Clock:
     first_sample: int = 0
 
 
-Take = Callable[[int, Callable[[str], Tensor]], None]  # slot, and how to look a value up by name
+Take = Callable[[int, int, Callable[[str], Tensor]], None]  # first slot, slots, and how to look a window up by name
 
 
 class Node(ABC):
@@ -64,7 +66,7 @@ class Node(ABC):
         if self.dt and dt != self.dt and isinstance(self.state, Spiking):
             self.state = self.state._replace(wait=self.state.wait * (self.dt / dt))
         self.dt, self.clock = dt, clock
-        self.trace.base, self.trace.slots = 0, []
+        self.trace.clear()
         self._noise = {}
         self.p = self.group.bag(dt)
         self._extend(self.p)
@@ -131,7 +133,7 @@ class Node(ABC):
     def lookup(self, name: str) -> Tensor:
         """A state, parameter or output by name, as it stands now."""
         if name == "output":
-            return self.trace.slots[-1]
+            return self.trace.at(self.trace.end - 1)
         state = self.state
         if isinstance(state, Spiking):
             if name in ("wait", "held"):
@@ -143,9 +145,24 @@ class Node(ABC):
             return getattr(state, name)  # type: ignore[no-any-return]
         return self.group.value(name)
 
+    def window_lookup(self, k0: int, n: int, seen: Mapping[str, Tensor] = MappingProxyType({})) -> Callable[[str], Tensor]:
+        """How monitors find a window of n slots: outputs, what is in ``seen``, and what does not change."""
+
+        def lookup(name: str) -> Tensor:
+            if name == "output":
+                return self.trace.window(k0, n)
+            return seen[name] if name in seen else repeated(self.lookup(name), n)
+
+        return lookup
+
     def record(self, k: int) -> None:
         for take in self.takes:
-            take(k, self.lookup)
+            take(k, 1, lambda name: self.lookup(name).unsqueeze(0))
+
+
+def repeated(value: Tensor, n: int) -> Tensor:
+    """A value that does not change, as a window of n slots."""
+    return value.unsqueeze(0).expand(n, *value.shape)
 
 
 def convert(value: Tensor, kind: Kind, wanted: Kind, dt: float) -> Tensor:
@@ -169,7 +186,7 @@ class SourceNode(Node):
                 assert self.signal is not None
                 x.__dict__["value"] = self.signal[k]
             out, self.state = model.emit(self.state, x, self.p, self.c)
-            self.trace.slots.append(out.to(self.group.dtype))
+            self.trace.put(out.to(self.group.dtype).unsqueeze(0))
             self.record(k)
 
 
@@ -188,18 +205,12 @@ class NeuronNode(Node):
         model = self.group.model
         assert isinstance(model, Neuron)
         for k in range(k0, k0 + n):
-            if self.first and k > 0:
-                self.state = model.advance(self.state, self.inputs(k - 1, self.flows), self.p, self.c)
-            jump = self._jump(k)
-            if isinstance(model, SpikingNeuron):
-                state = model.arrive(self.state, jump, self.p)
-                if not self.first:
-                    state = model.advance(state, self.inputs(k, self.flows), self.p, self.c)
-                self.margin = model.margin(state.cell if isinstance(state, Spiking) else state, self.p) if self.takes else None
-                out, self.state = model.fire(state, self.p)
-            else:
-                out, self.state = model.emit(self.state, jump, self.p, self.c)
-            self.trace.slots.append(out)
+            late = int(self.first)
+            flows = self.inputs(k - late, self.flows) if k >= late else Bag({})
+            out, self.state, self.margin = neuron_slot(
+                model, self.first, self.state, self._jump(k), flows, k > 0, self.p, self.c
+            )
+            self.trace.put(out.unsqueeze(0))
             self.record(k)
 
     def _jump(self, k: int) -> Tensor:
@@ -267,9 +278,9 @@ class ConnectionNode(Node):
                 self._step(k, Bag({"value": value[k - k0]}))
             return
         out, _ = model.step((), Bag({"value": value}), self.p, self.c)
-        for i, slot in enumerate(self._leave(out).unbind(0)):
-            self.trace.slots.append(slot)
-            self.record(k0 + i)
+        self.trace.put(self._leave(out))
+        for take in self.takes:
+            take(k0, n, self.window_lookup(k0, n))
 
     def _values(self, k0: int, n: int) -> Tensor:
         """What the model's step sees, for each slot, by side."""
@@ -298,10 +309,8 @@ class ConnectionNode(Node):
     def _step(self, k: int, x: Bag) -> None:
         model = self.group.model
         assert isinstance(model, Connection)
-        self.state = model.receive(self.state, x, self.p, self.c)
-        before = self.state
-        out, after = model.step(before, x, self.p, self.c)
-        self.trace.slots.append(self._leave(out))
+        out, after, self.state = connection_slot(model, self.state, x, self.p, self.c)
+        self.trace.put(self._leave(out).unsqueeze(0))
         self.record(k)  # monitors see the state at t_k, events included
         self.state = after
 

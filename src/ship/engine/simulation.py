@@ -125,7 +125,8 @@ class Simulation:
         """Apply a function to every tensor of the running state."""
         for node in self.nodes.values():
             node.state = map_state(node.state, change)
-            node.p, node.c, node._noise, node.trace.slots = Bag({}), None, {}, []
+            node.p, node.c, node._noise = Bag({}), None, {}
+            node.trace.clear()
             if isinstance(node, NeuronNode):
                 node.margin = None
             if isinstance(node, PlasticNode):
