@@ -353,6 +353,7 @@ def test_deepcopy_and_dtype(no_grad):
 
 def test_interrupted_run_leaves_a_usable_network(no_grad):
     net, x = build(), spikes()
+    net.init(dt=1e-3, seed=0, dtype=D, engine="reference")
     want = net.run(x)
     model = type(net["hid"].model)
     real, calls = model.evolve, []

@@ -47,6 +47,11 @@ class Tap:
         self.slots: list[int] = []
         self.offset = 0
 
+    @property
+    def name(self) -> str:
+        """Of the variable."""
+        return self.request.name
+
     def __call__(self, k0: int, n: int, lookup: Callable[[str], Tensor]) -> None:
         """Take slots k0 .. k0 + n - 1; ``lookup`` gives ``[n, ...]``."""
         k0 += self.offset

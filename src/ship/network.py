@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .clock import Programme, check_dt, timeline
+from .engine.fusion import choose_engine
 from .engine.reference import SourceNode
 from .engine.simulation import Simulation
 from .errors import GraphError, RunError, is_whole, suggest
@@ -175,6 +176,7 @@ class Network(nn.Module):
         variation: bool = True,
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
+        engine: str = "auto",
     ) -> None:
         """Check everything, plan the schedule, draw the parameters.
 
@@ -185,6 +187,8 @@ class Network(nn.Module):
             variation: False gives every chip the nominal values.
             dtype: float type, torch's default where left out.
             device: where the tensors live.
+            engine: "reference": plain PyTorch, slot by slot; "fused": models as compiled kernels, where they can be (`explain`
+                says which); "auto": fused where Numba is installed.
 
         Raises:
             GraphError, ParameterError, RunError: before anything runs.
@@ -199,6 +203,7 @@ class Network(nn.Module):
         dtype = dtype or torch.get_default_dtype()
         if dtype not in (torch.float32, torch.float64):
             raise RunError(f"{where}: dtype", "must be torch.float32 or torch.float64", got=str(dtype))
+        chosen = choose_engine(where, engine)
         wiring = wire(self._specs, seed)
         groups = GroupDict()
         for tag in self._specs:
@@ -215,9 +220,10 @@ class Network(nn.Module):
             "chips": chips if chips is None else (len(dies) if is_whole(chips) else dies),
             "variation": variation,
             "dtype": dtype,
+            "engine": engine,
         }
         self.groups, self._wiring, self._plans, self.records = groups, wiring, {}, {}
-        self._sim = Simulation({tag: self[tag] for tag in self._specs}, wiring)
+        self._sim = Simulation({tag: self[tag] for tag in self._specs}, wiring, chosen)
         self._dry_run()
 
     def _dry_run(self) -> None:
@@ -424,6 +430,8 @@ class Network(nn.Module):
         for tag, node in sim.nodes.items():
             node.takes = [tap for tap in taps if tap.request.tag == tag]
         self._programme, self._run_start = given.programme, sim.clock.time
+        graph = torch.is_grad_enabled() and any(p.requires_grad for p in self.parameters())
+        chunk = given.steps if graph else chunk_slots(self._wiring, given.lead)  # a graph keeps all slots anyway
         offset = 0
         try:
             for segment in given.programme:
@@ -438,7 +446,7 @@ class Network(nn.Module):
                     for tag, kept in outs.items():
                         kept.append(sim.nodes[tag].trace.window(k0, n))
 
-                sim.segment(segment, self._plan(segment.dt), chunk_slots(self._wiring, given.lead), keep)
+                sim.segment(segment, self._plan(segment.dt), chunk, outs, keep)
                 offset += segment.steps
         except BaseException:
             # Ctrl-C or an error half-way: states and delay lines are of different slots, so the next run must start afresh.

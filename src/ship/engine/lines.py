@@ -66,8 +66,8 @@ class Pending(NamedTuple):
 class Line:
     """The way of one signal with one delay. ``at(k)`` is what arrives in slot k, None for nothing."""
 
-    def __init__(self, trace: Trace, kind: Kind, delay: float) -> None:
-        self.trace, self.kind, self.delay = trace, kind, delay
+    def __init__(self, trace: Trace, kind: Kind, delay: float, width: int) -> None:
+        self.trace, self.kind, self.delay, self.width = trace, kind, delay, width
         self.lag = 0
         self.pending: list[Pending] = []
         self._early: dict[int, Tensor] = {}
@@ -101,21 +101,21 @@ class Line:
         own = self.trace.at(k - self.lag)
         return own if early is None or self.kind == "values" else own + early
 
-    def early(self, k0: int, n: int, width: int, like: Tensor) -> Tensor | None:
+    def early(self, k0: int, n: int, like: Tensor) -> Tensor | None:
         """What was in flight before the segment and arrives in these slots; None for nothing."""
         found = {k - k0: v for k, v in self._early.items() if k0 <= k < k0 + n and (k < self.lag or self.kind != "values")}
         if not found:
             return None
         lead = torch.broadcast_shapes(*(v.shape[:2] for v in found.values()))
-        zero = like.new_zeros((*lead, width))
-        return torch.stack([found[k].expand(*lead, width) if k in found else zero for k in range(n)])
+        zero = like.new_zeros((*lead, self.width))
+        return torch.stack([found[k].expand(*lead, self.width) if k in found else zero for k in range(n)])
 
-    def window(self, k0: int, n: int, width: int, like: Tensor) -> Tensor:
-        """The arrivals of slots k0 .. k0 + n - 1, ``[n, chip, batch, width]``; zeros where nothing arrives."""
-        early = self.early(k0, n, width, like)
+    def window(self, k0: int, n: int, like: Tensor) -> Tensor:
+        """The arrivals of slots k0 .. k0 + n - 1, ``[n, chip, batch, unit]``; zeros where nothing arrives."""
+        early = self.early(k0, n, like)
         first = max(k0, self.lag)
         if first >= k0 + n:
-            return like.new_zeros((n, 1, 1, width)) if early is None else early
+            return like.new_zeros((n, 1, 1, self.width)) if early is None else early
         own = self.trace.window(first - self.lag, k0 + n - first)
         if first > k0:
             own = torch.cat([own.new_zeros((first - k0, *own.shape[1:])), own])
@@ -181,7 +181,7 @@ class Feed:
             if delay.ndim == 2 and bool((delay != d).any()):
                 mask = (delay == d).float()
                 mask = mask[:, 0] if mask.shape[1] == 1 else mask.expand(width, self.n_post)
-            buckets.append(Bucket(Line(trace, kind, d), mask))
+            buckets.append(Bucket(Line(trace, kind, d, width), mask))
         self.sources.append((offset, width, buckets))
         return [b.line for b in buckets]
 
@@ -195,8 +195,8 @@ class Feed:
         what was in flight before the segment.
         """
         parts = []
-        for _, width, buckets in self.sources:
-            windows = [_masked(_arrival(b.line, k0, n, width, like, skip), b.mask) for b in buckets]
+        for _, _, buckets in self.sources:
+            windows = [_masked(_arrival(b.line, k0, n, like, skip), b.mask) for b in buckets]
             parts.append(_total(windows))
         return parts[0] if len(parts) == 1 else torch.cat(_same_lead(parts), -1)
 
@@ -209,7 +209,7 @@ class Feed:
             rows = weight[..., offset : offset + width, :]
             for line, mask in buckets:
                 sums.append(
-                    project(_arrival(line, k0, n, width, like, skip), rows if mask is None else rows * mask.to(rows).reshape(width, -1))
+                    project(_arrival(line, k0, n, like, skip), rows if mask is None else rows * mask.to(rows).reshape(width, -1))
                 )
         return _total(sums)
 
@@ -220,7 +220,7 @@ class Feed:
         parts = []
         for _, width, buckets in self.sources:
             spread = [
-                b.line.window(k0, n, width, like).unsqueeze(-1) * (1.0 if b.mask is None else b.mask.to(like).reshape(width, -1))
+                b.line.window(k0, n, like).unsqueeze(-1) * (1.0 if b.mask is None else b.mask.to(like).reshape(width, -1))
                 for b in buckets
             ]
             total = _total(spread)
@@ -228,11 +228,11 @@ class Feed:
         return torch.cat(_same_lead(parts), -2)
 
 
-def _arrival(line: Line, k0: int, n: int, width: int, like: Tensor, skip: Container[Line]) -> Tensor:
+def _arrival(line: Line, k0: int, n: int, like: Tensor, skip: Container[Line]) -> Tensor:
     if line not in skip:
-        return line.window(k0, n, width, like)
-    early = line.early(k0, n, width, like)
-    return like.new_zeros((n, 1, 1, width)) if early is None else early
+        return line.window(k0, n, like)
+    early = line.early(k0, n, like)
+    return like.new_zeros((n, 1, 1, line.width)) if early is None else early
 
 
 def _same_lead(tensors: list[Tensor]) -> list[Tensor]:
@@ -257,7 +257,8 @@ def project(x: Tensor, weight: Tensor) -> Tensor:
     post]``.
     """
     if weight.ndim == 2:
-        return x @ weight
+        # Rows side by side in time, as runs take and give them, make one product without a copy.
+        return (x.permute(1, 2, 0, 3) @ weight).permute(2, 0, 1, 3) if x.stride(0) < x.stride(2) else x @ weight
     if weight.shape[1] == 1:
         chips = max(weight.shape[0], x.shape[1])
         return torch.einsum("lcbi,cij->lcbj", x.expand(-1, chips, -1, -1), weight.squeeze(1).expand(chips, -1, -1))

@@ -8,7 +8,7 @@ slot ends the segment. A plastic synapse likewise learns from slot k - 1 before 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -106,29 +106,48 @@ class Node(ABC):
             total = value if total is None else total + value
         return self.like if total is None else total
 
+    def port_window(self, name: str, k0: int, n: int, skip: Container[Line] = ()) -> Tensor | None:
+        """As `port`, for n slots: ``[n, chip, batch, unit]``; None for nothing. Of lines to ``skip`` only what was in flight."""
+        wanted = self.group.model.ports[name].kind
+        total: Tensor | None = None
+        for line, offset, width in self.ports.get(name, ()):
+            value = line.early(k0, n, self.like) if line in skip else line.window(k0, n, self.like)
+            if value is None:
+                continue
+            value = convert(value[..., offset : offset + width], line.kind, wanted, self.dt)
+            total = value if total is None else total + value
+        for node, offset, width in self.levels.get(name, ()):
+            bias = node.p.bias
+            if bias.ndim and bias.shape[-1] > 1:
+                bias = bias[..., offset : offset + width]
+            bias = repeated(convert(bias.reshape((1,) * (3 - bias.ndim) + tuple(bias.shape)), "values", wanted, self.dt), n)
+            total = bias if total is None else total + bias
+        return total
+
     def inputs(self, k: int, names: list[str]) -> Bag:
         return Bag({name: self.port(name, k) for name in names} | {name: self._draw(name, k) for name in self.group.model.noise})
 
     def _draw(self, name: str, k: int) -> Tensor:
         first, values = self._noise.get(name, (0, None))
         if values is None or not first <= k < first + values.shape[0]:
-            device = self.group.die_ids.device
-            model = self.group.model
-            shared = isinstance(model, Source)  # sources are inputs: the same for all chips
-            sample = torch.arange(self.lead[1], device=device) + self.clock.first_sample
-            if isinstance(model, Source) and model.same_for_all:
-                sample = torch.zeros(1, dtype=torch.int64, device=device)
-            slot = torch.arange(k, k + NOISE_WINDOW, device=device) + self.clock.slot
-            chip = torch.zeros(1, dtype=torch.int64, device=device) if shared else self.group.die_ids
-            draw = random.normal if self.group.model.noise[name] == "normal" else random.uniform
-            key = random.key(self.group.seed, self.tag, "noise", name)
-            dtype = torch.float64 if shared else self.group.dtype
-            values = draw(
-                key, chip=chip, sample=sample, slot=slot, trial=self.clock.trial, n=self.group.n, dtype=dtype, device=device
-            )
+            first, values = k, self.noise(name, k, NOISE_WINDOW)
             self._noise[name] = (k, values)
-            first = k
         return values[k - first]
+
+    def noise(self, name: str, k0: int, n: int) -> Tensor:
+        """The draws of slots k0 .. k0 + n - 1, ``[n, chip, batch, unit]``."""
+        device = self.group.die_ids.device
+        model = self.group.model
+        shared = isinstance(model, Source)  # sources are inputs: the same for all chips
+        sample = torch.arange(self.lead[1], device=device) + self.clock.first_sample
+        if isinstance(model, Source) and model.same_for_all:
+            sample = torch.zeros(1, dtype=torch.int64, device=device)
+        slot = torch.arange(k0, k0 + n, device=device) + self.clock.slot
+        chip = torch.zeros(1, dtype=torch.int64, device=device) if shared else self.group.die_ids
+        draw = random.normal if model.noise[name] == "normal" else random.uniform
+        key = random.key(self.group.seed, self.tag, "noise", name)
+        dtype = torch.float64 if shared else self.group.dtype
+        return draw(key, chip=chip, sample=sample, slot=slot, trial=self.clock.trial, n=self.group.n, dtype=dtype, device=device)
 
     def lookup(self, name: str) -> Tensor:
         """A state, parameter or output by name, as it stands now."""
@@ -180,6 +199,16 @@ class SourceNode(Node):
     def run(self, k0: int, n: int) -> None:
         model = self.group.model
         assert isinstance(model, Source)
+        if not model.states:  # all slots at once: models see trailing axes only
+            x = Bag({name: self.noise(name, k0, n) for name in model.noise})
+            if model.external:
+                assert self.signal is not None
+                x.__dict__["value"] = self.signal[k0 : k0 + n]
+            out, _ = model.emit((), x, self.p, self.c)
+            self.trace.put(out.to(self.group.dtype))
+            for take in self.takes:
+                take(k0, n, self.window_lookup(k0, n))
+            return
         for k in range(k0, k0 + n):
             x = self.inputs(k, [])
             if model.external:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from ..clock import Segment
 from ..group import Group
 from ..models.contract import Bag
 from ..plan import Schedule, Wiring, level_port
+from .fusion import Fusion
 from .lines import Line
 from .reference import Clock, ConnectionNode, NeuronNode, Node, PlasticNode, make_node
 
@@ -23,6 +24,7 @@ class Simulation:
 
     groups: Mapping[str, Group]
     wiring: Wiring
+    engine: str = "reference"  # or "fused"
     nodes: dict[str, Node] = field(init=False)
     lines: list[tuple[int, Line]] = field(init=False, default_factory=list)  # (wire, line)
     clock: Clock = field(default_factory=Clock)
@@ -30,6 +32,7 @@ class Simulation:
 
     def __post_init__(self) -> None:
         self.nodes = {tag: make_node(group) for tag, group in self.groups.items()}
+        self.fusion = Fusion(self.nodes, self.wiring.wires) if self.engine == "fused" else None
         for i, wire in enumerate(self.wiring.wires):
             source, target = self.nodes[wire.source], self.nodes[wire.target]
             if wire.role == "signal":
@@ -39,7 +42,7 @@ class Simulation:
                     (i, line) for line in target.feed.add(source.trace, wire.kind, wire.offset, wire.width, wire.delay)
                 ]
                 continue
-            line = Line(source.trace, wire.kind, 0.0)
+            line = Line(source.trace, wire.kind, 0.0, source.group.n)
             self.lines.append((i, line))
             if wire.role == "learning":
                 assert isinstance(target, PlasticNode)
@@ -83,8 +86,10 @@ class Simulation:
         for _, line in self.lines:
             line.pending = []
 
-    def segment(self, segment: Segment, plan: Schedule, chunk: int, on_chunk: Callable[[int, int], None]) -> None:
-        """Run one segment of constant dt, in chunks of slots."""
+    def segment(
+        self, segment: Segment, plan: Schedule, chunk: int, wanted: Container[str], on_chunk: Callable[[int, int], None]
+    ) -> None:
+        """Run one segment of constant dt, in chunks of slots. ``wanted``: the groups whose outputs ``on_chunk`` reads."""
         dt, steps = segment
         start = self.clock.time
         for node in self.nodes.values():
@@ -95,6 +100,8 @@ class Simulation:
         for k0 in range(0, steps, chunk):
             n = min(chunk, steps - k0)
             for block in plan.blocks:
+                if self.fusion is not None and self.fusion.run(block, k0, n, reach, wanted):
+                    continue
                 length = block.length or n
                 for s in range(k0, k0 + n, length):
                     for tag in block.tags:

@@ -1,0 +1,374 @@
+"""The fused engine: groups whose operations are pointwise run as kernels, alone over all time or together in a loop.
+
+What a group does is the same `operation` that the reference engine calls; its sums through weights are the same `Feed`. Groups
+that cannot be traced stay with their reference nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_flatten, tree_unflatten
+
+from ..models.contract import Bag, Connection, Neuron, Spiking, SpikingNeuron
+from .kernel import Kernel
+from .lines import Line
+from .operation import connection_slot, neuron_slot
+from .program import Untraceable
+from .reference import ConnectionNode, NeuronNode, Node, PlasticNode, SourceNode
+from .tape import Arguments, Signal, Source, Step, Tape, run
+
+
+class Built(NamedTuple):
+    """The kernel of a group, with what it must be given."""
+
+    kernel: Kernel
+    constants: tuple[int, ...]  # of all leaves of parameters and coefficients, those that are read
+    go: int  # the constant that says whether there is a slot to advance over, or -1
+    seen: tuple[str, ...]  # variables beside the output that monitors can have
+
+
+class Fused:
+    """The fused side of one node: its kernels, its operands, its constants."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.built: dict[Any, Built] = {}
+
+    @property
+    def n(self) -> int:
+        """Units that the kernel works on."""
+        group = self.node.group
+        return group.n_pre if group.side == "pre" else group.n
+
+    @property
+    def names(self) -> list[str]:
+        """The operands: for a neuron impulses, other ports, noise; for a connection what arrives, or its ports."""
+        node, model = self.node, self.node.group.model
+        if isinstance(node, NeuronNode):
+            return [*(["jump"] if node.jumps else []), *node.flows, *model.noise]
+        assert isinstance(model, Connection)
+        return [*(["value"] if model.accepts else model.ports), *model.noise]
+
+    def refusal(self) -> str | None:
+        """Why the node stays with the reference engine, as far as it can be said without tracing."""
+        node = self.node
+        if isinstance(node, SourceNode):
+            return "a source"
+        if isinstance(node, PlasticNode):
+            return "a plastic synapse"
+        if node.group.side == "connection" and node.group.model.states:
+            return "it has a state on every connection"
+        if node.group.side == "connection":
+            return "it acts on every connection"
+        if node.group.zero.device.type != "cpu":
+            return f"no kernels for {node.group.zero.device.type}"
+        return None
+
+    @property
+    def worthwhile(self) -> bool:
+        """Whether a kernel does better than one operation over all slots, which a connection without a state is."""
+        model = self.node.group.model
+        return not (isinstance(model, Connection) and model.accepts and not model.states)
+
+    # -- the kernel --------------------------------------------------------------------------------------------------------
+
+    def leaves(self) -> tuple[list[str], list[Tensor], Any]:
+        """Names of the parameters that are read by unit; their tensors followed by the coefficients; the tree of these."""
+        group = self.node.group
+        per_connection = {k for k, d in group.declarations.items() if d.per == "connection"} if group.side != "unit" else set()
+        names = [k for k, v in vars(self.node.p).items() if k not in per_connection and isinstance(v, Tensor)]
+        coefficients, tree = ([], None) if self.node.c is None else tree_flatten(self.node.c)
+        like = group.zero
+        return names, [vars(self.node.p)[k] for k in names] + [torch.as_tensor(v).to(like) for v in coefficients], tree
+
+    def build(self, watched: bool) -> Built:
+        """The kernel, traced once for each kind of state and of watching."""
+        names, leaves, tree = self.leaves()
+        states, state_tree = tree_flatten(self.node.group.fresh_state((1, 1)))
+        key = (watched, str(state_tree), tuple(names), str(tree), self.node.group.dtype)
+        if key not in self.built:
+            self.built[key] = self._trace(watched, names, len(leaves), tree, states, state_tree)
+        return self.built[key]
+
+    def _trace(self, watched: bool, names: list[str], count: int, tree: Any, states: Sequence[Tensor], state_tree: Any) -> Built:
+        node = self.node
+        flags = tuple(s.dtype == torch.bool for s in states)
+        clocked = isinstance(node, NeuronNode) and node.first
+        seen = self._seen() if watched else ()
+
+        def function(state: Sequence[Tensor], x: Sequence[Tensor], constants: Sequence[Tensor]) -> Any:
+            values = dict(zip(self.names, x, strict=True))
+            p = Bag(dict(zip(names, constants, strict=False)))
+            c = None if tree is None else tree_unflatten(list(constants[len(names) : count]), tree)
+            out, after, extra = self._slot(tree_unflatten(list(state), state_tree), values, p, c, constants[-1] if clocked else None, seen)
+            outs = [out, *extra]
+            return [o.to(node.group.dtype) for o in outs], tree_flatten(after)[0]
+
+        dtype, total = node.group.dtype, count + int(clocked)
+        whole = Kernel(function, flags, len(self.names), total, dtype)
+        kept = tuple(sorted(whole.used_constants))
+
+        def fewer(state: Sequence[Tensor], x: Sequence[Tensor], constants: Sequence[Tensor]) -> Any:
+            like = [*constants, *x, *state][0]
+            full = [torch.zeros_like(like)] * total
+            for i, value in zip(kept, constants, strict=True):
+                full[i] = value
+            return function(state, x, full)
+
+        kernel = Kernel(fewer, flags, len(self.names), len(kept), dtype) if len(kept) < total else whole
+        go = kept.index(count) if clocked and count in kept else -1
+        return Built(kernel, tuple(i for i in kept if i < count), go, seen)
+
+    def _seen(self) -> tuple[str, ...]:
+        model = self.node.group.model
+        own = tuple(getattr(model.states, "_fields", ()))
+        if isinstance(model, SpikingNeuron):
+            own += ("margin", "wait", "held") if self.node.group.refractory else ("margin",)
+        return own
+
+    def _slot(
+        self, state: Any, values: dict[str, Tensor], p: Bag, c: Any, go: Tensor | None, seen: Sequence[str]
+    ) -> tuple[Tensor, Any, list[Tensor]]:
+        node, model = self.node, self.node.group.model
+        if isinstance(node, NeuronNode):
+            assert isinstance(model, Neuron)
+            jump = values.pop("jump", None)
+            if jump is None:
+                jump = torch.zeros_like(tree_flatten(state)[0][0])
+            out, after, margin = neuron_slot(model, node.first, state, jump, Bag(values), True if go is None else go, p, c)
+            shown = after
+        else:
+            assert isinstance(model, Connection)
+            margin = None
+            out, after, shown = connection_slot(model, state, Bag(values), p, c)
+            if isinstance(node, ConnectionNode) and node.bias and node.group.side != "pre":
+                out = out + p.bias
+        found = {"margin": margin}
+        if isinstance(shown, Spiking):
+            found |= {"wait": shown.wait, "held": shown.held}
+            shown = shown.cell
+        if shown:
+            found |= shown._asdict()
+        return out, after, [found[name] for name in seen]  # type: ignore[misc]
+
+    # -- what it is given --------------------------------------------------------------------------------------------------
+
+    def constants(self, built: Built, advancing: bool) -> list[Tensor]:
+        """In the order of the kernel."""
+        _, leaves, _ = self.leaves()
+        chosen = [leaves[i] for i in built.constants]
+        if built.go >= 0:
+            chosen.insert(built.go, self.node.like + float(advancing))
+        return chosen
+
+    def lines(self, name: str) -> list[tuple[Line, int, int]]:
+        """The lines that enter an operand of ports: line, first unit, units."""
+        node = self.node
+        if name == "jump":
+            assert isinstance(node, NeuronNode)
+            return [line for port in node.jumps for line in node.ports.get(port, ())]
+        return node.ports.get(name, [])
+
+    def late(self, name: str) -> int:
+        """Slots from what enters an operand to the slot whose operation reads it."""
+        node = self.node
+        return int(isinstance(node, NeuronNode) and node.first and name != "jump")
+
+    def external(self, name: str, k0: int, n: int, skip: Sequence[Line]) -> Tensor | None:
+        """The sum of what enters an operand from outside, ``[n, chip, batch, unit]``; None for nothing. Of lines to ``skip`` only
+        what was in flight.
+        """
+        node, model = self.node, self.node.group.model
+        if name in model.noise:
+            return node.noise(name, k0, n)
+        if name == "value":
+            assert isinstance(node, ConnectionNode)
+            everything = [b.line for _, _, buckets in node.feed.sources for b in buckets]
+            if all(line in skip and line.early(k0, n, node.like) is None for line in everything):
+                return None
+            if node.group.side == "post":
+                return node.feed.weighted(k0, n, node.weight, node.like, skip)
+            return node.feed.arrivals(k0, n, node.like, skip)
+        ports = node.jumps if name == "jump" and isinstance(node, NeuronNode) else [name]
+        total: Tensor | None = None
+        for port in ports:
+            value = node.port_window(port, k0, n, skip)
+            if value is not None:
+                total = value if total is None else total + value
+        return total
+
+
+class Block:
+    """Groups that run together as one tape: one alone over a window, or a loop."""
+
+    def __init__(self, nodes: Sequence[Node], fused: Sequence[Fused]) -> None:
+        self.nodes, self.fused = list(nodes), list(fused)
+        self.traces = {id(node.trace): i for i, node in enumerate(nodes)}
+
+    def run(self, k0: int, n: int, kept: Sequence[int]) -> None:
+        """Slots k0 .. k0 + n - 1. ``kept``: for each node how many of the last slots others will read; -1 for all."""
+        built = [f.build(bool(f.node.takes) and not _outputs_only(f.node)) for f in self.fused]
+        assembly = _Assembly(self, built, k0, n, kept)
+        result = run(assembly.tape, assembly.given, assembly.lead, assembly.start, assembly.start + n, assembly.history)
+        assembly.finish(result.signals, result.leave)
+
+
+def _outputs_only(node: Node) -> bool:
+    """Whether what the monitors of a node want is there without being asked for."""
+    changing = {*getattr(node.group.model.states, "_fields", ()), "margin", "wait", "held"}
+    return all(getattr(take, "name", "margin") not in changing for take in node.takes)
+
+
+class _Assembly:
+    """A tape for one run of a block, with its arguments."""
+
+    def __init__(self, block: Block, built: Sequence[Built], k0: int, n: int, kept: Sequence[int]) -> None:
+        self.block, self.built, self.k0, self.n = block, built, k0, n
+        self.lead = block.nodes[0].lead
+        self.signals: list[Signal] = []
+        self.external: list[Tensor] = []
+        self.matrices: list[Tensor] = []
+        self.outs: list[tuple[int, ...]] = []
+        self.final: list[int] = []  # the signal that is a node's output
+        for node, fused, b, keep in zip(block.nodes, block.fused, built, kept, strict=True):
+            mine = [self._internal(fused.n, keep)] + [self._internal(fused.n, -1) for _ in b.seen]
+            self.outs.append(tuple(mine))
+            self.final.append(self._internal(node.group.n, keep) if node.group.side == "pre" else mine[0])
+        lags = [
+            line.lag + fused.late(name)
+            for fused in block.fused
+            for name in fused.names
+            for line in self._inner(fused, name)
+        ]
+        self.start = min(k0, max(lags, default=0))
+        entry: list[Tensor] = []
+        constants: list[Tensor] = []
+        steps: list[Step] = []
+        for i, (node, fused, b) in enumerate(zip(block.nodes, block.fused, built, strict=True)):
+            states = tree_flatten(node.state)[0]
+            entry += [s.to(node.group.dtype) for s in states]
+            constants += fused.constants(b, k0 > 0)
+            operands = tuple(self._operand(fused, name) for name in fused.names)
+            steps.append(Step(b.kernel, fused.n, operands, self.outs[i], b.go))
+            if node.group.side == "pre":
+                steps.append(self._projection(i, constants))
+        self.tape = Tape(tuple(steps), tuple(self.signals), block.nodes[0].group.dtype, block.nodes[0].dt)
+        self.given = Arguments(entry, self.external, constants, self.matrices)
+        self.history = [self._past(q) for q in self.tape.internal] if self.start else []
+
+    def _internal(self, n: int, keep: int) -> int:
+        self.signals.append(Signal(n, False, keep < 0))
+        return len(self.signals) - 1
+
+    def _outer(self, window: Tensor, lag: int) -> Source:
+        self.external.append(window)
+        self.signals.append(Signal(window.shape[-1], True))
+        return Source(len(self.signals) - 1, lag, window.shape[-1])
+
+    def _inner(self, fused: Fused, name: str) -> list[Line]:
+        """The lines from groups of the block."""
+        node = fused.node
+        if name == "value":
+            assert isinstance(node, ConnectionNode)
+            every = [b.line for _, _, buckets in node.feed.sources for b in buckets]
+        else:
+            every = [line for line, _, _ in fused.lines(name)]
+        return [line for line in every if id(line.trace) in self.block.traces]
+
+    def _operand(self, fused: Fused, name: str) -> tuple[Source, ...]:
+        node, late = fused.node, fused.late(name)
+        inner = self._inner(fused, name)
+        sources: list[Source] = []
+        # Slot k of the operation reads slot k - late; before the first slot there is nothing.
+        first = max(0, self.k0 - late)
+        slots = self.n - (late if self.k0 < late else 0)
+        if slots > 0:
+            window = fused.external(name, first, slots, inner)
+            if window is not None:
+                sources.append(self._outer(_wide(window, fused.n), late if self.k0 < late else 0))
+        if name == "value":
+            assert isinstance(node, ConnectionNode)
+            sources += self._through(fused, node, inner)
+            return tuple(sources)
+        for line, offset, width in fused.lines(name):
+            if line in inner:
+                i = self.block.traces[id(line.trace)]
+                wanted = node.group.model.ports[name].kind if name != "jump" else "events"
+                how = "none" if line.kind == wanted else ("mul" if wanted == "charge" else "div")
+                sources.append(Source(self.final[i], line.lag + late, width, offset, 0, how))
+        return tuple(sources)
+
+    def _through(self, fused: Fused, node: ConnectionNode, inner: Sequence[Line]) -> list[Source]:
+        """What a connection receives from groups of the block: through its weights, or unit by unit."""
+        sources = []
+        for offset, width, buckets in node.feed.sources:
+            for line, mask in buckets:
+                if line not in inner:
+                    continue
+                signal = self.final[self.block.traces[id(line.trace)]]
+                if node.group.side != "post":
+                    if mask is not None:
+                        raise Untraceable("different delays for its units in a loop")
+                    sources.append(Source(signal, line.lag, width, 0, offset))
+                    continue
+                rows = node.weight[..., offset : offset + width, :]
+                self.matrices.append(rows if mask is None else rows * mask.to(rows).reshape(width, -1))
+                sources.append(Source(signal, line.lag, width, matrix=len(self.matrices) - 1))
+        return sources
+
+    def _projection(self, i: int, constants: list[Tensor]) -> Step:
+        """From the pre side of a filter to its targets."""
+        node, fused = self.block.nodes[i], self.block.fused[i]
+        assert isinstance(node, ConnectionNode)
+        self.matrices.append(node.weight)
+        source = Source(self.outs[i][0], 0, fused.n, matrix=len(self.matrices) - 1)
+        biased = node.bias
+        if biased:
+            constants.append(node.p.bias)
+        return Step(_sum_kernel(node.group.dtype, biased), node.group.n, ((source,),), (self.final[i],))
+
+    def _past(self, q: int) -> Tensor:
+        """The slots of an internal signal before the run, as far as anyone reads them."""
+        for node, final in zip(self.block.nodes, self.final, strict=True):
+            if final == q:
+                first = max(self.k0 - self.start, node.trace.starts[0] if node.trace.starts else self.k0)
+                if first < self.k0:
+                    return node.trace.window(first, self.k0 - first)
+        return torch.empty(0, *self.lead, self.signals[q].n, dtype=self.block.nodes[0].group.dtype)
+
+    def finish(self, signals: Sequence[Tensor], leave: Sequence[Tensor]) -> None:
+        """Hand outputs, states and what monitors want to the nodes."""
+        by_signal = dict(zip(self.tape.internal, signals, strict=True))
+        first = 0
+        for i, (node, b) in enumerate(zip(self.block.nodes, self.built, strict=True)):
+            out = by_signal[self.final[i]]
+            node.trace.put(out, self.k0 + self.n - len(out))
+            leaves, tree = tree_flatten(node.state)
+            after = leave[first : first + len(leaves)]
+            first += len(leaves)
+            flags = b.kernel.flags
+            node.state = tree_unflatten([a != 0 if flag else a for a, flag in zip(after, flags, strict=True)], tree)
+            seen = {
+                name: by_signal[q] != 0 if name == "held" else by_signal[q]
+                for name, q in zip(b.seen, self.outs[i][1:], strict=True)
+            }
+            for take in node.takes:
+                take(self.k0, self.n, node.window_lookup(self.k0, self.n, seen))
+
+
+def _wide(window: Tensor, n: int) -> Tensor:
+    """``[slot, chip, batch, n]``."""
+    while window.ndim < 4:
+        window = window.unsqueeze(0)
+    return window if window.shape[-1] == n else window.expand(*window.shape[:-1], n)
+
+
+@lru_cache(maxsize=4)
+def _sum_kernel(dtype: torch.dtype, biased: bool) -> Kernel:
+    """The kernel that hands a sum on."""
+    return Kernel(lambda s, x, p: ([x[0] + p[0] if p else x[0]], []), (), 1, int(biased), dtype)

@@ -1,0 +1,90 @@
+"""Which groups of a network run as kernels, and why the others do not."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Container, Mapping, Sequence
+from typing import Any
+
+from ..errors import RunError
+from ..plan import Block as Planned
+from ..plan import Wire
+from .fused import Block, Fused
+from .program import Untraceable
+from .reference import Node
+
+ENGINES = ("auto", "reference", "fused")
+
+
+def choose_engine(where: str, engine: str) -> str:
+    """``reference`` or ``fused``.
+
+    Raises:
+        RunError: an unknown name, or ``fused`` without Numba.
+    """
+    if engine not in ENGINES:
+        raise RunError(f"{where}: engine", "must be one of " + ", ".join(map(repr, ENGINES)), got=repr(engine))
+    found = importlib.util.find_spec("numba") is not None
+    if engine == "fused" and not found:
+        raise RunError(f"{where}: engine", "'fused' needs the package numba", fix="Install it: pip install numba")
+    return "reference" if engine == "reference" or not found else "fused"
+
+
+class Fusion:
+    """Decides for each block of the schedule, and runs those that are kernels."""
+
+    def __init__(self, nodes: Mapping[str, Node], wires: Sequence[Wire]) -> None:
+        self.nodes, self.wires = nodes, wires
+        self.readers = {tag: {wire.target for wire in wires if wire.source == tag} for tag in nodes}
+        self.fused = {tag: Fused(node) for tag, node in nodes.items()}
+        self.reasons: dict[str, str | None] = {}
+        self.blocks: dict[tuple[str, ...], Block | None] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Fusion, (self.nodes, self.wires)  # a copy makes its own kernels
+
+    def reason(self, tag: str) -> str | None:
+        """Why a group stays with the reference engine; None for a kernel. Its node must have begun a segment."""
+        if tag not in self.reasons:
+            self.reasons[tag] = self._find_out(tag)
+        return self.reasons[tag]
+
+    def _find_out(self, tag: str) -> str | None:
+        fused = self.fused[tag]
+        why = fused.refusal()
+        if why is None:
+            try:
+                fused.build(False)
+            except Untraceable as error:
+                why = str(error)
+        return why
+
+    def block(self, planned: Planned) -> Block | None:
+        """The tape for a block: all of a loop, or one group with a state; None where the reference nodes run."""
+        tags = planned.tags
+        if tags not in self.blocks:
+            found = None
+            if all(self.reason(tag) is None for tag in tags):
+                found = Block([self.nodes[tag] for tag in tags], [self.fused[tag] for tag in tags])
+                if planned.length is None and not self.fused[tags[0]].worthwhile:
+                    found = None
+            self.blocks[tags] = found
+        return self.blocks[tags]
+
+    def run(self, planned: Planned, k0: int, n: int, reach: Mapping[str, int], wanted: Container[str]) -> bool:
+        """Run a block of the schedule; False where it is not for kernels."""
+        block = self.block(planned)
+        if block is None:
+            return False
+        inside = set(planned.tags)
+        keep = [
+            -1 if tag in wanted or self.nodes[tag].takes or self.readers[tag] - inside else reach[tag] + 1 for tag in planned.tags
+        ]
+        try:
+            block.run(k0, n, keep)
+        except Untraceable as error:
+            for tag in planned.tags:
+                self.reasons[tag] = str(error)
+            self.blocks[planned.tags] = None
+            return False
+        return True

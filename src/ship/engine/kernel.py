@@ -1,0 +1,124 @@
+"""The kernels of one group: its operation traced, printed and compiled, forward and, when first asked for, backward."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import kernels
+from .printer import Store, print_numba
+from .program import Program, Untraceable, gradient, trace, used
+
+Flat = Callable[[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]], tuple[Sequence[Tensor], Sequence[Tensor]]]
+
+
+@dataclass(eq=False)
+class Kernel:
+    """``function(states, inputs, constants) -> (outputs, states)``, all lists of float vectors; True in ``flags`` marks a state
+    that is a truth value.
+    """
+
+    function: Flat
+    flags: tuple[bool, ...]
+    inputs: int
+    constants: int
+    dtype: torch.dtype
+    program: Program = field(init=False)
+    outputs: int = field(init=False)
+    _backward: dict[tuple[int, ...], int] = field(init=False, default_factory=dict)
+    _keep: list[Any] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.program = trace(self._flat, self.states + self.inputs + self.constants, self.dtype)
+        self.outputs = len(self.program.outputs) - self.states
+
+    @property
+    def states(self) -> int:
+        return len(self.flags)
+
+    @property
+    def operands(self) -> int:
+        """Of the forward kernel: states, inputs, constants, outputs."""
+        return self.states + self.inputs + self.constants + self.outputs
+
+    @property
+    def backward_operands(self) -> int:
+        """In addition the gradients of states, outputs, inputs, constants."""
+        return 2 * self.operands
+
+    def _flat(self, *given: Tensor) -> tuple[Tensor, ...]:
+        s, x = self.states, self.inputs
+        states = [v != 0 if flag else v for v, flag in zip(given[:s], self.flags, strict=True)]
+        out, after = self.function(states, given[s : s + x], given[s + x :])
+        return (*out, *after)
+
+    @cached_property
+    def used_constants(self) -> frozenset[int]:
+        """The constants that the program reads."""
+        start = self.states + self.inputs
+        return frozenset(i - start for i in used(self.program) if i >= start)
+
+    @cached_property
+    def text(self) -> str:
+        """The forward kernel as text."""
+        s, y = self.states, self.outputs
+        first = self.states + self.inputs + self.constants
+        stores = [Store(first + i, False) for i in range(y)] + [Store(i, False) for i in range(s)]
+        return print_numba(self.program, stores, self.operands, self.dtype)
+
+    @cached_property
+    def forward(self) -> int:
+        """Address of the compiled forward kernel."""
+        return self._compiled(self.text)
+
+    def wanted(self, inputs: Sequence[bool], constants: Sequence[bool]) -> tuple[int, ...]:
+        """The arguments with gradients: states that are numbers, and those inputs and constants."""
+        s, x = self.states, self.inputs
+        return (
+            *(i for i, flag in enumerate(self.flags) if not flag),
+            *(s + i for i, w in enumerate(inputs) if w),
+            *(s + x + i for i, w in enumerate(constants) if w),
+        )
+
+    def backward_program(self, wanted: tuple[int, ...]) -> Program:
+        """Of all arguments, then the gradients of outputs and of states that are numbers."""
+        s, y = self.states, self.outputs
+        smooth = [*range(y), *(y + i for i, flag in enumerate(self.flags) if not flag)]
+        count = s + self.inputs + self.constants
+        return trace(gradient(self._flat, wanted, smooth), count + len(smooth), self.dtype)
+
+    def backward_text(self, wanted: tuple[int, ...]) -> str:
+        """The backward kernel as text."""
+        s, x, p, y = self.states, self.inputs, self.constants, self.outputs
+        program = self.backward_program(wanted)
+        grads = s + x + p + y
+        numbers = [i for i, flag in enumerate(self.flags) if not flag]
+        loads = [*range(s + x + p), *(grads + s + i for i in range(y)), *(grads + i for i in numbers)]
+        stores = []
+        for i in wanted:
+            if i < s:
+                stores.append(Store(grads + i, False))
+            elif i < s + x:
+                stores.append(Store(grads + s + y + i - s, False))
+            else:
+                stores.append(Store(grads + s + y + i - s, True))
+        return print_numba(program, stores, self.backward_operands, self.dtype, loads)
+
+    def backward(self, wanted: tuple[int, ...]) -> int:
+        """Address of the compiled backward kernel for these gradients."""
+        if wanted not in self._backward:
+            self._backward[wanted] = self._compiled(self.backward_text(wanted))
+        return self._backward[wanted]
+
+    def _compiled(self, text: str) -> int:
+        try:
+            kernel = kernels.load("kernel", kernels.maths() + "\n\n" + text)["kernel"]
+        except Exception as error:
+            raise Untraceable(f"no compiled kernel: {type(error).__name__}: {str(error).splitlines()[0]}") from error
+        self._keep.append(kernel)
+        return int(kernel.address)

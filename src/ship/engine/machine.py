@@ -1,0 +1,432 @@
+"""The drivers of the fused engine on the CPU: time loops that call kernels by address. Compiled by Numba from this text.
+
+A tape is a list of steps; each step is one group: its operands are summed from signals, its kernel advances a block of units by
+one slot, its outputs are stored as signals. Rows are (chip, sample) pairs. One text serves both float types: ``F`` is set by the
+loader. All tables are int64; addresses are in bytes. `tape` builds the tables and names their columns.
+
+Kernels see a work area of ``BLOCK`` elements an operand: states, inputs, constants, outputs; for gradients in addition those of
+states, outputs, inputs and constants.
+"""
+
+import numpy as np
+from llvmlite import ir
+from numba import carray, njit, types
+from numba.extending import intrinsic
+
+F = np.float32  # the loader writes float64 here for the other float type, and says whether compiled code is kept (CACHE)
+SIZE = np.dtype(F).itemsize
+BLOCK = 512 // SIZE
+
+
+@intrinsic
+def pointer(typing, address):
+    """The address as a pointer to floats."""
+    kind = types.float32 if F is np.float32 else types.float64
+
+    def build(context, builder, signature, args):
+        return builder.inttoptr(args[0], context.get_value_type(types.CPointer(kind)))
+
+    return types.CPointer(kind)(types.int64), build
+
+
+@intrinsic
+def call(typing, function, address, n):
+    """Call the kernel at an address."""
+
+    def build(context, builder, signature, args):
+        float_pointer = context.get_value_type(types.CPointer(types.float32))
+        kind = ir.FunctionType(ir.VoidType(), [float_pointer, ir.IntType(64)])
+        kernel = builder.inttoptr(args[0], kind.as_pointer())
+        builder.call(kernel, [builder.inttoptr(args[1], float_pointer), args[2]])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), build
+
+
+@intrinsic
+def copy(typing, target, source, count):
+    """memcpy of ``count`` bytes."""
+
+    def build(context, builder, signature, args):
+        byte = ir.IntType(8).as_pointer()
+        memcpy = builder.module.declare_intrinsic("llvm.memcpy", [byte, byte, ir.IntType(64)])
+        builder.call(
+            memcpy,
+            [builder.inttoptr(args[0], byte), builder.inttoptr(args[1], byte), args[2], ir.Constant(ir.IntType(1), 0)],
+        )
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), build
+
+
+@njit(inline="always")
+def vector(address, n):
+    return carray(pointer(address), (n,), F)
+
+
+@njit(error_model="numpy", cache=CACHE)
+def fill(address, n, value):
+    v = vector(address, n)
+    for j in range(n):
+        v[j] = value
+
+
+@njit(error_model="numpy", cache=CACHE)
+def accumulate(target, source, n):
+    a, b = vector(target, n), vector(source, n)
+    for j in range(n):
+        a[j] += b[j]
+
+
+@njit(error_model="numpy", cache=CACHE)
+def accumulate_scaled(target, source, n, how, dt):
+    a, b, scale = vector(target, n), vector(source, n), F(dt)
+    if how == 1:
+        for j in range(n):
+            a[j] += b[j] * scale
+    else:
+        for j in range(n):
+            a[j] += b[j] / scale
+
+
+@njit(error_model="numpy", cache=CACHE)
+def spread(target, weight, n, value):
+    """target += value * weight."""
+    a, w = vector(target, n), vector(weight, n)
+    for j in range(n):
+        a[j] += w[j] * value
+
+
+@njit(error_model="numpy", cache=CACHE)
+def spread4(target, weight, stride, n, v0, v1, v2, v3):
+    a = vector(target, n)
+    w0, w1, w2, w3 = vector(weight, n), vector(weight + stride, n), vector(weight + 2 * stride, n), vector(weight + 3 * stride, n)
+    for j in range(n):
+        a[j] += (w0[j] * v0 + w1[j] * v1) + (w2[j] * v2 + w3[j] * v3)
+
+
+@njit(error_model="numpy", cache=CACHE)
+def compress(address, n, indices):
+    """The positions of what is not zero; returns how many."""
+    v = vector(address, n)
+    count = 0
+    for j in range(n):
+        indices[count] = j
+        count += v[j] != F(0)
+    return count
+
+
+@njit(error_model="numpy", cache=CACHE)
+def into_blocks(work, stride, source, first, last, n):
+    """From a row of units to the blocks of an operand."""
+    for b in range(first, last):
+        copy(work + (b - first) * stride, source + b * BLOCK * SIZE, min(BLOCK, n - b * BLOCK) * SIZE)
+
+
+@njit(error_model="numpy", cache=CACHE)
+def from_blocks(target, work, stride, first, last, n):
+    for b in range(first, last):
+        copy(target + b * BLOCK * SIZE, work + (b - first) * stride, min(BLOCK, n - b * BLOCK) * SIZE)
+
+
+@njit(error_model="numpy", cache=CACHE)
+def gather(target, signal, indices, count, n_pre, matrix, stride, n):
+    """target += signal @ matrix, over the elements of the signal that are not zero."""
+    v = vector(signal, n_pre)
+    q = 0
+    while q + 4 <= count:
+        i0, i1, i2, i3 = indices[q], indices[q + 1], indices[q + 2], indices[q + 3]
+        a = vector(target, n)
+        w0, w1 = vector(matrix + i0 * stride, n), vector(matrix + i1 * stride, n)
+        w2, w3 = vector(matrix + i2 * stride, n), vector(matrix + i3 * stride, n)
+        v0, v1, v2, v3 = v[i0], v[i1], v[i2], v[i3]
+        for j in range(n):
+            a[j] += (w0[j] * v0 + w1[j] * v1) + (w2[j] * v2 + w3[j] * v3)
+        q += 4
+    while q < count:
+        spread(target, matrix + indices[q] * stride, n, v[indices[q]])
+        q += 1
+
+
+@njit(error_model="numpy", cache=CACHE)
+def operand(x, t, r, target, acc, n, first, last, stride, operands, refs, signals, base, matrices, rings, counts, dt):
+    """Sum what enters operand ``x`` in slot ``t`` and put it into the blocks at ``target``."""
+    r0, r1, store = operands[x, 0], operands[x, 1], operands[x, 2]
+    if r1 == r0 + 1 and refs[r0, 0] == 0 and refs[r0, 6] == n and refs[r0, 7] == 0 and store < 0:
+        q = refs[r0, 1]
+        k = t - refs[r0, 2]
+        if k >= 0 and k < signals[q, 2]:
+            into_blocks(target, stride, base[q, r] + (k & signals[q, 1]) * signals[q, 0] + refs[r0, 4] * SIZE, first, last, n)
+        else:
+            for b in range(first, last):
+                fill(target + (b - first) * stride, min(BLOCK, n - b * BLOCK), F(0))
+        return
+    fill(acc, n, F(0))
+    for e in range(r0, r1):
+        q = refs[e, 1]
+        k = t - refs[e, 2]
+        if k < 0 or k >= signals[q, 2]:
+            continue
+        source = base[q, r] + (k & signals[q, 1]) * signals[q, 0] + refs[e, 4] * SIZE
+        if refs[e, 0] == 1:
+            ring = signals[q, 3]
+            m = refs[e, 3]
+            if ring >= 0:
+                slot = k % rings.shape[1]
+                gather(acc, source, rings[ring, slot], counts[ring, slot], signals[q, 4], matrices[m, r], refs[e, 8], n)
+            else:
+                slot = rings.shape[1] - 1
+                found = compress(source, refs[e, 6], rings[rings.shape[0] - 1, slot])
+                gather(acc, source, rings[rings.shape[0] - 1, slot], found, refs[e, 6], matrices[m, r], refs[e, 8], n)
+        elif refs[e, 7] == 0:
+            accumulate(acc + refs[e, 5] * SIZE, source, refs[e, 6])
+        else:
+            accumulate_scaled(acc + refs[e, 5] * SIZE, source, refs[e, 6], refs[e, 7], dt)
+    if store >= 0:
+        copy(base[store, r] + (t & signals[store, 1]) * signals[store, 0], acc, n * SIZE)
+    into_blocks(target, stride, acc, first, last, n)
+
+
+@njit(nogil=True, error_model="numpy", cache=CACHE)
+def forward(lo, hi, splits, start, stop, every, steps, operands, refs, signals, base, constants, entry, leave, checks, outs, matrices, depth, widest, dt):
+    """Run the rows ``lo .. hi - 1`` (times ``splits`` parts of their blocks) over slots ``start .. stop - 1``."""
+    n_steps = steps.shape[0]
+    rings = np.zeros((steps.shape[0] + 1, depth, max(widest, 1) + 1), np.int32)
+    counts = np.zeros((steps.shape[0] + 1, depth), np.int64)
+    room = np.empty(max(widest, 1), F)
+    acc = room.ctypes.data
+    total = 0
+    for s in range(n_steps):
+        total += steps[s, 12] * ((steps[s, 2] + BLOCK - 1) // BLOCK)
+    area = np.zeros(total // SIZE + 1, F)
+    work0 = area.ctypes.data
+    for task in range(lo, hi):
+        r = task // splits
+        part = task % splits
+        for s in range(n_steps):
+            n = steps[s, 2]
+            blocks = (n + BLOCK - 1) // BLOCK
+            first, last = blocks * part // splits, blocks * (part + 1) // splits
+            stride, work = steps[s, 12], work0 + steps[s, 11]
+            S, X, P = steps[s, 3], steps[s, 4], steps[s, 5]
+            for i in range(S):
+                into_blocks(work + i * BLOCK * SIZE, stride, entry[steps[s, 7] + i, r], first, last, n)
+            for i in range(P):
+                into_blocks(work + (S + X + i) * BLOCK * SIZE, stride, constants[steps[s, 9] + i, r], first, last, n)
+            q = steps[s, 14]
+            if q >= 0:
+                for t in range(start):
+                    ring = signals[q, 3]
+                    counts[ring, t % depth] = compress(base[q, r] + (t & signals[q, 1]) * signals[q, 0], n, rings[ring, t % depth])
+        for t in range(start, stop):
+            for s in range(n_steps):
+                n = steps[s, 2]
+                blocks = (n + BLOCK - 1) // BLOCK
+                first, last = blocks * part // splits, blocks * (part + 1) // splits
+                stride, work = steps[s, 12], work0 + steps[s, 11]
+                S, X, P, Y = steps[s, 3], steps[s, 4], steps[s, 5], steps[s, 6]
+                if every > 0 and (t - start) % every == 0:
+                    for i in range(S):
+                        from_blocks(
+                            checks[steps[s, 7] + i, r] + (t - start) // every * n * SIZE, work + i * BLOCK * SIZE, stride, first, last, n
+                        )
+                for i in range(X):
+                    operand(steps[s, 8] + i, t, r, work + (S + i) * BLOCK * SIZE, acc, n, first, last, stride, operands, refs, signals, base, matrices, rings, counts, dt)
+                if t == start + 1 and steps[s, 13] >= 0:
+                    for b in range(last - first):
+                        fill(work + b * stride + (S + X + steps[s, 13]) * BLOCK * SIZE, BLOCK, F(1))
+                for b in range(first, last):
+                    call(steps[s, 0], work + (b - first) * stride, min(BLOCK, n - b * BLOCK))
+                for i in range(Y):
+                    q = outs[steps[s, 10] + i]
+                    if q >= 0:
+                        from_blocks(
+                            base[q, r] + (t & signals[q, 1]) * signals[q, 0], work + (S + X + P + i) * BLOCK * SIZE, stride, first, last, n
+                        )
+                q = steps[s, 14]
+                if q >= 0:
+                    ring = signals[q, 3]
+                    counts[ring, t % depth] = compress(base[q, r] + (t & signals[q, 1]) * signals[q, 0], n, rings[ring, t % depth])
+        for s in range(n_steps):
+            n = steps[s, 2]
+            blocks = (n + BLOCK - 1) // BLOCK
+            first, last = blocks * part // splits, blocks * (part + 1) // splits
+            for i in range(steps[s, 3]):
+                from_blocks(leave[steps[s, 7] + i, r], work0 + steps[s, 11] + i * BLOCK * SIZE, steps[s, 12], first, last, n)
+    area[0], room[0] = F(0), F(0)  # in use until here: an address alone does not keep an array alive
+
+
+@njit(nogil=True, error_model="numpy", cache=CACHE)
+def backward(lo, hi, splits, start, stop, every, steps, operands, refs, signals, base, constants, checks, outs, matrices, widest, dt, slopes, g_base, g_entry, g_leave, g_constants, g_operands):
+    """The gradients of `forward`, slots in reverse, states recomputed from the checkpoints.
+
+    ``slopes``: for each signal, 1 where its gradient is wanted, 2 where it may be written instead of added. ``g_operands``: for
+    each operand the signal that keeps its gradient, or -1.
+    """
+    n_steps = steps.shape[0]
+    room = np.empty(max(widest, 1), F)
+    acc = room.ctypes.data
+    total, kept = 0, 0
+    for s in range(n_steps):
+        blocks = (steps[s, 2] + BLOCK - 1) // BLOCK
+        total += steps[s, 16] * blocks
+        kept += steps[s, 3] * blocks * BLOCK * SIZE * every
+    area = np.zeros(total // SIZE + 1, F)
+    states = np.zeros(kept // SIZE + 1, F)
+    work0, states0 = area.ctypes.data, states.ctypes.data
+    rings = np.zeros((1, 1, 1), np.int32)
+    counts = np.zeros((1, 1), np.int64)
+    ONE = BLOCK * SIZE
+    for task in range(lo, hi):
+        r = task // splits
+        part = task % splits
+        for s in range(n_steps):
+            n = steps[s, 2]
+            blocks = (n + BLOCK - 1) // BLOCK
+            first, last = blocks * part // splits, blocks * (part + 1) // splits
+            stride, work = steps[s, 16], work0 + steps[s, 15]
+            S, X, P, Y = steps[s, 3], steps[s, 4], steps[s, 5], steps[s, 6]
+            G = S + X + P + Y
+            for i in range(P):
+                into_blocks(work + (S + X + i) * ONE, stride, constants[steps[s, 9] + i, r], first, last, n)
+                for b in range(last - first):
+                    fill(work + b * stride + (G + S + Y + X + i) * ONE, BLOCK, F(0))
+                if steps[s, 13] == i:
+                    for b in range(last - first):
+                        fill(work + b * stride + (S + X + i) * ONE, BLOCK, F(1))
+            for i in range(S):
+                into_blocks(work + (G + i) * ONE, stride, g_leave[steps[s, 7] + i, r], first, last, n)
+        chunk = (stop - start + every - 1) // every - 1
+        while chunk >= 0:
+            t0 = start + chunk * every
+            t1 = min(stop, t0 + every)
+            # States at the start of each slot of this chunk.
+            shift = 0
+            for s in range(n_steps):
+                n = steps[s, 2]
+                blocks = (n + BLOCK - 1) // BLOCK
+                first, last = blocks * part // splits, blocks * (part + 1) // splits
+                stride, work = steps[s, 16], work0 + steps[s, 15]
+                S, X, P, Y = steps[s, 3], steps[s, 4], steps[s, 5], steps[s, 6]
+                G = S + X + P + Y
+                for i in range(S):
+                    into_blocks(work + i * ONE, stride, checks[steps[s, 7] + i, r] + chunk * n * SIZE, first, last, n)
+                go = steps[s, 13]
+                if go >= 0 and t0 == start:
+                    into_blocks(work + (S + X + go) * ONE, stride, constants[steps[s, 9] + go, r], first, last, n)
+                for t in range(t0, t1):
+                    for b in range(first, last):
+                        copy(states0 + shift + ((t - t0) * blocks + b) * S * ONE, work + (b - first) * stride, S * ONE)
+                    if t == t1 - 1:
+                        break
+                    for i in range(X):
+                        stored(steps[s, 8] + i, t, r, work + (S + i) * ONE, n, first, last, stride, operands, refs, signals, base)
+                    for b in range(first, last):
+                        call(steps[s, 0], work + (b - first) * stride, min(BLOCK, n - b * BLOCK))
+                    if go >= 0 and t == start:
+                        for b in range(last - first):
+                            fill(work + b * stride + (S + X + go) * ONE, BLOCK, F(1))
+                shift += S * blocks * ONE * every
+            for t in range(t1 - 1, t0 - 1, -1):
+                shift = kept
+                for s in range(n_steps - 1, -1, -1):
+                    n = steps[s, 2]
+                    blocks = (n + BLOCK - 1) // BLOCK
+                    first, last = blocks * part // splits, blocks * (part + 1) // splits
+                    stride, work = steps[s, 16], work0 + steps[s, 15]
+                    S, X, P, Y = steps[s, 3], steps[s, 4], steps[s, 5], steps[s, 6]
+                    G = S + X + P + Y
+                    shift -= S * blocks * ONE * every
+                    for b in range(first, last):
+                        copy(work + (b - first) * stride, states0 + shift + ((t - t0) * blocks + b) * S * ONE, S * ONE)
+                    for i in range(X):
+                        stored(steps[s, 8] + i, t, r, work + (S + i) * ONE, n, first, last, stride, operands, refs, signals, base)
+                    for i in range(Y):
+                        q = outs[steps[s, 10] + i]
+                        target = work + (G + S + i) * ONE
+                        if q >= 0 and g_base[q, r] != 0:
+                            into_blocks(target, stride, g_base[q, r] + t * signals[q, 5], first, last, n)
+                        else:
+                            for b in range(last - first):
+                                fill(target + b * stride, BLOCK, F(0))
+                    go = steps[s, 13]
+                    if go >= 0 and t == start:
+                        into_blocks(work + (S + X + go) * ONE, stride, constants[steps[s, 9] + go, r], first, last, n)
+                    for b in range(first, last):
+                        call(steps[s, 1], work + (b - first) * stride, min(BLOCK, n - b * BLOCK))
+                    for i in range(X):
+                        hand_on(steps[s, 8] + i, t, r, work + (G + S + Y + i) * ONE, acc, n, first, last, stride, operands, refs, signals, matrices, dt, slopes, g_base, g_operands)
+            chunk -= 1
+        for s in range(n_steps):
+            n = steps[s, 2]
+            blocks = (n + BLOCK - 1) // BLOCK
+            first, last = blocks * part // splits, blocks * (part + 1) // splits
+            stride, work = steps[s, 16], work0 + steps[s, 15]
+            S, X, P, Y = steps[s, 3], steps[s, 4], steps[s, 5], steps[s, 6]
+            G = S + X + P + Y
+            for i in range(S):
+                from_blocks(g_entry[steps[s, 7] + i, r], work + (G + i) * ONE, stride, first, last, n)
+            for i in range(P):
+                if g_constants[steps[s, 9] + i, r] != 0:
+                    from_blocks(g_constants[steps[s, 9] + i, r], work + (G + S + Y + X + i) * ONE, stride, first, last, n)
+    area[0], room[0], states[0] = F(0), F(0), F(0)  # in use until here
+
+
+@njit(error_model="numpy", cache=CACHE)
+def stored(x, t, r, target, n, first, last, stride, operands, refs, signals, base):
+    """The sum that entered operand ``x`` in slot ``t``, as `forward` kept it."""
+    q, k, offset = operands[x, 2], t, 0
+    if q < 0:
+        e = operands[x, 0]
+        if operands[x, 1] == e:
+            for b in range(first, last):
+                fill(target + (b - first) * stride, BLOCK, F(0))
+            return
+        q, k, offset = refs[e, 1], t - refs[e, 2], refs[e, 4]
+    if k >= 0 and k < signals[q, 2]:
+        into_blocks(target, stride, base[q, r] + (k & signals[q, 1]) * signals[q, 0] + offset * SIZE, first, last, n)
+    else:
+        for b in range(first, last):
+            fill(target + (b - first) * stride, BLOCK, F(0))
+
+
+@njit(error_model="numpy", cache=CACHE)
+def hand_on(x, t, r, source, acc, n, first, last, stride, operands, refs, signals, matrices, dt, slopes, g_base, g_operands):
+    """The gradient of operand ``x`` in slot ``t`` goes to what it was summed from."""
+    e0, e1 = operands[x, 0], operands[x, 1]
+    keep = g_operands[x]
+    if keep >= 0:
+        from_blocks(g_base[keep, r] + t * signals[keep, 5], source, stride, first, last, n)
+    if e1 == e0 + 1 and refs[e0, 0] == 0 and refs[e0, 7] == 0 and refs[e0, 6] == n and slopes[refs[e0, 1]] == 2:
+        q = refs[e0, 1]
+        k = t - refs[e0, 2]
+        if k >= 0 and k < signals[q, 2]:
+            from_blocks(g_base[q, r] + k * signals[q, 5] + refs[e0, 4] * SIZE, source, stride, first, last, n)
+        return
+    wanted = False
+    for e in range(e0, e1):
+        wanted = wanted or slopes[refs[e, 1]] != 0
+    if not wanted:
+        return
+    from_blocks(acc, source, stride, first, last, n)
+    for e in range(e0, e1):
+        q = refs[e, 1]
+        k = t - refs[e, 2]
+        if slopes[q] == 0 or k < 0 or k >= signals[q, 2]:
+            continue
+        target = g_base[q, r] + k * signals[q, 5] + refs[e, 4] * SIZE
+        if refs[e, 0] == 1:
+            # The matrix transposed: one row for each target.
+            matrix, step, width = matrices[refs[e, 3], r], refs[e, 9], refs[e, 6]
+            g = vector(acc, n)
+            j = 0
+            while j + 4 <= n:
+                spread4(target, matrix + j * step, step, width, g[j], g[j + 1], g[j + 2], g[j + 3])
+                j += 4
+            while j < n:
+                spread(target, matrix + j * step, width, g[j])
+                j += 1
+        elif refs[e, 7] == 0:
+            accumulate(target, acc + refs[e, 5] * SIZE, refs[e, 6])
+        else:
+            accumulate_scaled(target, acc + refs[e, 5] * SIZE, refs[e, 6], refs[e, 7], dt)

@@ -1,0 +1,113 @@
+"""Programs printed as kernels: one table of primitives, and a printer for the CPU (Numba).
+
+A kernel works on a block of up to ``BLOCK`` units: ``kernel(work, n)``. Operand i of the program is ``work[i * BLOCK + j]``; the
+outputs go to the operands named in ``stores``. That no two operands overlap is then plain to the compiler, and the loop becomes
+vector instructions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+
+from .program import Program, Ref, Value, used
+
+BLOCK_BYTES = 512  # of one operand of a block; `machine` counts on it
+
+
+class Store(NamedTuple):
+    """Where an output goes: an operand, set or added to."""
+
+    operand: int
+    add: bool
+
+
+# Primitive -> expression. {0}, {1}, {2} are its arguments; {exp} is the exponential for the float type.
+TABLE = {
+    "add": "{0} + {1}",
+    "sub": "{0} - {1}",
+    "mul": "{0} * {1}",
+    "div": "{0} / {1}",
+    "neg": "-{0}",
+    "abs": "abs({0})",
+    "pow": "{0} ** {1}",
+    "exp": "{exp}({0})",
+    "expm1": "expm1({0})",
+    "log": "log({0})",
+    "log1p": "log1p({0})",
+    "sqrt": "sqrt({0})",
+    "sin": "sin({0})",
+    "cos": "cos({0})",
+    "tanh": "tanh({0})",
+    "atan": "atan({0})",
+    "atan2": "atan2({0}, {1})",
+    "erf": "erf({0})",
+    "floor": "floor({0})",
+    "ceil": "ceil({0})",
+    "maximum": "largest({0}, {1})",
+    "minimum": "smallest({0}, {1})",
+    "gt": "{0} > {1}",
+    "ge": "{0} >= {1}",
+    "lt": "{0} < {1}",
+    "le": "{0} <= {1}",
+    "eq": "{0} == {1}",
+    "ne": "{0} != {1}",
+    "and": "{0} & {1}",
+    "or": "{0} | {1}",
+    "not": "not {0}",
+    "where": "{1} if {0} else {2}",
+}
+
+
+def literal(ref: Ref) -> str:
+    """A number of the kernel's float type ``F``, or a truth value."""
+    if isinstance(ref, bool):
+        return str(ref)
+    if math.isnan(ref):
+        return "F(np.nan)"
+    if math.isinf(ref):
+        return "F(np.inf)" if ref > 0 else "F(-np.inf)"
+    return f"F({float(ref)!r})"
+
+
+def _argument(ref: Ref) -> str:
+    return f"v{int(ref)}" if isinstance(ref, Value) else literal(ref)
+
+
+def print_numba(
+    program: Program, stores: Sequence[Store], operands: int, dtype: torch.dtype, loads: Sequence[int] | None = None
+) -> str:
+    """The text of a Numba module with one C function ``kernel(work, n)``, without the functions of `maths` that it calls.
+
+    Args:
+        program: what it computes.
+        stores: the operand that each output goes to.
+        operands: how many there are in the work area.
+        dtype: float32 or float64.
+        loads: the operand that each input comes from; input i from operand i where left out.
+    """
+    block = BLOCK_BYTES // dtype.itemsize
+    name = "float32" if dtype == torch.float32 else "float64"
+    exp = "exp32" if dtype == torch.float32 else "exp64"
+    lines = [
+        "from numba import carray, cfunc, types",
+        "",
+        f"F = np.{name}",
+        "",
+        "",
+        f'@cfunc(types.void(types.CPointer(types.{name}), types.int64), error_model="numpy", cache=CACHE)',
+        "def kernel(pointer, n):",
+        f"    work = carray(pointer, ({operands * block},), F)",
+        "    for j in range(n):",
+    ]
+    body = [f"v{i} = work[{(i if loads is None else loads[i]) * block} + j]" for i in sorted(used(program))]
+    for op in program.ops:
+        body.append(f"v{int(op.out)} = " + TABLE[op.name].format(*(_argument(a) for a in op.args), exp=exp))
+    for i, (ref, store) in enumerate(zip(program.outputs, stores, strict=True)):
+        body.append(f"o{i} = {_argument(ref)}")
+        body.append(f"work[{store.operand * block} + j] {'+=' if store.add else '='} o{i}")
+    lines += [f"        {line}" for line in body] or ["        pass"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,482 @@
+"""Tapes: what the drivers of `machine` execute, with its tables, its threads and its gradient.
+
+A tape is a list of steps, one for each group, executed in order in every slot. The operands of a step are summed from signals: of
+the steps themselves, or external ones that are known for all slots. Signals are ``[slot, chip, batch, unit]``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from . import kernels
+from .kernel import Kernel
+from .printer import BLOCK_BYTES
+
+Table = NDArray[np.int64]
+EVERY = 16  # slots between two checkpoints of the states
+L1_BYTES = 24 * 1024  # of work area that one part of a row should need
+CONVERSIONS = {"none": 0, "mul": 1, "div": 2}
+
+
+class Source(NamedTuple):
+    """One signal that enters an operand: ``lag`` slots late, through a matrix where one is named."""
+
+    signal: int
+    lag: int
+    width: int
+    offset: int = 0  # first unit of the signal
+    into: int = 0  # first unit of the operand
+    convert: str = "none"  # or times dt, or by dt
+    matrix: int = -1
+
+
+class Step(NamedTuple):
+    """One group."""
+
+    kernel: Kernel
+    n: int
+    operands: tuple[tuple[Source, ...], ...]
+    outs: tuple[int, ...]  # the signal of each output
+    go: int = -1  # the constant that is 0 in the very first slot, or -1
+
+
+class Signal(NamedTuple):
+    """A signal of the tape. External ones are given to each run."""
+
+    n: int
+    external: bool
+    kept: bool = True  # whether all slots are wanted afterwards
+
+
+@dataclass(frozen=True, eq=False)
+class Tape:
+    """Steps and signals. ``lag``: the longest way back."""
+
+    steps: tuple[Step, ...]
+    signals: tuple[Signal, ...]
+    dtype: torch.dtype
+    dt: float
+
+    @property
+    def external(self) -> list[int]:
+        return [q for q, signal in enumerate(self.signals) if signal.external]
+
+    @property
+    def internal(self) -> list[int]:
+        return [q for q, signal in enumerate(self.signals) if not signal.external]
+
+    @property
+    def lag(self) -> int:
+        """Slots that a run may look back into its own signals."""
+        lags = [
+            s.lag
+            for step in self.steps
+            for sources in step.operands
+            for s in sources
+            if not self.signals[s.signal].external
+        ]
+        return max(lags, default=0)
+
+    @property
+    def coupled(self) -> bool:
+        """Whether units act on other units, so that a row must stay in one piece."""
+        return len(self.steps) > 1 or any(
+            s.matrix >= 0 or s.width != step.n or s.offset or s.into or len(sources) > 1
+            for step in self.steps
+            for sources in step.operands
+            for s in sources
+        )
+
+
+class Arguments(NamedTuple):
+    """What a run of a tape is given, in lists of tensors."""
+
+    entry: list[Tensor]  # the states of all steps, [chip, batch, unit]
+    signals: list[Tensor]  # the external signals, [slot, chip or 1, batch or 1, unit]
+    constants: list[Tensor]  # of all steps, broadcast with [chip, batch, unit]
+    matrices: list[Tensor]  # [pre, post], [chip, 1, pre, post] or [chip or 1, batch, pre, post]
+
+
+class Result(NamedTuple):
+    signals: list[Tensor]  # the internal ones; of those not kept the last slots
+    leave: list[Tensor]
+
+
+def run(tape: Tape, given: Arguments, lead: tuple[int, int], start: int, stop: int, history: Sequence[Tensor] = ()) -> Result:
+    """Execute slots ``start .. stop - 1``; ``history``: the slots before ``start`` of each internal signal."""
+    entry = [_flat(t, lead) for t in given.entry]
+    tensors = (*entry, *given.signals, *given.constants, *given.matrices)
+    counts = (len(entry), len(given.signals), len(given.constants), len(given.matrices))
+    recorded = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+    out = _Run.apply(_Call(tape, counts, lead, start, stop, tuple(history), recorded), *tensors)  # type: ignore[no-untyped-call]
+    count = len(tape.internal)
+    return Result(list(out[:count]), list(out[count:]))
+
+
+class _Call(NamedTuple):
+    tape: Tape
+    counts: tuple[int, int, int, int]
+    lead: tuple[int, int]
+    start: int
+    stop: int
+    history: tuple[Tensor, ...]
+    recorded: bool
+
+
+class _Run(torch.autograd.Function):
+    """A tape with its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, call: _Call, *tensors: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+        bench = _Bench(call, tensors)
+        signals, leave = bench.forward()
+        if call.recorded:
+            ctx.bench = bench
+            ctx.set_materialize_grads(False)
+            ctx.save_for_backward(*tensors)
+        return (*signals, *leave)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        _ = ctx.saved_tensors  # raises where one was changed since
+        return (None, *ctx.bench.backward(grads, ctx.needs_input_grad[1:]))
+
+
+class _Bench:
+    """One run of a tape: its tables, and its buffers for the gradient."""
+
+    def __init__(self, call: _Call, tensors: Sequence[Tensor]) -> None:
+        self.tape, self.lead, self.start, self.stop = call.tape, call.lead, call.start, call.stop
+        self.recorded, self.history = call.recorded, call.history
+        self.rows = call.lead[0] * call.lead[1]
+        self.size = self.tape.dtype.itemsize
+        self.machine = kernels.machine(self.tape.dtype)
+        self.alive: list[Tensor] = []  # what the tables point to
+        a, b, c, _ = call.counts
+        self.entry = [self._hold(t.detach().contiguous()) for t in tensors[:a]]
+        self.shapes = [t.shape for t in tensors]
+        self.counts = call.counts
+        self.external = [self._signal(t.detach(), n) for t, n in zip(tensors[a : a + b], self._widths(), strict=True)]
+        self.constants = [self._constant(t.detach(), n) for t, n in zip(tensors[a + b : a + b + c], self._sizes(), strict=True)]
+        self.matrices = [self._matrix(t.detach()) for t in tensors[a + b + c :]]
+
+    # -- buffers -----------------------------------------------------------------------------------------------------------
+
+    def _hold(self, tensor: Tensor) -> Tensor:
+        self.alive.append(tensor)
+        return tensor
+
+    def _widths(self) -> list[int]:
+        return [self.tape.signals[q].n for q in self.tape.external]
+
+    def _sizes(self) -> list[int]:
+        return [step.n for step in self.tape.steps for _ in range(step.kernel.constants)]
+
+    def _signal(self, t: Tensor, n: int) -> Tensor:
+        if t.shape[-1] != n:
+            t = t.expand(*t.shape[:-1], n)
+        if t.stride(-1) != 1 and n > 1:
+            t = t.contiguous()
+        return self._hold(t.to(self.tape.dtype))
+
+    def _constant(self, t: Tensor, n: int) -> Tensor:
+        t = t.reshape((1,) * (3 - t.ndim) + tuple(t.shape)).to(self.tape.dtype)
+        return self._hold(t.expand(t.shape[0], t.shape[1], n).contiguous())
+
+    def _matrix(self, t: Tensor) -> Tensor:
+        t = t.reshape((1,) * (4 - t.ndim) + tuple(t.shape)).to(self.tape.dtype)
+        return self._hold(t if t.stride(-1) == 1 and t.stride(-2) >= t.shape[-1] else t.contiguous())
+
+    def _room(self, slots: int, n: int, *, zero: bool = False) -> Tensor:
+        """A signal's buffer; each row's slots lie side by side."""
+        make = torch.zeros if zero else torch.empty
+        return self._hold(make(*self.lead, slots, n, dtype=self.tape.dtype).permute(2, 0, 1, 3))
+
+    def _addresses(self, t: Tensor, chip: int, batch: int) -> Table:
+        """The address of each row in a tensor with these axes for chip and batch."""
+        steps = [t.stride(axis) * self.size if t.shape[axis] > 1 else 0 for axis in (chip, batch)]
+        c, b = np.arange(self.lead[0])[:, None] * steps[0], np.arange(self.lead[1])[None, :] * steps[1]
+        return (t.data_ptr() + c + b).reshape(-1)
+
+    def _table(self, rows: list[Table]) -> Table:
+        return np.stack(rows) if rows else np.zeros((1, self.rows), np.int64)
+
+    # -- tables ------------------------------------------------------------------------------------------------------------
+
+    def _steps(self, backwards: Sequence[int] | None = None) -> tuple[Table, Table]:
+        """The table of steps, and the list of output signals."""
+        rows, outs = [], []
+        state = operand = constant = work = work_back = 0
+        for i, step in enumerate(self.tape.steps):
+            k, blocks = step.kernel, -(-step.n // (BLOCK_BYTES // self.size))
+            ring = next((q for q in step.outs if q in self.rings), -1)
+            stride, stride_back = k.operands * BLOCK_BYTES, k.backward_operands * BLOCK_BYTES
+            rows.append(
+                [k.forward, 0 if backwards is None else backwards[i], step.n, k.states, k.inputs, k.constants, k.outputs]
+                + [state, operand, constant, len(outs), work, stride, step.go, ring, work_back, stride_back]
+            )
+            outs += list(step.outs)
+            state, operand, constant = state + k.states, operand + k.inputs, constant + k.constants
+            work, work_back = work + stride * blocks, work_back + stride_back * blocks
+        return np.array(rows, np.int64), np.array(outs or [-1], np.int64)
+
+    def _operands(self) -> tuple[Table, Table]:
+        operands, refs = [], []
+        for step in self.tape.steps:
+            for sources in step.operands:
+                x = len(operands)
+                first = len(refs)
+                for s in sources:
+                    m = self.matrices[s.matrix] if s.matrix >= 0 else None
+                    strides = (m.stride(-2) * self.size, m.shape[-2] * self.size) if m is not None else (0, 0)
+                    # An external signal begins with the run, unless it is known to begin a slot before it.
+                    lag = s.lag + self.start if self.tape.signals[s.signal].external and not s.lag else s.lag
+                    refs.append(
+                        [int(m is not None), s.signal, lag, s.matrix, s.offset, s.into, s.width, CONVERSIONS[s.convert], *strides]
+                    )
+                operands.append([first, len(refs), self.stores.get(x, -1)])
+        return np.array(operands or [[0, 0, -1]], np.int64), np.array(refs or [[0] * 10], np.int64)
+
+    def _signals(self) -> Table:
+        rows = []
+        for q, t in enumerate(self.buffers):
+            mask = self.masks.get(q, -1)
+            n = self.tape.signals[q].n if q < len(self.tape.signals) else t.shape[-1]
+            slope = self.slopes[q] if hasattr(self, "slopes") and self.slopes[q] is not None else None
+            rows.append(
+                [t.stride(0) * self.size, mask, t.shape[0] if mask == -1 else self.stop, self.rings.get(q, -1), n]
+                + [slope.stride(0) * self.size if slope is not None else 0]
+            )
+        return np.array(rows or [[0] * 6], np.int64)
+
+    def _plain(self, sources: tuple[Source, ...], n: int) -> bool:
+        """Whether an operand is just one external signal."""
+        return len(sources) == 0 or (
+            len(sources) == 1
+            and sources[0].matrix < 0
+            and sources[0].convert == "none"
+            and sources[0].width == n
+            and (self.tape.signals[sources[0].signal].external or self.recorded)
+        )
+
+    def _prepare(self) -> None:
+        """Buffers of all signals: external, internal, and of operands that the gradient needs again."""
+        tape = self.tape
+        self.buffers: list[Tensor] = []
+        self.masks: dict[int, int] = {}
+        self.rings: dict[int, int] = {}
+        self.stores: dict[int, int] = {}
+        external = iter(self.external)
+        depth = 1 << (tape.lag + 1).bit_length()
+        for q, signal in enumerate(tape.signals):
+            if signal.external:
+                self.buffers.append(next(external))
+                continue
+            whole = signal.kept or self.recorded or depth >= self.stop
+            self.buffers.append(self._room(self.stop if whole else depth, signal.n))
+            if not whole:
+                self.masks[q] = depth - 1
+        for q, past in zip(tape.internal, self.history, strict=False):
+            slots = torch.arange(self.start - len(past), self.start) & (self.masks.get(q, -1))
+            self.buffers[q][slots] = past.expand(-1, *self.lead, -1)
+        through = {s.signal for step in tape.steps for sources in step.operands for s in sources if s.matrix >= 0}
+        for q in sorted(through):
+            if not tape.signals[q].external:
+                self.rings[q] = len(self.rings)
+        if self.recorded:
+            x = 0
+            for step in tape.steps:
+                for sources in step.operands:
+                    if not self._plain(sources, step.n):
+                        self.stores[x] = len(self.buffers)
+                        self.buffers.append(self._room(self.stop, step.n))
+                    x += 1
+
+    # -- running -----------------------------------------------------------------------------------------------------------
+
+    @property
+    def _parts(self) -> int:
+        """Parts into which the blocks of a row are split."""
+        if self.tape.coupled:
+            return 1
+        step = self.tape.steps[0]
+        blocks = -(-step.n // (BLOCK_BYTES // self.size))
+        fit = max(1, L1_BYTES // (step.kernel.operands * BLOCK_BYTES))
+        wanted = max(-(-blocks // fit), -(-2 * torch.get_num_threads() // self.rows))
+        return max(1, min(blocks, wanted))
+
+    def forward(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Signals and final states."""
+        self._prepare()
+        tape, slots = self.tape, self.stop - self.start
+        every = EVERY if self.recorded else 0
+        leave = [torch.empty_like(t) for t in self.entry]
+        self.checks = [
+            torch.empty(*self.lead, -(-slots // EVERY), t.shape[-1], dtype=t.dtype) if every else torch.empty(0) for t in self.entry
+        ]
+        steps, outs = self._steps()
+        operands, refs = self._operands()
+        self.base = self._table([self._addresses(t, 1, 2) for t in self.buffers])
+        self.constant_rows = self._table([self._addresses(t, 0, 1) for t in self.constants])
+        self.matrix_rows = self._table([self._addresses(t, 0, 1) for t in self.matrices])
+        entry = self._table([self._addresses(t, 0, 1) for t in self.entry])
+        self.check_rows = self._table([self._addresses(t, 0, 1) for t in self.checks] if every else [])
+        out = self._table([self._addresses(t, 0, 1) for t in leave])
+        depth = max(1, tape.lag + 1)
+        widest = max([step.n for step in tape.steps] + [s.n for s in tape.signals], default=1)
+        parts = self._parts
+        _spread(
+            self.rows * parts,
+            lambda lo, hi: self.machine["forward"](
+                lo, hi, parts, self.start, self.stop, every, steps, operands, refs, self._signals(), self.base, self.constant_rows,
+                entry, out, self.check_rows, outs, self.matrix_rows, depth, widest, tape.dt,
+            ),
+        )  # fmt: skip
+        kept = []
+        for q in tape.internal:
+            if q in self.masks:
+                last = torch.arange(max(0, self.stop - self.masks[q] - 1), self.stop) & self.masks[q]
+                kept.append(self.buffers[q][last])
+            else:
+                kept.append(self.buffers[q][self.start :].detach())  # another object: what is returned knows its own gradient
+        return kept, leave
+
+    def backward(self, grads: Sequence[Tensor | None], needs: Sequence[bool]) -> list[Tensor | None]:
+        """The gradient of each tensor that was given."""
+        tape = self.tape
+        a, b, c, _ = self.counts
+        internal, external = tape.internal, tape.external
+        need_external = dict(zip(external, needs[a : a + b], strict=True))
+        need_constant, need_matrix = needs[a + b : a + b + c], needs[a + b + c :]
+        uses: dict[int, list[tuple[Step, tuple[Source, ...]]]] = {q: [] for q in range(len(self.buffers))}
+        for step in tape.steps:
+            for sources in step.operands:
+                for s in sources:
+                    uses[s.signal].append((step, sources))
+        self.slopes: list[Tensor | None] = [None] * len(self.buffers)
+        how = np.zeros(len(self.buffers), np.int64)
+        for q, given in zip(internal, grads[: len(internal)], strict=True):
+            if uses[q]:
+                self.slopes[q] = room = self._room(self.stop, tape.signals[q].n, zero=given is None)
+                if given is not None:
+                    room.copy_(given)
+                how[q] = 1
+            elif given is not None:
+                self.slopes[q] = self._signal(given.expand(self.stop, *self.lead, -1), tape.signals[q].n)
+        for q in external:
+            if need_external[q]:
+                step, sources = uses[q][0]
+                single = len(uses[q]) == 1 and self._plain(sources, step.n) and not sources[0].offset
+                covered = single and self.buffers[q].shape[0] <= self.stop - sources[0].lag
+                self.slopes[q] = self._room(self.buffers[q].shape[0], tape.signals[q].n, zero=not covered)
+                how[q] = 2 if single else 1
+        keep, wanted = self._wanted(how, need_constant, need_matrix)
+        g_base = self._table(
+            [self._addresses(t, 1, 2) if t is not None else np.zeros(self.rows, np.int64) for t in self.slopes]
+        )
+        g_entry = [torch.zeros_like(t) for t in self.entry]
+        g_leave = [
+            self._hold(torch.zeros_like(t) if g is None else g.expand_as(t).contiguous().to(t.dtype))
+            for g, t in zip(grads[len(internal) :], self.entry, strict=True)
+        ]
+        g_constants = [
+            self._hold(torch.empty(*self.lead, n, dtype=tape.dtype)) if need else None
+            for need, n in zip(need_constant, self._sizes(), strict=True)
+        ]
+        steps, outs = self._steps([step.kernel.backward(w) for step, w in zip(tape.steps, wanted, strict=True)])
+        operands, refs = self._operands()
+        turned = [self._hold(m.transpose(-1, -2).contiguous()) for m in self.matrices]
+        parts = self._parts
+        widest = max([step.n for step in tape.steps] + [s.n for s in tape.signals], default=1)
+        args = (
+            steps, operands, refs, self._signals(), self.base, self.constant_rows, self.check_rows, outs,
+            self._table([self._addresses(t, 0, 1) for t in turned]), widest, tape.dt, how, g_base,
+            self._table([self._addresses(t, 0, 1) for t in g_entry]),
+            self._table([self._addresses(t, 0, 1) for t in g_leave]),
+            self._table([self._addresses(t, 0, 1) if t is not None else np.zeros(self.rows, np.int64) for t in g_constants]),
+            keep,
+        )  # fmt: skip
+        _spread(
+            self.rows * parts, lambda lo, hi: self.machine["backward"](lo, hi, parts, self.start, self.stop, EVERY, *args)
+        )
+        found: list[Tensor | None] = [g if need else None for g, need in zip(g_entry, needs[:a], strict=True)]
+        found += [self.slopes[q] if need_external[q] else None for q in external]
+        found += g_constants
+        found += [self._matrix_gradient(m, keep) if need else None for m, need in enumerate(need_matrix)]
+        return [None if g is None else _shaped(g, shape) for g, shape in zip(found, self.shapes, strict=True)]
+
+    def _wanted(
+        self, how: NDArray[np.int64], need_constant: Sequence[bool], need_matrix: Sequence[bool]
+    ) -> tuple[NDArray[np.int64], list[tuple[int, ...]]]:
+        """The signals that keep gradients of operands, for matrices; and what each kernel must differentiate."""
+        keep, wanted, constant = [], [], 0
+        for step in self.tape.steps:
+            inputs = []
+            for sources in step.operands:
+                through = any(s.matrix >= 0 and need_matrix[s.matrix] for s in sources)
+                keep.append(len(self.buffers) if through else -1)
+                if through:
+                    room = self._room(self.stop, step.n)
+                    self.buffers.append(room)
+                    self.slopes.append(room)
+                inputs.append(through or any(how[s.signal] for s in sources))
+            wanted.append(step.kernel.wanted(inputs, need_constant[constant : constant + step.kernel.constants]))
+            constant += step.kernel.constants
+        return np.array(keep or [-1], np.int64), wanted
+
+    def _matrix_gradient(self, m: int, keep: NDArray[np.int64]) -> Tensor:
+        """Sum over slots of signal times gradient of what it entered."""
+        shape = self.matrices[m].shape
+        axes = ("c" if shape[0] > 1 else "") + ("b" if shape[1] > 1 else "")
+        total: Tensor | None = None
+        x = 0
+        for step in self.tape.steps:
+            for sources in step.operands:
+                for s in sources:
+                    if s.matrix == m:
+                        past = self.buffers[s.signal][: max(0, self.stop - s.lag)]
+                        later = self.slopes[int(keep[x])]
+                        assert later is not None
+                        part = torch.einsum(f"tcbi,tcbj->{axes}ij", past.expand(-1, *self.lead, -1), later[s.lag : s.lag + len(past)])
+                        total = part if total is None else total + part
+                x += 1
+        assert total is not None
+        return total.reshape(shape)
+
+
+def _flat(t: Tensor, lead: tuple[int, int]) -> Tensor:
+    return t.expand(*lead, t.shape[-1])
+
+
+def _shaped(gradient: Tensor, shape: torch.Size) -> Tensor:
+    """Summed over what was broadcast."""
+    return gradient if gradient.shape == shape else gradient.sum_to_size(shape)
+
+
+def _spread(tasks: int, work: Callable[[int, int], None]) -> None:
+    """``work(lo, hi)`` over all tasks, on as many threads as torch has."""
+    threads = torch.get_num_threads()
+    pieces = min(tasks, 1 if threads == 1 else 4 * threads)
+    cuts = [tasks * i // pieces for i in range(pieces + 1)]
+    if threads == 1 or pieces == 1:
+        work(0, tasks)
+        return
+    for future in [_pool(os.getpid(), threads).submit(work, lo, hi) for lo, hi in zip(cuts, cuts[1:], strict=False)]:
+        future.result()
+
+
+@lru_cache(maxsize=1)
+def _pool(process: int, threads: int) -> ThreadPoolExecutor:
+    """Threads of this process: a forked one makes its own."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="ship")
