@@ -3,9 +3,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 WORKERS ?= 2
+BENCH_VENV ?= .venv-bench
+BENCH_RESULTS ?= benchmarks/results/$(shell date +%F).jsonl
+CASES ?=
+BENCH_OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint clean
+.PHONY: help demo test bench lint clean
 
 help:  ## show the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -21,10 +25,23 @@ demo: $(VENV)/stamp  ## the main job on embedded real data: train, write to memo
 test: $(VENV)/stamp  ## the test suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
 
+# One by one where all at once does not work: what cannot be installed is reported in the results.
+$(BENCH_VENV)/stamp: benchmarks/requirements.txt
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install -r $< || \
+	  grep -v '^#' $< | while read -r wanted; do \
+	    $(BENCH_VENV)/bin/python -m pip install "$$wanted" || echo "cannot be installed: $$wanted"; \
+	  done
+	@touch $@
+
+bench: $(VENV)/stamp $(BENCH_VENV)/stamp  ## speed and memory beside other simulators, and the table of the README
+	$(BIN)/ship bench $(CASES) --peers $(BENCH_VENV)/bin/python --out $(BENCH_RESULTS) $(BENCH_OPTIONS)
+	$(BIN)/python -m ship.bench.table $(BENCH_RESULTS) README.md
+
 lint: $(VENV)/stamp  ## style and types
-	$(BIN)/ruff check src tests examples
-	$(BIN)/ruff format --check src tests examples
+	$(BIN)/ruff check src tests examples benchmarks
+	$(BIN)/ruff format --check src tests examples benchmarks
 	$(BIN)/mypy
 
 clean:  ## remove what these commands made
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-output
+	rm -rf $(VENV) $(BENCH_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-output

@@ -18,7 +18,7 @@ LAYERS = [
     {"engine"},
     {"specs", "inputs", "monitor", "memory", "network", "snapshot"},
     {"train", "data", "plot", "files"},
-    {"demo", "cli"},
+    {"demo", "bench", "cli"},
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -48,6 +49,34 @@ def describe(model: Annotated[str, typer.Argument(help="A model's name, e.g. LIF
         raise ShipError("ship describe", f"no model named {model!r}", fix=suggest(model, known))
     else:
         print(table(known[model]))
+
+
+@app.command()
+def bench(
+    cases: Annotated[list[str] | None, typer.Argument(help="Cases; leave out for all.", metavar="[CASE]...")] = None,
+    engine: Annotated[str, typer.Option(help="reference, fused or both.")] = "both",
+    peers: Annotated[str, typer.Option(help="The Python of an environment with other simulators.")] = "",
+    out: Annotated[Path | None, typer.Option(help="File to write the results to as well.")] = None,
+    repeat: Annotated[int | None, typer.Option(min=1, help="Rounds; each case has its own number.")] = None,
+    quick: Annotated[bool, typer.Option(help="Small sizes, to see that it works.")] = False,
+) -> None:
+    """Measure times and memory beside other simulators and bare matrix products: one JSON line per case and engine."""
+    from .bench import harness
+    from .bench.cases import choose
+
+    chosen = choose(cases or [])
+    sides = harness.ship_sides(engine)
+    if peers:
+        sides += harness.peer_sides(peers, Path("benchmarks/peers"))
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text("")
+    for row in harness.run(chosen, sides, repeat=repeat, quick=quick):
+        line = json.dumps(row)
+        print(line, flush=True)
+        if out is not None:
+            with out.open("a") as file:
+                print(line, file=file)
 
 
 @app.command()

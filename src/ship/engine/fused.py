@@ -61,13 +61,16 @@ class Fused:
             return "a source"
         if isinstance(node, PlasticNode):
             return "a plastic synapse"
-        if node.group.side == "connection" and node.group.model.states:
-            return "it has a state on every connection"
-        if node.group.side == "connection":
-            return "it acts on every connection"
+        if isinstance(node, ConnectionNode) and self.grid and node.feed.per_connection:
+            return "a state and a delay on every connection"
         if node.group.zero.device.type != "cpu":
             return f"no kernels for {node.group.zero.device.type}"
         return None
+
+    @property
+    def grid(self) -> bool:
+        """Whether the kernel works on single connections."""
+        return self.node.group.side == "connection"
 
     @property
     def worthwhile(self) -> bool:
@@ -212,13 +215,13 @@ class Block:
 
     def run(self, k0: int, n: int, kept: Sequence[int]) -> None:
         """Slots k0 .. k0 + n - 1. ``kept``: for each node how many of the last slots others will read; -1 for all."""
-        built = [f.build(bool(f.node.takes) and not _outputs_only(f.node)) for f in self.fused]
+        built = [f.build(bool(f.node.takes) and not outputs_only(f.node)) for f in self.fused]
         assembly = _Assembly(self, built, k0, n, kept)
         result = run(assembly.tape, assembly.given, assembly.lead, assembly.start, assembly.start + n, assembly.history)
         assembly.finish(result.signals, result.leave)
 
 
-def _outputs_only(node: Node) -> bool:
+def outputs_only(node: Node) -> bool:
     """Whether what the monitors of a node want is there without being asked for."""
     changing = {*getattr(node.group.model.states, "_fields", ()), "margin", "wait", "held"}
     return all(getattr(take, "name", "margin") not in changing for take in node.takes)

@@ -9,9 +9,10 @@ from typing import Any
 from ..errors import RunError
 from ..plan import Block as Planned
 from ..plan import Wire
-from .fused import Block, Fused
+from . import connections
+from .fused import Block, Fused, outputs_only
 from .program import Untraceable
-from .reference import Node
+from .reference import ConnectionNode, Node
 
 ENGINES = ("auto", "reference", "fused")
 
@@ -39,6 +40,7 @@ class Fusion:
         self.fused = {tag: Fused(node) for tag, node in nodes.items()}
         self.reasons: dict[str, str | None] = {}
         self.blocks: dict[tuple[str, ...], Block | None] = {}
+        self.grids: dict[str, connections.Grid] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Fusion, (self.nodes, self.wires)  # a copy makes its own kernels
@@ -54,7 +56,12 @@ class Fusion:
         why = fused.refusal()
         if why is None:
             try:
-                fused.build(False)
+                if fused.grid:
+                    node = self.nodes[tag]
+                    assert isinstance(node, ConnectionNode)
+                    self.grids[tag] = connections.build(node)
+                else:
+                    fused.build(False)
             except Untraceable as error:
                 why = str(error)
         return why
@@ -64,12 +71,21 @@ class Fusion:
         tags = planned.tags
         if tags not in self.blocks:
             found = None
-            if all(self.reason(tag) is None for tag in tags):
+            if all(self.reason(tag) is None and tag not in self.grids for tag in tags):
                 found = Block([self.nodes[tag] for tag in tags], [self.fused[tag] for tag in tags])
                 if planned.length is None and not self.fused[tags[0]].worthwhile:
                     found = None
             self.blocks[tags] = found
         return self.blocks[tags]
+
+    def run_one(self, tag: str, k0: int, n: int) -> bool:
+        """Run one group of a block that is not one tape; False where the reference node must."""
+        node = self.nodes[tag]
+        if self.reason(tag) is None and tag in self.grids and outputs_only(node):
+            assert isinstance(node, ConnectionNode)
+            connections.run(node, self.grids[tag], k0, n)
+            return True
+        return False
 
     def run(self, planned: Planned, k0: int, n: int, reach: Mapping[str, int], wanted: Container[str]) -> bool:
         """Run a block of the schedule; False where it is not for kernels."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from . import kernels
-from .printer import Store, print_numba
+from .printer import Store, print_numba, print_tile
 from .program import Program, Untraceable, gradient, trace, used
 
 Flat = Callable[[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]], tuple[Sequence[Tensor], Sequence[Tensor]]]
@@ -75,6 +75,11 @@ class Kernel:
     def forward(self) -> int:
         """Address of the compiled forward kernel."""
         return self._compiled(self.text)
+
+    @cached_property
+    def tile(self) -> int:
+        """Address of the compiled kernel for rows of connections (`print_tile`)."""
+        return self._compiled(print_tile(self.program, self.states, self.operands, self.dtype))
 
     def wanted(self, inputs: Sequence[bool], constants: Sequence[bool]) -> tuple[int, ...]:
         """The arguments with gradients: states that are numbers, and those inputs and constants."""

@@ -26,17 +26,22 @@ class Trace:
         """Start a segment."""
         self.starts: list[int] = []
         self.windows: list[Tensor] = []
+        self.slots: list[tuple[Tensor, ...] | None] = []  # of each window, once single ones were asked for
         self.end = 0
 
     def put(self, window: Tensor, start: int | None = None) -> None:
         """What follows; from slot ``start`` on where slots that nobody reads are left out."""
         self.starts.append(self.end if start is None else start)
         self.windows.append(window)
+        self.slots.append(None)
         self.end = self.starts[-1] + len(window)
 
     def at(self, k: int) -> Tensor:
         i = bisect_right(self.starts, k) - 1
-        return self.windows[i][k - self.starts[i]]
+        slots = self.slots[i]
+        if slots is None:  # all at once: the gradient of each single slot would be as large as the window
+            slots = self.slots[i] = self.windows[i].unbind(0)
+        return slots[k - self.starts[i]]
 
     def window(self, k0: int, n: int) -> Tensor:
         """Slots k0 .. k0 + n - 1."""
@@ -52,7 +57,7 @@ class Trace:
         drop = 0
         while drop < len(self.starts) - 1 and self.starts[drop + 1] <= first:
             drop += 1
-        del self.starts[:drop], self.windows[:drop]
+        del self.starts[:drop], self.windows[:drop], self.slots[:drop]
 
 
 class Pending(NamedTuple):

@@ -44,6 +44,21 @@ def call(typing, function, address, n):
 
 
 @intrinsic
+def call_tile(typing, function, work, n, slots, signal, step, out):
+    """Call the kernel for a row of connections at an address."""
+
+    def build(context, builder, signature, args):
+        number, floats = ir.IntType(64), context.get_value_type(types.CPointer(types.float32))
+        kind = ir.FunctionType(ir.VoidType(), [floats, number, number, floats, number, floats])
+        kernel = builder.inttoptr(args[0], kind.as_pointer())
+        work, signal, out = (builder.inttoptr(args[i], floats) for i in (1, 4, 6))
+        builder.call(kernel, [work, args[2], args[3], signal, args[5], out])
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 7), build
+
+
+@intrinsic
 def copy(typing, target, source, count):
     """memcpy of ``count`` bytes."""
 
@@ -430,3 +445,101 @@ def hand_on(x, t, r, source, acc, n, first, last, stride, operands, refs, signal
             accumulate(target, acc + refs[e, 5] * SIZE, refs[e, 6])
         else:
             accumulate_scaled(target, acc + refs[e, 5] * SIZE, refs[e, 6], refs[e, 7], dt)
+
+
+@njit(error_model="numpy", cache=CACHE)
+def total(address, n):
+    """The sum of a block, in eight parts."""
+    v = vector(address, BLOCK)
+    for j in range(n, BLOCK):
+        v[j] = F(0)
+    a = b = c = d = e = f = g = h = F(0)
+    for j in range(0, BLOCK, 8):
+        a += v[j]
+        b += v[j + 1]
+        c += v[j + 2]
+        d += v[j + 3]
+        e += v[j + 4]
+        f += v[j + 5]
+        g += v[j + 6]
+        h += v[j + 7]
+    return ((a + b) + (c + d)) + ((e + f) + (g + h))
+
+
+@njit(nogil=True, error_model="numpy", cache=CACHE)
+def connect_forward(lo, hi, tile, slots, n_pre, n, S, P, Y, arrivals, step, out, out_step, entry, leave, constants, strides):
+    """A state on every connection: rows ``lo .. hi - 1`` times blocks of targets, each source unit through all slots.
+
+    ``arrivals``, ``out``, ``entry``, ``leave``, ``constants``: addresses for each row; ``strides``: bytes from one source unit to the
+    next, for each constant.
+    """
+    ONE = BLOCK * SIZE
+    blocks = (n + BLOCK - 1) // BLOCK
+    area = np.zeros((S + 1 + P + Y) * BLOCK, F)
+    sums = np.zeros(slots * BLOCK + 1, F)
+    work, acc = area.ctypes.data, sums.ctypes.data
+    for task in range(lo, hi):
+        r, b = task // blocks, task % blocks
+        width = min(BLOCK, n - b * BLOCK)
+        sums[:] = F(0)
+        for i in range(n_pre):
+            at = (i * n + b * BLOCK) * SIZE
+            for k in range(S):
+                copy(work + k * ONE, entry[k, r] + at, width * SIZE)
+            for k in range(P):
+                copy(work + (S + 1 + k) * ONE, constants[k, r] + i * strides[k] + b * ONE, width * SIZE)
+            call_tile(tile, work, width, slots, arrivals[r] + i * SIZE, step, acc)
+            for k in range(S):
+                copy(leave[k, r] + at, work + k * ONE, width * SIZE)
+        for t in range(slots):
+            copy(out[r] + t * out_step + b * ONE, acc + t * ONE, width * SIZE)
+    area[0], sums[0] = F(0), F(0)  # in use until here
+
+
+@njit(nogil=True, error_model="numpy", cache=CACHE)
+def connect_backward(lo, hi, tile, back, slots, every, n_pre, n, S, P, Y, arrivals, step, entry, constants, strides, g_out, g_step, g_arrivals, g_entry, g_leave, g_constants):
+    """The gradients of `connect_forward`. ``g_arrivals``: for each row and block ``[slot, pre]``, or 0."""
+    ONE = BLOCK * SIZE
+    G = S + 1 + P + Y
+    blocks = (n + BLOCK - 1) // BLOCK
+    chunks = (slots + every - 1) // every
+    area = np.zeros(2 * G * BLOCK, F)
+    checks = np.zeros(chunks * S * BLOCK + 1, F)
+    states = np.zeros(every * S * BLOCK + 1, F)
+    waste = np.zeros(every * BLOCK, F)
+    work, checks0, states0, waste0 = area.ctypes.data, checks.ctypes.data, states.ctypes.data, waste.ctypes.data
+    for task in range(lo, hi):
+        r, b = task // blocks, task % blocks
+        width = min(BLOCK, n - b * BLOCK)
+        for i in range(n_pre):
+            at = (i * n + b * BLOCK) * SIZE
+            x0 = arrivals[r] + i * SIZE
+            for k in range(S):
+                copy(work + k * ONE, entry[k, r] + at, width * SIZE)
+                copy(work + (G + k) * ONE, g_leave[k, r] + at, width * SIZE)
+            for k in range(P):
+                copy(work + (S + 1 + k) * ONE, constants[k, r] + i * strides[k] + b * ONE, width * SIZE)
+                fill(work + (G + S + Y + 1 + k) * ONE, BLOCK, F(0))
+            for c in range(chunks):
+                copy(checks0 + c * S * ONE, work, S * ONE)
+                call_tile(tile, work, width, min(every, slots - c * every), x0 + c * every * step * SIZE, step, waste0)
+            for c in range(chunks - 1, -1, -1):
+                t0, t1 = c * every, min(slots, (c + 1) * every)
+                copy(work, checks0 + c * S * ONE, S * ONE)
+                for t in range(t0, t1):
+                    copy(states0 + (t - t0) * S * ONE, work, S * ONE)
+                    if t < t1 - 1:
+                        call_tile(tile, work, width, 1, x0 + t * step * SIZE, step, waste0)
+                for t in range(t1 - 1, t0 - 1, -1):
+                    copy(work, states0 + (t - t0) * S * ONE, S * ONE)
+                    fill(work + S * ONE, width, vector(x0 + t * step * SIZE, 1)[0])
+                    copy(work + (G + S) * ONE, g_out[r] + t * g_step + b * ONE, width * SIZE)
+                    call(back, work, width)
+                    if g_arrivals[task] != 0:
+                        vector(g_arrivals[task] + (t * n_pre + i) * SIZE, 1)[0] = total(work + (G + S + Y) * ONE, width)
+            for k in range(S):
+                copy(g_entry[k, r] + at, work + (G + k) * ONE, width * SIZE)
+            for k in range(P):
+                if g_constants[k, r] != 0:
+                    copy(g_constants[k, r] + at, work + (G + S + Y + 1 + k) * ONE, width * SIZE)
+    area[0], checks[0], states[0], waste[0] = F(0), F(0), F(0), F(0)  # in use until here

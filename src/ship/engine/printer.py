@@ -111,3 +111,56 @@ def print_numba(
         body.append(f"work[{store.operand * block} + j] {'+=' if store.add else '='} o{i}")
     lines += [f"        {line}" for line in body] or ["        pass"]
     return "\n".join(lines) + "\n"
+
+
+TILE_SLOTS = 4  # that a pass over a block does at once, so that states and constants stay in registers
+
+
+def print_tile(program: Program, states: int, operands: int, dtype: torch.dtype) -> str:
+    """As `print_numba`, for connections: ``kernel(work, n, slots, x, step, out)`` advances a row of connections of one source unit
+    through many slots. Its only input is the arrival, one number a slot; its only output is added to ``out[slot, BLOCK]``.
+    """
+    block = BLOCK_BYTES // dtype.itemsize
+    name = "float32" if dtype == torch.float32 else "float64"
+    pointer = f"types.CPointer(types.{name})"
+    lines = [
+        "from numba import carray, cfunc, types",
+        "",
+        f"F = np.{name}",
+        f"SIGNATURE = types.void({pointer}, types.int64, types.int64, {pointer}, types.int64, {pointer})",
+        "",
+        "",
+        '@cfunc(SIGNATURE, error_model="numpy", cache=CACHE)',
+        "def kernel(pointer, n, slots, signal, step, target):",
+        f"    work = carray(pointer, ({operands * block},), F)",
+        "    x = carray(signal, (slots * step + 1,), F)",
+        f"    out = carray(target, (slots * {block},), F)",
+        f"    whole = slots - slots % {TILE_SLOTS}",
+    ]
+    for loop, slots in ((f"range(0, whole, {TILE_SLOTS})", TILE_SLOTS), ("range(whole, slots)", 1)):
+        lines.append(f"    for t in {loop}:")
+        lines += [f"        x{q} = x[(t + {q}) * step]" for q in range(slots)]
+        lines += [f"        row{q} = out[(t + {q}) * {block} : (t + {q} + 1) * {block}]" for q in range(slots)]
+        lines += ["        for j in range(n):", *(f"            {line}" for line in _tile_body(program, states, block, dtype, slots))]
+    return "\n".join(lines) + "\n"
+
+
+def _tile_body(program: Program, states: int, block: int, dtype: torch.dtype, slots: int) -> list[str]:
+    """The operations of several slots on one connection; its states are read before and written after."""
+    exp = "exp32" if dtype == torch.float32 else "exp64"
+    body = [f"v{i} = work[{i * block} + j]" for i in sorted(used(program) | set(range(states))) if i != states]
+    names = {i: f"v{i}" for i in range(program.inputs)}  # the current names of states; those of constants do not change
+
+    def argument(ref: Ref) -> str:
+        return names[int(ref)] if isinstance(ref, Value) else literal(ref)
+
+    for q in range(slots):
+        names[states] = f"x{q}"
+        for op in program.ops:
+            expression = TABLE[op.name].format(*(argument(a) for a in op.args), exp=exp)
+            names[int(op.out)] = f"v{int(op.out)}_{q}"
+            body.append(f"{names[int(op.out)]} = {expression}")
+        body.append(f"row{q}[j] += {argument(program.outputs[0])}")
+        after = [argument(ref) for ref in program.outputs[1:]]
+        names.update(enumerate(after))
+    return body + [f"work[{i * block} + j] = {names[i]}" for i in range(states)]

@@ -105,7 +105,9 @@ class Simulation:
                 length = block.length or n
                 for s in range(k0, k0 + n, length):
                     for tag in block.tags:
-                        self.nodes[tag].run(s, min(length, k0 + n - s))
+                        slots = min(length, k0 + n - s)
+                        if self.fusion is None or not self.fusion.run_one(tag, s, slots):
+                            self.nodes[tag].run(s, slots)
             on_chunk(k0, n)
             for tag, node in self.nodes.items():
                 node.trace.trim(k0 + n - reach[tag] - 1)

@@ -204,10 +204,7 @@ class _Bench:
         return self._hold(make(*self.lead, slots, n, dtype=self.tape.dtype).permute(2, 0, 1, 3))
 
     def _addresses(self, t: Tensor, chip: int, batch: int) -> Table:
-        """The address of each row in a tensor with these axes for chip and batch."""
-        steps = [t.stride(axis) * self.size if t.shape[axis] > 1 else 0 for axis in (chip, batch)]
-        c, b = np.arange(self.lead[0])[:, None] * steps[0], np.arange(self.lead[1])[None, :] * steps[1]
-        return (t.data_ptr() + c + b).reshape(-1)
+        return row_addresses(t, chip, batch, self.lead)
 
     def _table(self, rows: list[Table]) -> Table:
         return np.stack(rows) if rows else np.zeros((1, self.rows), np.int64)
@@ -336,7 +333,7 @@ class _Bench:
         depth = max(1, tape.lag + 1)
         widest = max([step.n for step in tape.steps] + [s.n for s in tape.signals], default=1)
         parts = self._parts
-        _spread(
+        spread(
             self.rows * parts,
             lambda lo, hi: self.machine["forward"](
                 lo, hi, parts, self.start, self.stop, every, steps, operands, refs, self._signals(), self.base, self.constant_rows,
@@ -407,7 +404,7 @@ class _Bench:
             self._table([self._addresses(t, 0, 1) if t is not None else np.zeros(self.rows, np.int64) for t in g_constants]),
             keep,
         )  # fmt: skip
-        _spread(
+        spread(
             self.rows * parts, lambda lo, hi: self.machine["backward"](lo, hi, parts, self.start, self.stop, EVERY, *args)
         )
         found: list[Tensor | None] = [g if need else None for g, need in zip(g_entry, needs[:a], strict=True)]
@@ -455,6 +452,13 @@ class _Bench:
         return total.reshape(shape)
 
 
+def row_addresses(t: Tensor, chip: int, batch: int, lead: tuple[int, int]) -> Table:
+    """The address of each row, ``[chip * batch]``, in a tensor with these axes for chip and batch."""
+    steps = [t.stride(axis) * t.element_size() if t.shape[axis] > 1 else 0 for axis in (chip, batch)]
+    c, b = np.arange(lead[0])[:, None] * steps[0], np.arange(lead[1])[None, :] * steps[1]
+    return (t.data_ptr() + c + b).reshape(-1)
+
+
 def _flat(t: Tensor, lead: tuple[int, int]) -> Tensor:
     return t.expand(*lead, t.shape[-1])
 
@@ -464,7 +468,7 @@ def _shaped(gradient: Tensor, shape: torch.Size) -> Tensor:
     return gradient if gradient.shape == shape else gradient.sum_to_size(shape)
 
 
-def _spread(tasks: int, work: Callable[[int, int], None]) -> None:
+def spread(tasks: int, work: Callable[[int, int], None]) -> None:
     """``work(lo, hi)`` over all tasks, on as many threads as torch has."""
     threads = torch.get_num_threads()
     pieces = min(tasks, 1 if threads == 1 else 4 * threads)

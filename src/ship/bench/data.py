@@ -1,0 +1,116 @@
+"""The numbers that all sides of a case share: NumPy arrays in float32, drawn from fixed seeds. Imports nothing of SHIP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+Arrays = dict[str, Any]
+TAU = 20e-3  # s, membrane of the feed-forward cases
+
+
+def make(kind: str, size: Mapping[str, float]) -> Arrays:
+    """The arrays of a kind of work at a size."""
+    makers = {
+        "lif": lif,
+        "deep": deep,
+        "reservoir": reservoir,
+        "readout": reservoir,
+        "own_tau": taus,
+        "equal_tau": taus,
+        "brunel": brunel,
+    }
+    whole = {name: int(value) if float(value).is_integer() else value for name, value in size.items()}
+    return makers[kind](whole)
+
+
+def lif(size: Mapping[str, Any]) -> Arrays:
+    """``x`` and gradient ``g [batch, time, unit]``; ``w [pre, post]`` in V a slot, for about 50 Hz."""
+    rng = np.random.default_rng(0)
+    n, shape = size["n"], (size["batch"], size["steps"], size["n"])
+    return {
+        "x": rng.standard_normal(shape, np.float32),
+        "w": rng.standard_normal((n, n), np.float32) * np.float32(0.8 / n**0.5),
+        "g": rng.standard_normal(shape, np.float32),
+    }
+
+
+def deep(size: Mapping[str, Any]) -> Arrays:
+    """``x``: spikes ``[batch, time, unit]``; ``w [layer, pre, post]``: V a spike, so that layers keep the activity; ``g``."""
+    rng = np.random.default_rng(0)
+    n, shape = size["n"], (size["batch"], size["steps"], size["n"])
+    std = 0.47 / (n * size["activity"]) ** 0.5
+    return {
+        "x": (rng.random(shape, np.float32) < size["activity"]).astype(np.float32),
+        "w": rng.standard_normal((size["layers"], n, n), np.float32) * np.float32(std),
+        "g": rng.standard_normal(shape, np.float32),
+    }
+
+
+def reservoir(size: Mapping[str, Any]) -> Arrays:
+    """Weights in V (displacement of a spike), time constants in s. A fifth of the units inhibit.
+
+    ``w_in [in, unit]``; ``w_exc``, ``w_inh [unit, unit]``, each zero in the other's rows; ``w_out [unit, out]``; spikes ``x``.
+    """
+    rng = np.random.default_rng(0)
+    n, shape = size["n"], (size["batch"], size["steps"], size["n_in"])
+    x = (rng.random(shape) < 0.05).astype(np.float32)
+    inhibits = rng.random(n) < 0.2
+    joined = rng.random((n, n)) < size["connectivity"]
+    return {
+        "x": x,
+        "w_in": (rng.random((size["n_in"], n)) * 4e-3).astype(np.float32),
+        "w_exc": (joined & ~inhibits[:, None]).astype(np.float32) * np.float32(4e-3),
+        "w_inh": (joined & inhibits[:, None]).astype(np.float32) * np.float32(-2e-3),
+        "w_out": (0.24 * (1 - 2 * rng.random((n, size["n_out"])))).astype(np.float32),
+        "g": rng.standard_normal((size["batch"], size["steps"], size["n_out"]), np.float32),
+        "tau": 65e-3,
+        "tau_exc": 8e-3,
+        "tau_inh": 4e-3,
+        "delay": 1e-3,
+        "v_th": 20e-3,
+        "t_ref": 2e-3,
+    }
+
+
+def taus(size: Mapping[str, Any]) -> Arrays:
+    """Spikes ``x [batch, time, pre]`` at 10 %; ``w [layer, pre, post]`` in V; ``tau`` of the same shape, s."""
+    rng = np.random.default_rng(0)
+    n, shape = size["n"], (size["layers"], size["n"], size["n"])
+    return {
+        "x": (rng.random((size["batch"], size["steps"], n)) < 0.1).astype(np.float32),
+        "w": (rng.random(shape, np.float32) * np.float32(1.25 / n)),
+        "tau": rng.uniform(2e-3, 10e-3, shape).astype(np.float32),
+        "tau_equal": 5e-3,
+        "tau_membrane": TAU,
+    }
+
+
+def brunel(size: Mapping[str, Any]) -> Arrays:
+    """``pre [unit, in-degree]``: who projects to each unit. Weights and thresholds in mV, times in s, the external rate in Hz.
+
+    Source: Brunel, J. Comput. Neurosci. 8:183 (2000), model A, with a reset to 0 mV. Smaller networks keep the in-degree times
+    the weight, so that threshold rate and regime stay.
+    """
+    rng = np.random.default_rng(1)
+    n = size["n"]
+    n_exc = n * 4 // 5
+    k_exc, k_inh = int(n_exc * size["connectivity"]), int((n - n_exc) * size["connectivity"])
+    j = 0.1 * 1000 / k_exc
+    return {
+        "pre": np.concatenate(
+            [rng.integers(0, n_exc, (n, k_exc), dtype=np.int32), rng.integers(n_exc, n, (n, k_inh), dtype=np.int32)], 1
+        ),
+        "n_exc": n_exc,
+        "k_exc": k_exc,
+        "k_inh": k_inh,
+        "j": j,
+        "g": 5.0,
+        "rate": 2.0 * 20.0 / (j * 20e-3),  # of all external spikes onto a unit: eta times the rate that reaches threshold
+        "tau": 20e-3,
+        "v_th": 20.0,
+        "t_ref": 2e-3,
+        "delay": 1.5e-3,
+    }

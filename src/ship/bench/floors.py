@@ -1,0 +1,107 @@
+"""The least that a case can cost on dense hardware primitives: its matrix products, or the bytes it must move."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Arrays = Mapping[str, Any]
+Work = dict[str, Any]
+BRUNEL_RATE = 32.03  # Hz, by theory
+
+
+def versions() -> dict[str, str]:
+    return {"torch": torch.__version__, "numpy": np.__version__}
+
+
+def flat(array: Any) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array)).flatten(0, 1)
+
+
+def lif(data: Arrays, size: Arrays) -> Work:
+    """Two products: forward, and the gradient to the weights."""
+    x, w, g = flat(data["x"]), torch.from_numpy(data["w"]), flat(data["g"])
+    return {"forward": lambda: x @ w, "backward": lambda out: x.T @ g}
+
+
+def deep(data: Arrays, size: Arrays) -> Work:
+    """Products of all layers: forward, gradients to the weights; apart, gradients to the inputs of the later layers."""
+    x, g = flat(data["x"]), flat(data["g"])
+    w = torch.from_numpy(data["w"])
+
+    def forward() -> None:
+        for layer in w:
+            x @ layer
+
+    def backward(out: Any) -> None:
+        for _ in w:
+            x.T @ g
+
+    def input_gradient() -> None:
+        for layer in w[1:]:
+            g @ layer.T
+
+    return {"forward": forward, "backward": backward, "extra": {"input_gradient": input_gradient}}
+
+
+def _reservoir(data: Arrays) -> Work:
+    x = flat(data["x"])
+    w_in, w_exc, w_inh, w_out = (torch.from_numpy(data[name]) for name in ("w_in", "w_exc", "w_inh", "w_out"))
+
+    def forward() -> Tensor:
+        spikes = x @ w_in
+        spikes @ w_exc
+        spikes @ w_inh
+        spikes @ w_out
+        return spikes
+
+    return {"forward": forward}
+
+
+def reservoir(data: Arrays, size: Arrays) -> Work:
+    """Four products over all slots at once: input, excitation, inhibition, readout."""
+    return _reservoir(data)
+
+
+def readout(data: Arrays, size: Arrays) -> Work:
+    """The same, and the gradient to the readout's weights."""
+    g = flat(data["g"])
+    return {**_reservoir(data), "backward": lambda spikes: spikes.T @ g}
+
+
+def own_tau(data: Arrays, size: Arrays) -> Work:
+    """One multiplication of every synaptic current in every slot, in place."""
+    state, decay = torch.from_numpy(data["w"].copy()), torch.from_numpy(np.exp(-size["dt"] / data["tau"]))
+
+    def forward() -> None:
+        for _ in range(size["steps"]):
+            state.mul_(decay)
+
+    return {"forward": forward}
+
+
+def equal_tau(data: Arrays, size: Arrays) -> Work:
+    """A product for each layer, over all slots at once."""
+    x, w = flat(data["x"]), torch.from_numpy(data["w"])
+
+    def forward() -> None:
+        for layer in w:
+            x @ layer
+
+    return {"forward": forward}
+
+
+def brunel(data: Arrays, size: Arrays) -> Work:
+    """Four bytes, the number of a target, read once for each synaptic event at the theoretical rate."""
+    targets = torch.zeros(data["pre"].size)
+    passes = max(1, round(BRUNEL_RATE * size["steps"] * size["dt"]))
+
+    def forward() -> None:
+        for _ in range(passes):
+            targets.sum()
+
+    return {"forward": forward}
