@@ -303,8 +303,8 @@ class ConnectionNode(Node):
             return
         value = self._values(k0, n)
         if self.group.model.states:
-            for k in range(k0, k0 + n):
-                self._step(k, Bag({"value": value[k - k0]}))
+            for k, slot in enumerate(value.unbind(0), k0):
+                self._step(k, Bag({"value": slot}))
             return
         out, _ = model.step((), Bag({"value": value}), self.p, self.c)
         self.trace.put(self._leave(out))
