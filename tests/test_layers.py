@@ -12,7 +12,7 @@ import ship
 ROOT = Path(ship.__file__).parent
 LAYERS = [
     {"errors", "surrogate"},
-    {"random", "parameters", "resolve", "clock", "graph"},
+    {"random", "parameters", "resolve", "clock", "graph", "connect"},
     {"models"},
     {"group", "plan", "explain"},
     {"engine"},

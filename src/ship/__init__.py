@@ -1,5 +1,6 @@
 """SHIP: Spiking Hardware In PyTorch. Networks of compact device and circuit models, with exact time."""
 
+from .connect import Edges, InDegree, OutDegree, Probability
 from .errors import FileError, GraphError, ParameterError, RunError, ShipError
 from .files import load, save
 from .group import describe
@@ -53,6 +54,7 @@ __all__ = [
     "CurrentInput",
     "Dendrite",
     "DoubleExpSynapse",
+    "Edges",
     "Events",
     "ExpSynapse",
     "Exponential",
@@ -62,6 +64,7 @@ __all__ = [
     "Gaussian",
     "GraphError",
     "ImpulseSynapse",
+    "InDegree",
     "LeakyIntegrator",
     "LeakyReLU",
     "Link",
@@ -72,10 +75,12 @@ __all__ = [
     "Neuron",
     "NoisyLIF",
     "Normal",
+    "OutDegree",
     "PairSTDP",
     "ParameterError",
     "PoissonSource",
     "Port",
+    "Probability",
     "Rectangle",
     "Rule",
     "RunError",

@@ -10,7 +10,7 @@ import math
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from . import models as _models
 from . import parameters, surrogate
+from .connect import CONNECTIVITIES, Connectivity, Edges
 from .errors import FileError, ShipError, suggest
 from .group import Spec
 from .models.contract import Model, Rule
@@ -184,15 +185,45 @@ def _write_spec(net: Network, tag: str, tensors: dict[str, Tensor]) -> dict[str,
         name: _encode(v, tensors, f"given/{tag}/initial/{name}", f"{spec.where}.initial", getattr(net[tag], f"initial/{name}"))
         for name, v in spec.initial.items()
     }
+    if spec.connect is not None:
+        entry["connect"] = _encode_connect(spec, tensors)
     if spec.rule is not None:
         rule = {f.name: getattr(spec.rule, f.name) for f in fields(spec.rule)}
         entry["rule"] = {"model": type(spec.rule).__name__, "given": {name: value(f"rule.{name}", v) for name, v in rule.items()}}
     return entry
 
 
+def _encode_connect(spec: Spec, tensors: dict[str, Tensor]) -> Any:
+    given = spec.connect
+    if isinstance(given, Connectivity) and not isinstance(given, Edges):
+        if type(given).__name__ not in CONNECTIVITIES:
+            raise FileError(
+                f"{spec.where}.connect", "a rule of one's own cannot be saved", got=type(given).__name__, fix="Give ship.Edges."
+            )
+        return {"rule": type(given).__name__, "values": {f.name: getattr(given, f.name) for f in fields(given)}}  # type: ignore[arg-type]
+    name = f"given/{spec.tag}/connect"
+    if isinstance(given, Edges):
+        tensors[f"{name}/pre"], tensors[f"{name}/post"] = torch.as_tensor(given.pre), torch.as_tensor(given.post)
+        return {"edges": name}
+    tensors[name] = torch.as_tensor(given).to(torch.uint8)
+    return {"tensor": name}
+
+
+def _decode_connect(entry: Any, tensors: Mapping[str, Tensor]) -> Any:
+    if entry is None:
+        return None
+    if "rule" in entry:
+        return CONNECTIVITIES[entry["rule"]](**entry["values"])
+    if "edges" in entry:
+        return Edges(tensors[f"{entry['edges']}/pre"], tensors[f"{entry['edges']}/post"])
+    return tensors[entry["tensor"]]
+
+
 def _delay(net: Network, tag: str) -> Tensor | None:
     """The delays of a connection as they were made, ``[pre, post]`` or one number."""
     assert net._wiring is not None
+    if tag in net._wiring.edges:
+        return None
     rows = [
         w.delay.expand(w.width, -1) if w.delay.ndim else w.delay
         for w in net._wiring.wires
@@ -279,6 +310,7 @@ def _read_spec(net: Network, entry: dict[str, Any], known: Mapping[str, type[Mod
         delay=_decode(entry["delay"], tensors),
         initial=initial,
         rule=rule,
+        connect=_decode_connect(entry.get("connect"), tensors),
         **keep,
         **given,
     )
@@ -286,10 +318,15 @@ def _read_spec(net: Network, entry: dict[str, Any], known: Mapping[str, type[Mod
 
 def _check_sizes(net: Network, tensors: Mapping[str, Tensor]) -> None:
     """A file cannot make the reader allocate matrices that it does not itself hold."""
-    wiring = wire(net._specs, 0)
+    wiring = wire({tag: replace(spec, connect=None) for tag, spec in net._specs.items()}, 0)
     for tag in net.tags:
+        connect = net._specs[tag].connect
         for name, declaration in declared(type(net._specs[tag].model))[0].items():
-            if declaration.per == "connection":
+            if declaration.per == "connection" and isinstance(connect, Connectivity):
+                count, expected = tensors[f"net/groups.{tag}.{name}"].shape[-1], connect.expected(wiring.n_pre[tag], wiring.n[tag])
+                if abs(count - expected) > 10 * math.sqrt(expected) + 10:
+                    raise FileError(f"group {tag!r}.{name}", f"must have about {expected:g} edges", got=str(count))
+            elif declaration.per == "connection" and connect is None:
                 stored = tensors[f"net/groups.{tag}.{name}"]
                 if tuple(stored.shape[-2:]) != (wiring.n_pre[tag], wiring.n[tag]):
                     raise FileError(

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from . import random
 from .clock import nearest_slots
+from .connect import EdgeList
 from .errors import GraphError, ParameterError, suggest
 from .models.contract import Bag, Connection, Model, Neuron, Rule, Source, Spiking, SpikingNeuron, Synapse
-from .parameters import Distribution, Parameter, PerChip, PerSample, State, Varied, declared, to_tensor
+from .parameters import Distribution, FanIn, Normal, Parameter, PerChip, PerSample, State, Varied, declared, to_tensor
 from .resolve import resolve, varied
 
 
@@ -33,6 +36,7 @@ class Spec:
     trainable: tuple[str, ...] | None = None
     initial: dict[str, Any] = field(default_factory=dict)
     rule: Rule | None = None
+    connect: Any = None  # a `Connectivity`, or a matrix [pre, post] of 0 and 1
 
     @property
     def where(self) -> str:
@@ -86,9 +90,19 @@ class Group(nn.Module):
 
     die_ids: Tensor
     zero: Tensor
+    pre: Tensor  # units that the edges come from, where there are edges
+    post: Tensor
 
     def __init__(
-        self, spec: Spec, n: int, n_pre: int, seed: int, dies: Sequence[int], variation: bool, dtype: torch.dtype
+        self,
+        spec: Spec,
+        n: int,
+        n_pre: int,
+        seed: int,
+        dies: Sequence[int],
+        variation: bool,
+        dtype: torch.dtype,
+        edges: EdgeList | None = None,
     ) -> None:
         super().__init__()
         self.spec, self.model, self.tag = spec, spec.model, spec.tag
@@ -97,6 +111,10 @@ class Group(nn.Module):
         self.spreads: dict[str, tuple[float, float]] = {}
         self.notes: list[str] = []
         self.register_buffer("zero", torch.zeros((), dtype=dtype), persistent=False)  # carries float type and device
+        self.edges = edges is not None
+        if edges is not None:
+            self.register_buffer("pre", edges.pre, persistent=False)
+            self.register_buffer("post", edges.post, persistent=False)
         self.register_buffer("die_ids", torch.tensor(list(dies), dtype=torch.int64))
         parts: list[tuple[str, Model]] = [("", self.model)]
         if spec.rule is not None:
@@ -123,11 +141,12 @@ class Group(nn.Module):
         """Trailing shape of a parameter or state that lives ``on`` unit, pre, post or connection."""
         if on == "unit":
             on = self.side
-        return {"unit": (self.n,), "connection": (self.n_pre, self.n), "post": (self.n,), "pre": (self.n_pre,)}[on]
+        pairs = (len(self.pre),) if self.edges else (self.n_pre, self.n)
+        return {"unit": (self.n,), "connection": pairs, "post": (self.n,), "pre": (self.n_pre,)}[on]
 
     def _shape(self, declaration: Parameter, name: str) -> tuple[int, ...]:
         if name.startswith("rule."):
-            return (self.n_pre, self.n)
+            return self.shape_of("connection")
         return self.shape_of("connection" if declaration.per == "connection" else "unit")
 
     # -- parameters --------------------------------------------------------------------------------------------------------
@@ -140,6 +159,8 @@ class Group(nn.Module):
         shape = self._shape(declaration, name)
         if name == "bias":
             shape = (self.n,)
+        if self.edges and declaration.per == "connection":
+            value = self._on_edges(value)
         made = resolve(where, declaration, value, shape, key, dies, variation)
         self.declarations[name] = declaration
         if made.redrawn:
@@ -163,6 +184,17 @@ class Group(nn.Module):
         if made.deviate is not None:
             self.register_buffer(attribute + "/deviate", made.deviate.to(dtype))
             self.spreads[name] = made.spread
+
+    def _on_edges(self, value: Any) -> Any:
+        """A value given for all pairs, as one for each edge; a fan-in is the mean number of edges of a target."""
+        if isinstance(value, Varied):
+            return replace(value, nominal=self._on_edges(value.nominal))
+        if isinstance(value, FanIn):
+            k = max(len(self.pre) / self.n, 1.0)
+            return Normal(value.mean / k, value.std / math.sqrt(k))
+        if isinstance(value, Tensor | np.ndarray) and tuple(value.shape) == (self.n_pre, self.n):
+            return torch.as_tensor(value)[self.pre, self.post]
+        return value
 
     def _is_trainable(self, name: str, declaration: Parameter) -> bool:
         asked = self.spec.trainable
@@ -250,7 +282,8 @@ class Group(nn.Module):
     def _initial(self, name: str, state: State, lead: tuple[int, int], rule: bool) -> Tensor:
         trailing: tuple[int, ...]
         if rule:
-            trailing = {"pre": (self.n_pre, 1), "post": (1, self.n)}.get(state.on, (self.n_pre, self.n))
+            pairs = self.shape_of("connection")
+            trailing = pairs if self.edges else {"pre": (self.n_pre, 1), "post": (1, self.n)}.get(state.on, pairs)
         else:
             trailing = self.shape_of(state.on)
         given: Tensor | None = getattr(self, f"initial/{name}", None) if not rule else None
@@ -274,8 +307,9 @@ class Group(nn.Module):
     def initial_weight(self) -> Tensor:
         """The weight that a plastic synapse starts from, ``[chip, 1 or batch, pre, post]``."""
         weight = self.value("weight").detach()
-        batch = weight.shape[1] if weight.ndim == 4 else 1
-        return weight.expand(len(self.die_ids), batch, self.n_pre, self.n).clone()
+        pairs = self.shape_of("connection")
+        batch = weight.shape[1] if weight.ndim == len(pairs) + 2 else 1
+        return weight.expand(len(self.die_ids), batch, *pairs).clone()
 
     def _make_plastic(self) -> None:
         """The weight of a plastic synapse is persistent state, one matrix for each chip."""
@@ -291,8 +325,9 @@ class Group(nn.Module):
         self.register_buffer("plastic_weight", self.initial_weight())
 
 
-def delay_tensor(spec: Spec, n_pre: int, n_post: int, seed: int) -> Tensor:
-    """The declared delay in seconds, float64: ``[]``, ``[pre, 1]`` (per source unit), ``[1, post]`` or ``[pre, post]``.
+def delay_tensor(spec: Spec, n_pre: int, n_post: int, seed: int, edges: EdgeList | None = None) -> Tensor:
+    """The declared delay in seconds, float64: ``[]``, ``[pre, 1]`` (per source unit), ``[1, post]`` or ``[pre, post]``; with edges
+    ``[]`` or ``[edge]``.
 
     Raises:
         ParameterError: negative, NaN, infinite, or of a wrong shape.
@@ -316,15 +351,20 @@ def delay_tensor(spec: Spec, n_pre: int, n_post: int, seed: int) -> Tensor:
             value = value[:, None]  # a vector counts per source unit
         elif value.numel() == 1:
             value = value.reshape(())
-    made = resolve(where, declaration, value, (n_pre, n_post), random.key(seed, spec.tag, "delay"), [0], False).nominal.double()
-    if made.ndim == 1:
+    shape = (n_pre, n_post)
+    if edges is not None:
+        shape = (len(edges.pre),)  # type: ignore[assignment]
+        if isinstance(value, Tensor) and value.ndim == 2:
+            value = value.expand(n_pre, n_post)[edges.pre, edges.post]
+    made = resolve(where, declaration, value, shape, random.key(seed, spec.tag, "delay"), [0], False).nominal.double()
+    if made.ndim == 1 and edges is None:
         raise ParameterError(
             where,
             f"a vector must have one delay for each of {n_pre} source units",
             got=f"{len(made)}",
             fix="Per target: shape [1, post].",
         )
-    return made[0, 0] if made.ndim == 2 and made.numel() and bool((made == made[0, 0]).all()) else made
+    return made.flatten()[0] if made.ndim and made.numel() and bool((made == made.flatten()[0]).all()) else made
 
 
 def describe(model: type[Model]) -> str:

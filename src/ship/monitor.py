@@ -59,7 +59,7 @@ class Tap:
         if first >= n:
             return
         value = lookup(self.request.name)[first :: self.request.every]
-        if self.request.units is not None and value.ndim > 1:
+        if self.request.units is not None and value.ndim > 1 and value.shape[-1] > 1:  # one value may stand for all units
             value = value[..., list(self.request.units)]
         if self.request.detach:
             value = value.detach()
@@ -74,8 +74,7 @@ class Tap:
         """``[batch, time, ...]``, with a chip axis in front where there is one."""
         if not self.kept:
             return torch.empty(0)
-        full = [v.expand(-1, *self.lead, *(v.shape[3:] if v.ndim > 3 else v.shape[1:] or (1,))) if v.ndim > 1 else
-                v.reshape(-1, 1, 1, 1).expand(-1, *self.lead, 1) for v in self.kept]
+        full = [_with_lead(v, self.lead) for v in self.kept]
         stacked = torch.cat(full).movedim(0, 2)
         return stacked if chips else stacked[0]
 
@@ -92,6 +91,15 @@ class Tap:
         if self.request.units is not None:
             table[3] = torch.tensor(self.request.units)[table[3]]
         return EventRecord(table[0], table[1], table[2], table[3], count, times[table[2]])
+
+
+def _with_lead(value: Tensor, lead: tuple[int, int]) -> Tensor:
+    """``[slot, chip, batch, ...]``. A value of fewer axes, a parameter, has trailing axes only: ``[slot]``, ``[slot, unit]`` or ``[slot,
+    pre, post]``.
+    """
+    if value.ndim < 4:
+        value = value.reshape(len(value), 1, 1, *(value.shape[1:] or (1,)))
+    return value.expand(-1, *lead, *value.shape[3:])
 
 
 class Record:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any
@@ -69,6 +70,7 @@ class Network(nn.Module):
         trainable: Sequence[str] | bool | None = None,
         initial: Mapping[str, Any] | None = None,
         rule: Rule | None = None,
+        connect: Any = None,
         **parameters: Any,
     ) -> None:
         """Add a group.
@@ -84,6 +86,8 @@ class Network(nn.Module):
             trainable: names of parameters with a gradient; default: weights, and biases that are given. True: all that can be.
             initial: initial values of states by name, as any parameter value.
             rule: a learning rule for a synapse.
+            connect: sparse connectivity: a rule such as ``ship.InDegree(100)``, or a matrix ``[pre, post]`` of 0 and 1. Weights
+                then belong to edges; default: all pairs of units.
             parameters: the model's parameters and options, see ``ship.describe(model)``.
 
         Raises:
@@ -108,6 +112,7 @@ class Network(nn.Module):
             trainable=trainable,
             initial=initial,
             rule=rule,
+            connect=connect,
             parameters=parameters,
         )
         self._forget()
@@ -129,6 +134,7 @@ class Network(nn.Module):
             "trainable": old.trainable,
             "initial": old.initial,
             "rule": old.rule,
+            "connect": old.connect,
         }
         keywords = {k: parameters.pop(k) for k in before if k in parameters}
         self._specs[tag] = make_spec(type(old.model), tag, **(before | keywords), parameters=old.given | parameters)
@@ -208,7 +214,7 @@ class Network(nn.Module):
         groups = GroupDict()
         for tag in self._specs:
             spec = self._specs[tag]
-            groups.add(tag, Group(spec, wiring.n[tag], wiring.n_pre[tag], seed, dies, variation, dtype))
+            groups.add(tag, Group(spec, wiring.n[tag], wiring.n_pre[tag], seed, dies, variation, dtype, wiring.edges.get(tag)))
         if device is not None:
             try:
                 groups.to(device)
@@ -430,7 +436,9 @@ class Network(nn.Module):
         for tag, node in sim.nodes.items():
             node.takes = [tap for tap in taps if tap.request.tag == tag]
         self._programme, self._run_start = given.programme, sim.clock.time
-        graph = torch.is_grad_enabled() and any(p.requires_grad for p in self.parameters())
+        graph = torch.is_grad_enabled() and any(
+            t.requires_grad for t in itertools.chain(self.parameters(), given.signals.values(), sim.tensors())
+        )
         chunk = given.steps if graph else chunk_slots(self._wiring, given.lead)  # a graph keeps all slots anyway
         offset = 0
         try:

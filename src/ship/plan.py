@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from . import graph
+from . import graph, random
 from .clock import nearest_slots, slots
+from .connect import Connectivity, EdgeList, matrix_edges
 from .errors import GraphError, suggest
 from .group import Spec, delay_tensor
 from .models.contract import Connection, Neuron, Source, SpikingNeuron, Synapse
-from .parameters import Kind, Port
+from .parameters import Kind, Port, to_tensor
 
 
 class Wire(NamedTuple):
@@ -34,7 +35,7 @@ class Wire(NamedTuple):
     port: str  # the target's port, "" for a signal
     offset: int  # where the source's units start on the target's pre axis (signal), or the target's on the connection's (port)
     width: int
-    delay: Tensor | None  # s, for a signal: [] or [pre, 1] or [1, post] or [pre, post] of this source's rows
+    delay: Tensor | None  # s, for a signal: [] or [pre, 1] or [1, post] or [pre, post] of this source's rows; [edge] of this source's edges
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Wiring:
     n_pre: Mapping[str, int]
     kinds: Mapping[str, Kind]
     wires: tuple[Wire, ...]
+    edges: Mapping[str, EdgeList] = field(default_factory=dict)  # of connections that are sparse
 
 
 class Block(NamedTuple):
@@ -78,11 +80,12 @@ def wire(specs: Mapping[str, Spec], seed: int) -> Wiring:
     n = _sizes(specs)
     n_pre = {tag: sum(n[s] for s in specs[tag].source) for tag in tags}
     kinds = _kinds(specs)
+    edges = {tag: _edges(specs[tag], n_pre[tag], n[tag], seed) for tag in tags if specs[tag].connect is not None}
     wires: list[Wire] = []
     for tag in tags:
         spec = specs[tag]
         if isinstance(spec.model, Connection):
-            wires += _signals(spec, specs, n, n_pre, kinds, seed)
+            wires += _signals(spec, specs, n, n_pre, kinds, seed, edges.get(tag))
             wires += _ports(spec, specs, n, kinds)
     for tag in tags:
         if specs[tag].rule is not None:
@@ -91,7 +94,14 @@ def wire(specs: Mapping[str, Spec], seed: int) -> Wiring:
                 for w in wires
                 if w.source == tag and w.role == "port"
             ]
-    return Wiring(tags, n, n_pre, kinds, tuple(wires))
+    return Wiring(tags, n, n_pre, kinds, tuple(wires), edges)
+
+
+def _edges(spec: Spec, n_pre: int, n: int, seed: int) -> EdgeList:
+    where = f"{spec.where}.connect"
+    if isinstance(spec.connect, Connectivity):
+        return spec.connect.edges(where, n_pre, n, random.key(seed, spec.tag, "connect"))
+    return matrix_edges(where, to_tensor(where, spec.connect), n_pre, n)
 
 
 def _check_tags(spec: Spec, specs: Mapping[str, Spec]) -> None:
@@ -251,10 +261,18 @@ def _spread(specs: Mapping[str, Spec], known: dict[str, Any], of: Callable[[Spec
 
 
 def _signals(
-    spec: Spec, specs: Mapping[str, Spec], n: Mapping[str, int], n_pre: Mapping[str, int], kinds: Mapping[str, Kind], seed: int
+    spec: Spec,
+    specs: Mapping[str, Spec],
+    n: Mapping[str, int],
+    n_pre: Mapping[str, int],
+    kinds: Mapping[str, Kind],
+    seed: int,
+    edges: EdgeList | None,
 ) -> list[Wire]:
     one = isinstance(spec.model, Connection) and spec.model.one_to_one
-    delay = delay_tensor(spec, n_pre[spec.tag], 1 if one else n[spec.tag], seed)
+    if isinstance(spec.model, Synapse) and spec.model.side == "pre":
+        edges = None  # what arrives belongs to units
+    delay = delay_tensor(spec, n_pre[spec.tag], 1 if one else n[spec.tag], seed, edges)
     if delay.ndim == 2 and delay.shape[1] > 1 and isinstance(spec.model, Synapse) and spec.model.side == "pre":
         raise GraphError(
             f"{spec.where}.delay",
@@ -264,10 +282,18 @@ def _signals(
         )
     wires, offset = [], 0
     for source in spec.source:
-        rows = delay if delay.ndim == 0 or delay.shape[0] == 1 else delay[offset : offset + n[source]]
+        if edges is not None:
+            rows = delay[of_source(edges.pre, offset, n[source])] if delay.ndim else delay
+        else:
+            rows = delay if delay.ndim == 0 or delay.shape[0] == 1 else delay[offset : offset + n[source]]
         wires.append(Wire(source, spec.tag, "signal", kinds[source], "", offset, n[source], rows))
         offset += n[source]
     return wires
+
+
+def of_source(pre: Tensor, offset: int, width: int) -> Tensor:
+    """The edges that come from units ``offset .. offset + width - 1``, as indices."""
+    return ((pre >= offset) & (pre < offset + width)).nonzero().flatten()
 
 
 def _ports(spec: Spec, specs: Mapping[str, Spec], n: Mapping[str, int], kinds: Mapping[str, Kind]) -> list[Wire]:

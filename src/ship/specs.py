@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from torch import Tensor
+
+from .connect import Connectivity
 from .errors import GraphError, ParameterError, is_whole, suggest
 from .group import Spec, build_model
 from .models.contract import Connection, Model, Neuron, Rule
@@ -47,6 +51,7 @@ def make_spec(model: type[Model], tag: str, **given: Any) -> Spec:
             "must be 'post' for a plastic synapse: its filter then follows the weight of each event",
             got=repr(parameters["side"]),
         )
+    _check_connect(where, model, given["connect"])
     return Spec(
         tag,
         made,
@@ -60,7 +65,21 @@ def make_spec(model: type[Model], tag: str, **given: Any) -> Spec:
         _trainable(where, model, given["trainable"], rule),
         dict(given["initial"] or {}),
         rule,
+        given["connect"],
     )
+
+
+def _check_connect(where: str, model: type[Model], connect: Any) -> None:
+    if connect is None:
+        return
+    if not issubclass(model, Connection) or model.one_to_one or not model.accepts:
+        raise GraphError(
+            f"{where}.connect", "belongs to a connection between any two units", got=model.__name__, fix="Give it to a synapse."
+        )
+    if not isinstance(connect, Connectivity | Tensor | np.ndarray):
+        raise GraphError(
+            f"{where}.connect", "must be a rule or a matrix of 0 and 1", got=repr(connect), fix="E.g. connect=ship.InDegree(100)."
+        )
 
 
 def _tags(where: str, role: str, given: str | Sequence[str]) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from . import kernels
 from .kernel import Kernel
 from .operation import connection_slot
 from .printer import BLOCK_BYTES
+from .program import check_coefficients
 from .reference import ConnectionNode
 from .tape import EVERY, row_addresses, spread
 
@@ -33,6 +34,7 @@ def leaves(node: ConnectionNode) -> tuple[list[str], list[Tensor], Any]:
     """Names of the parameters; their tensors followed by the coefficients; the tree of these."""
     names = [k for k, v in vars(node.p).items() if isinstance(v, Tensor) and k != "bias"]
     coefficients, tree = ([], None) if node.c is None else tree_flatten(node.c)
+    check_coefficients(coefficients)
     tensors = [vars(node.p)[k] for k in names] + [torch.as_tensor(v).to(node.like) for v in coefficients]
     return names, tensors, tree
 
@@ -76,6 +78,8 @@ def run(node: ConnectionNode, grid: Grid, k0: int, n: int) -> None:
     dtype = node.group.dtype
     given = [arrivals, *(s.to(dtype) for s in states), *(tensors[i] for i in grid.constants)]
     recorded = torch.is_grad_enabled() and any(t.requires_grad for t in given)
+    if recorded:
+        grid.kernel.backward_program(grid.kernel.wanted([arrivals.requires_grad], [t.requires_grad for t in given[1 + len(states) :]]))
     out, *after = _Run.apply(grid.kernel, node.lead, node.group.n_pre, node.group.n, recorded, *given)  # type: ignore[no-untyped-call]
     node.state = tree_unflatten([a != 0 if f else a for a, f in zip(after, grid.kernel.flags, strict=True)], tree)
     node.trace.put(out + node.p.bias if node.bias else out)

@@ -15,12 +15,17 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from ..models.contract import Bag, Connection, Neuron, Spiking, SpikingNeuron
+from . import scan
 from .kernel import Kernel
 from .lines import Line
 from .operation import connection_slot, neuron_slot
-from .program import Untraceable
+from .program import Untraceable, check_coefficients
 from .reference import ConnectionNode, NeuronNode, Node, PlasticNode, SourceNode
-from .tape import Arguments, Signal, Source, Step, Tape, run
+from .tape import Arguments, Signal, Source, Step, Structure, Tape, run
+
+
+class NotNow(Exception):
+    """This run of a block is for the reference engine; the next one may not be."""
 
 
 class Built(NamedTuple):
@@ -38,6 +43,7 @@ class Fused:
     def __init__(self, node: Node) -> None:
         self.node = node
         self.built: dict[Any, Built] = {}
+        self.structures: dict[int, Structure] = {}
 
     @property
     def n(self) -> int:
@@ -61,11 +67,11 @@ class Fused:
             return "a source"
         if isinstance(node, PlasticNode):
             return "a plastic synapse"
+        if isinstance(node, ConnectionNode) and node.edges is not None and self.grid:
+            return "a state on every edge"
         if isinstance(node, ConnectionNode) and self.grid and node.feed.per_connection:
             return "a state and a delay on every connection"
-        if node.group.zero.device.type != "cpu":
-            return f"no kernels for {node.group.zero.device.type}"
-        return None
+        return scan.refusal(node.group.zero.device, node.group.side)
 
     @property
     def grid(self) -> bool:
@@ -76,7 +82,8 @@ class Fused:
     def worthwhile(self) -> bool:
         """Whether a kernel does better than one operation over all slots, which a connection without a state is."""
         model = self.node.group.model
-        return not (isinstance(model, Connection) and model.accepts and not model.states)
+        sparse = isinstance(self.node, ConnectionNode) and self.node.edges is not None
+        return sparse or not (isinstance(model, Connection) and model.accepts and not model.states)
 
     # -- the kernel --------------------------------------------------------------------------------------------------------
 
@@ -86,6 +93,7 @@ class Fused:
         per_connection = {k for k, d in group.declarations.items() if d.per == "connection"} if group.side != "unit" else set()
         names = [k for k, v in vars(self.node.p).items() if k not in per_connection and isinstance(v, Tensor)]
         coefficients, tree = ([], None) if self.node.c is None else tree_flatten(self.node.c)
+        check_coefficients(coefficients)
         like = group.zero
         return names, [vars(self.node.p)[k] for k in names] + [torch.as_tensor(v).to(like) for v in coefficients], tree
 
@@ -142,7 +150,7 @@ class Fused:
             assert isinstance(model, Neuron)
             jump = values.pop("jump", None)
             if jump is None:
-                jump = torch.zeros_like(tree_flatten(state)[0][0])
+                jump = torch.zeros((), dtype=node.group.dtype)
             out, after, margin = neuron_slot(model, node.first, state, jump, Bag(values), True if go is None else go, p, c)
             shown = after
         else:
@@ -158,6 +166,16 @@ class Fused:
         if shown:
             found |= shown._asdict()
         return out, after, [found[name] for name in seen]  # type: ignore[misc]
+
+    def structure(self, line: Line | None, chosen: Tensor, offset: int, width: int) -> Structure:
+        """The edges of one source and delay."""
+        node = self.node
+        assert isinstance(node, ConnectionNode)
+        assert node.edges is not None
+        if id(line) not in self.structures:
+            pre, post = node.edges.pre[chosen] - offset, node.edges.post[chosen]
+            self.structures[id(line)] = Structure(pre, post, width, node.group.n)
+        return self.structures[id(line)]
 
     # -- what it is given --------------------------------------------------------------------------------------------------
 
@@ -209,7 +227,8 @@ class Fused:
 class Block:
     """Groups that run together as one tape: one alone over a window, or a loop."""
 
-    def __init__(self, nodes: Sequence[Node], fused: Sequence[Fused]) -> None:
+    def __init__(self, nodes: Sequence[Node], fused: Sequence[Fused], length: int | None) -> None:
+        self.length = length
         self.nodes, self.fused = list(nodes), list(fused)
         self.traces = {id(node.trace): i for i, node in enumerate(nodes)}
 
@@ -217,7 +236,8 @@ class Block:
         """Slots k0 .. k0 + n - 1. ``kept``: for each node how many of the last slots others will read; -1 for all."""
         built = [f.build(bool(f.node.takes) and not outputs_only(f.node)) for f in self.fused]
         assembly = _Assembly(self, built, k0, n, kept)
-        result = run(assembly.tape, assembly.given, assembly.lead, assembly.start, assembly.start + n, assembly.history)
+        bench = scan.bench(self.nodes[0].group.zero.device)
+        result = run(assembly.tape, assembly.given, assembly.lead, assembly.start, assembly.start + n, assembly.history, bench)
         assembly.finish(result.signals, result.leave)
 
 
@@ -260,7 +280,7 @@ class _Assembly:
             steps.append(Step(b.kernel, fused.n, operands, self.outs[i], b.go))
             if node.group.side == "pre":
                 steps.append(self._projection(i, constants))
-        self.tape = Tape(tuple(steps), tuple(self.signals), block.nodes[0].group.dtype, block.nodes[0].dt)
+        self.tape = Tape(tuple(steps), tuple(self.signals), block.nodes[0].group.dtype, block.nodes[0].dt, block.length)
         self.given = Arguments(entry, self.external, constants, self.matrices)
         self.history = [self._past(q) for q in self.tape.internal] if self.start else []
 
@@ -286,6 +306,11 @@ class _Assembly:
     def _operand(self, fused: Fused, name: str) -> tuple[Source, ...]:
         node, late = fused.node, fused.late(name)
         inner = self._inner(fused, name)
+        if name == "value" and isinstance(node, ConnectionNode) and node.edges is not None and node.group.side == "post":
+            if not torch.is_grad_enabled():
+                return tuple(self._along_edges(fused, node, inner))
+            if inner:
+                raise NotNow("edges in a loop, with gradients")
         sources: list[Source] = []
         # Slot k of the operation reads slot k - late; before the first slot there is nothing.
         first = max(0, self.k0 - late)
@@ -324,12 +349,43 @@ class _Assembly:
                 sources.append(Source(signal, line.lag, width, matrix=len(self.matrices) - 1))
         return sources
 
+    def _along_edges(self, fused: Fused, node: ConnectionNode, inner: Sequence[Line]) -> list[Source]:
+        """What a sparse connection receives, also from outside: in proportion to what is not zero."""
+        sources = []
+        for offset, width, buckets in node.feed.sources:
+            for line, chosen in buckets:
+                assert chosen is not None
+                if not len(chosen):
+                    continue
+                structure = fused.structure(line, chosen, offset, width)
+                whole = len(chosen) == len(node.edges.pre if node.edges is not None else ())
+                weight = structure.weights(node.weight if whole else node.weight[..., chosen])
+                self.matrices.append(weight.unsqueeze(-2))
+                more = {"matrix": len(self.matrices) - 1, "structure": structure}
+                window: Tensor | None
+                if line in inner:
+                    signal = self.final[self.block.traces[id(line.trace)]]
+                    sources.append(Source(signal, line.lag, width, **more))  # type: ignore[arg-type]
+                    window = line.early(self.k0, self.n, node.like)
+                else:
+                    window = line.window(self.k0, self.n, node.like)
+                if window is not None:
+                    sources.append(self._outer(window, 0)._replace(**more))
+        return sources
+
     def _projection(self, i: int, constants: list[Tensor]) -> Step:
         """From the pre side of a filter to its targets."""
         node, fused = self.block.nodes[i], self.block.fused[i]
         assert isinstance(node, ConnectionNode)
-        self.matrices.append(node.weight)
-        source = Source(self.outs[i][0], 0, fused.n, matrix=len(self.matrices) - 1)
+        source = Source(self.outs[i][0], 0, fused.n, matrix=len(self.matrices))
+        if node.edges is None:
+            self.matrices.append(node.weight)
+        elif torch.is_grad_enabled():
+            raise NotNow("edges behind a filter on the pre side, with gradients")
+        else:
+            structure = fused.structure(None, torch.arange(len(node.edges.pre)), 0, fused.n)
+            self.matrices.append(structure.weights(node.weight).unsqueeze(-2))
+            source = source._replace(structure=structure)
         biased = node.bias
         if biased:
             constants.append(node.p.bias)

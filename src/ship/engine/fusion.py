@@ -10,7 +10,7 @@ from ..errors import RunError
 from ..plan import Block as Planned
 from ..plan import Wire
 from . import connections
-from .fused import Block, Fused, outputs_only
+from .fused import Block, Fused, NotNow, outputs_only
 from .program import Untraceable
 from .reference import ConnectionNode, Node
 
@@ -72,7 +72,7 @@ class Fusion:
         if tags not in self.blocks:
             found = None
             if all(self.reason(tag) is None and tag not in self.grids for tag in tags):
-                found = Block([self.nodes[tag] for tag in tags], [self.fused[tag] for tag in tags])
+                found = Block([self.nodes[tag] for tag in tags], [self.fused[tag] for tag in tags], planned.length)
                 if planned.length is None and not self.fused[tags[0]].worthwhile:
                     found = None
             self.blocks[tags] = found
@@ -83,7 +83,11 @@ class Fusion:
         node = self.nodes[tag]
         if self.reason(tag) is None and tag in self.grids and outputs_only(node):
             assert isinstance(node, ConnectionNode)
-            connections.run(node, self.grids[tag], k0, n)
+            try:
+                connections.run(node, self.grids[tag], k0, n)
+            except Untraceable as error:
+                self.reasons[tag] = str(error)
+                return False
             return True
         return False
 
@@ -98,6 +102,8 @@ class Fusion:
         ]
         try:
             block.run(k0, n, keep)
+        except NotNow:
+            return False
         except Untraceable as error:
             for tag in planned.tags:
                 self.reasons[tag] = str(error)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from . import kernels
 from .printer import Store, print_numba, print_tile
-from .program import Program, Untraceable, gradient, trace, used
+from .program import Program, Untraceable, trace, trace_gradient, used
 
 Flat = Callable[[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]], tuple[Sequence[Tensor], Sequence[Tensor]]]
 
@@ -31,7 +31,9 @@ class Kernel:
     program: Program = field(init=False)
     outputs: int = field(init=False)
     _backward: dict[tuple[int, ...], int] = field(init=False, default_factory=dict)
+    _gradients: dict[tuple[int, ...], Program] = field(init=False, default_factory=dict)
     _keep: list[Any] = field(init=False, default_factory=list)
+    scans: dict[Any, Any] = field(init=False, default_factory=dict)  # what `scan` compiled
 
     def __post_init__(self) -> None:
         self.program = trace(self._flat, self.states + self.inputs + self.constants, self.dtype)
@@ -91,11 +93,16 @@ class Kernel:
         )
 
     def backward_program(self, wanted: tuple[int, ...]) -> Program:
-        """Of all arguments, then the gradients of outputs and of states that are numbers."""
-        s, y = self.states, self.outputs
-        smooth = [*range(y), *(y + i for i, flag in enumerate(self.flags) if not flag)]
-        count = s + self.inputs + self.constants
-        return trace(gradient(self._flat, wanted, smooth), count + len(smooth), self.dtype)
+        """Of all arguments, then the gradients of outputs and of states that are numbers.
+
+        Raises:
+            Untraceable: the model has no pointwise gradient; better asked before a run than after it.
+        """
+        if wanted not in self._gradients:
+            s, y = self.states, self.outputs
+            smooth = [*range(y), *(y + i for i, flag in enumerate(self.flags) if not flag)]
+            self._gradients[wanted] = trace_gradient(self._flat, s + self.inputs + self.constants, wanted, smooth, self.dtype)
+        return self._gradients[wanted]
 
     def backward_text(self, wanted: tuple[int, ...]) -> str:
         """The backward kernel as text."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import linecache
 import os
 import stat
 import sys
@@ -20,7 +21,7 @@ from typing import Any
 
 import torch
 
-KINDS = ("kernel", "machine")  # of texts
+KINDS = ("kernel", "machine", "scan")  # of texts
 VERSION = 1  # of the layout of kernels and tables
 
 
@@ -82,10 +83,13 @@ def _load(kind: str, text: str) -> dict[str, Any]:
         except OSError as error:
             warnings.warn(f"kernels are not kept: {error}", stacklevel=3)
             where = None
+    file = str(where or f"<{name}>")
+    if where is None:
+        linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)  # Triton looks for the text of a function
     module = ModuleType(f"ship_{name[:-3]}")
-    module.__dict__.update({"__file__": str(where or name), "CACHE": where is not None})
+    module.__dict__.update({"__file__": file, "CACHE": where is not None})
     sys.modules[module.__name__] = module  # Numba looks it up when it loads compiled code
-    exec(compile(text, str(where or f"<{name}>"), "exec"), module.__dict__)
+    exec(compile(text, file, "exec"), module.__dict__)
     return module.__dict__
 
 
@@ -113,10 +117,10 @@ def machine(dtype: torch.dtype) -> dict[str, Any]:
     return load("machine", text)
 
 
-@lru_cache(maxsize=1)
-def maths() -> str:
-    """The text of the functions that kernels call."""
-    return Path(__file__).with_name("maths.py").read_text()
+@lru_cache(maxsize=2)
+def maths(name: str = "maths") -> str:
+    """The text of the functions that kernels call: ``maths`` for Numba, ``maths_triton`` for Triton."""
+    return Path(__file__).with_name(f"{name}.py").read_text()
 
 
 def contents() -> list[tuple[str, int]]:

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from ..clock import FUZZ, slots
+from ..connect import EdgeList
 from ..parameters import Kind
+from ..plan import of_source
 
 
 class Trace:
@@ -168,22 +170,25 @@ class Bucket(NamedTuple):
     """The part of a connection that has one delay: all of it (mask None), or where the mask is 1."""
 
     line: Line
-    mask: Tensor | None  # [pre] or [pre, post]
+    mask: Tensor | None  # [pre] or [pre, post]; with edges, which of the source's edges, as indices
 
 
 class Feed:
     """All that enters a connection: for each source its buckets of equal delay, side by side on the pre axis."""
 
-    def __init__(self, n_post: int) -> None:
+    def __init__(self, n_post: int, edges: EdgeList | None = None) -> None:
         self.sources: list[tuple[int, int, list[Bucket]]] = []  # (offset, width, buckets)
-        self.n_post = n_post
+        self.n_post, self.edges = n_post, edges
 
     def add(self, trace: Trace, kind: Kind, offset: int, width: int, delay: Tensor) -> list[Line]:
         """Connect a source; returns its lines."""
         buckets = []
+        every = None if self.edges is None else of_source(self.edges.pre, offset, width)
         for d in torch.unique(delay).tolist():
             mask = None
-            if delay.ndim == 2 and bool((delay != d).any()):
+            if every is not None:
+                mask = every[delay == d] if delay.ndim else every
+            elif delay.ndim == 2 and bool((delay != d).any()):
                 mask = (delay == d).float()
                 mask = mask[:, 0] if mask.shape[1] == 1 else mask.expand(width, self.n_post)
             buckets.append(Bucket(Line(trace, kind, d, width), mask))
@@ -193,6 +198,8 @@ class Feed:
     @property
     def per_connection(self) -> bool:
         """Whether different targets of one unit see different delays."""
+        if self.edges is not None:
+            return any(len(buckets) > 1 for _, _, buckets in self.sources)
         return any(b.mask is not None and b.mask.ndim == 2 for _, _, buckets in self.sources for b in buckets)
 
     def arrivals(self, k0: int, n: int, like: Tensor, skip: Container[Line] = ()) -> Tensor:
@@ -207,6 +214,8 @@ class Feed:
 
     def weighted(self, k0: int, n: int, weight: Tensor, like: Tensor, skip: Container[Line] = ()) -> Tensor:
         """``[n, chip, batch, post]``: sums through the weights."""
+        if self.edges is not None:
+            return self._along_edges(k0, n, weight, like, skip)
         if not self.per_connection:
             return project(self.arrivals(k0, n, like, skip), weight)
         sums = []
@@ -218,8 +227,36 @@ class Feed:
                 )
         return _total(sums)
 
+    def _along_edges(self, k0: int, n: int, weight: Tensor, like: Tensor, skip: Container[Line]) -> Tensor:
+        assert self.edges is not None
+        sums = []
+        for offset, _, buckets in self.sources:
+            for line, chosen in buckets:
+                assert chosen is not None
+                x = _arrival(line, k0, n, like, skip)
+                sums.append(
+                    project_edges(x, weight[..., chosen], self.edges.pre[chosen] - offset, self.edges.post[chosen], self.n_post)
+                )
+        return _total(sums) if sums else like.new_zeros((n, 1, 1, self.n_post))
+
+    def _on_edges(self, k0: int, n: int, like: Tensor) -> Tensor:
+        """``[n, chip, batch, edge]``: what arrives on each edge."""
+        assert self.edges is not None
+        parts, places = [], []
+        for offset, _, buckets in self.sources:
+            for line, chosen in buckets:
+                assert chosen is not None
+                parts.append(line.window(k0, n, like)[..., self.edges.pre[chosen] - offset])
+                places.append(chosen)
+        if not parts:
+            return like.new_zeros((n, 1, 1, 0))
+        joined, order = torch.cat(_same_lead(parts), -1), torch.cat(places)
+        return joined[..., torch.argsort(order)]
+
     def dense(self, k0: int, n: int, like: Tensor) -> Tensor:
-        """``[n, chip, batch, pre, post or 1]``: what arrives on each connection."""
+        """``[n, chip, batch, pre, post or 1]``: what arrives on each connection; ``[n, chip, batch, edge]`` where there are edges."""
+        if self.edges is not None:
+            return self._on_edges(k0, n, like)
         if not self.per_connection:
             return self.arrivals(k0, n, like).unsqueeze(-1)
         parts = []
@@ -255,6 +292,22 @@ def _total(parts: list[Tensor]) -> Tensor:
     for part in parts[1:]:
         total = total + part
     return total
+
+
+EDGE_VALUES = 2**22  # products held at a time
+
+
+def project_edges(x: Tensor, weight: Tensor, pre: Tensor, post: Tensor, n_post: int) -> Tensor:
+    """``x [slot, chip, batch, pre]`` along edges with weights ``[edge]`` or ``[chip or 1, batch or 1, edge]``."""
+    lead = torch.broadcast_shapes(x.shape[1:3], weight.shape[:-1])
+    slots = max(1, EDGE_VALUES // max(1, lead[0] * lead[1] * len(pre)))
+    parts = [sum_edges(part[..., pre] * weight, post, n_post) for part in x.split(slots)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def sum_edges(value: Tensor, post: Tensor, n_post: int) -> Tensor:
+    """``[..., edge]`` summed over the edges of each target."""
+    return value.new_zeros((*value.shape[:-1], n_post)).index_add(-1, post, value)
 
 
 def project(x: Tensor, weight: Tensor) -> Tensor:

@@ -30,6 +30,26 @@ def pointer(typing, address):
 
 
 @intrinsic
+def integer_pointer(typing, address):
+    """The address as a pointer to 64-bit integers."""
+
+    def build(context, builder, signature, args):
+        return builder.inttoptr(args[0], context.get_value_type(types.CPointer(types.int64)))
+
+    return types.CPointer(types.int64)(types.int64), build
+
+
+@intrinsic
+def index_pointer(typing, address):
+    """The address as a pointer to 32-bit unit numbers."""
+
+    def build(context, builder, signature, args):
+        return builder.inttoptr(args[0], context.get_value_type(types.CPointer(types.uint32)))
+
+    return types.CPointer(types.uint32)(types.int64), build
+
+
+@intrinsic
 def call(typing, function, address, n):
     """Call the kernel at an address."""
 
@@ -164,7 +184,22 @@ def gather(target, signal, indices, count, n_pre, matrix, stride, n):
 
 
 @njit(error_model="numpy", cache=CACHE)
-def operand(x, t, r, target, acc, n, first, last, stride, operands, refs, signals, base, matrices, rings, counts, dt):
+def gather_edges(target, n, signal, n_pre, indices, count, begins, ends, posts, weights, n_edges):
+    """target[post] += signal[pre] * weight along the edges of the elements of the signal that are not zero."""
+    a, v = vector(target, n), vector(signal, n_pre)
+    first = carray(integer_pointer(begins), (n_pre,), np.int64)
+    last = carray(integer_pointer(ends), (n_pre,), np.int64)
+    post = carray(index_pointer(posts), (n_edges,), np.uint32)
+    w = vector(weights, n_edges)
+    for q in range(count):
+        i = indices[q]
+        value = v[i]
+        for e in range(first[i], last[i]):
+            a[post[e]] += w[e] * value
+
+
+@njit(error_model="numpy", cache=CACHE)
+def operand(x, t, r, part, target, acc, n, first, last, stride, operands, refs, signals, base, matrices, edges, rings, counts, dt):
     """Sum what enters operand ``x`` in slot ``t`` and put it into the blocks at ``target``."""
     r0, r1, store = operands[x, 0], operands[x, 1], operands[x, 2]
     if r1 == r0 + 1 and refs[r0, 0] == 0 and refs[r0, 6] == n and refs[r0, 7] == 0 and store < 0:
@@ -176,35 +211,46 @@ def operand(x, t, r, target, acc, n, first, last, stride, operands, refs, signal
             for b in range(first, last):
                 fill(target + (b - first) * stride, min(BLOCK, n - b * BLOCK), F(0))
         return
-    fill(acc, n, F(0))
+    lo, hi = first * BLOCK, min(n, last * BLOCK)
+    fill(acc + lo * SIZE, hi - lo, F(0))
     for e in range(r0, r1):
         q = refs[e, 1]
         k = t - refs[e, 2]
         if k < 0 or k >= signals[q, 2]:
             continue
         source = base[q, r] + (k & signals[q, 1]) * signals[q, 0] + refs[e, 4] * SIZE
-        if refs[e, 0] == 1:
-            ring = signals[q, 3]
-            m = refs[e, 3]
-            if ring >= 0:
-                slot = k % rings.shape[1]
-                gather(acc, source, rings[ring, slot], counts[ring, slot], signals[q, 4], matrices[m, r], refs[e, 8], n)
+        if refs[e, 0] > 0:
+            ring, slot = signals[q, 3], k % rings.shape[1]
+            if ring < 0:  # no list is kept
+                ring, slot = rings.shape[0] - 1, 0
+                counts[ring, slot] = compress(source, refs[e, 6], rings[ring, slot])
+            m, found = refs[e, 3], counts[ring, slot]
+            if refs[e, 0] == 1:
+                gather(acc + lo * SIZE, source, rings[ring, slot], found, refs[e, 6], matrices[m, r] + lo * SIZE, refs[e, 8], hi - lo)
             else:
-                slot = rings.shape[1] - 1
-                found = compress(source, refs[e, 6], rings[rings.shape[0] - 1, slot])
-                gather(acc, source, rings[rings.shape[0] - 1, slot], found, refs[e, 6], matrices[m, r], refs[e, 8], n)
-        elif refs[e, 7] == 0:
-            accumulate(acc + refs[e, 5] * SIZE, source, refs[e, 6])
+                begins = edges[m, 0] + part * refs[e, 6] * 8
+                gather_edges(
+                    acc, n, source, refs[e, 6], rings[ring, slot], found, begins, begins + refs[e, 6] * 8, edges[m, 1], matrices[m, r], edges[m, 2]
+                )
+            continue
+        a, b = max(lo, refs[e, 5]), min(hi, refs[e, 5] + refs[e, 6])
+        if a >= b:
+            continue
+        source += (a - refs[e, 5]) * SIZE
+        if refs[e, 7] == 0:
+            accumulate(acc + a * SIZE, source, b - a)
         else:
-            accumulate_scaled(acc + refs[e, 5] * SIZE, source, refs[e, 6], refs[e, 7], dt)
+            accumulate_scaled(acc + a * SIZE, source, b - a, refs[e, 7], dt)
     if store >= 0:
-        copy(base[store, r] + (t & signals[store, 1]) * signals[store, 0], acc, n * SIZE)
+        copy(base[store, r] + (t & signals[store, 1]) * signals[store, 0] + lo * SIZE, acc + lo * SIZE, (hi - lo) * SIZE)
     into_blocks(target, stride, acc, first, last, n)
 
 
 @njit(nogil=True, error_model="numpy", cache=CACHE)
-def forward(lo, hi, splits, start, stop, every, steps, operands, refs, signals, base, constants, entry, leave, checks, outs, matrices, depth, widest, dt):
-    """Run the rows ``lo .. hi - 1`` (times ``splits`` parts of their blocks) over slots ``start .. stop - 1``."""
+def forward(lo, hi, splits, begin, start, stop, every, steps, operands, refs, signals, base, constants, entry, leave, checks, outs, matrices, edges, depth, widest, dt):
+    """Run the rows ``lo .. hi - 1`` (times ``splits`` parts of their blocks) over slots ``start .. stop - 1`` of a run that began
+    in slot ``begin``.
+    """
     n_steps = steps.shape[0]
     rings = np.zeros((steps.shape[0] + 1, depth, max(widest, 1) + 1), np.int32)
     counts = np.zeros((steps.shape[0] + 1, depth), np.int64)
@@ -228,6 +274,9 @@ def forward(lo, hi, splits, start, stop, every, steps, operands, refs, signals, 
                 into_blocks(work + i * BLOCK * SIZE, stride, entry[steps[s, 7] + i, r], first, last, n)
             for i in range(P):
                 into_blocks(work + (S + X + i) * BLOCK * SIZE, stride, constants[steps[s, 9] + i, r], first, last, n)
+            if start > begin and steps[s, 13] >= 0:
+                for b in range(last - first):
+                    fill(work + b * stride + (S + X + steps[s, 13]) * BLOCK * SIZE, BLOCK, F(1))
             q = steps[s, 14]
             if q >= 0:
                 for t in range(start):
@@ -246,8 +295,8 @@ def forward(lo, hi, splits, start, stop, every, steps, operands, refs, signals, 
                             checks[steps[s, 7] + i, r] + (t - start) // every * n * SIZE, work + i * BLOCK * SIZE, stride, first, last, n
                         )
                 for i in range(X):
-                    operand(steps[s, 8] + i, t, r, work + (S + i) * BLOCK * SIZE, acc, n, first, last, stride, operands, refs, signals, base, matrices, rings, counts, dt)
-                if t == start + 1 and steps[s, 13] >= 0:
+                    operand(steps[s, 8] + i, t, r, part, work + (S + i) * BLOCK * SIZE, acc, n, first, last, stride, operands, refs, signals, base, matrices, edges, rings, counts, dt)
+                if t == begin + 1 and steps[s, 13] >= 0:
                     for b in range(last - first):
                         fill(work + b * stride + (S + X + steps[s, 13]) * BLOCK * SIZE, BLOCK, F(1))
                 for b in range(first, last):

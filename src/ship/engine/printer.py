@@ -1,6 +1,6 @@
-"""Programs printed as kernels: one table of primitives, and a printer for the CPU (Numba).
+"""Programs printed as kernels: one table of primitives, a printer for the CPU (Numba) and one for CUDA (Triton).
 
-A kernel works on a block of up to ``BLOCK`` units: ``kernel(work, n)``. Operand i of the program is ``work[i * BLOCK + j]``; the
+A Triton kernel calls the program as a function of vectors (`print_triton`); `scan` prints the time loop around it. A Numba kernel works on a block of up to ``BLOCK`` units: ``kernel(work, n)``. Operand i of the program is ``work[i * BLOCK + j]``; the
 outputs go to the operands named in ``stores``. That no two operands overlap is then plain to the compiler, and the loop becomes
 vector instructions.
 """
@@ -60,6 +60,17 @@ TABLE = {
     "not": "not {0}",
     "where": "{1} if {0} else {2}",
 }
+# The same for Triton, which has no conditional expression of vectors and whose negation turns 0 into 0, not -0.
+TRITON_TABLE = TABLE | {
+    "div": "div({0}, {1})",
+    "neg": "{0} * -1.0",
+    "abs": "tl.abs({0})",
+    "floor": "tl.floor({0})",
+    "ceil": "tl.ceil({0})",
+    "pow": "pow({0}, {1})",
+    "not": "{0} == False",
+    "where": "tl.where({0}, {1}, {2})",
+}
 
 
 def literal(ref: Ref) -> str:
@@ -110,6 +121,24 @@ def print_numba(
         body.append(f"o{i} = {_argument(ref)}")
         body.append(f"work[{store.operand * block} + j] {'+=' if store.add else '='} o{i}")
     lines += [f"        {line}" for line in body] or ["        pass"]
+    return "\n".join(lines) + "\n"
+
+
+def print_triton(name: str, program: Program, dtype: torch.dtype) -> str:
+    """The text of a Triton function of vectors of ``BLOCK`` elements of type ``F``: the inputs of a program give its outputs."""
+    exp = "exp32" if dtype == torch.float32 else "exp64"
+
+    def argument(ref: Ref) -> str:
+        if isinstance(ref, Value):
+            return f"v{int(ref)}"
+        # A plain number would become float32 on its way into a function.
+        number = f"{ref!r}" if math.isfinite(ref) else f'float("{ref!r}")'
+        return f"tl.full([BLOCK], {number}, {'tl.int1' if isinstance(ref, bool) else 'F'})"
+
+    lines = ["@triton.jit", f"def {name}({', '.join(f'v{i}' for i in range(program.inputs))}):"]
+    for op in program.ops:
+        lines.append(f"    v{int(op.out)} = " + TRITON_TABLE[op.name].format(*(argument(a) for a in op.args), exp=exp))
+    lines.append("    return (" + "".join(f"{argument(ref)}, " for ref in program.outputs) + ")")
     return "\n".join(lines) + "\n"
 
 

@@ -11,12 +11,13 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, fx
 from torch.fx.experimental.proxy_tensor import make_fx
-from torch.func import vjp
+from torch.func import functionalize, vjp
 
 WIDTH = 3  # elements of the vectors that are traced
 
@@ -55,7 +56,26 @@ def trace(function: Callable[..., Sequence[Tensor]], inputs: int, dtype: torch.d
     Raises:
         Untraceable: it does something that is not pointwise, or not in the table.
     """
-    examples = [torch.linspace(0.25, 0.75, WIDTH, dtype=dtype) + 0.01 * i for i in range(inputs)]
+    program = _traced(function, inputs, dtype, WIDTH)
+    if _traced(function, inputs, dtype, WIDTH + 2) != program:
+        raise Untraceable("it depends on the number of units, or differs from call to call")
+    return program
+
+
+def trace_gradient(
+    function: Callable[..., Sequence[Tensor]], inputs: int, wanted: Sequence[int], outputs: Sequence[int], dtype: torch.dtype
+) -> Program:
+    """The program of `gradient`. PyTorch's own derivatives change what they made themselves in place, which is undone here.
+
+    Raises:
+        Untraceable: as `trace`.
+    """
+    backward = functionalize(gradient(function, wanted, outputs), remove="mutations")
+    return _traced(backward, inputs + len(outputs), dtype, WIDTH)
+
+
+def _traced(function: Callable[..., Sequence[Tensor]], inputs: int, dtype: torch.dtype, width: int) -> Program:
+    examples = [torch.linspace(0.25, 0.75, width, dtype=dtype) + 0.01 * i for i in range(inputs)]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -64,7 +84,7 @@ def trace(function: Callable[..., Sequence[Tensor]], inputs: int, dtype: torch.d
         raise
     except Exception as error:
         raise Untraceable(_first_line(error)) from error
-    return _Lowering(module, dtype).program()
+    return _Lowering(module, dtype, width).program()
 
 
 def gradient(function: Callable[..., Sequence[Tensor]], wanted: Sequence[int], outputs: Sequence[int]) -> Callable[..., Any]:
@@ -87,6 +107,17 @@ def gradient(function: Callable[..., Sequence[Tensor]], wanted: Sequence[int], o
         return tuple(pull(tuple(cotangents)))
 
     return backward
+
+
+def check_coefficients(coefficients: Sequence[Any]) -> None:
+    """Numbers and tensors change with dt; anything else may decide what the model does.
+
+    Raises:
+        Untraceable: there is something else.
+    """
+    for value in coefficients:
+        if isinstance(value, bool) or not isinstance(value, Tensor | Real):
+            raise Untraceable(f"a coefficient is {'None' if value is None else 'a ' + type(value).__name__}, not a number")
 
 
 def _first_line(error: BaseException) -> str:
@@ -140,8 +171,8 @@ LOGICAL = {"gt", "ge", "lt", "le", "eq", "ne", "and", "or", "not"}
 class _Lowering:
     """From a graph of ATen operations to primitives."""
 
-    def __init__(self, module: fx.GraphModule, dtype: torch.dtype) -> None:
-        self.module, self.dtype = module, dtype
+    def __init__(self, module: fx.GraphModule, dtype: torch.dtype, width: int) -> None:
+        self.module, self.dtype, self.width = module, dtype, width
         self.kinds: list[str] = []
         self.ops: list[Op] = []
         self.known: dict[tuple[Any, ...], Value] = {}
@@ -160,7 +191,7 @@ class _Lowering:
             else:
                 self._check(node)
                 self.env[node] = self._lower(node)
-        return _pruned(Program(inputs, tuple(self.ops), outputs, tuple(self.kinds)))
+        return pruned(Program(inputs, tuple(self.ops), outputs, tuple(self.kinds)))
 
     def _constant(self, value: Any) -> Ref:
         if not isinstance(value, Tensor) or value.numel() != 1:
@@ -175,7 +206,7 @@ class _Lowering:
         meta = node.meta.get("val")
         if not isinstance(meta, Tensor):
             raise Untraceable(f"operation {_name(node)} is not pointwise")
-        if tuple(meta.shape) not in ((), (1,), (WIDTH,)):
+        if tuple(meta.shape) not in ((), (1,), (self.width,)):
             raise Untraceable(f"{_name(node)} changes the shape: the operation is not pointwise")
         if meta.dtype not in (self.dtype, torch.bool):
             raise Untraceable(f"{_name(node)} computes in {str(meta.dtype).removeprefix('torch.')}")
@@ -360,7 +391,7 @@ def _name(node: fx.Node) -> str:
     return str(target._schema.name.split("::")[1])
 
 
-def _pruned(program: Program) -> Program:
+def pruned(program: Program) -> Program:
     """Without operations that no output needs."""
     needed = {ref for ref in program.outputs if isinstance(ref, Value)}
     kept = []

@@ -17,12 +17,13 @@ import torch
 from torch import Tensor
 
 from .. import random
+from ..connect import EdgeList
 from ..errors import GraphError
 from ..group import Group
 from ..models.contract import Bag, Connection, Neuron, Source, Spiking
 from ..parameters import Kind
 from ..plan import emits_first
-from .lines import Feed, Line, Trace, project
+from .lines import Feed, Line, Trace, project, project_edges, sum_edges
 from .operation import connection_slot, neuron_slot
 
 NOISE_WINDOW = 64  # slots drawn at a time
@@ -265,7 +266,8 @@ class ConnectionNode(Node):
 
     def __init__(self, group: Group) -> None:
         super().__init__(group)
-        self.feed = Feed(1 if group.side == "unit" else group.n)
+        self.edges = EdgeList(group.pre, group.post) if group.edges else None
+        self.feed = Feed(1 if group.side == "unit" else group.n, None if group.side == "pre" else self.edges)
         self.membranes: list[NeuronNode | None] = []
         self.bias = False  # whether the model itself must add the bias
 
@@ -292,7 +294,11 @@ class ConnectionNode(Node):
                 got=f"shape {list(membrane.shape)}",
                 fix="Use side='post'.",
             )
-        p.__dict__["membrane"] = membrane.unsqueeze(-2) if side == "connection" and membrane.ndim > 1 else membrane
+        if side == "connection" and self.edges is not None:
+            membrane = membrane[..., self.edges.post] if membrane.shape[-1:].numel() > 1 else membrane
+        elif side == "connection" and membrane.ndim > 1:
+            membrane = membrane.unsqueeze(-2)
+        p.__dict__["membrane"] = membrane
 
     def run(self, k0: int, n: int) -> None:
         model = self.group.model
@@ -330,7 +336,11 @@ class ConnectionNode(Node):
         """From the model's output to the group's: sums over pre, by side; the bias of a graded sum."""
         side = self.group.side
         if side == "connection":
-            out = out.sum(-2)
+            out = out.sum(-2) if self.edges is None else sum_edges(out, self.edges.post, self.group.n)
+        elif side == "pre" and self.edges is not None:
+            whole = out if out.ndim == 4 else out.unsqueeze(0)
+            whole = project_edges(whole, self.weight, *self.edges, self.group.n)
+            out = whole if out.ndim == 4 else whole.squeeze(0)
         elif side == "pre":
             out = project(out, self.weight) if out.ndim == 4 else project(out.unsqueeze(0), self.weight).squeeze(0)
         return out + self.p.bias if self.bias else out
@@ -396,7 +406,8 @@ class PlasticNode(ConnectionNode):
         posts = [line.at(k) for line, _, _ in self.posts]
         post = torch.cat(
             [self.like.expand(1, 1, w) if v is None else v for v, (_, _, w) in zip(posts, self.posts, strict=True)], -1
-        ).unsqueeze(-2)
+        )
+        post = post.unsqueeze(-2) if self.edges is None else post[..., self.edges.post]
         change, self.rule_state = rule.update(
             self.rule_state, Bag({"pre": pre, "post": post}), self.weight, self.rule_p, self.rule_c
         )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_flatten
 
 from ..clock import Segment
 from ..group import Group
@@ -125,6 +126,13 @@ class Simulation:
             tag = by_trace[id(line.trace)]
             reach[tag] = max(reach[tag], line.lag)
         return reach
+
+    def tensors(self) -> Iterator[Tensor]:
+        """The running state: of the nodes, and in flight."""
+        for node in self.nodes.values():
+            yield from tree_flatten(node.state)[0]
+        for _, line in self.lines:
+            yield from (item.value for item in line.pending)
 
     def detach(self) -> None:
         """Cut the graph of gradients: states and what is in flight stay as numbers."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -25,7 +25,37 @@ from .printer import BLOCK_BYTES
 Table = NDArray[np.int64]
 EVERY = 16  # slots between two checkpoints of the states
 L1_BYTES = 24 * 1024  # of work area that one part of a row should need
+WIDE_UNITS, WIDE_SLOTS = 4096, 4  # from where on units are spread over threads
 CONVERSIONS = {"none": 0, "mul": 1, "div": 2}
+
+
+class Structure:
+    """Edges in order of pre, then of post, for drivers that run along them."""
+
+    def __init__(self, pre: Tensor, post: Tensor, n_pre: int, n_post: int) -> None:
+        keys = (pre * n_post + post).numpy()
+        self.sorted = bool((np.diff(keys) >= 0).all())
+        self.order = torch.from_numpy(np.argsort(keys, kind="stable")) if not self.sorted else None
+        self.keys = keys if self.order is None else keys[self.order.numpy()]
+        self.n_pre, self.n_post = n_pre, n_post
+        self.posts = (self.keys % n_post).astype(np.uint32)
+        self._bounds: dict[tuple[int, ...], Table] = {}
+        self._weights: tuple[Tensor, int, Tensor] | None = None
+
+    def bounds(self, cuts: tuple[int, ...]) -> Table:
+        """``[part + 1, pre]``: where the edges of each source to each part of the targets begin; parts are cut at ``cuts``."""
+        if cuts not in self._bounds:
+            rows = np.arange(self.n_pre, dtype=np.int64) * self.n_post
+            self._bounds[cuts] = np.stack([np.searchsorted(self.keys, rows + cut) for cut in cuts]).astype(np.int64)
+        return self._bounds[cuts]
+
+    def weights(self, weight: Tensor) -> Tensor:
+        """The weights in this order, the last ones kept: a run in chunks asks for them again and again."""
+        if self.order is None:
+            return weight
+        if self._weights is None or self._weights[0] is not weight or self._weights[1] != weight._version:
+            self._weights = (weight, weight._version, weight[..., self.order])
+        return self._weights[2]
 
 
 class Source(NamedTuple):
@@ -38,6 +68,7 @@ class Source(NamedTuple):
     into: int = 0  # first unit of the operand
     convert: str = "none"  # or times dt, or by dt
     matrix: int = -1
+    structure: Structure | None = None  # the edges, where the matrix is a list of weights
 
 
 class Step(NamedTuple):
@@ -66,6 +97,7 @@ class Tape:
     signals: tuple[Signal, ...]
     dtype: torch.dtype
     dt: float
+    slice: int | None = None  # slots in which no step acts on an earlier one of the list; None: as many as there are
 
     @property
     def external(self) -> list[int]:
@@ -104,7 +136,7 @@ class Arguments(NamedTuple):
     entry: list[Tensor]  # the states of all steps, [chip, batch, unit]
     signals: list[Tensor]  # the external signals, [slot, chip or 1, batch or 1, unit]
     constants: list[Tensor]  # of all steps, broadcast with [chip, batch, unit]
-    matrices: list[Tensor]  # [pre, post], [chip, 1, pre, post] or [chip or 1, batch, pre, post]
+    matrices: list[Tensor]  # [pre, post], [chip, 1, pre, post] or [chip or 1, batch, pre, post]; with edges [..., 1, edge]
 
 
 class Result(NamedTuple):
@@ -112,18 +144,50 @@ class Result(NamedTuple):
     leave: list[Tensor]
 
 
-def run(tape: Tape, given: Arguments, lead: tuple[int, int], start: int, stop: int, history: Sequence[Tensor] = ()) -> Result:
-    """Execute slots ``start .. stop - 1``; ``history``: the slots before ``start`` of each internal signal."""
+def run(
+    tape: Tape,
+    given: Arguments,
+    lead: tuple[int, int],
+    start: int,
+    stop: int,
+    history: Sequence[Tensor] = (),
+    bench: Callable[[Call, Sequence[Tensor]], Bench] | None = None,
+) -> Result:
+    """Execute slots ``start .. stop - 1``; ``history``: the slots before ``start`` of each internal signal; ``bench``: what
+    executes, the drivers of `machine` where left out.
+    """
     entry = [_flat(t, lead) for t in given.entry]
     tensors = (*entry, *given.signals, *given.constants, *given.matrices)
     counts = (len(entry), len(given.signals), len(given.constants), len(given.matrices))
     recorded = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
-    out = _Run.apply(_Call(tape, counts, lead, start, stop, tuple(history), recorded), *tensors)  # type: ignore[no-untyped-call]
+    if recorded:
+        _check_gradients(tape, given)
+    out = _Run.apply(Call(tape, counts, lead, start, stop, tuple(history), recorded, bench or _Bench), *tensors)  # type: ignore[no-untyped-call]
     count = len(tape.internal)
     return Result(list(out[:count]), list(out[count:]))
 
 
-class _Call(NamedTuple):
+def _check_gradients(tape: Tape, given: Arguments) -> None:
+    """Trace what `_Run.backward` will need, while another engine can still step in.
+
+    Raises:
+        Untraceable: a model has no pointwise gradient.
+    """
+    external = dict(zip(tape.external, given.signals, strict=True))
+    constants = iter(given.constants)
+    for step in tape.steps:
+        inputs = [
+            any(
+                s.signal not in external or external[s.signal].requires_grad or (s.matrix >= 0 and given.matrices[s.matrix].requires_grad)
+                for s in sources
+            )
+            for sources in step.operands
+        ]
+        wanted = step.kernel.wanted(inputs, [next(constants).requires_grad for _ in range(step.kernel.constants)])
+        step.kernel.backward_program(wanted)
+
+
+class Call(NamedTuple):
     tape: Tape
     counts: tuple[int, int, int, int]
     lead: tuple[int, int]
@@ -131,19 +195,30 @@ class _Call(NamedTuple):
     stop: int
     history: tuple[Tensor, ...]
     recorded: bool
+    bench: Callable[[Call, Sequence[Tensor]], Bench]
+
+
+class Bench(Protocol):
+    """One run of a tape."""
+
+    def forward(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Signals and final states."""
+
+    def backward(self, grads: Sequence[Tensor | None], needs: Sequence[bool]) -> list[Tensor | None]:
+        """The gradient of each tensor that was given."""
 
 
 class _Run(torch.autograd.Function):
     """A tape with its gradient."""
 
     @staticmethod
-    def forward(ctx: Any, call: _Call, *tensors: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
-        bench = _Bench(call, tensors)
+    def forward(ctx: Any, call: Call, *tensors: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+        bench = call.bench(call, tensors)
         signals, leave = bench.forward()
         if call.recorded:
             ctx.bench = bench
             ctx.set_materialize_grads(False)
-            ctx.save_for_backward(*tensors)
+            ctx.save_for_backward(*tensors, *signals)  # outputs are read again: they must not be changed either
         return (*signals, *leave)
 
     @staticmethod
@@ -156,7 +231,7 @@ class _Run(torch.autograd.Function):
 class _Bench:
     """One run of a tape: its tables, and its buffers for the gradient."""
 
-    def __init__(self, call: _Call, tensors: Sequence[Tensor]) -> None:
+    def __init__(self, call: Call, tensors: Sequence[Tensor]) -> None:
         self.tape, self.lead, self.start, self.stop = call.tape, call.lead, call.start, call.stop
         self.recorded, self.history = call.recorded, call.history
         self.rows = call.lead[0] * call.lead[1]
@@ -237,10 +312,11 @@ class _Bench:
                 for s in sources:
                     m = self.matrices[s.matrix] if s.matrix >= 0 else None
                     strides = (m.stride(-2) * self.size, m.shape[-2] * self.size) if m is not None else (0, 0)
+                    kind = 0 if m is None else 1 if s.structure is None else 2
                     # An external signal begins with the run, unless it is known to begin a slot before it.
                     lag = s.lag + self.start if self.tape.signals[s.signal].external and not s.lag else s.lag
                     refs.append(
-                        [int(m is not None), s.signal, lag, s.matrix, s.offset, s.into, s.width, CONVERSIONS[s.convert], *strides]
+                        [kind, s.signal, lag, s.matrix, s.offset, s.into, s.width, CONVERSIONS[s.convert], *strides]
                     )
                 operands.append([first, len(refs), self.stores.get(x, -1)])
         return np.array(operands or [[0, 0, -1]], np.int64), np.array(refs or [[0] * 10], np.int64)
@@ -289,7 +365,7 @@ class _Bench:
             self.buffers[q][slots] = past.expand(-1, *self.lead, -1)
         through = {s.signal for step in tape.steps for sources in step.operands for s in sources if s.matrix >= 0}
         for q in sorted(through):
-            if not tape.signals[q].external:
+            if not tape.signals[q].external and not self.wide:
                 self.rings[q] = len(self.rings)
         if self.recorded:
             x = 0
@@ -303,10 +379,17 @@ class _Bench:
     # -- running -----------------------------------------------------------------------------------------------------------
 
     @property
+    def wide(self) -> bool:
+        """Whether the units of a row are spread over threads, step by step and slice by slice: few rows of many units."""
+        units = sum(step.n for step in self.tape.steps)
+        few = self.rows < torch.get_num_threads() and units >= WIDE_UNITS
+        return self.tape.coupled and not self.recorded and few and (self.tape.slice is None or self.tape.slice >= WIDE_SLOTS)
+
+    @property
     def _parts(self) -> int:
         """Parts into which the blocks of a row are split."""
         if self.tape.coupled:
-            return 1
+            return torch.get_num_threads() if self.wide else 1
         step = self.tape.steps[0]
         blocks = -(-step.n // (BLOCK_BYTES // self.size))
         fit = max(1, L1_BYTES // (step.kernel.operands * BLOCK_BYTES))
@@ -333,13 +416,18 @@ class _Bench:
         depth = max(1, tape.lag + 1)
         widest = max([step.n for step in tape.steps] + [s.n for s in tape.signals], default=1)
         parts = self._parts
-        spread(
-            self.rows * parts,
-            lambda lo, hi: self.machine["forward"](
-                lo, hi, parts, self.start, self.stop, every, steps, operands, refs, self._signals(), self.base, self.constant_rows,
-                entry, out, self.check_rows, outs, self.matrix_rows, depth, widest, tape.dt,
-            ),
-        )  # fmt: skip
+        tables = (operands, refs, self._signals(), self.base, self.constant_rows)
+        rest = (self.check_rows, outs, self.matrix_rows, self._edges(parts), depth, widest, tape.dt)
+        drive = self.machine["forward"]
+        if not self.wide:
+            spread(
+                self.rows * parts,
+                lambda lo, hi: drive(lo, hi, parts, self.start, self.start, self.stop, every, steps, *tables, entry, out, *rest),
+            )
+        else:
+            self._wide(steps, lambda table, lo, hi, first, t0, t1: drive(
+                lo, hi, parts, self.start, t0, t1, 0, table, *tables, entry if first else out, out, *rest
+            ))
         kept = []
         for q in tape.internal:
             if q in self.masks:
@@ -348,6 +436,52 @@ class _Bench:
             else:
                 kept.append(self.buffers[q][self.start :].detach())  # another object: what is returned knows its own gradient
         return kept, leave
+
+    def _wide(self, steps: Table, drive: Callable[..., None]) -> None:
+        """Slice by slice, and in a slice level by level: each level's steps and their parts side by side."""
+        levels = self._levels()
+        length = self.tape.slice or self.stop - self.start
+        singles = steps.copy()
+        singles[:, 11] = 0  # each step alone in its work area
+        tasks = self.rows * self._parts
+        for t0 in range(self.start, self.stop, length):
+            t1 = min(self.stop, t0 + length)
+            for level in levels:
+                jobs = [(singles[s : s + 1], task) for s in level for task in range(tasks)]
+
+                def work(lo: int, hi: int, jobs: Any = jobs, t0: int = t0, t1: int = t1) -> None:
+                    for table, task in jobs[lo:hi]:
+                        drive(table, task, task + 1, t0 == self.start, t0, t1)
+
+                spread(len(jobs), work, torch.get_num_threads())
+
+    def _levels(self) -> list[list[int]]:
+        """Steps by how many others they wait for in a slice."""
+        level: list[int] = []
+        made = {q: i for i, step in enumerate(self.tape.steps) for q in step.outs}
+        length = self.tape.slice or self.stop
+        for step in self.tape.steps:
+            waits = [
+                level[made[s.signal]] + 1
+                for sources in step.operands
+                for s in sources
+                if s.signal in made and made[s.signal] < len(level) and s.lag < length
+            ]
+            level.append(max(waits, default=0))
+        return [[i for i, at in enumerate(level) if at == wanted] for wanted in range(max(level) + 1)]
+
+    def _edges(self, parts: int) -> Table:
+        """For each matrix that is a list of weights: addresses of where edges begin and of their targets, and their number."""
+        block = BLOCK_BYTES // self.size
+        table = np.zeros((max(1, len(self.matrices)), 3), np.int64)
+        for step in self.tape.steps:
+            blocks = -(-step.n // block)
+            cuts = (*(min(step.n, blocks * part // parts * block) for part in range(parts)), step.n)
+            for s in (s for sources in step.operands for s in sources if s.structure is not None):
+                assert s.structure is not None
+                bounds = s.structure.bounds(cuts)
+                table[s.matrix] = bounds.ctypes.data, s.structure.posts.ctypes.data, len(s.structure.posts)
+        return table
 
     def backward(self, grads: Sequence[Tensor | None], needs: Sequence[bool]) -> list[Tensor | None]:
         """The gradient of each tensor that was given."""
@@ -411,7 +545,7 @@ class _Bench:
         found += [self.slopes[q] if need_external[q] else None for q in external]
         found += g_constants
         found += [self._matrix_gradient(m, keep) if need else None for m, need in enumerate(need_matrix)]
-        return [None if g is None else _shaped(g, shape) for g, shape in zip(found, self.shapes, strict=True)]
+        return [None if g is None else shaped(g, shape) for g, shape in zip(found, self.shapes, strict=True)]
 
     def _wanted(
         self, how: NDArray[np.int64], need_constant: Sequence[bool], need_matrix: Sequence[bool]
@@ -463,15 +597,15 @@ def _flat(t: Tensor, lead: tuple[int, int]) -> Tensor:
     return t.expand(*lead, t.shape[-1])
 
 
-def _shaped(gradient: Tensor, shape: torch.Size) -> Tensor:
+def shaped(gradient: Tensor, shape: torch.Size) -> Tensor:
     """Summed over what was broadcast."""
     return gradient if gradient.shape == shape else gradient.sum_to_size(shape)
 
 
-def spread(tasks: int, work: Callable[[int, int], None]) -> None:
-    """``work(lo, hi)`` over all tasks, on as many threads as torch has."""
+def spread(tasks: int, work: Callable[[int, int], None], most: int = 0) -> None:
+    """``work(lo, hi)`` over all tasks, on as many threads as torch has, in at most so many pieces."""
     threads = torch.get_num_threads()
-    pieces = min(tasks, 1 if threads == 1 else 4 * threads)
+    pieces = min(tasks, 1 if threads == 1 else most or 4 * threads)
     cuts = [tasks * i // pieces for i in range(pieces + 1)]
     if threads == 1 or pieces == 1:
         work(0, tasks)
