@@ -11,8 +11,8 @@ import ship
 
 ROOT = Path(ship.__file__).parent
 LAYERS = [
-    {"errors", "surrogate"},
-    {"random", "parameters", "resolve", "clock", "graph", "connect"},
+    {"errors", "surrogate", "compiled", "threads"},
+    {"random", "parameters", "resolve", "clock", "graph", "connect", "draws"},
     {"models"},
     {"group", "plan", "explain"},
     {"engine"},

@@ -147,11 +147,32 @@ def test_interval_is_open_in_each_dtype(dtype, monkeypatch):
     top, bottom = torch.tensor(0xFFFFFFFF), torch.tensor(0)
     assert 0 < random._unit_interval(bottom, bottom).item() == 2.0**-53
     assert random._unit_interval(top, top).item() == 1 - 2.0**-53
+    monkeypatch.setattr(random.compiled, "available", lambda: False)
     monkeypatch.setattr(random, "philox", lambda counter, keys: tuple(v.expand(1, 1, 1, 1) for v in (top, top, bottom, bottom)))
     high, low = some(random.uniform, n=2, dtype=dtype).flatten()
     assert high.dtype == dtype
     assert 0 < low < high < 1
     assert torch.isfinite(some(random.normal, n=2, dtype=dtype)).all()
+
+
+@DRAWS
+@pytest.mark.parametrize("n", [1, 2, 7, 300])
+def test_compiled_draws_are_the_same(draw, n, monkeypatch):
+    pytest.importorskip("numba")
+    given = {"chip": torch.tensor([0, 5]), "sample": torch.arange(3) + 9, "slot": torch.arange(11) + 2**31, "trial": 4}
+    quick = draw(random.key(3, "a"), n=n, **given)
+    monkeypatch.setattr(random.compiled, "available", lambda: False)
+    assert torch.equal(quick, draw(random.key(3, "a"), n=n, **given))
+
+
+@pytest.mark.parametrize("mean", [0.0, 1e-9, 0.3, 2.0, 29.9, torch.linspace(0, 29, 300), torch.full((300,), 1.7)])
+def test_compiled_counts_are_the_same(mean, monkeypatch):
+    pytest.importorskip("numba")
+    u = some(random.uniform, n=300, slots=range(50))
+    u[0, 0, 0, :2] = torch.tensor([2.0**-53, 1 - 2.0**-53])
+    quick = random.poisson(u, torch.as_tensor(mean))
+    monkeypatch.setattr(random.compiled, "available", lambda: False)
+    assert torch.equal(quick, random.poisson(u, torch.as_tensor(mean)))
 
 
 @DRAWS

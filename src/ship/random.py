@@ -1,6 +1,6 @@
 """Counter-based random numbers: a value depends on what it is for, never on when it is drawn.
 
-Philox4x32-10 on int64 tensors, on any device. Key: seed and names, mixed with the chip. Counter: unit block, slot, sample, trial.
+Philox4x32-10 on int64 tensors, on any device; on the CPU compiled, where Numba is installed, with the same numbers. Key: seed and names, mixed with the chip. Counter: unit block, slot, sample, trial.
 
 Source: Salmon et al., *Parallel random numbers: as easy as 1, 2, 3*, SC11 (2011), sec. 3.3; checked against its known answers.
 """
@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import math
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from . import compiled
 from .errors import ParameterError, RunError
+from .threads import spread
 
 M32 = 0xFFFFFFFF
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
@@ -61,31 +67,53 @@ def _unit_interval(high: Tensor, low: Tensor) -> Tensor:
     return (((high << 20) | (low >> 12)).double() + 0.5) * 2.0**-52
 
 
-def _blocks(
-    base: int, chip: Tensor, sample: Tensor, slot: Tensor, trial: int, n: int, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """Two uniform numbers in float64 for each block of two units, ``[slot, chip, batch, ceil(n / 2)]``."""
+def _blocks(base: int, chip: Tensor, sample: Tensor, slot: Tensor, trial: int, n: int, device: torch.device) -> Tensor:
+    """Uniform numbers in float64, ``[slot, chip, batch, n]``; two for each counter, so n must be even."""
     keys = [_chip_key(base, int(c)) for c in chip.tolist()]
+    words = _word(slot, "slot"), _word(sample, "sample"), _word(torch.tensor(trial), "trial")
+    if device.type == "cpu" and compiled.available():
+        return _drawn([k & M32 for k in keys], [k >> 32 for k in keys], words[0], words[1], trial, n)
     k0 = torch.tensor([k & M32 for k in keys], device=device).reshape(1, -1, 1, 1)
     k1 = torch.tensor([k >> 32 for k in keys], device=device).reshape(1, -1, 1, 1)
-    unit = torch.arange((n + 1) // 2, device=device).reshape(1, 1, 1, -1)
-    words = (
+    unit = torch.arange(n // 2, device=device).reshape(1, 1, 1, -1)
+    counter = (
         unit,
-        _word(slot, "slot").to(device).reshape(-1, 1, 1, 1),
-        _word(sample, "sample").to(device).reshape(1, 1, -1, 1),
-        _word(torch.tensor(trial), "trial").to(device).reshape(1, 1, 1, 1),
+        words[0].to(device).reshape(-1, 1, 1, 1),
+        words[1].to(device).reshape(1, 1, -1, 1),
+        words[2].to(device).reshape(1, 1, 1, 1),
     )
-    a, b, c, d = philox(words, (k0, k1))
-    return _unit_interval(a, b), _unit_interval(c, d)
+    a, b, c, d = philox(counter, (k0, k1))
+    return torch.stack([_unit_interval(a, b), _unit_interval(c, d)], -1).flatten(-2)
 
 
-def _finish(first: Tensor, second: Tensor, n: int, dtype: torch.dtype) -> Tensor:
-    return torch.stack([first, second], -1).flatten(-2)[..., :n].to(dtype)
+def _compiled() -> dict[str, Any]:
+    """The compiled twins of `philox` and of `poisson` for small means."""
+    return compiled.load("draws", _text())
 
 
-def _box_muller(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+@lru_cache(maxsize=1)
+def _text() -> str:
+    return Path(__file__).with_name("draws.py").read_text()
+
+
+def _drawn(k0: list[int], k1: list[int], slot: Tensor, sample: Tensor, trial: int, n: int) -> Tensor:
+    out = np.empty((slot.numel() * len(k0) * sample.numel(), n))
+    keys = np.array([k0, k1], np.uint64)
+    words = slot.reshape(-1).cpu().numpy().astype(np.uint64), sample.reshape(-1).cpu().numpy().astype(np.uint64)
+    draw = _compiled()["uniform"]
+    spread(len(out), lambda lo, hi: draw(lo, hi, keys[0], keys[1], *words, np.uint64(trial), n, out))
+    return torch.from_numpy(out).reshape(slot.numel(), len(k0), sample.numel(), n)
+
+
+def _even(n: int) -> int:
+    return n + n % 2
+
+
+def _box_muller(values: Tensor) -> Tensor:
+    """Standard normal numbers from pairs of uniform ones, in place of them."""
+    u, v = values[..., 0::2], values[..., 1::2]
     radius, angle = torch.sqrt(-2 * torch.log(u)), 2 * math.pi * v
-    return radius * torch.cos(angle), radius * torch.sin(angle)
+    return torch.stack([radius * torch.cos(angle), radius * torch.sin(angle)], -1).flatten(-2)
 
 
 def uniform(
@@ -114,8 +142,7 @@ def uniform(
     Raises:
         RunError: a slot, sample or trial is below 0 or above 2^32 - 1.
     """
-    u, v = _blocks(base, chip, sample, slot, trial, n, device or torch.device("cpu"))
-    values = _finish(u, v, n, dtype)
+    values = _blocks(base, chip, sample, slot, trial, _even(n), device or torch.device("cpu"))[..., :n].to(dtype)
     return values if dtype == torch.float64 else values.clamp(torch.finfo(dtype).tiny, 1 - torch.finfo(dtype).eps / 2)
 
 
@@ -134,27 +161,22 @@ def normal(
 
     Source: Box & Muller, Ann. Math. Statist. 29:610 (1958).
     """
-    u, v = _blocks(base, chip, sample, slot, trial, n, device or torch.device("cpu"))
-    return _finish(*_box_muller(u, v), n, dtype)
+    return _box_muller(_blocks(base, chip, sample, slot, trial, _even(n), device or torch.device("cpu")))[..., :n].to(dtype)
 
 
-def _draw_blocks(base: int, chip: int, shape: tuple[int, ...], attempt: int) -> tuple[Tensor, Tensor, int]:
-    count = math.prod(shape)
+def _draw_blocks(base: int, chip: int, shape: tuple[int, ...], attempt: int) -> Tensor:
     index = torch.zeros(1, dtype=torch.int64)
-    u, v = _blocks(base, torch.tensor([chip]), index, index, attempt, count, torch.device("cpu"))
-    return u, v, count
+    return _blocks(base, torch.tensor([chip]), index, index, attempt, _even(math.prod(shape)), torch.device("cpu"))
 
 
 def draw_uniform(base: int, chip: int, shape: tuple[int, ...], *, attempt: int = 0) -> Tensor:
     """Uniform numbers for a parameter, float64: functions of key, chip, flat index and attempt."""
-    u, v, count = _draw_blocks(base, chip, shape, attempt)
-    return _finish(u, v, count, torch.float64).reshape(shape)
+    return _draw_blocks(base, chip, shape, attempt).flatten()[: math.prod(shape)].reshape(shape)
 
 
 def draw_normal(base: int, chip: int, shape: tuple[int, ...], *, attempt: int = 0) -> Tensor:
     """Standard normal numbers for a parameter, float64: functions of key, chip, flat index and attempt."""
-    u, v, count = _draw_blocks(base, chip, shape, attempt)
-    return _finish(*_box_muller(u, v), count, torch.float64).reshape(shape)
+    return _box_muller(_draw_blocks(base, chip, shape, attempt)).flatten()[: math.prod(shape)].reshape(shape)
 
 
 SMALL_MEAN = 30.0  # up to here the distribution is summed term by term; exp(-mean) is far from underflow
@@ -179,6 +201,10 @@ def poisson(u: Tensor, mean: Tensor) -> Tensor:
         highest = float(high)
         if not (float(low) >= 0 and highest < math.inf):
             raise ParameterError("Poisson mean", "must be finite and at least 0", got=f"values from {float(low)} to {highest}")
+    if u.dtype == torch.float64 and u.device.type == "cpu" and highest <= SMALL_MEAN and u.numel() and compiled.available():
+        counts = _counted(u, mean.to(torch.float64))
+        if counts is not None:
+            return counts
     rate, x = torch.broadcast_tensors(mean.to(torch.float64), u.to(torch.float64))
     if highest <= SMALL_MEAN:
         return _sum_terms(x, rate).to(u.dtype)
@@ -186,6 +212,21 @@ def poisson(u: Tensor, mean: Tensor) -> Tensor:
     count = _sum_terms(x, torch.where(large, 0.0, rate))
     count[large] = _solve(x[large], rate[large])
     return count.to(u.dtype)
+
+
+def _counted(u: Tensor, mean: Tensor) -> Tensor | None:
+    """The compiled `_sum_terms`, for one mean, or one for each of the last axis; None for other shapes."""
+    if mean.numel() > 1 and mean.shape != u.shape[-1:]:
+        return None
+    rows = u.contiguous().reshape(-1, u.shape[-1]).numpy()
+    out = np.empty_like(rows)
+    first, twin = torch.exp(-mean), _compiled()
+    if mean.numel() == 1:
+        table = twin["cdf"](float(mean), float(first))
+        spread(len(rows), lambda lo, hi: twin["poisson_table"](lo, hi, rows, table, out))
+    else:
+        spread(len(rows), lambda lo, hi: twin["poisson"](lo, hi, rows, mean.numpy(), first.numpy(), out))
+    return torch.from_numpy(out).reshape(u.shape)
 
 
 def _sum_terms(x: Tensor, rate: Tensor) -> Tensor:

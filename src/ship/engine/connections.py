@@ -14,13 +14,14 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from ..models.contract import Bag, Connection
+from ..threads import spread
 from . import kernels
 from .kernel import Kernel
 from .operation import connection_slot
 from .printer import BLOCK_BYTES
 from .program import check_coefficients
 from .reference import ConnectionNode
-from .tape import EVERY, row_addresses, spread
+from .tape import EVERY, row_addresses
 
 
 class Grid(NamedTuple):

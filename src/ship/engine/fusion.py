@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
+from .. import compiled
 from ..errors import RunError
 from ..plan import Block as Planned
 from ..plan import Wire
@@ -25,7 +25,7 @@ def choose_engine(where: str, engine: str) -> str:
     """
     if engine not in ENGINES:
         raise RunError(f"{where}: engine", "must be one of " + ", ".join(map(repr, ENGINES)), got=repr(engine))
-    found = importlib.util.find_spec("numba") is not None
+    found = compiled.available()
     if engine == "fused" and not found:
         raise RunError(f"{where}: engine", "'fused' needs the package numba", fix="Install it: pip install numba")
     return "reference" if engine == "reference" or not found else "fused"

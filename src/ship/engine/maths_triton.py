@@ -6,7 +6,7 @@ correctly; Triton's own do not in float32. The others are those of libdevice.
 
 import triton
 import triton.language as tl
-from triton.language.extra.libdevice import atan, atan2, cos, erf, expm1, log, log1p, pow, sin, tanh
+from triton.language.extra.libdevice import atan, atan2, cos, erf, expm1, log, log1p, pow, sin, tanh  # noqa: F401
 
 
 @triton.jit

@@ -27,6 +27,7 @@ from .lines import Feed, Line, Trace, project, project_edges, sum_edges
 from .operation import connection_slot, neuron_slot
 
 NOISE_WINDOW = 64  # slots drawn at a time
+NOISE_VALUES = 2**17  # drawn at a time by a source: they then stay in the cache
 
 
 @dataclass
@@ -200,13 +201,16 @@ class SourceNode(Node):
     def run(self, k0: int, n: int) -> None:
         model = self.group.model
         assert isinstance(model, Source)
-        if not model.states:  # all slots at once: models see trailing axes only
-            x = Bag({name: self.noise(name, k0, n) for name in model.noise})
-            if model.external:
-                assert self.signal is not None
-                x.__dict__["value"] = self.signal[k0 : k0 + n]
-            out, _ = model.emit((), x, self.p, self.c)
-            self.trace.put(out.to(self.group.dtype))
+        if not model.states:  # many slots at once: models see trailing axes only
+            slots = n if model.external else max(1, NOISE_VALUES // (self.lead[1] * self.group.n))
+            for k in range(k0, k0 + n, slots):
+                count = min(slots, k0 + n - k)
+                x = Bag({name: self.noise(name, k, count) for name in model.noise})
+                if model.external:
+                    assert self.signal is not None
+                    x.__dict__["value"] = self.signal[k : k + count]
+                out, _ = model.emit((), x, self.p, self.c)
+                self.trace.put(out.to(self.group.dtype))
             for take in self.takes:
                 take(k0, n, self.window_lookup(k0, n))
             return

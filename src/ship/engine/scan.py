@@ -8,7 +8,7 @@ last, into a scratch buffer. Rows and slots mean the same as in `tape`, and so d
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -41,15 +41,10 @@ def bench(device: torch.device) -> type[Scan] | None:
     return None if device.type == "cpu" else Scan
 
 
-def check(tape: Tape) -> None:
-    """Whether a tape can run here.
-
-    Raises:
-        Untraceable: it has several steps, or its step acts on itself.
-    """
+def stands_alone(tape: Tape) -> bool:
+    """Whether a tape has one step, and all that enters its operands are external signals, one each."""
     sources = [source for step in tape.steps for operand in step.operands for source in operand]
-    if tape.coupled or not all(tape.signals[s.signal].external and s.convert == "none" for s in sources):
-        raise Untraceable("kernels for cuda are for groups outside of loops, with their state on the post side")
+    return not tape.coupled and all(tape.signals[s.signal].external and s.convert == "none" for s in sources)
 
 
 # -- the text ------------------------------------------------------------------------------------------------------------------
@@ -58,7 +53,6 @@ HEAD = """
 F = tl.constexpr(tl.{kind})
 BLOCK = tl.constexpr({block})
 """
-# Addresses of a program: ``here`` is the first element of its row in a buffer of ``[which, row, n]``, for any number of slots.
 START = """
 row = tl.program_id(0).to(tl.int64)
 unit = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
@@ -101,7 +95,9 @@ def _function(name: str, pointers: Sequence[str], numbers: Sequence[str], option
 
 
 class _Text:
-    """The kernels of one step as text. In them ``s`` are states, ``x`` inputs, ``c`` constants, ``y`` outputs; ``g`` is a gradient."""
+    """The kernels of one step as text. In them ``s`` are states, ``x`` inputs, ``c`` constants, ``y`` outputs; ``g`` is a
+    gradient.
+    """
 
     def __init__(self, kernel: Kernel, go: int) -> None:
         self.kernel, self.go = kernel, go
@@ -126,7 +122,8 @@ class _Text:
     def begin(self, signals: Sequence[str]) -> list[str]:
         lines = [_row(name) for name in ("constants", *self.inputs, *signals)]
         return lines + [
-            f"{name} = tl.load(constants + {i} * constants_which, mask=inside, other=0.0)" for i, name in enumerate(self.constants)
+            f"{name} = tl.load(constants + {i} * constants_which, mask=inside, other=0.0)"
+            for i, name in enumerate(self.constants)
         ]
 
     def given(self) -> tuple[list[str], str]:
@@ -207,11 +204,8 @@ def compiled(step: Step, wanted: tuple[int, ...] | None = None) -> Any:
     known, key = step.kernel.scans, (step.go, wanted)
     if key not in known:
         text = _Text(step.kernel, step.go)
-        known[key] = (
-            kernels.load("scan", text.forward())["forward"]
-            if wanted is None
-            else kernels.load("scan", text.backward(wanted))["backward"]
-        )
+        name, printed = ("forward", text.forward()) if wanted is None else ("backward", text.backward(wanted))
+        known[key] = kernels.load("scan", printed)[name]
     return known[key]
 
 
@@ -219,11 +213,16 @@ def compiled(step: Step, wanted: tuple[int, ...] | None = None) -> Any:
 
 
 class Scan:
-    """One run of a tape, in the place of the bench of `tape`."""
+    """One run of a tape, in the place of the bench of `tape`.
+
+    Raises:
+        Untraceable: the tape does not stand alone.
+    """
 
     def __init__(self, call: Call, tensors: Sequence[Tensor]) -> None:
         self.tape, self.lead, self.recorded = call.tape, call.lead, call.recorded
-        check(self.tape)
+        if not stands_alone(self.tape):
+            raise Untraceable("kernels for cuda are for groups outside of loops, with their state on the post side")
         (self.step,) = self.tape.steps
         self.kernel, self.n, self.slots = self.step.kernel, self.step.n, call.stop - call.start
         self.shapes, self.counts = [t.shape for t in tensors], call.counts
@@ -235,7 +234,9 @@ class Scan:
         self.signals = [q[0].signal if q else -1 for q in self.step.operands]
         self.inputs = [self._wide(signals[q]) if q >= 0 else self._zeros() for q in self.signals]
         self.late = [q[0].lag if q else 0 for q in self.step.operands]
-        self.constants = self._stack(tensors[a + b :], torch.broadcast_shapes(*(t.shape for t in tensors[a + b :]), (1, 1, self.n)))
+        self.constants = self._stack(
+            tensors[a + b :], torch.broadcast_shapes(*(t.shape for t in tensors[a + b :]), (1, 1, self.n))
+        )
 
     def _room(self, *shape: int, zero: bool = False) -> Tensor:
         return self.like.new_zeros(shape, dtype=self.tape.dtype) if zero else self.like.new_empty(shape, dtype=self.tape.dtype)
@@ -262,10 +263,8 @@ class Scan:
         if not all(grid):
             return
         with torch.cuda.device_of(self.like):
-            kernel[grid](
-                *pointers, constants, *signals, *constants.stride(), *strides, *late, samples, chips * samples, self.n, self.slots,
-                **options, enable_fp_fusion=False,
-            )  # fmt: skip
+            numbers = (*constants.stride(), *strides, *late, samples, chips * samples, self.n, self.slots)
+            kernel[grid](*pointers, constants, *signals, *numbers, **options, enable_fp_fusion=False)
 
     def forward(self) -> tuple[list[Tensor], list[Tensor]]:
         """Signals, all slots of them, and final states."""

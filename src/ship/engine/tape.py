@@ -6,11 +6,8 @@ the steps themselves, or external ones that are known for all slots. Signals are
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -18,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..threads import spread
 from . import kernels
 from .kernel import Kernel
 from .printer import BLOCK_BYTES
@@ -600,21 +598,3 @@ def _flat(t: Tensor, lead: tuple[int, int]) -> Tensor:
 def shaped(gradient: Tensor, shape: torch.Size) -> Tensor:
     """Summed over what was broadcast."""
     return gradient if gradient.shape == shape else gradient.sum_to_size(shape)
-
-
-def spread(tasks: int, work: Callable[[int, int], None], most: int = 0) -> None:
-    """``work(lo, hi)`` over all tasks, on as many threads as torch has, in at most so many pieces."""
-    threads = torch.get_num_threads()
-    pieces = min(tasks, 1 if threads == 1 else most or 4 * threads)
-    cuts = [tasks * i // pieces for i in range(pieces + 1)]
-    if threads == 1 or pieces == 1:
-        work(0, tasks)
-        return
-    for future in [_pool(os.getpid(), threads).submit(work, lo, hi) for lo, hi in zip(cuts, cuts[1:], strict=False)]:
-        future.result()
-
-
-@lru_cache(maxsize=1)
-def _pool(process: int, threads: int) -> ThreadPoolExecutor:
-    """Threads of this process: a forked one makes its own."""
-    return ThreadPoolExecutor(threads, thread_name_prefix="ship")
