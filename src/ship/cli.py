@@ -52,6 +52,17 @@ def describe(model: Annotated[str, typer.Argument(help="A model's name, e.g. LIF
 
 
 @app.command()
+def cache(clear: Annotated[bool, typer.Option("--clear", help="Remove them.")] = False) -> None:
+    """Show the compiled kernels that are kept, or remove them."""
+    from . import compiled
+
+    found = compiled.contents()
+    print(f"{compiled.folder()}: {len(found)} files, {sum(size for _, size in found) / 2**20:.1f} MiB")
+    if clear:
+        print(f"removed {compiled.clear()} files")
+
+
+@app.command()
 def bench(
     cases: Annotated[list[str] | None, typer.Argument(help="Cases; leave out for all.", metavar="[CASE]...")] = None,
     engine: Annotated[str, typer.Option(help="reference, fused or both.")] = "both",

@@ -148,9 +148,13 @@ class Edges(Connectivity):
         for name, given, n in (("pre", self.pre, n_pre), ("post", self.post, n_post)):
             units = torch.as_tensor(given)
             if units.ndim != 1 or units.is_floating_point() or units.dtype == torch.bool:
-                raise ParameterError(f"{where}.{name}", "must be a list of unit numbers", got=f"{list(units.shape)} {units.dtype}")
+                raise ParameterError(
+                    f"{where}.{name}", "must be a list of unit numbers", got=f"{list(units.shape)} {units.dtype}"
+                )
             if units.numel() and not 0 <= int(units.min()) <= int(units.max()) < n:
-                raise ParameterError(f"{where}.{name}", f"must be from 0 to {n - 1}", got=f"{int(units.min())} to {int(units.max())}")
+                raise ParameterError(
+                    f"{where}.{name}", f"must be from 0 to {n - 1}", got=f"{int(units.min())} to {int(units.max())}"
+                )
             sides.append(units.long())
         if len(sides[0]) != len(sides[1]):
             raise ParameterError(where, "pre and post must be equally long", got=f"{len(sides[0])} and {len(sides[1])}")

@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 
 
-@njit(nogil=True, error_model="numpy", cache=CACHE)  # noqa: F821 (the loader says whether compiled code is kept)
+@njit(nogil=True, error_model="numpy", cache=CACHE)
 def uniform(lo, hi, k0, k1, slots, samples, trial, n, out):
     """Rows ``lo .. hi - 1`` of ``out [slot * chip * batch, n]``: uniform numbers in (0, 1), two for each counter."""
     low = np.uint64(0xFFFFFFFF)
@@ -27,7 +27,7 @@ def uniform(lo, hi, k0, k1, slots, samples, trial, n, out):
                 line[2 * j + 1] = (np.float64((c2 << np.uint64(20)) | (c3 >> np.uint64(12))) + 0.5) * 2.0**-52
 
 
-@njit(nogil=True, error_model="numpy", cache=CACHE)  # noqa: F821
+@njit(nogil=True, error_model="numpy", cache=CACHE)
 def poisson(lo, hi, u, rate, first, out):
     """Rows of counts: the smallest k with CDF(k) >= u. ``first [n]``: exp(-rate)."""
     n = u.shape[1]
@@ -48,7 +48,7 @@ def poisson(lo, hi, u, rate, first, out):
 BLOCK = 256
 
 
-@njit(nogil=True, error_model="numpy", cache=CACHE)  # noqa: F821
+@njit(nogil=True, error_model="numpy", cache=CACHE)
 def poisson_table(lo, hi, u, table, out):
     """As `poisson` where all units have one rate: the count is how many entries of the CDF lie below u."""
     n = u.shape[1]
@@ -71,7 +71,7 @@ def poisson_table(lo, hi, u, table, out):
                 line[j] = count[j]
 
 
-@njit(error_model="numpy", cache=CACHE)  # noqa: F821
+@njit(error_model="numpy", cache=CACHE)
 def cdf(rate, first):
     """The distribution of counts, from 0 on, as far as it grows in floating point. ``first``: exp(-rate)."""
     table = np.empty(1024)

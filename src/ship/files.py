@@ -323,7 +323,10 @@ def _check_sizes(net: Network, tensors: Mapping[str, Tensor]) -> None:
         connect = net._specs[tag].connect
         for name, declaration in declared(type(net._specs[tag].model))[0].items():
             if declaration.per == "connection" and isinstance(connect, Connectivity):
-                count, expected = tensors[f"net/groups.{tag}.{name}"].shape[-1], connect.expected(wiring.n_pre[tag], wiring.n[tag])
+                count, expected = (
+                    tensors[f"net/groups.{tag}.{name}"].shape[-1],
+                    connect.expected(wiring.n_pre[tag], wiring.n[tag]),
+                )
                 if abs(count - expected) > 10 * math.sqrt(expected) + 10:
                     raise FileError(f"group {tag!r}.{name}", f"must have about {expected:g} edges", got=str(count))
             elif declaration.per == "connection" and connect is None:

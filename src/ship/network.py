@@ -270,7 +270,8 @@ class Network(nn.Module):
         """Call order, every delay, every inserted slot and why, for the default dt or another."""
         self._ready("Network.explain")
         assert self._wiring is not None
-        return explain(self._wiring, self._specs, self._plan(dt or self.dt), {tag: self[tag].notes for tag in self._specs})
+        sim, plan = self._ready("Network.explain"), self._plan(dt or self.dt)
+        return explain(self._wiring, self._specs, plan, {tag: self[tag].notes for tag in self._specs}, sim.engines(plan))
 
     def __repr__(self) -> str:
         lines = [
@@ -529,6 +530,8 @@ class Network(nn.Module):
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         if self._sim is not None and self._sim.lead is not None:
             self._sim.map(fn)
+        if self._sim is not None and self._sim.fusion is not None:
+            self._sim.fusion.forget()
         for tag in self._specs if self._sim is not None else ():
             self._settings["dtype"] = self[tag].dtype
         return self

@@ -206,7 +206,9 @@ class Parameter:
         high = self.below - tiny if self.below is not None else self.most
         if low is not None or high is not None:
             with torch.no_grad():
-                value.clamp_(min=low, max=high)
+                inside = value.clamp(min=low, max=high)
+                if not torch.equal(inside, value):  # else a graph that still needs the value would see a change
+                    value.copy_(inside)
 
 
 def param(

@@ -35,7 +35,9 @@ class Wire(NamedTuple):
     port: str  # the target's port, "" for a signal
     offset: int  # where the source's units start on the target's pre axis (signal), or the target's on the connection's (port)
     width: int
-    delay: Tensor | None  # s, for a signal: [] or [pre, 1] or [1, post] or [pre, post] of this source's rows; [edge] of this source's edges
+    delay: (
+        Tensor | None
+    )  # s, for a signal: [] or [pre, 1] or [1, post] or [pre, post] of this source's rows; [edge] of this source's edges
 
 
 @dataclass(frozen=True)

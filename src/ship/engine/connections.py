@@ -19,8 +19,8 @@ from . import kernels
 from .kernel import Kernel
 from .operation import connection_slot
 from .printer import BLOCK_BYTES
-from .program import check_coefficients
-from .reference import ConnectionNode
+from .program import as_constants
+from .reference import ConnectionNode, coefficients_of
 from .tape import EVERY, row_addresses
 
 
@@ -34,9 +34,8 @@ class Grid(NamedTuple):
 def leaves(node: ConnectionNode) -> tuple[list[str], list[Tensor], Any]:
     """Names of the parameters; their tensors followed by the coefficients; the tree of these."""
     names = [k for k, v in vars(node.p).items() if isinstance(v, Tensor) and k != "bias"]
-    coefficients, tree = ([], None) if node.c is None else tree_flatten(node.c)
-    check_coefficients(coefficients)
-    tensors = [vars(node.p)[k] for k in names] + [torch.as_tensor(v).to(node.like) for v in coefficients]
+    coefficients, tree = coefficients_of(node)
+    tensors = [vars(node.p)[k] for k in names] + as_constants(coefficients, node.like)
     return names, tensors, tree
 
 
@@ -80,7 +79,9 @@ def run(node: ConnectionNode, grid: Grid, k0: int, n: int) -> None:
     given = [arrivals, *(s.to(dtype) for s in states), *(tensors[i] for i in grid.constants)]
     recorded = torch.is_grad_enabled() and any(t.requires_grad for t in given)
     if recorded:
-        grid.kernel.backward_program(grid.kernel.wanted([arrivals.requires_grad], [t.requires_grad for t in given[1 + len(states) :]]))
+        grid.kernel.backward_program(
+            grid.kernel.wanted([arrivals.requires_grad], [t.requires_grad for t in given[1 + len(states) :]])
+        )
     out, *after = _Run.apply(grid.kernel, node.lead, node.group.n_pre, node.group.n, recorded, *given)  # type: ignore[no-untyped-call]
     node.state = tree_unflatten([a != 0 if f else a for a, f in zip(after, grid.kernel.flags, strict=True)], tree)
     node.trace.put(out + node.p.bias if node.bias else out)
@@ -90,7 +91,7 @@ def run(node: ConnectionNode, grid: Grid, k0: int, n: int) -> None:
 
 class _Run(torch.autograd.Function):
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any, kernel: Kernel, lead: tuple[int, int], n_pre: int, n: int, recorded: bool, *tensors: Tensor
     ) -> tuple[Tensor, ...]:
         field = _Field(kernel, lead, n_pre, n, tensors)
@@ -103,7 +104,7 @@ class _Run(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         _ = ctx.saved_tensors  # raises where one was changed since
         return (None, None, None, None, None, *ctx.field.backward(grads, ctx.needs_input_grad[5:]))
 
@@ -154,9 +155,7 @@ class _Field:
         g_out = g_out if g_out.stride(-1) == 1 else g_out.contiguous()
         g_x = torch.empty(*self.lead, self.blocks, slots, self.n_pre, dtype=k.dtype) if needs[0] else None
         g_entry = [torch.empty(full, dtype=k.dtype) for _ in self.entry]
-        g_leave = [
-            torch.zeros(full, dtype=k.dtype) if g is None else g.to(k.dtype).expand(full).contiguous() for g in grads[1:]
-        ]
+        g_leave = [torch.zeros(full, dtype=k.dtype) if g is None else g.to(k.dtype).expand(full).contiguous() for g in grads[1:]]
         g_constants = [torch.empty(full, dtype=k.dtype) if need else None for need in needs[1 + s :]]
         tasks = self.rows * self.blocks
         step = slots * self.n_pre * self.size
@@ -171,5 +170,6 @@ class _Field:
         arrivals = None if g_x is None else g_x.sum(2).permute(2, 0, 1, 3)
         found = [arrivals, *(g if need else None for g, need in zip(g_entry, needs[1 : 1 + s], strict=True)), *g_constants]
         return [
-            None if g is None else g.sum_to_size(shape) if g.shape != shape else g for g, shape in zip(found, self.shapes, strict=True)
+            None if g is None else g.sum_to_size(shape) if g.shape != shape else g
+            for g, shape in zip(found, self.shapes, strict=True)
         ]

@@ -19,8 +19,8 @@ from . import scan
 from .kernel import Kernel
 from .lines import Line
 from .operation import connection_slot, neuron_slot
-from .program import Untraceable, check_coefficients
-from .reference import ConnectionNode, NeuronNode, Node, PlasticNode, SourceNode
+from .program import Untraceable, as_constants
+from .reference import ConnectionNode, NeuronNode, Node, PlasticNode, SourceNode, coefficients_of
 from .tape import Arguments, Signal, Source, Step, Structure, Tape, run
 
 
@@ -92,10 +92,9 @@ class Fused:
         group = self.node.group
         per_connection = {k for k, d in group.declarations.items() if d.per == "connection"} if group.side != "unit" else set()
         names = [k for k, v in vars(self.node.p).items() if k not in per_connection and isinstance(v, Tensor)]
-        coefficients, tree = ([], None) if self.node.c is None else tree_flatten(self.node.c)
-        check_coefficients(coefficients)
+        coefficients, tree = coefficients_of(self.node)
         like = group.zero
-        return names, [vars(self.node.p)[k] for k in names] + [torch.as_tensor(v).to(like) for v in coefficients], tree
+        return names, [vars(self.node.p)[k] for k in names] + as_constants(coefficients, like), tree
 
     def build(self, watched: bool) -> Built:
         """The kernel, traced once for each kind of state and of watching."""
@@ -116,7 +115,9 @@ class Fused:
             values = dict(zip(self.names, x, strict=True))
             p = Bag(dict(zip(names, constants, strict=False)))
             c = None if tree is None else tree_unflatten(list(constants[len(names) : count]), tree)
-            out, after, extra = self._slot(tree_unflatten(list(state), state_tree), values, p, c, constants[-1] if clocked else None, seen)
+            out, after, extra = self._slot(
+                tree_unflatten(list(state), state_tree), values, p, c, constants[-1] if clocked else None, seen
+            )
             outs = [out, *extra]
             return [o.to(node.group.dtype) for o in outs], tree_flatten(after)[0]
 
@@ -262,12 +263,7 @@ class _Assembly:
             mine = [self._internal(fused.n, keep)] + [self._internal(fused.n, -1) for _ in b.seen]
             self.outs.append(tuple(mine))
             self.final.append(self._internal(node.group.n, keep) if node.group.side == "pre" else mine[0])
-        lags = [
-            line.lag + fused.late(name)
-            for fused in block.fused
-            for name in fused.names
-            for line in self._inner(fused, name)
-        ]
+        lags = [line.lag + fused.late(name) for fused in block.fused for name in fused.names for line in self._inner(fused, name)]
         self.start = min(k0, max(lags, default=0))
         entry: list[Tensor] = []
         constants: list[Tensor] = []
@@ -361,16 +357,16 @@ class _Assembly:
                 whole = len(chosen) == len(node.edges.pre if node.edges is not None else ())
                 weight = structure.weights(node.weight if whole else node.weight[..., chosen])
                 self.matrices.append(weight.unsqueeze(-2))
-                more = {"matrix": len(self.matrices) - 1, "structure": structure}
+                matrix = len(self.matrices) - 1
                 window: Tensor | None
                 if line in inner:
                     signal = self.final[self.block.traces[id(line.trace)]]
-                    sources.append(Source(signal, line.lag, width, **more))  # type: ignore[arg-type]
+                    sources.append(Source(signal, line.lag, width, matrix=matrix, structure=structure))
                     window = line.early(self.k0, self.n, node.like)
                 else:
                     window = line.window(self.k0, self.n, node.like)
                 if window is not None:
-                    sources.append(self._outer(window, 0)._replace(**more))
+                    sources.append(self._outer(window, 0)._replace(matrix=matrix, structure=structure))
         return sources
 
     def _projection(self, i: int, constants: list[Tensor]) -> Step:

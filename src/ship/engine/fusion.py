@@ -14,6 +14,7 @@ from .fused import Block, Fused, NotNow, outputs_only
 from .program import Untraceable
 from .reference import ConnectionNode, Node
 
+LONG_SLICE = 8  # slots from which on a kernel is worth its call
 ENGINES = ("auto", "reference", "fused")
 
 
@@ -37,13 +38,37 @@ class Fusion:
     def __init__(self, nodes: Mapping[str, Node], wires: Sequence[Wire]) -> None:
         self.nodes, self.wires = nodes, wires
         self.readers = {tag: {wire.target for wire in wires if wire.source == tag} for tag in nodes}
-        self.fused = {tag: Fused(node) for tag, node in nodes.items()}
-        self.reasons: dict[str, str | None] = {}
-        self.blocks: dict[tuple[str, ...], Block | None] = {}
-        self.grids: dict[str, connections.Grid] = {}
+        self.forget()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Fusion, (self.nodes, self.wires)  # a copy makes its own kernels
+
+    def forget(self) -> None:
+        """Decide afresh, for another float type or device."""
+        self.fused = {tag: Fused(node) for tag, node in self.nodes.items()}
+        self.reasons: dict[str, str | None] = {}
+        self.blocks: dict[Planned, Block | None] = {}
+        self.grids: dict[str, connections.Grid] = {}
+
+    def describe(self, blocks: Sequence[Planned]) -> dict[str, str]:
+        """How each group runs, in words; nodes must have begun a segment."""
+        said = {}
+        for planned in blocks:
+            whole = self.block(planned) is not None
+            for tag in planned.tags:
+                why = self.reason(tag)
+                if whole:
+                    said[tag] = "kernel" if len(planned.tags) == 1 else f"kernel, one loop of {len(planned.tags)} groups"
+                elif why is not None:
+                    said[tag] = f"PyTorch: {why}"
+                elif tag in self.grids:
+                    said[tag] = "kernel, connection by connection"
+                elif planned.length is None:
+                    said[tag] = "PyTorch: one sum over all slots"
+                else:
+                    others = [other for other in planned.tags if self.reason(other) is not None or other in self.grids]
+                    said[tag] = f"PyTorch, slice by slice: {', '.join(others)} of its loop cannot join the kernel"
+        return said
 
     def reason(self, tag: str) -> str | None:
         """Why a group stays with the reference engine; None for a kernel. Its node must have begun a segment."""
@@ -69,14 +94,14 @@ class Fusion:
     def block(self, planned: Planned) -> Block | None:
         """The tape for a block: all of a loop, or one group with a state; None where the reference nodes run."""
         tags = planned.tags
-        if tags not in self.blocks:
+        if planned not in self.blocks:
             found = None
             if all(self.reason(tag) is None and tag not in self.grids for tag in tags):
                 found = Block([self.nodes[tag] for tag in tags], [self.fused[tag] for tag in tags], planned.length)
                 if planned.length is None and not self.fused[tags[0]].worthwhile:
                     found = None
-            self.blocks[tags] = found
-        return self.blocks[tags]
+            self.blocks[planned] = found
+        return self.blocks[planned]
 
     def run_one(self, tag: str, k0: int, n: int) -> bool:
         """Run one group of a block that is not one tape; False where the reference node must."""
@@ -89,7 +114,9 @@ class Fusion:
                 self.reasons[tag] = str(error)
                 return False
             return True
-        return False
+        if n < LONG_SLICE or self.reason(tag) is not None or tag in self.grids or not self.fused[tag].worthwhile:
+            return False
+        return self.run(Planned((tag,), n), k0, n, {tag: 0}, (tag,))
 
     def run(self, planned: Planned, k0: int, n: int, reach: Mapping[str, int], wanted: Container[str]) -> bool:
         """Run a block of the schedule; False where it is not for kernels."""
@@ -107,6 +134,6 @@ class Fusion:
         except Untraceable as error:
             for tag in planned.tags:
                 self.reasons[tag] = str(error)
-            self.blocks[planned.tags] = None
+            self.blocks[planned] = None
             return False
         return True

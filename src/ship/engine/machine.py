@@ -199,7 +199,9 @@ def gather_edges(target, n, signal, n_pre, indices, count, begins, ends, posts, 
 
 
 @njit(error_model="numpy", cache=CACHE)
-def operand(x, t, r, part, target, acc, n, first, last, stride, operands, refs, signals, base, matrices, edges, rings, counts, dt):
+def operand(
+    x, t, r, part, target, acc, n, first, last, stride, operands, refs, signals, base, matrices, edges, rings, counts, dt
+):
     """Sum what enters operand ``x`` in slot ``t`` and put it into the blocks at ``target``."""
     r0, r1, store = operands[x, 0], operands[x, 1], operands[x, 2]
     if r1 == r0 + 1 and refs[r0, 0] == 0 and refs[r0, 6] == n and refs[r0, 7] == 0 and store < 0:
@@ -226,11 +228,23 @@ def operand(x, t, r, part, target, acc, n, first, last, stride, operands, refs, 
                 counts[ring, slot] = compress(source, refs[e, 6], rings[ring, slot])
             m, found = refs[e, 3], counts[ring, slot]
             if refs[e, 0] == 1:
-                gather(acc + lo * SIZE, source, rings[ring, slot], found, refs[e, 6], matrices[m, r] + lo * SIZE, refs[e, 8], hi - lo)
+                gather(
+                    acc + lo * SIZE, source, rings[ring, slot], found, refs[e, 6], matrices[m, r] + lo * SIZE, refs[e, 8], hi - lo
+                )
             else:
                 begins = edges[m, 0] + part * refs[e, 6] * 8
                 gather_edges(
-                    acc, n, source, refs[e, 6], rings[ring, slot], found, begins, begins + refs[e, 6] * 8, edges[m, 1], matrices[m, r], edges[m, 2]
+                    acc,
+                    n,
+                    source,
+                    refs[e, 6],
+                    rings[ring, slot],
+                    found,
+                    begins,
+                    begins + refs[e, 6] * 8,
+                    edges[m, 1],
+                    matrices[m, r],
+                    edges[m, 2],
                 )
             continue
         a, b = max(lo, refs[e, 5]), min(hi, refs[e, 5] + refs[e, 6])
@@ -247,7 +261,30 @@ def operand(x, t, r, part, target, acc, n, first, last, stride, operands, refs, 
 
 
 @njit(nogil=True, error_model="numpy", cache=CACHE)
-def forward(lo, hi, splits, begin, start, stop, every, steps, operands, refs, signals, base, constants, entry, leave, checks, outs, matrices, edges, depth, widest, dt):
+def forward(
+    lo,
+    hi,
+    splits,
+    begin,
+    start,
+    stop,
+    every,
+    steps,
+    operands,
+    refs,
+    signals,
+    base,
+    constants,
+    entry,
+    leave,
+    checks,
+    outs,
+    matrices,
+    edges,
+    depth,
+    widest,
+    dt,
+):
     """Run the rows ``lo .. hi - 1`` (times ``splits`` parts of their blocks) over slots ``start .. stop - 1`` of a run that began
     in slot ``begin``.
     """
@@ -281,7 +318,9 @@ def forward(lo, hi, splits, begin, start, stop, every, steps, operands, refs, si
             if q >= 0:
                 for t in range(start):
                     ring = signals[q, 3]
-                    counts[ring, t % depth] = compress(base[q, r] + (t & signals[q, 1]) * signals[q, 0], n, rings[ring, t % depth])
+                    counts[ring, t % depth] = compress(
+                        base[q, r] + (t & signals[q, 1]) * signals[q, 0], n, rings[ring, t % depth]
+                    )
         for t in range(start, stop):
             for s in range(n_steps):
                 n = steps[s, 2]
@@ -292,10 +331,35 @@ def forward(lo, hi, splits, begin, start, stop, every, steps, operands, refs, si
                 if every > 0 and (t - start) % every == 0:
                     for i in range(S):
                         from_blocks(
-                            checks[steps[s, 7] + i, r] + (t - start) // every * n * SIZE, work + i * BLOCK * SIZE, stride, first, last, n
+                            checks[steps[s, 7] + i, r] + (t - start) // every * n * SIZE,
+                            work + i * BLOCK * SIZE,
+                            stride,
+                            first,
+                            last,
+                            n,
                         )
                 for i in range(X):
-                    operand(steps[s, 8] + i, t, r, part, work + (S + i) * BLOCK * SIZE, acc, n, first, last, stride, operands, refs, signals, base, matrices, edges, rings, counts, dt)
+                    operand(
+                        steps[s, 8] + i,
+                        t,
+                        r,
+                        part,
+                        work + (S + i) * BLOCK * SIZE,
+                        acc,
+                        n,
+                        first,
+                        last,
+                        stride,
+                        operands,
+                        refs,
+                        signals,
+                        base,
+                        matrices,
+                        edges,
+                        rings,
+                        counts,
+                        dt,
+                    )
                 if t == begin + 1 and steps[s, 13] >= 0:
                     for b in range(last - first):
                         fill(work + b * stride + (S + X + steps[s, 13]) * BLOCK * SIZE, BLOCK, F(1))
@@ -305,12 +369,19 @@ def forward(lo, hi, splits, begin, start, stop, every, steps, operands, refs, si
                     q = outs[steps[s, 10] + i]
                     if q >= 0:
                         from_blocks(
-                            base[q, r] + (t & signals[q, 1]) * signals[q, 0], work + (S + X + P + i) * BLOCK * SIZE, stride, first, last, n
+                            base[q, r] + (t & signals[q, 1]) * signals[q, 0],
+                            work + (S + X + P + i) * BLOCK * SIZE,
+                            stride,
+                            first,
+                            last,
+                            n,
                         )
                 q = steps[s, 14]
                 if q >= 0:
                     ring = signals[q, 3]
-                    counts[ring, t % depth] = compress(base[q, r] + (t & signals[q, 1]) * signals[q, 0], n, rings[ring, t % depth])
+                    counts[ring, t % depth] = compress(
+                        base[q, r] + (t & signals[q, 1]) * signals[q, 0], n, rings[ring, t % depth]
+                    )
         for s in range(n_steps):
             n = steps[s, 2]
             blocks = (n + BLOCK - 1) // BLOCK
@@ -321,7 +392,31 @@ def forward(lo, hi, splits, begin, start, stop, every, steps, operands, refs, si
 
 
 @njit(nogil=True, error_model="numpy", cache=CACHE)
-def backward(lo, hi, splits, start, stop, every, steps, operands, refs, signals, base, constants, checks, outs, matrices, widest, dt, slopes, g_base, g_entry, g_leave, g_constants, g_operands):
+def backward(
+    lo,
+    hi,
+    splits,
+    start,
+    stop,
+    every,
+    steps,
+    operands,
+    refs,
+    signals,
+    base,
+    constants,
+    checks,
+    outs,
+    matrices,
+    widest,
+    dt,
+    slopes,
+    g_base,
+    g_entry,
+    g_leave,
+    g_constants,
+    g_operands,
+):
     """The gradients of `forward`, slots in reverse, states recomputed from the checkpoints.
 
     ``slopes``: for each signal, 1 where its gradient is wanted, 2 where it may be written instead of added. ``g_operands``: for
@@ -419,7 +514,25 @@ def backward(lo, hi, splits, start, stop, every, steps, operands, refs, signals,
                     for b in range(first, last):
                         call(steps[s, 1], work + (b - first) * stride, min(BLOCK, n - b * BLOCK))
                     for i in range(X):
-                        hand_on(steps[s, 8] + i, t, r, work + (G + S + Y + i) * ONE, acc, n, first, last, stride, operands, refs, signals, matrices, dt, slopes, g_base, g_operands)
+                        hand_on(
+                            steps[s, 8] + i,
+                            t,
+                            r,
+                            work + (G + S + Y + i) * ONE,
+                            acc,
+                            n,
+                            first,
+                            last,
+                            stride,
+                            operands,
+                            refs,
+                            signals,
+                            matrices,
+                            dt,
+                            slopes,
+                            g_base,
+                            g_operands,
+                        )
             chunk -= 1
         for s in range(n_steps):
             n = steps[s, 2]
@@ -546,7 +659,30 @@ def connect_forward(lo, hi, tile, slots, n_pre, n, S, P, Y, arrivals, step, out,
 
 
 @njit(nogil=True, error_model="numpy", cache=CACHE)
-def connect_backward(lo, hi, tile, back, slots, every, n_pre, n, S, P, Y, arrivals, step, entry, constants, strides, g_out, g_step, g_arrivals, g_entry, g_leave, g_constants):
+def connect_backward(
+    lo,
+    hi,
+    tile,
+    back,
+    slots,
+    every,
+    n_pre,
+    n,
+    S,
+    P,
+    Y,
+    arrivals,
+    step,
+    entry,
+    constants,
+    strides,
+    g_out,
+    g_step,
+    g_arrivals,
+    g_entry,
+    g_leave,
+    g_constants,
+):
     """The gradients of `connect_forward`. ``g_arrivals``: for each row and block ``[slot, pre]``, or 0."""
     ONE = BLOCK * SIZE
     G = S + 1 + P + Y

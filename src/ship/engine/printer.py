@@ -170,7 +170,10 @@ def print_tile(program: Program, states: int, operands: int, dtype: torch.dtype)
         lines.append(f"    for t in {loop}:")
         lines += [f"        x{q} = x[(t + {q}) * step]" for q in range(slots)]
         lines += [f"        row{q} = out[(t + {q}) * {block} : (t + {q} + 1) * {block}]" for q in range(slots)]
-        lines += ["        for j in range(n):", *(f"            {line}" for line in _tile_body(program, states, block, dtype, slots))]
+        lines += [
+            "        for j in range(n):",
+            *(f"            {line}" for line in _tile_body(program, states, block, dtype, slots)),
+        ]
     return "\n".join(lines) + "\n"
 
 

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, fx
@@ -65,13 +65,20 @@ def trace(function: Callable[..., Sequence[Tensor]], inputs: int, dtype: torch.d
 def trace_gradient(
     function: Callable[..., Sequence[Tensor]], inputs: int, wanted: Sequence[int], outputs: Sequence[int], dtype: torch.dtype
 ) -> Program:
-    """The program of `gradient`. PyTorch's own derivatives change what they made themselves in place, which is undone here.
+    """The program of `gradient`.
 
     Raises:
         Untraceable: as `trace`.
     """
-    backward = functionalize(gradient(function, wanted, outputs), remove="mutations")
-    return _traced(backward, inputs + len(outputs), dtype, WIDTH)
+    backward = gradient(function, wanted, outputs)
+    try:
+        return _traced(backward, inputs + len(outputs), dtype, WIDTH)
+    except Untraceable as error:
+        # Some of PyTorch's derivatives (of a clamp) change in place what they made; but not everything can be functionalised.
+        try:
+            return _traced(functionalize(backward, remove="mutations"), inputs + len(outputs), dtype, WIDTH)
+        except Untraceable:
+            raise error from None
 
 
 def _traced(function: Callable[..., Sequence[Tensor]], inputs: int, dtype: torch.dtype, width: int) -> Program:
@@ -103,14 +110,14 @@ def gradient(function: Callable[..., Sequence[Tensor]], wanted: Sequence[int], o
             result = function(*whole)
             return tuple(result[i] for i in outputs)
 
-        _, pull = vjp(some, *(primals[i] for i in wanted))  # type: ignore[no-untyped-call]
+        pull = vjp(some, *(primals[i] for i in wanted))[1]
         return tuple(pull(tuple(cotangents)))
 
     return backward
 
 
-def check_coefficients(coefficients: Sequence[Any]) -> None:
-    """Numbers and tensors change with dt; anything else may decide what the model does.
+def as_constants(coefficients: Sequence[Any], like: Tensor) -> list[Tensor]:
+    """Coefficients, numbers or tensors, as tensors: they change with dt. Anything else may decide what the model does.
 
     Raises:
         Untraceable: there is something else.
@@ -118,6 +125,7 @@ def check_coefficients(coefficients: Sequence[Any]) -> None:
     for value in coefficients:
         if isinstance(value, bool) or not isinstance(value, Tensor | Real):
             raise Untraceable(f"a coefficient is {'None' if value is None else 'a ' + type(value).__name__}, not a number")
+    return [v.to(like) if isinstance(v, Tensor) else like.new_tensor(float(v)) for v in coefficients]
 
 
 def _first_line(error: BaseException) -> str:
@@ -179,7 +187,8 @@ class _Lowering:
         self.env: dict[fx.Node, Ref] = {}
 
     def program(self) -> Program:
-        inputs, outputs = 0, ()
+        inputs = 0
+        outputs: tuple[Ref, ...] = ()
         for node in self.module.graph.nodes:
             if node.op == "placeholder":
                 self.env[node] = self._value("f")
@@ -222,7 +231,7 @@ class _Lowering:
             return 0.0
         if isinstance(arg, bool | int | float):
             return arg if isinstance(arg, bool) else float(arg)
-        raise Untraceable(f"argument {arg!r}")
+        raise Untraceable(f"an operation with the argument {arg!r} is not pointwise")
 
     def kind(self, ref: Ref) -> str:
         if isinstance(ref, Value):
@@ -286,7 +295,7 @@ class _Lowering:
         return self.emit(primitive, *args)
 
     def _scaled(self, node: fx.Node, b: Ref) -> Ref:
-        alpha = float(node.kwargs.get("alpha", 1))
+        alpha = float(cast(float, node.kwargs.get("alpha", 1)))
         return self._float(b) if alpha == 1 else self.emit("mul", alpha, self._float(b))
 
     def _op_add(self, node: fx.Node, a: Ref, b: Ref) -> Ref:
@@ -382,7 +391,7 @@ class _Lowering:
 
     def _op_addcmul(self, node: fx.Node, a: Ref, b: Ref, c: Ref) -> Ref:
         product = self.emit("mul", b, c)
-        value = float(node.kwargs.get("value", 1))
+        value = float(cast(float, node.kwargs.get("value", 1)))
         return self.emit("add", a, product if value == 1 else self.emit("mul", value, product))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_flatten
 
 from .. import random
 from ..connect import EdgeList
@@ -181,6 +182,11 @@ class Node(ABC):
             take(k, 1, lambda name: self.lookup(name).unsqueeze(0))
 
 
+def coefficients_of(node: Node) -> tuple[list[Any], Any]:
+    """The coefficients of a model for the current dt as a list, and their tree; None where there are none."""
+    return ([], None) if node.c is None else tree_flatten(node.c)
+
+
 def repeated(value: Tensor, n: int) -> Tensor:
     """A value that does not change, as a window of n slots."""
     return value.unsqueeze(0).expand(n, *value.shape)
@@ -241,9 +247,9 @@ class NeuronNode(Node):
         for k in range(k0, k0 + n):
             late = int(self.first)
             flows = self.inputs(k - late, self.flows) if k >= late else Bag({})
-            out, self.state, self.margin = neuron_slot(
-                model, self.first, self.state, self._jump(k), flows, k > 0, self.p, self.c
-            )
+            out, self.state, self.margin = neuron_slot(model, self.first, self.state, self._jump(k), flows, k > 0, self.p, self.c)
+            if out.ndim < 3:  # it depends on parameters alone
+                out = out.expand(*self.lead, self.group.n)
             self.trace.put(out.unsqueeze(0))
             self.record(k)
 

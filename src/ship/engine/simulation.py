@@ -118,6 +118,20 @@ class Simulation:
             line.end(start, dt, steps)
         self.clock = Clock(start + dt * steps, self.clock.slot + steps, self.clock.trial, self.clock.first_sample)
 
+    def engines(self, plan: Schedule) -> dict[str, str]:
+        """How each group runs, in words."""
+        if self.fusion is None:
+            return dict.fromkeys(self.nodes, "PyTorch, slot by slot")
+        with torch.no_grad():
+            for node in self.nodes.values():
+                node.begin(node.dt or plan.dt, self.clock)
+            said = self.fusion.describe(plan.blocks)
+        self.map(lambda t: t)
+        if self.lead is None:
+            for node in self.nodes.values():
+                node.dt = 0.0
+        return said
+
     def _reach(self) -> dict[str, int]:
         """How many past slots of each group someone still reads."""
         by_trace = {id(node.trace): tag for tag, node in self.nodes.items()}

@@ -108,13 +108,7 @@ class Tape:
     @property
     def lag(self) -> int:
         """Slots that a run may look back into its own signals."""
-        lags = [
-            s.lag
-            for step in self.steps
-            for sources in step.operands
-            for s in sources
-            if not self.signals[s.signal].external
-        ]
+        lags = [s.lag for step in self.steps for sources in step.operands for s in sources if not self.signals[s.signal].external]
         return max(lags, default=0)
 
     @property
@@ -176,7 +170,9 @@ def _check_gradients(tape: Tape, given: Arguments) -> None:
     for step in tape.steps:
         inputs = [
             any(
-                s.signal not in external or external[s.signal].requires_grad or (s.matrix >= 0 and given.matrices[s.matrix].requires_grad)
+                s.signal not in external
+                or external[s.signal].requires_grad
+                or (s.matrix >= 0 and given.matrices[s.matrix].requires_grad)
                 for s in sources
             )
             for sources in step.operands
@@ -210,7 +206,7 @@ class _Run(torch.autograd.Function):
     """A tape with its gradient."""
 
     @staticmethod
-    def forward(ctx: Any, call: Call, *tensors: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+    def forward(ctx: Any, call: Call, *tensors: Tensor) -> tuple[Tensor, ...]:
         bench = call.bench(call, tensors)
         signals, leave = bench.forward()
         if call.recorded:
@@ -221,7 +217,7 @@ class _Run(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         _ = ctx.saved_tensors  # raises where one was changed since
         return (None, *ctx.bench.backward(grads, ctx.needs_input_grad[1:]))
 
@@ -286,7 +282,8 @@ class _Bench:
 
     def _steps(self, backwards: Sequence[int] | None = None) -> tuple[Table, Table]:
         """The table of steps, and the list of output signals."""
-        rows, outs = [], []
+        rows: list[list[int]] = []
+        outs: list[int] = []
         state = operand = constant = work = work_back = 0
         for i, step in enumerate(self.tape.steps):
             k, blocks = step.kernel, -(-step.n // (BLOCK_BYTES // self.size))
@@ -302,7 +299,8 @@ class _Bench:
         return np.array(rows, np.int64), np.array(outs or [-1], np.int64)
 
     def _operands(self) -> tuple[Table, Table]:
-        operands, refs = [], []
+        operands: list[list[int]] = []
+        refs: list[list[int]] = []
         for step in self.tape.steps:
             for sources in step.operands:
                 x = len(operands)
@@ -313,9 +311,7 @@ class _Bench:
                     kind = 0 if m is None else 1 if s.structure is None else 2
                     # An external signal begins with the run, unless it is known to begin a slot before it.
                     lag = s.lag + self.start if self.tape.signals[s.signal].external and not s.lag else s.lag
-                    refs.append(
-                        [kind, s.signal, lag, s.matrix, s.offset, s.into, s.width, CONVERSIONS[s.convert], *strides]
-                    )
+                    refs.append([kind, s.signal, lag, s.matrix, s.offset, s.into, s.width, CONVERSIONS[s.convert], *strides])
                 operands.append([first, len(refs), self.stores.get(x, -1)])
         return np.array(operands or [[0, 0, -1]], np.int64), np.array(refs or [[0] * 10], np.int64)
 
@@ -401,7 +397,8 @@ class _Bench:
         every = EVERY if self.recorded else 0
         leave = [torch.empty_like(t) for t in self.entry]
         self.checks = [
-            torch.empty(*self.lead, -(-slots // EVERY), t.shape[-1], dtype=t.dtype) if every else torch.empty(0) for t in self.entry
+            torch.empty(*self.lead, -(-slots // EVERY), t.shape[-1], dtype=t.dtype) if every else torch.empty(0)
+            for t in self.entry
         ]
         steps, outs = self._steps()
         operands, refs = self._operands()
@@ -423,9 +420,12 @@ class _Bench:
                 lambda lo, hi: drive(lo, hi, parts, self.start, self.start, self.stop, every, steps, *tables, entry, out, *rest),
             )
         else:
-            self._wide(steps, lambda table, lo, hi, first, t0, t1: drive(
-                lo, hi, parts, self.start, t0, t1, 0, table, *tables, entry if first else out, out, *rest
-            ))
+            self._wide(
+                steps,
+                lambda table, lo, hi, first, t0, t1: drive(
+                    lo, hi, parts, self.start, t0, t1, 0, table, *tables, entry if first else out, out, *rest
+                ),
+            )
         kept = []
         for q in tape.internal:
             if q in self.masks:
@@ -511,9 +511,7 @@ class _Bench:
                 self.slopes[q] = self._room(self.buffers[q].shape[0], tape.signals[q].n, zero=not covered)
                 how[q] = 2 if single else 1
         keep, wanted = self._wanted(how, need_constant, need_matrix)
-        g_base = self._table(
-            [self._addresses(t, 1, 2) if t is not None else np.zeros(self.rows, np.int64) for t in self.slopes]
-        )
+        g_base = self._table([self._addresses(t, 1, 2) if t is not None else np.zeros(self.rows, np.int64) for t in self.slopes])
         g_entry = [torch.zeros_like(t) for t in self.entry]
         g_leave = [
             self._hold(torch.zeros_like(t) if g is None else g.expand_as(t).contiguous().to(t.dtype))
@@ -536,9 +534,7 @@ class _Bench:
             self._table([self._addresses(t, 0, 1) if t is not None else np.zeros(self.rows, np.int64) for t in g_constants]),
             keep,
         )  # fmt: skip
-        spread(
-            self.rows * parts, lambda lo, hi: self.machine["backward"](lo, hi, parts, self.start, self.stop, EVERY, *args)
-        )
+        spread(self.rows * parts, lambda lo, hi: self.machine["backward"](lo, hi, parts, self.start, self.stop, EVERY, *args))
         found: list[Tensor | None] = [g if need else None for g, need in zip(g_entry, needs[:a], strict=True)]
         found += [self.slopes[q] if need_external[q] else None for q in external]
         found += g_constants
@@ -577,7 +573,9 @@ class _Bench:
                         past = self.buffers[s.signal][: max(0, self.stop - s.lag)]
                         later = self.slopes[int(keep[x])]
                         assert later is not None
-                        part = torch.einsum(f"tcbi,tcbj->{axes}ij", past.expand(-1, *self.lead, -1), later[s.lag : s.lag + len(past)])
+                        part = torch.einsum(
+                            f"tcbi,tcbj->{axes}ij", past.expand(-1, *self.lead, -1), later[s.lag : s.lag + len(past)]
+                        )
                         total = part if total is None else total + part
                 x += 1
         assert total is not None
