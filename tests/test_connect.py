@@ -87,7 +87,12 @@ PER_EDGE = ((torch.arange(60)[:, None] + torch.arange(60)) % 4 + 1) * 1e-3
 @pytest.mark.parametrize("delay", [0.0, 2e-3, DELAYS, PER_EDGE], ids=["none", "one", "unit", "edge"])
 @pytest.mark.parametrize(
     ("model", "options"),
-    [(ship.ImpulseSynapse, {}), (ship.ExpSynapse, {}), (ship.ExpSynapse, {"side": "pre"}), (ship.ExpSynapse, {"side": "connection"})],
+    [
+        (ship.ImpulseSynapse, {}),
+        (ship.ExpSynapse, {}),
+        (ship.ExpSynapse, {"side": "pre"}),
+        (ship.ExpSynapse, {"side": "connection"}),
+    ],
     ids=["impulse", "post", "pre", "connection"],
 )
 def test_edges_equal_the_matrix(engine, delay, model, options):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -208,14 +209,15 @@ def _signal(spec: Spec, value: Any, n: int, dies: int, dtype: torch.dtype, devic
         raise RunError(where, f"must have {dies} chips", got=str(tensor.shape[0]))
     if tensor.numel() == 0:
         raise RunError(where, "must not be empty", got=f"shape {list(tensor.shape)}")
-    if not bool(torch.isfinite(tensor).all()):
+    low, high = (float(v) for v in torch.aminmax(tensor.detach()))  # one pass; NaN spreads to both
+    if not (math.isfinite(low) and math.isfinite(high)):
         raise RunError(where, "must be finite", got="NaN or infinity")
     if tensor.device != device:
         raise RunError(where, f"must be on {device}, as the network", got=str(tensor.device), fix=f"Use x.to('{device}').")
     tensor = tensor.to(dtype)
     if spec.model.emits == "events":  # type: ignore[attr-defined]
-        bad = (tensor < 0) | (tensor != tensor.round())
-        if bool(bad.any()):
+        if low < 0 or not torch.equal(tensor, tensor.round()):
+            bad = (tensor < 0) | (tensor != tensor.round())
             raise RunError(
                 where,
                 "must be counts of events: whole numbers, at least 0",

@@ -1,8 +1,9 @@
 """Programs printed as kernels: one table of primitives, a printer for the CPU (Numba) and one for CUDA (Triton).
 
 A Numba kernel works on a block of up to ``BLOCK`` units: ``kernel(work, n)``. Operand i of the program is
-``work[i * BLOCK + j]``; the outputs go to the operands named in ``stores``. That no two operands overlap is then plain to the compiler, and the loop
-becomes vector instructions. A Triton kernel calls the program as a function of vectors; `scan` prints the time loop around it.
+``work[i * BLOCK + j]``; the outputs go to the operands named in ``stores``. That no two operands overlap is then plain to the
+compiler, and the loop becomes vector instructions. A Triton kernel calls the program as a function of vectors; `scan` prints the
+time loop around it.
 """
 
 from __future__ import annotations
