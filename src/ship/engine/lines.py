@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Container
+from collections.abc import Callable, Container
 from typing import NamedTuple
 
 import torch
@@ -177,6 +177,7 @@ class Feed:
     def __init__(self, n_post: int) -> None:
         self.sources: list[tuple[int, int, list[Bucket]]] = []  # (offset, width, buckets)
         self.n_post = n_post
+        self.product: Callable[[Tensor, Tensor], Tensor] = project  # how signals go through weights
 
     def add(self, trace: Trace, kind: Kind, offset: int, width: int, delay: Tensor) -> list[Line]:
         """Connect a source; returns its lines."""
@@ -208,14 +209,13 @@ class Feed:
     def weighted(self, k0: int, n: int, weight: Tensor, like: Tensor, skip: Container[Line] = ()) -> Tensor:
         """``[n, chip, batch, post]``: sums through the weights."""
         if not self.per_connection:
-            return project(self.arrivals(k0, n, like, skip), weight)
+            return self.product(self.arrivals(k0, n, like, skip), weight)
         sums = []
         for offset, width, buckets in self.sources:
             rows = weight[..., offset : offset + width, :]
             for line, mask in buckets:
-                sums.append(
-                    project(_arrival(line, k0, n, like, skip), rows if mask is None else rows * mask.to(rows).reshape(width, -1))
-                )
+                own = rows if mask is None else rows * mask.to(rows).reshape(width, -1)
+                sums.append(self.product(_arrival(line, k0, n, like, skip), own))
         return _total(sums)
 
     def dense(self, k0: int, n: int, like: Tensor) -> Tensor:
