@@ -34,8 +34,8 @@ class Entries(NamedTuple):
 
 
 def spike_product(x: Tensor, weight: Tensor) -> Tensor:
-    """``x @ weight`` from the non-zero elements of ``x``, and its gradient to ``weight`` likewise. It differs from a dense product
-    by rounding alone.
+    """``x @ weight`` from the non-zero elements of ``x``, and its gradient to ``weight`` likewise. A dense product differs by
+    rounding alone.
 
     Args:
         x: ``[slot, chip, batch, pre]``, mostly zeros: spikes, counts or graded values.
