@@ -16,7 +16,7 @@ from .products import PRODUCTS, Choice
 from .reference import ConnectionNode, PlasticNode
 from .simulation import Simulation
 
-REPEAT = 5  # measurements, of which the median counts
+REPEAT = 3  # measurements, of which the median counts
 CALLS = 16  # that are measured: a loop that runs in slices makes many small sums
 
 
