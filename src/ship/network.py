@@ -528,7 +528,7 @@ class Network(nn.Module):
             raise RunError("Network.run", "nothing to return: the run has no slots")
         windows = [k.expand(len(k), *lead, k.shape[-1]) for k in kept]
         signal = (windows[0] if len(windows) == 1 else torch.cat(windows)).permute(1, 2, 0, 3)
-        return signal if self.chips is not None else signal[0]
+        return signal if self.chips is not None else signal.squeeze(0)
 
     # -- keeping -----------------------------------------------------------------------------------------------------------
 

@@ -46,7 +46,7 @@ class Trace:
     def window(self, k0: int, n: int) -> Tensor:
         """Slots k0 .. k0 + n - 1."""
         i, j = bisect_right(self.starts, k0) - 1, bisect_right(self.starts, k0 + n - 1)
-        parts = [w[max(0, k0 - s) : k0 + n - s] for s, w in zip(self.starts[i:j], self.windows[i:j], strict=True)]
+        parts = [part_of(w, 0, max(0, k0 - s), k0 + n - s) for s, w in zip(self.starts[i:j], self.windows[i:j], strict=True)]
         if len(parts) == 1:
             return parts[0]
         lead = torch.broadcast_shapes(*(part.shape[1:3] for part in parts))
@@ -244,6 +244,11 @@ def _same_lead(tensors: list[Tensor]) -> list[Tensor]:
     """Leading axes broadcast to one shape, the last axis left alone."""
     lead = torch.broadcast_shapes(*(t.shape[:3] if t.ndim > 3 else t.shape[:2] for t in tensors))
     return [t if t.shape[: len(lead)] == lead else t.expand(*lead, *t.shape[len(lead) :]) for t in tensors]
+
+
+def part_of(x: Tensor, axis: int, start: int, stop: int) -> Tensor:
+    """A slice; all of it as it is, because the gradient of a slice fills and copies a whole tensor."""
+    return x if start == 0 and stop >= x.shape[axis] else x.narrow(axis, start, min(stop, x.shape[axis]) - start)
 
 
 def _masked(x: Tensor, mask: Tensor | None) -> Tensor:

@@ -22,7 +22,7 @@ from ..group import Group
 from ..models.contract import Bag, Connection, Neuron, Source, Spiking
 from ..parameters import Kind
 from ..plan import emits_first
-from .lines import Feed, Line, Trace, project
+from .lines import Feed, Line, Trace, part_of, project
 from .operation import connection_slot, neuron_slot
 
 NOISE_WINDOW = 64  # slots drawn at a time
@@ -114,7 +114,7 @@ class Node(ABC):
             value = line.early(k0, n, self.like) if line in skip else line.window(k0, n, self.like)
             if value is None:
                 continue
-            value = convert(value[..., offset : offset + width], line.kind, wanted, self.dt)
+            value = convert(part_of(value, -1, offset, offset + width), line.kind, wanted, self.dt)
             total = value if total is None else total + value
         for node, offset, width in self.levels.get(name, ()):
             bias = node.p.bias
@@ -236,9 +236,7 @@ class NeuronNode(Node):
         for k in range(k0, k0 + n):
             late = int(self.first)
             flows = self.inputs(k - late, self.flows) if k >= late else Bag({})
-            out, self.state, self.margin = neuron_slot(
-                model, self.first, self.state, self._jump(k), flows, k > 0, self.p, self.c
-            )
+            out, self.state, self.margin = neuron_slot(model, self.first, self.state, self._jump(k), flows, k > 0, self.p, self.c)
             self.trace.put(out.unsqueeze(0))
             self.record(k)
 
