@@ -11,10 +11,15 @@ from .plan import Schedule, Wire, Wiring
 
 
 def explain(
-    wiring: Wiring, specs: Mapping[str, Spec], plan: Schedule, notes: Mapping[str, list[str]], engines: Mapping[str, str]
+    wiring: Wiring,
+    specs: Mapping[str, Spec],
+    plan: Schedule,
+    notes: Mapping[str, list[str]],
+    engines: Mapping[str, str],
+    choices: Mapping[str, object],
 ) -> str:
-    """The schedule in words: call order, every delay in seconds, every inserted slot and why, the side of each filter, how each
-    group is run and why.
+    """The schedule in words: call order, every delay in seconds, every inserted slot and why, the side of each filter; how each
+    group is run and why; how spikes are summed where that was chosen.
     """
     lines = [f"Schedule for dt = {plan.dt:g} s", "", "Call order"]
     for i, block in enumerate(plan.blocks, 1):
@@ -39,6 +44,8 @@ def explain(
     sides = [f"  {tag}: {model.side}" for tag, model in models if isinstance(model, Synapse) and model.states]
     lines += ["", "State of each filter", *(sides or ["  no filters"])]
     lines += ["", "Engine", *(f"  {tag}: {engines[tag]}" for tag in wiring.tags if tag in engines)]
+    if choices:
+        lines += ["", "Sums over spikes", *(f"  {tag}: {choices[tag]}" for tag in wiring.tags if tag in choices)]
     said = [f"  {note}" for note in plan.notes] + [
         f"  {specs[tag].where}: {note}" for tag in wiring.tags for note in notes.get(tag, [])
     ]

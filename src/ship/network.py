@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from numbers import Real
 from typing import Any
 
@@ -13,8 +14,10 @@ from torch import Tensor, nn
 
 from .clock import Programme, check_dt, timeline
 from .engine.fusion import choose_engine
+from .engine.products import Choice
 from .engine.reference import SourceNode
 from .engine.simulation import Simulation
+from .engine.tuning import adopt, check_engine, fix, measure
 from .errors import GraphError, RunError, is_whole, suggest
 from .explain import explain
 from .group import Group, Spec
@@ -268,10 +271,11 @@ class Network(nn.Module):
 
     def explain(self, dt: float | None = None) -> str:
         """Call order, every delay, every inserted slot and why, for the default dt or another."""
-        self._ready("Network.explain")
+        choices = self._ready("Network.explain").choices
         assert self._wiring is not None
         sim, plan = self._ready("Network.explain"), self._plan(dt or self.dt)
-        return explain(self._wiring, self._specs, plan, {tag: self[tag].notes for tag in self._specs}, sim.engines(plan))
+        notes = {tag: self[tag].notes for tag in self._specs}
+        return explain(self._wiring, self._specs, plan, notes, sim.engines(plan), choices)
 
     def __repr__(self) -> str:
         lines = [
@@ -473,6 +477,39 @@ class Network(nn.Module):
             sim.detach()
         return None if not result else (next(iter(result.values())) if len(result) == 1 else result)
 
+    def tune(self, x: Any = None, *, sums: Mapping[str, str] | None = None, **options: Any) -> dict[str, Choice]:
+        """Choose how connections sum spikes: ``"dense"``, a matrix product, or ``"events"``, in proportion to the spikes.
+
+        All are dense after `init`. One run from the initial states, beside the network's own, measures both ways on what arrives
+        at each connection, and the faster is kept: sums of the run, and gradients to weights that are trained. Choices stay until
+        the next `init`, also in copies; they are no part of snapshots and files. Dense sums and event-driven ones differ by
+        rounding alone, so to repeat results elsewhere to the last bit give the same choices: ``sums``.
+
+        Args:
+            x, options: as `run` takes them; a typical batch.
+            sums: choices by tag; nothing is run then, and what is not named stays.
+
+        Returns:
+            The choices made, by tag, with what was measured. Also in `explain`.
+
+        Raises:
+            RunError: as `run`; an unknown connection or choice; a network without kernels.
+        """
+        sim = self._ready("Network.tune")
+        check_engine("Network.tune", sim)
+        if sums is not None:
+            if x is not None or options:
+                raise RunError("Network.tune: sums", "takes the place of a run", fix="Leave the input and its options out.")
+            return fix("Network.tune: sums", sim, sums)
+        assert self._wiring is not None
+        beside = copy(self)  # the same groups, a state of its own
+        beside._sim = Simulation(sim.groups, self._wiring, sim.engine)
+        beside._sim.clock.trial = sim.clock.trial
+        beside._requests = []
+        choices = measure(beside._sim, lambda: beside.run(x, **options))
+        adopt(sim, choices)
+        return choices
+
     def step(self, x: Any = None, *, detach: bool = True) -> Any:
         """One slot of a closed loop: ``[batch, unit]`` in, ``[batch, unit]`` out, continuing from the last call.
 
@@ -500,7 +537,7 @@ class Network(nn.Module):
             raise RunError("Network.run", "nothing to return: the run has no slots")
         windows = [k.expand(len(k), *lead, k.shape[-1]) for k in kept]
         signal = (windows[0] if len(windows) == 1 else torch.cat(windows)).permute(1, 2, 0, 3)
-        return signal if self.chips is not None else signal[0]
+        return signal if self.chips is not None else signal.squeeze(0)
 
     # -- keeping -----------------------------------------------------------------------------------------------------------
 

@@ -85,7 +85,10 @@ def deep(data: Arrays, size: Arrays, engine: str) -> Work:
         net.add(LIF, f"{layer}", n=n, tau=20e-3, output=layer == last)
         net.add(WeightedSum, f"{layer - 1}>{layer}", source=f"{layer - 1}", target=f"{layer}", weight=data["w"][layer - 1])
     initialised(net, dt, engine)
-    return training(net, torch.from_numpy(data["x"]), torch.from_numpy(data["g"]), dt)
+    x = torch.from_numpy(data["x"])
+    if engine == "fused":
+        net.tune(x)
+    return training(net, x, torch.from_numpy(data["g"]), dt)
 
 
 def _reservoir(data: Arrays, size: Arrays, engine: str) -> Network:

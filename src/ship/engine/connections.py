@@ -67,7 +67,7 @@ def build(node: ConnectionNode) -> Grid:
             full[i] = value
         return function(state, x, full)
 
-    return Grid(Kernel(fewer, flags, 1, len(kept), node.group.dtype) if len(kept) < len(tensors) else whole, kept)
+    return Grid(Kernel(fewer, flags, 1, len(kept), node.group.dtype, checked=False) if len(kept) < len(tensors) else whole, kept)
 
 
 def run(node: ConnectionNode, grid: Grid, k0: int, n: int) -> None:

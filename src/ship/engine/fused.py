@@ -132,7 +132,7 @@ class Fused:
                 full[i] = value
             return function(state, x, full)
 
-        kernel = Kernel(fewer, flags, len(self.names), len(kept), dtype) if len(kept) < total else whole
+        kernel = Kernel(fewer, flags, len(self.names), len(kept), dtype, checked=False) if len(kept) < total else whole
         go = kept.index(count) if clocked and count in kept else -1
         return Built(kernel, tuple(i for i in kept if i < count), go, seen)
 

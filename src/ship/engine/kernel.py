@@ -28,6 +28,7 @@ class Kernel:
     inputs: int
     constants: int
     dtype: torch.dtype
+    checked: bool = True  # whether to trace twice, see `trace`; False where the same function was traced before
     program: Program = field(init=False)
     outputs: int = field(init=False)
     _backward: dict[tuple[int, ...], int] = field(init=False, default_factory=dict)
@@ -36,7 +37,7 @@ class Kernel:
     scans: dict[Any, Any] = field(init=False, default_factory=dict)  # what `scan` compiled
 
     def __post_init__(self) -> None:
-        self.program = trace(self._flat, self.states + self.inputs + self.constants, self.dtype)
+        self.program = trace(self._flat, self.states + self.inputs + self.constants, self.dtype, twice=self.checked)
         self.outputs = len(self.program.outputs) - self.states
 
     @property

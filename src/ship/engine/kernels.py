@@ -13,13 +13,18 @@ from ..compiled import clear, contents, digest, folder, load, private_folder
 __all__ = ["clear", "contents", "digest", "folder", "load", "machine", "maths", "private_folder"]
 
 
-@lru_cache(maxsize=4)
-def machine(dtype: torch.dtype) -> dict[str, Any]:
-    """The drivers for one float type."""
-    text = Path(__file__).with_name("machine.py").read_text()
+@lru_cache(maxsize=8)
+def drivers(name: str, dtype: torch.dtype) -> dict[str, Any]:
+    """The drivers in one of our texts, for one float type."""
+    text = Path(__file__).with_name(f"{name}.py").read_text()
     if dtype == torch.float64:
         text = text.replace("F = np.float32", "F = np.float64", 1)
     return load("machine", text)
+
+
+def machine(dtype: torch.dtype) -> dict[str, Any]:
+    """The drivers of tapes."""
+    return drivers("machine", dtype)
 
 
 @lru_cache(maxsize=2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Container
+from collections.abc import Callable, Container
 from typing import NamedTuple
 
 import torch
@@ -48,7 +48,7 @@ class Trace:
     def window(self, k0: int, n: int) -> Tensor:
         """Slots k0 .. k0 + n - 1."""
         i, j = bisect_right(self.starts, k0) - 1, bisect_right(self.starts, k0 + n - 1)
-        parts = [w[max(0, k0 - s) : k0 + n - s] for s, w in zip(self.starts[i:j], self.windows[i:j], strict=True)]
+        parts = [part_of(w, 0, max(0, k0 - s), k0 + n - s) for s, w in zip(self.starts[i:j], self.windows[i:j], strict=True)]
         if len(parts) == 1:
             return parts[0]
         lead = torch.broadcast_shapes(*(part.shape[1:3] for part in parts))
@@ -179,6 +179,7 @@ class Feed:
     def __init__(self, n_post: int, edges: EdgeList | None = None) -> None:
         self.sources: list[tuple[int, int, list[Bucket]]] = []  # (offset, width, buckets)
         self.n_post, self.edges = n_post, edges
+        self.product: Callable[[Tensor, Tensor], Tensor] = project  # how signals go through weights
 
     def add(self, trace: Trace, kind: Kind, offset: int, width: int, delay: Tensor) -> list[Line]:
         """Connect a source; returns its lines."""
@@ -217,14 +218,13 @@ class Feed:
         if self.edges is not None:
             return self._along_edges(k0, n, weight, like, skip)
         if not self.per_connection:
-            return project(self.arrivals(k0, n, like, skip), weight)
+            return self.product(self.arrivals(k0, n, like, skip), weight)
         sums = []
         for offset, width, buckets in self.sources:
             rows = weight[..., offset : offset + width, :]
             for line, mask in buckets:
-                sums.append(
-                    project(_arrival(line, k0, n, like, skip), rows if mask is None else rows * mask.to(rows).reshape(width, -1))
-                )
+                own = rows if mask is None else rows * mask.to(rows).reshape(width, -1)
+                sums.append(self.product(_arrival(line, k0, n, like, skip), own))
         return _total(sums)
 
     def _along_edges(self, k0: int, n: int, weight: Tensor, like: Tensor, skip: Container[Line]) -> Tensor:
@@ -281,6 +281,11 @@ def _same_lead(tensors: list[Tensor]) -> list[Tensor]:
     """Leading axes broadcast to one shape, the last axis left alone."""
     lead = torch.broadcast_shapes(*(t.shape[:3] if t.ndim > 3 else t.shape[:2] for t in tensors))
     return [t if t.shape[: len(lead)] == lead else t.expand(*lead, *t.shape[len(lead) :]) for t in tensors]
+
+
+def part_of(x: Tensor, axis: int, start: int, stop: int) -> Tensor:
+    """A slice; all of it as it is, because the gradient of a slice fills and copies a whole tensor."""
+    return x if start == 0 and stop >= x.shape[axis] else x.narrow(axis, start, min(stop, x.shape[axis]) - start)
 
 
 def _masked(x: Tensor, mask: Tensor | None) -> Tensor:

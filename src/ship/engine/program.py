@@ -50,14 +50,15 @@ class Program:
     kinds: tuple[str, ...]
 
 
-def trace(function: Callable[..., Sequence[Tensor]], inputs: int, dtype: torch.dtype) -> Program:
-    """The program of a function of ``inputs`` float vectors that returns a sequence of vectors.
+def trace(function: Callable[..., Sequence[Tensor]], inputs: int, dtype: torch.dtype, *, twice: bool = True) -> Program:
+    """The program of a function of ``inputs`` float vectors that returns a sequence of vectors. Traced ``twice``, so that what
+    depends on the number of units, or differs from call to call, is found.
 
     Raises:
         Untraceable: it does something that is not pointwise, or not in the table.
     """
     program = _traced(function, inputs, dtype, WIDTH)
-    if _traced(function, inputs, dtype, WIDTH + 2) != program:
+    if twice and _traced(function, inputs, dtype, WIDTH + 2) != program:
         raise Untraceable("it depends on the number of units, or differs from call to call")
     return program
 

@@ -24,7 +24,7 @@ from ..group import Group
 from ..models.contract import Bag, Connection, Neuron, Source, Spiking
 from ..parameters import Kind
 from ..plan import emits_first
-from .lines import Feed, Line, Trace, project, project_edges, sum_edges
+from .lines import Feed, Line, Trace, part_of, project, project_edges, sum_edges
 from .operation import connection_slot, neuron_slot
 
 NOISE_WINDOW = 64  # slots drawn at a time
@@ -117,7 +117,7 @@ class Node(ABC):
             value = line.early(k0, n, self.like) if line in skip else line.window(k0, n, self.like)
             if value is None:
                 continue
-            value = convert(value[..., offset : offset + width], line.kind, wanted, self.dt)
+            value = convert(part_of(value, -1, offset, offset + width), line.kind, wanted, self.dt)
             total = value if total is None else total + value
         for node, offset, width in self.levels.get(name, ()):
             bias = node.p.bias

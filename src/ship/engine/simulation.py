@@ -16,6 +16,7 @@ from ..models.contract import Bag
 from ..plan import Schedule, Wiring, level_port
 from .fusion import Fusion
 from .lines import Line
+from .products import Choice
 from .reference import Clock, ConnectionNode, NeuronNode, Node, PlasticNode, make_node
 
 
@@ -30,6 +31,7 @@ class Simulation:
     lines: list[tuple[int, Line]] = field(init=False, default_factory=list)  # (wire, line)
     clock: Clock = field(default_factory=Clock)
     lead: tuple[int, int] | None = None
+    choices: dict[str, Choice] = field(init=False, default_factory=dict)  # how connections sum spikes, where it was chosen
 
     def __post_init__(self) -> None:
         self.nodes = {tag: make_node(group) for tag, group in self.groups.items()}

@@ -1,0 +1,134 @@
+"""Sums through weights over spikes: dense or event-driven, measured on real arrivals."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from statistics import median
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import RunError, suggest
+from .lines import project
+from .products import PRODUCTS, Choice
+from .reference import ConnectionNode, PlasticNode
+from .simulation import Simulation
+
+REPEAT = 3  # measurements, of which the median counts
+CALLS = 16  # that are measured: a loop that runs in slices makes many small sums
+
+
+@dataclass
+class Probe:
+    """A product that also measures: it stands in for a connection's own during one run."""
+
+    trained: bool
+    calls: int = 0
+    nonzero: int = 0
+    elements: int = 0
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(PRODUCTS, 0.0))
+
+    def __call__(self, x: Tensor, weight: Tensor) -> Tensor:
+        if self.calls < CALLS:
+            self.calls += 1
+            self.nonzero += int(torch.count_nonzero(x))
+            self.elements += x.numel()
+            for how, product in PRODUCTS.items():
+                self.seconds[how] += _duration(product, x.detach(), weight.detach(), self.trained)
+        return project(x, weight)
+
+    def choice(self) -> Choice:
+        """The faster way."""
+        dense, events = self.seconds["dense"], self.seconds["events"]
+        how = "events" if events < dense else "dense"
+        return Choice(how, self.nonzero / max(1, self.elements), dense, events)
+
+
+def _duration(product: Callable[[Tensor, Tensor], Tensor], x: Tensor, weight: Tensor, trained: bool) -> float:
+    """Median time, s, of the sum, with the gradient to the weights where these are trained."""
+    times = []
+    for _ in range(REPEAT + 1):
+        start = time.perf_counter()
+        with torch.set_grad_enabled(trained):
+            w = weight.detach().requires_grad_(trained)
+            out = product(x, w)
+            if trained:
+                torch.autograd.grad(out, w, out.detach())
+        times.append(time.perf_counter() - start)
+    return median(times[1:])  # the first may compile
+
+
+def adjustable(sim: Simulation) -> dict[str, ConnectionNode]:
+    """The connections with a choice: they sum spikes through fixed or trained weights, in front of their state."""
+    spiked = {wire.target for wire in sim.wiring.wires if wire.role == "signal" and wire.kind == "events"}
+    return {
+        tag: node
+        for tag, node in sim.nodes.items()
+        if tag in spiked
+        and isinstance(node, ConnectionNode)
+        and not isinstance(node, PlasticNode)
+        and node.group.side == "post"
+        and node.edges is None  # edges are always followed from what is not zero
+    }
+
+
+def check_engine(where: str, sim: Simulation) -> None:
+    """Event-driven sums are kernels.
+
+    Raises:
+        RunError: the network runs without kernels.
+    """
+    if sim.fusion is None:
+        raise RunError(
+            where, "needs compiled kernels", got="engine='reference'", fix="Install numba, and use net.init(engine='fused')."
+        )
+    if sim.device.type != "cpu":
+        raise RunError(where, "has kernels for the CPU only", got=str(sim.device))
+
+
+def fix(where: str, sim: Simulation, wanted: Mapping[str, str]) -> dict[str, Choice]:
+    """Set choices by hand.
+
+    Raises:
+        RunError: a connection without a choice, or an unknown choice; nothing is changed then.
+    """
+    nodes = adjustable(sim)
+    for tag, how in wanted.items():
+        if tag not in nodes:
+            raise RunError(where, f"{tag!r} is no connection that sums spikes", fix=suggest(str(tag), nodes))
+        if how not in PRODUCTS:
+            raise RunError(f"{where}: {tag!r}", "must be 'dense' or 'events'", got=repr(how))
+    choices = {tag: Choice(how) for tag, how in wanted.items()}
+    adopt(sim, choices)
+    return choices
+
+
+def adopt(sim: Simulation, choices: Mapping[str, Choice]) -> None:
+    """Make choices those of a simulation."""
+    nodes = adjustable(sim)
+    for tag, choice in choices.items():
+        nodes[tag].feed.product = PRODUCTS[choice.how]
+    sim.choices.update(choices)
+
+
+def measure(sim: Simulation, run: Callable[[], object]) -> dict[str, Choice]:
+    """What is faster in a run of ``sim``, for each connection that sums in it. Groups keep their tensors."""
+    probes = {}
+    for tag, node in adjustable(sim).items():
+        weight = getattr(node.group, "weight", None)
+        probes[tag] = node.feed.product = Probe(isinstance(weight, nn.Parameter) and weight.requires_grad)
+    parameters = {p: p.detach().clone() for group in sim.groups.values() for p in group.parameters()}
+    plastic = {tag: group.plastic_weight for tag, group in sim.groups.items() if group.spec.rule is not None}
+    try:
+        with torch.no_grad():
+            run()
+    finally:
+        with torch.no_grad():
+            for p, before in parameters.items():
+                if not torch.equal(p, before):  # it was outside its limits
+                    p.copy_(before)
+        for tag, weight in plastic.items():
+            sim.groups[tag].plastic_weight = weight
+    return {tag: probe.choice() for tag, probe in probes.items() if probe.calls}
