@@ -11,6 +11,7 @@ from ..plan import Block as Planned
 from ..plan import Wire
 from . import connections
 from .fused import Block, Fused, outputs_only
+from .plastic import Passing
 from .program import Untraceable
 from .reference import ConnectionNode, Node
 
@@ -62,6 +63,7 @@ class Fusion:
                     self.grids[tag] = connections.build(node)
                 else:
                     fused.build(False)
+                    fused.learner()
             except Untraceable as error:
                 why = str(error)
         return why
@@ -98,6 +100,8 @@ class Fusion:
         ]
         try:
             block.run(k0, n, keep)
+        except Passing:
+            return False
         except Untraceable as error:
             for tag in planned.tags:
                 self.reasons[tag] = str(error)

@@ -48,6 +48,7 @@ class Step(NamedTuple):
     operands: tuple[tuple[Source, ...], ...]
     outs: tuple[int, ...]  # the signal of each output
     go: int = -1  # the constant that is 0 in the very first slot, or -1
+    learn: Learn | None = None  # what is done before, from the second slot on
 
 
 class Signal(NamedTuple):
@@ -56,16 +57,45 @@ class Signal(NamedTuple):
     n: int
     external: bool
     kept: bool = True  # whether all slots are wanted afterwards
+    smooth: bool = True  # whether gradients flow into it
+
+
+class Part(NamedTuple):
+    """An operand of a kernel for connections: a signal by pre or post unit, or a field."""
+
+    signal: int  # or -1
+    field: int = -1
+    on: str = "connection"  # or pre, post: what a signal counts
+    written: bool = False
+
+
+class Pass(NamedTuple):
+    """A kernel on connections, by address."""
+
+    kernel: int
+    parts: tuple[Part, ...]
+
+
+class Learn(NamedTuple):
+    """How weights change before a step: from signals that hold, in each slot, what happened in the slot before."""
+
+    passes: tuple[Pass, ...]  # one; or two where rows share weights: to add up the changes, to apply them
+    n_pre: int
+    n: int
+    pre: int  # the signals whose events change weights
+    post: int
+    events: bool  # whether nothing else changes them
 
 
 @dataclass(frozen=True, eq=False)
 class Tape:
-    """Steps and signals. ``lag``: the longest way back."""
+    """Steps and signals. ``together``: rows that advance in lockstep, because they share weights that change."""
 
     steps: tuple[Step, ...]
     signals: tuple[Signal, ...]
     dtype: torch.dtype
     dt: float
+    together: int = 1
 
     @property
     def external(self) -> list[int]:
@@ -105,6 +135,7 @@ class Arguments(NamedTuple):
     signals: list[Tensor]  # the external signals, [slot, chip or 1, batch or 1, unit]
     constants: list[Tensor]  # of all steps, broadcast with [chip, batch, unit]
     matrices: list[Tensor]  # [pre, post], [chip, 1, pre, post] or [chip or 1, batch, pre, post]
+    fields: Sequence[Tensor] = ()  # of `Learn`, [chip or 1, batch or 1, pre or 1, post or 1]; those written are changed in place
 
 
 class Result(NamedTuple):
@@ -118,7 +149,7 @@ def run(tape: Tape, given: Arguments, lead: tuple[int, int], start: int, stop: i
     tensors = (*entry, *given.signals, *given.constants, *given.matrices)
     counts = (len(entry), len(given.signals), len(given.constants), len(given.matrices))
     recorded = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
-    out = _Run.apply(_Call(tape, counts, lead, start, stop, tuple(history), recorded), *tensors)  # type: ignore[no-untyped-call]
+    out = _Run.apply(_Call(tape, counts, lead, start, stop, tuple(history), recorded, tuple(given.fields)), *tensors)  # type: ignore[no-untyped-call]
     count = len(tape.internal)
     return Result(list(out[:count]), list(out[count:]))
 
@@ -131,6 +162,7 @@ class _Call(NamedTuple):
     stop: int
     history: tuple[Tensor, ...]
     recorded: bool
+    fields: tuple[Tensor, ...]
 
 
 class _Run(torch.autograd.Function):
@@ -158,7 +190,7 @@ class _Bench:
 
     def __init__(self, call: _Call, tensors: Sequence[Tensor]) -> None:
         self.tape, self.lead, self.start, self.stop = call.tape, call.lead, call.start, call.stop
-        self.recorded, self.history = call.recorded, call.history
+        self.recorded, self.history, self.fields = call.recorded, call.history, call.fields
         self.rows = call.lead[0] * call.lead[1]
         self.size = self.tape.dtype.itemsize
         self.machine = kernels.machine(self.tape.dtype)
@@ -214,7 +246,7 @@ class _Bench:
     def _steps(self, backwards: Sequence[int] | None = None) -> tuple[Table, Table]:
         """The table of steps, and the list of output signals."""
         rows, outs = [], []
-        state = operand = constant = work = work_back = 0
+        state = operand = constant = work = work_back = learns = 0
         for i, step in enumerate(self.tape.steps):
             k, blocks = step.kernel, -(-step.n // (BLOCK_BYTES // self.size))
             ring = next((q for q in step.outs if q in self.rings), -1)
@@ -222,7 +254,9 @@ class _Bench:
             rows.append(
                 [k.forward, 0 if backwards is None else backwards[i], step.n, k.states, k.inputs, k.constants, k.outputs]
                 + [state, operand, constant, len(outs), work, stride, step.go, ring, work_back, stride_back]
+                + [-1 if step.learn is None else learns]
             )
+            learns += step.learn is not None
             outs += list(step.outs)
             state, operand, constant = state + k.states, operand + k.inputs, constant + k.constants
             work, work_back = work + stride * blocks, work_back + stride_back * blocks
@@ -244,6 +278,27 @@ class _Bench:
                     )
                 operands.append([first, len(refs), self.stores.get(x, -1)])
         return np.array(operands or [[0, 0, -1]], np.int64), np.array(refs or [[0] * 10], np.int64)
+
+    def _learns(self) -> tuple[Table, Table]:
+        """The tables of what changes weights, and of the operands of its kernels."""
+        rows: list[list[int]] = []
+        parts: list[list[int]] = []
+        for learn in (step.learn for step in self.tape.steps if step.learn is not None):
+            row = []
+            for p in learn.passes:
+                row += [p.kernel, len(parts), len(parts) + len(p.parts)]
+                parts += [self._part(part) for part in p.parts]
+            row += [0, 0, 0] * (2 - len(learn.passes))
+            rows.append([*row, learn.n_pre, learn.n, learn.pre, learn.post, int(learn.events)])
+        return np.array(rows or [[0]], np.int64), np.array(parts or [[0]], np.int64)
+
+    def _part(self, part: Part) -> list[int]:
+        """Signal, field, bytes to the next row, to the next column, whether it is written."""
+        if part.signal >= 0:
+            return [part.signal, -1, self.size * (part.on == "pre"), self.size * (part.on == "post"), 0]
+        field = self.fields[part.field]
+        down, along = (field.stride(axis) * self.size if field.shape[axis] > 1 else 0 for axis in (2, 3))
+        return [-1, part.field, down, along, int(part.written)]
 
     def _signals(self) -> Table:
         rows = []
@@ -333,11 +388,14 @@ class _Bench:
         depth = max(1, tape.lag + 1)
         widest = max([step.n for step in tape.steps] + [s.n for s in tape.signals], default=1)
         parts = self._parts
+        learns, learn_parts = self._learns()
+        fields = self._table([self._addresses(t, 0, 1) for t in self.fields])
         spread(
-            self.rows * parts,
+            self.rows // tape.together * parts,
             lambda lo, hi: self.machine["forward"](
                 lo, hi, parts, self.start, self.stop, every, steps, operands, refs, self._signals(), self.base, self.constant_rows,
-                entry, out, self.check_rows, outs, self.matrix_rows, depth, widest, tape.dt,
+                entry, out, self.check_rows, outs, self.matrix_rows, depth, widest, tape.dt, tape.together, learns, learn_parts,
+                fields,
             ),
         )  # fmt: skip
         kept = []
@@ -364,7 +422,7 @@ class _Bench:
         self.slopes: list[Tensor | None] = [None] * len(self.buffers)
         how = np.zeros(len(self.buffers), np.int64)
         for q, given in zip(internal, grads[: len(internal)], strict=True):
-            if uses[q]:
+            if uses[q] and tape.signals[q].smooth:
                 self.slopes[q] = room = self._room(self.stop, tape.signals[q].n, zero=given is None)
                 if given is not None:
                     room.copy_(given)
