@@ -163,9 +163,10 @@ def test_the_mean_over_the_batch(batch):
 
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("dtype", [torch.float32, D])
-def test_more_units_than_a_block(batch, dtype):
+@pytest.mark.parametrize("name", ["counting", "tagged"])
+def test_more_units_than_a_block(batch, dtype, name):
     w = dyadic((200, 150), 3, 4)
-    nets = both(counting(), n_pre=200, n=150, weight=w, dtype=dtype)
+    nets = both(RULES[name](), n_pre=200, n=150, weight=w, dtype=dtype)
     agree(nets, [(spikes(batch, n=200, rate=0.03), {}), (spikes(batch, n=200, rate=0.3), {})])
 
 
@@ -252,6 +253,20 @@ def test_beside_synapses_that_do_not_learn(batch):
         net.add(ship.ExpSynapse, "inhibit", source="a", target="a", weight=-dyadic((5, 5), 9) / 4, delay=2e-3)
 
     agree(both(counting(), more=more), [(spikes(batch), {})], exact=False)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_graded_inputs_and_a_bias(batch):
+    nets = []
+    for engine in ("reference", "fused"):
+        net = ship.Network()
+        net.add(ship.CurrentInput, "in", n=6)
+        net.add(ship.LIF, "a", n=5, output=True)
+        bias = dyadic((5,), 4) * 64
+        net.add(ship.WeightedSum, "s", source="in", target="a", weight=dyadic((6, 5), 3), bias=bias, rule=counting(), output=True)
+        net.init(dt=1e-3, dtype=D, engine=engine)
+        nets.append(net)
+    agree(nets, [(spikes(batch) * 100, {}), (spikes(batch, seed=4) * 100, {"reset": False})], exact=False)
 
 
 @pytest.mark.parametrize("batch", [1, 2])

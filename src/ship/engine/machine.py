@@ -312,7 +312,10 @@ def learn(x, t, r0, together, learns, parts, fields, signals, base, at, work, in
             mark(column_marks, columns, n_columns)
     if learns[x, 3]:
         n_rows, n_columns = collect(row_marks, n_pre, rows), collect(column_marks, n, columns)
-        visit(learns[x, 3], parts, learns[x, 4], learns[x, 5], r0, t, at, work, rows, n_rows, columns, n_columns, row_marks, n_pre, n, fields, signals, base)
+        seen = rows
+        if n_rows * n + 4 * n_columns * n_pre >= n_pre * n:
+            seen, n_rows, n_columns = every, n_pre, 0
+        visit(learns[x, 3], parts, learns[x, 4], learns[x, 5], r0, t, at, work, seen, n_rows, columns, n_columns, row_marks, n_pre, n, fields, signals, base)
 
 
 @njit(nogil=True, error_model="numpy", cache=CACHE)
