@@ -15,17 +15,13 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from ..models.contract import Bag, Connection, Neuron, Spiking, SpikingNeuron
-from . import scan
+from . import plastic, scan
 from .kernel import Kernel
 from .lines import Line
 from .operation import connection_slot, neuron_slot
-from .program import Untraceable, as_constants
+from .program import NotNow, Untraceable, as_constants
 from .reference import ConnectionNode, NeuronNode, Node, PlasticNode, SourceNode, coefficients_of
 from .tape import Arguments, Signal, Source, Step, Structure, Tape, run
-
-
-class NotNow(Exception):
-    """This run of a block is for the reference engine; the next one may not be."""
 
 
 class Built(NamedTuple):
@@ -44,6 +40,7 @@ class Fused:
         self.node = node
         self.built: dict[Any, Built] = {}
         self.structures: dict[int, Structure] = {}
+        self.learners: dict[Any, plastic.Learner] = {}
 
     @property
     def n(self) -> int:
@@ -65,8 +62,8 @@ class Fused:
         node = self.node
         if isinstance(node, SourceNode):
             return "a source"
-        if isinstance(node, PlasticNode):
-            return "a plastic synapse"
+        if isinstance(node, PlasticNode) and (node.feed.per_connection or node.edges is not None):
+            return "a plastic synapse on edges, or with a delay on every connection"
         if isinstance(node, ConnectionNode) and node.edges is not None and self.grid:
             return "a state on every edge"
         if isinstance(node, ConnectionNode) and self.grid and node.feed.per_connection:
@@ -104,6 +101,15 @@ class Fused:
         if key not in self.built:
             self.built[key] = self._trace(watched, names, len(leaves), tree, states, state_tree)
         return self.built[key]
+
+    def learner(self) -> plastic.Learner | None:
+        """The kernels of the rule of a plastic synapse, traced once for each kind of constants."""
+        if not isinstance(self.node, PlasticNode):
+            return None
+        key = plastic.key(self.node)
+        if key not in self.learners:
+            self.learners[key] = plastic.build(self.node)
+        return self.learners[key]
 
     def _trace(self, watched: bool, names: list[str], count: int, tree: Any, states: Sequence[Tensor], state_tree: Any) -> Built:
         node = self.node
@@ -213,7 +219,7 @@ class Fused:
             everything = [b.line for _, _, buckets in node.feed.sources for b in buckets]
             if all(line in skip and line.early(k0, n, node.like) is None for line in everything):
                 return None
-            if node.group.side == "post":
+            if node.group.side == "post" and not isinstance(node, PlasticNode):
                 return node.feed.weighted(k0, n, node.weight, node.like, skip)
             return node.feed.arrivals(k0, n, node.like, skip)
         ports = node.jumps if name == "jump" and isinstance(node, NeuronNode) else [name]
@@ -235,11 +241,19 @@ class Block:
 
     def run(self, k0: int, n: int, kept: Sequence[int]) -> None:
         """Slots k0 .. k0 + n - 1. ``kept``: for each node how many of the last slots others will read; -1 for all."""
+        for node in self.nodes:
+            if isinstance(node, PlasticNode) and any(_learned(take) for take in node.takes):
+                raise NotNow("a monitor of weights or traces that a rule changes")
         built = [f.build(bool(f.node.takes) and not outputs_only(f.node)) for f in self.fused]
         assembly = _Assembly(self, built, k0, n, kept)
         bench = scan.bench(self.nodes[0].group.zero.device)
         result = run(assembly.tape, assembly.given, assembly.lead, assembly.start, assembly.start + n, assembly.history, bench)
         assembly.finish(result.signals, result.leave)
+
+
+def _learned(take: Any) -> bool:
+    name = getattr(take, "name", "weight")
+    return name == "weight" or name.startswith("rule.")
 
 
 def outputs_only(node: Node) -> bool:
@@ -264,25 +278,71 @@ class _Assembly:
             self.outs.append(tuple(mine))
             self.final.append(self._internal(node.group.n, keep) if node.group.side == "pre" else mine[0])
         lags = [line.lag + fused.late(name) for fused in block.fused for name in fused.names for line in self._inner(fused, name)]
+        lags += [1 for fused in block.fused if isinstance(fused.node, PlasticNode)]
         self.start = min(k0, max(lags, default=0))
+        self.units: dict[int, plastic.Unit] = {}
+        self.bare: list[Tensor] = []  # what arrives at plastic synapses from outside
+        self.inner = False  # whether something does from groups of the block
+        fields: list[Tensor] = []
         entry: list[Tensor] = []
         constants: list[Tensor] = []
         steps: list[Step] = []
         for i, (node, fused, b) in enumerate(zip(block.nodes, block.fused, built, strict=True)):
             states = tree_flatten(node.state)[0]
+            learn = None
+            if isinstance(node, PlasticNode):
+                unit = self.units[i] = self._unit(fused, node)
+                learn = unit.learn(fields)
+                entry, constants, steps = entry + unit.entry, constants + unit.constants, steps + unit.steps
             entry += [s.to(node.group.dtype) for s in states]
             constants += fused.constants(b, k0 > 0)
-            operands = tuple(self._operand(fused, name) for name in fused.names)
-            steps.append(Step(b.kernel, fused.n, operands, self.outs[i], b.go))
+            operands = tuple(
+                self._through_rule(self.units[i]) if i in self.units and name == "value" else self._operand(fused, name)
+                for name in fused.names
+            )
+            steps.append(Step(b.kernel, fused.n, operands, self.outs[i], b.go, learn))
             if node.group.side == "pre":
                 steps.append(self._projection(i, constants))
-        self.tape = Tape(tuple(steps), tuple(self.signals), block.nodes[0].group.dtype, block.nodes[0].dt, block.length)
-        self.given = Arguments(entry, self.external, constants, self.matrices)
+        together = max((unit.together for unit in self.units.values()), default=1)
+        self.tape = Tape(tuple(steps), tuple(self.signals), block.nodes[0].group.dtype, block.nodes[0].dt, block.length, together)
+        self.given = Arguments(entry, self.external, constants, self.matrices, fields)
+        self._check_gradients()
         self.history = [self._past(q) for q in self.tape.internal] if self.start else []
 
     def _internal(self, n: int, keep: int) -> int:
         self.signals.append(Signal(n, False, keep < 0))
         return len(self.signals) - 1
+
+    def _unit(self, fused: Fused, node: PlasticNode) -> plastic.Unit:
+        """A plastic synapse."""
+        first = len(self.external)
+        arrivals = self._operand(fused, "value")
+        self.bare += self.external[first:]
+        self.inner = self.inner or bool(self._inner(fused, "value"))
+        learner = fused.learner()
+        assert learner is not None
+        at = [self.final[self.block.traces[id(line.trace)]] for line, _, _ in node.posts]
+        posts = tuple(Source(q, line.lag + 1, n, 0, into) for q, (line, into, n) in zip(at, node.posts, strict=True))
+        return plastic.Unit(node, learner, self.k0, arrivals, posts, self._rigid)
+
+    def _check_gradients(self) -> None:
+        """Raises:
+        NotNow: a gradient would flow through the weights as they were in each slot.
+        """
+        every = (*self.given.entry, *self.given.signals, *self.given.constants, *self.given.matrices)
+        through = any(t.requires_grad for t in self.bare) or (self.inner and any(t.requires_grad for t in every))
+        if torch.is_grad_enabled() and through:
+            raise NotNow("a gradient through weights that a rule changes")
+
+    def _rigid(self, n: int) -> int:
+        """An internal signal without a gradient."""
+        self.signals.append(Signal(n, False, False, False))
+        return len(self.signals) - 1
+
+    def _through_rule(self, unit: plastic.Unit) -> tuple[Source, ...]:
+        """What arrives, through weights that change."""
+        self.matrices.append(unit.weight)
+        return (Source(unit.arrived, 0, unit.group.n_pre, matrix=len(self.matrices) - 1),)
 
     def _outer(self, window: Tensor, lag: int) -> Source:
         self.external.append(window)
@@ -314,7 +374,8 @@ class _Assembly:
         if slots > 0:
             window = fused.external(name, first, slots, inner)
             if window is not None:
-                sources.append(self._outer(_wide(window, fused.n), late if self.k0 < late else 0))
+                width = node.group.n_pre if isinstance(node, PlasticNode) and name == "value" else fused.n
+                sources.append(self._outer(_wide(window, width), late if self.k0 < late else 0))
         if name == "value":
             assert isinstance(node, ConnectionNode)
             sources += self._through(fused, node, inner)
@@ -335,7 +396,7 @@ class _Assembly:
                 if line not in inner:
                     continue
                 signal = self.final[self.block.traces[id(line.trace)]]
-                if node.group.side != "post":
+                if node.group.side != "post" or isinstance(node, PlasticNode):
                     if mask is not None:
                         raise Untraceable("different delays for its units in a loop")
                     sources.append(Source(signal, line.lag, width, 0, offset))
@@ -403,6 +464,10 @@ class _Assembly:
         for i, (node, b) in enumerate(zip(self.block.nodes, self.built, strict=True)):
             out = by_signal[self.final[i]]
             node.trace.put(out, self.k0 + self.n - len(out))
+            if i in self.units:
+                unit = self.units[i]
+                unit.finish(leave[first : first + len(unit.entry)])
+                first += len(unit.entry)
             leaves, tree = tree_flatten(node.state)
             after = leave[first : first + len(leaves)]
             first += len(leaves)

@@ -10,8 +10,8 @@ from ..errors import RunError
 from ..plan import Block as Planned
 from ..plan import Wire
 from . import connections
-from .fused import Block, Fused, NotNow, outputs_only
-from .program import Untraceable
+from .fused import Block, Fused, outputs_only
+from .program import NotNow, Untraceable
 from .reference import ConnectionNode, Node
 
 LONG_SLICE = 8  # slots from which on a kernel is worth its call
@@ -87,6 +87,7 @@ class Fusion:
                     self.grids[tag] = connections.build(node)
                 else:
                     fused.build(False)
+                    fused.learner()
             except Untraceable as error:
                 why = str(error)
         return why

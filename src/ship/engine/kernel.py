@@ -129,9 +129,17 @@ class Kernel:
         return self._backward[wanted]
 
     def _compiled(self, text: str) -> int:
-        try:
-            kernel = kernels.load("kernel", kernels.maths() + "\n\n" + text)["kernel"]
-        except Exception as error:
-            raise Untraceable(f"no compiled kernel: {type(error).__name__}: {str(error).splitlines()[0]}") from error
-        self._keep.append(kernel)
-        return int(kernel.address)
+        self._keep.append(compiled(text))
+        return int(self._keep[-1].address)
+
+
+def compiled(text: str) -> Any:
+    """The C function ``kernel`` of a printed text; its ``address`` is good as long as it is kept.
+
+    Raises:
+        Untraceable: it does not compile.
+    """
+    try:
+        return kernels.load("kernel", kernels.maths() + "\n\n" + text)["kernel"]
+    except Exception as error:
+        raise Untraceable(f"no compiled kernel: {type(error).__name__}: {str(error).splitlines()[0]}") from error

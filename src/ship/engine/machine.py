@@ -260,6 +260,167 @@ def operand(
     into_blocks(target, stride, acc, first, last, n)
 
 
+@njit(error_model="numpy", cache=CACHE)
+def load(target, source, stride, n):
+    """Elements ``stride`` bytes apart to a block; one for all where the stride is 0."""
+    if stride == SIZE:
+        copy(target, source, n * SIZE)
+    elif stride == 0:
+        fill(target, n, vector(source, 1)[0])
+    else:
+        step = stride // SIZE
+        a, v = vector(target, n), vector(source, (n - 1) * step + 1)
+        for j in range(n):
+            a[j] = v[j * step]
+
+
+@njit(error_model="numpy", cache=CACHE)
+def unload(target, stride, source, n, marks, first):
+    """From a block to elements ``stride`` bytes apart, those left out that are marked."""
+    step = stride // SIZE
+    a, v = vector(target, (n - 1) * step + 1), vector(source, n)
+    for j in range(n):
+        if marks[first + j] == 0:
+            a[j * step] = v[j]
+
+
+@njit(error_model="numpy", cache=CACHE)
+def visit(kernel, parts, first, last, r, t, at, work, rows, n_rows, columns, n_columns, marks, n_pre, n, fields, signals, base):
+    """Run a kernel on whole rows of connections, then on whole columns without the rows that are marked."""
+    ONE = BLOCK * SIZE
+    count = last - first
+    for i in range(count):
+        q = parts[first + i, 0]
+        at[i] = base[q, r] + (t & signals[q, 1]) * signals[q, 0] if q >= 0 else fields[parts[first + i, 1], r]
+    for j in range(0, n if n_rows else 0, BLOCK):
+        width = min(BLOCK, n - j)
+        for i in range(count):
+            if parts[first + i, 2] == 0:
+                load(work + i * ONE, at[i] + j * parts[first + i, 3], parts[first + i, 3], width)
+        for k in range(n_rows):
+            for i in range(count):
+                down, along = parts[first + i, 2], parts[first + i, 3]
+                if down != 0:
+                    load(work + i * ONE, at[i] + rows[k] * down + j * along, along, width)
+            call(kernel, work, width)
+            for i in range(count):
+                if parts[first + i, 4]:
+                    copy(at[i] + rows[k] * parts[first + i, 2] + j * SIZE, work + i * ONE, width * SIZE)
+    for j in range(0, n_pre if n_columns else 0, BLOCK):
+        width = min(BLOCK, n_pre - j)
+        for i in range(count):
+            if parts[first + i, 3] == 0:
+                load(work + i * ONE, at[i] + j * parts[first + i, 2], parts[first + i, 2], width)
+        for k in range(n_columns):
+            for i in range(count):
+                down, along = parts[first + i, 2], parts[first + i, 3]
+                if along != 0:
+                    load(work + i * ONE, at[i] + j * down + columns[k] * along, down, width)
+            call(kernel, work, width)
+            for i in range(count):
+                if parts[first + i, 4]:
+                    unload(
+                        at[i] + j * parts[first + i, 2] + columns[k] * parts[first + i, 3],
+                        parts[first + i, 2],
+                        work + i * ONE,
+                        width,
+                        marks,
+                        j,
+                    )
+
+
+@njit(error_model="numpy", cache=CACHE)
+def mark(marks, seen, n_seen):
+    for k in range(n_seen):
+        marks[seen[k]] = 1
+
+
+@njit(error_model="numpy", cache=CACHE)
+def collect(marks, n, indices):
+    """The positions of what is marked; returns how many."""
+    count = 0
+    for j in range(n):
+        indices[count] = j
+        count += marks[j]
+    return count
+
+
+@njit(error_model="numpy", cache=CACHE)
+def learn(x, t, r0, together, learns, parts, fields, signals, base, at, work, indices, marks):
+    """The weights for slot ``t``, from what happened in the slot before.
+
+    Where only events change weights, rows with an arrival and columns with a spike are visited; else all rows. Of rows of a batch
+    that share their weights (``together``) the first kernel adds up the changes, the second applies them.
+    """
+    n_pre, n, events = learns[x, 6], learns[x, 7], learns[x, 10]
+    rows, columns, every = indices[0], indices[1], indices[2]
+    here, row_marks, column_marks = marks[0], marks[1], marks[2]
+    for k in range(n_pre):
+        every[k] = k
+    row_marks[:] = 0
+    column_marks[:] = 0
+    for w in range(together):
+        r = r0 + w
+        n_rows, n_columns = n_pre, 0
+        if events:
+            q, p = learns[x, 8], learns[x, 9]
+            n_rows = compress(base[q, r] + (t & signals[q, 1]) * signals[q, 0], n_pre, rows)
+            n_columns = compress(base[p, r] + (t & signals[p, 1]) * signals[p, 0], n, columns)
+        seen = rows if events else every
+        if n_rows * n + 4 * n_columns * n_pre >= n_pre * n:  # a column takes about four times as long as a row of its size
+            seen, n_rows, n_columns = every, n_pre, 0
+        here[:] = 0
+        mark(here, seen, n_rows)
+        visit(
+            learns[x, 0],
+            parts,
+            learns[x, 1],
+            learns[x, 2],
+            r,
+            t,
+            at,
+            work,
+            seen,
+            n_rows,
+            columns,
+            n_columns,
+            here,
+            n_pre,
+            n,
+            fields,
+            signals,
+            base,
+        )
+        if learns[x, 3]:
+            mark(row_marks, seen, n_rows)
+            mark(column_marks, columns, n_columns)
+    if learns[x, 3]:
+        n_rows, n_columns = collect(row_marks, n_pre, rows), collect(column_marks, n, columns)
+        seen = rows
+        if n_rows * n + 4 * n_columns * n_pre >= n_pre * n:
+            seen, n_rows, n_columns = every, n_pre, 0
+        visit(
+            learns[x, 3],
+            parts,
+            learns[x, 4],
+            learns[x, 5],
+            r0,
+            t,
+            at,
+            work,
+            seen,
+            n_rows,
+            columns,
+            n_columns,
+            row_marks,
+            n_pre,
+            n,
+            fields,
+            signals,
+            base,
+        )
+
+
 @njit(nogil=True, error_model="numpy", cache=CACHE)
 def forward(
     lo,
@@ -284,111 +445,136 @@ def forward(
     depth,
     widest,
     dt,
+    together,
+    learns,
+    parts,
+    fields,
 ):
-    """Run the rows ``lo .. hi - 1`` (times ``splits`` parts of their blocks) over slots ``start .. stop - 1`` of a run that began
-    in slot ``begin``.
+    """Run tasks ``lo .. hi - 1`` over slots ``start .. stop - 1`` of a run that began in slot ``begin``. A task is ``together`` rows
+    in lockstep, or one of ``splits`` parts of the blocks of a row.
     """
     n_steps = steps.shape[0]
-    rings = np.zeros((steps.shape[0] + 1, depth, max(widest, 1) + 1), np.int32)
-    counts = np.zeros((steps.shape[0] + 1, depth), np.int64)
+    all_rings = np.zeros((together, steps.shape[0] + 1, depth, max(widest, 1) + 1), np.int32)
+    all_counts = np.zeros((together, steps.shape[0] + 1, depth), np.int64)
     room = np.empty(max(widest, 1), F)
     acc = room.ctypes.data
     total = 0
     for s in range(n_steps):
         total += steps[s, 12] * ((steps[s, 2] + BLOCK - 1) // BLOCK)
-    area = np.zeros(total // SIZE + 1, F)
-    work0 = area.ctypes.data
+    area = np.zeros(together * total // SIZE + 1, F)
+    area0 = area.ctypes.data
+    taught = learns.shape[1] > 1
+    at = np.zeros(parts.shape[0] + 1, np.int64)
+    bench = np.zeros(parts.shape[0] * BLOCK if taught else 1, F)
+    indices = np.zeros((3, max(widest, 1) + 1 if taught else 1), np.int32)
+    marks = np.zeros((3, max(widest, 1) + 1 if taught else 1), np.int8)
     for task in range(lo, hi):
-        r = task // splits
+        r0 = task // splits * together
         part = task % splits
-        for s in range(n_steps):
-            n = steps[s, 2]
-            blocks = (n + BLOCK - 1) // BLOCK
-            first, last = blocks * part // splits, blocks * (part + 1) // splits
-            stride, work = steps[s, 12], work0 + steps[s, 11]
-            S, X, P = steps[s, 3], steps[s, 4], steps[s, 5]
-            for i in range(S):
-                into_blocks(work + i * BLOCK * SIZE, stride, entry[steps[s, 7] + i, r], first, last, n)
-            for i in range(P):
-                into_blocks(work + (S + X + i) * BLOCK * SIZE, stride, constants[steps[s, 9] + i, r], first, last, n)
-            if start > begin and steps[s, 13] >= 0:
-                for b in range(last - first):
-                    fill(work + b * stride + (S + X + steps[s, 13]) * BLOCK * SIZE, BLOCK, F(1))
-            q = steps[s, 14]
-            if q >= 0:
-                for t in range(start):
-                    ring = signals[q, 3]
-                    counts[ring, t % depth] = compress(
-                        base[q, r] + (t & signals[q, 1]) * signals[q, 0], n, rings[ring, t % depth]
-                    )
-        for t in range(start, stop):
+        for w in range(together):
+            r, work0, rings, counts = r0 + w, area0 + w * total, all_rings[w], all_counts[w]
             for s in range(n_steps):
                 n = steps[s, 2]
                 blocks = (n + BLOCK - 1) // BLOCK
                 first, last = blocks * part // splits, blocks * (part + 1) // splits
                 stride, work = steps[s, 12], work0 + steps[s, 11]
-                S, X, P, Y = steps[s, 3], steps[s, 4], steps[s, 5], steps[s, 6]
-                if every > 0 and (t - start) % every == 0:
-                    for i in range(S):
-                        from_blocks(
-                            checks[steps[s, 7] + i, r] + (t - start) // every * n * SIZE,
-                            work + i * BLOCK * SIZE,
-                            stride,
-                            first,
-                            last,
-                            n,
-                        )
-                for i in range(X):
-                    operand(
-                        steps[s, 8] + i,
-                        t,
-                        r,
-                        part,
-                        work + (S + i) * BLOCK * SIZE,
-                        acc,
-                        n,
-                        first,
-                        last,
-                        stride,
-                        operands,
-                        refs,
-                        signals,
-                        base,
-                        matrices,
-                        edges,
-                        rings,
-                        counts,
-                        dt,
-                    )
-                if t == begin + 1 and steps[s, 13] >= 0:
+                S, X, P = steps[s, 3], steps[s, 4], steps[s, 5]
+                for i in range(S):
+                    into_blocks(work + i * BLOCK * SIZE, stride, entry[steps[s, 7] + i, r], first, last, n)
+                for i in range(P):
+                    into_blocks(work + (S + X + i) * BLOCK * SIZE, stride, constants[steps[s, 9] + i, r], first, last, n)
+                if start > begin and steps[s, 13] >= 0:
                     for b in range(last - first):
                         fill(work + b * stride + (S + X + steps[s, 13]) * BLOCK * SIZE, BLOCK, F(1))
-                for b in range(first, last):
-                    call(steps[s, 0], work + (b - first) * stride, min(BLOCK, n - b * BLOCK))
-                for i in range(Y):
-                    q = outs[steps[s, 10] + i]
-                    if q >= 0:
-                        from_blocks(
-                            base[q, r] + (t & signals[q, 1]) * signals[q, 0],
-                            work + (S + X + P + i) * BLOCK * SIZE,
-                            stride,
-                            first,
-                            last,
-                            n,
-                        )
                 q = steps[s, 14]
                 if q >= 0:
-                    ring = signals[q, 3]
-                    counts[ring, t % depth] = compress(
-                        base[q, r] + (t & signals[q, 1]) * signals[q, 0], n, rings[ring, t % depth]
+                    for t in range(start):
+                        ring = signals[q, 3]
+                        counts[ring, t % depth] = compress(
+                            base[q, r] + (t & signals[q, 1]) * signals[q, 0], n, rings[ring, t % depth]
+                        )
+        for t in range(start, stop):
+            for s in range(n_steps):
+                n = steps[s, 2]
+                blocks = (n + BLOCK - 1) // BLOCK
+                first, last = blocks * part // splits, blocks * (part + 1) // splits
+                stride = steps[s, 12]
+                S, X, P, Y = steps[s, 3], steps[s, 4], steps[s, 5], steps[s, 6]
+                if steps[s, 17] >= 0 and t > 0:
+                    learn(
+                        steps[s, 17], t, r0, together, learns, parts, fields, signals, base, at, bench.ctypes.data, indices, marks
                     )
-        for s in range(n_steps):
-            n = steps[s, 2]
-            blocks = (n + BLOCK - 1) // BLOCK
-            first, last = blocks * part // splits, blocks * (part + 1) // splits
-            for i in range(steps[s, 3]):
-                from_blocks(leave[steps[s, 7] + i, r], work0 + steps[s, 11] + i * BLOCK * SIZE, steps[s, 12], first, last, n)
-    area[0], room[0] = F(0), F(0)  # in use until here: an address alone does not keep an array alive
+                for w in range(together):
+                    r, work, rings, counts = r0 + w, area0 + w * total + steps[s, 11], all_rings[w], all_counts[w]
+                    if every > 0 and (t - start) % every == 0:
+                        for i in range(S):
+                            from_blocks(
+                                checks[steps[s, 7] + i, r] + (t - start) // every * n * SIZE,
+                                work + i * BLOCK * SIZE,
+                                stride,
+                                first,
+                                last,
+                                n,
+                            )
+                    for i in range(X):
+                        operand(
+                            steps[s, 8] + i,
+                            t,
+                            r,
+                            part,
+                            work + (S + i) * BLOCK * SIZE,
+                            acc,
+                            n,
+                            first,
+                            last,
+                            stride,
+                            operands,
+                            refs,
+                            signals,
+                            base,
+                            matrices,
+                            edges,
+                            rings,
+                            counts,
+                            dt,
+                        )
+                    if t == begin + 1 and steps[s, 13] >= 0:
+                        for b in range(last - first):
+                            fill(work + b * stride + (S + X + steps[s, 13]) * BLOCK * SIZE, BLOCK, F(1))
+                    for b in range(first, last):
+                        call(steps[s, 0], work + (b - first) * stride, min(BLOCK, n - b * BLOCK))
+                    for i in range(Y):
+                        q = outs[steps[s, 10] + i]
+                        if q >= 0:
+                            from_blocks(
+                                base[q, r] + (t & signals[q, 1]) * signals[q, 0],
+                                work + (S + X + P + i) * BLOCK * SIZE,
+                                stride,
+                                first,
+                                last,
+                                n,
+                            )
+                    q = steps[s, 14]
+                    if q >= 0:
+                        ring = signals[q, 3]
+                        counts[ring, t % depth] = compress(
+                            base[q, r] + (t & signals[q, 1]) * signals[q, 0], n, rings[ring, t % depth]
+                        )
+        for w in range(together):
+            for s in range(n_steps):
+                n = steps[s, 2]
+                blocks = (n + BLOCK - 1) // BLOCK
+                first, last = blocks * part // splits, blocks * (part + 1) // splits
+                for i in range(steps[s, 3]):
+                    from_blocks(
+                        leave[steps[s, 7] + i, r0 + w],
+                        area0 + w * total + steps[s, 11] + i * BLOCK * SIZE,
+                        steps[s, 12],
+                        first,
+                        last,
+                        n,
+                    )
+    area[0], room[0], bench[0] = F(0), F(0), F(0)  # in use until here: an address alone does not keep an array alive
 
 
 @njit(nogil=True, error_model="numpy", cache=CACHE)

@@ -8,16 +8,17 @@ engine.
 from __future__ import annotations
 
 import math
+import operator
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, fx
-from torch.fx.experimental.proxy_tensor import make_fx
 from torch.func import functionalize, vjp
+from torch.fx.experimental.proxy_tensor import make_fx
 
 WIDTH = 3  # elements of the vectors that are traced
 
@@ -30,6 +31,10 @@ class Value(int):
 
 class Untraceable(Exception):
     """The function is no pointwise program; the text says why."""
+
+
+class NotNow(Exception):
+    """This run is for the reference engine; the next one may not be."""
 
 
 class Op(NamedTuple):
@@ -416,3 +421,106 @@ def used(program: Program) -> set[int]:
     """The inputs that the program reads."""
     refs = [a for op in program.ops for a in op.args] + list(program.outputs)
     return {int(r) for r in refs if isinstance(r, Value) and r < program.inputs}
+
+
+def only(program: Program, outputs: Sequence[int]) -> Program:
+    """The part of a program that gives some of its outputs."""
+    return pruned(Program(program.inputs, program.ops, tuple(program.outputs[i] for i in outputs), program.kinds))
+
+
+def fold(program: Program, known: Mapping[int, float]) -> Program:
+    """The program where some inputs are known numbers, with what follows from them worked out.
+
+    It assumes that all values are finite: then ``x * 0`` and ``0 / x`` are 0 and ``x - x`` is 0.
+    """
+    values: dict[int, Ref] = dict(known)
+    ops = []
+    for op in program.ops:
+        args = tuple(_known(values, a) for a in op.args)
+        found = _simple(op.name, args)
+        if found is None:
+            ops.append(Op(op.name, args, op.out))
+        else:
+            values[int(op.out)] = found
+    outputs = tuple(_known(values, ref) for ref in program.outputs)
+    return pruned(Program(program.inputs, tuple(ops), outputs, program.kinds))
+
+
+def _known(values: Mapping[int, Ref], ref: Ref) -> Ref:
+    return values.get(int(ref), ref) if isinstance(ref, Value) else ref
+
+
+NUMBERS: Mapping[str, Callable[..., float | bool]] = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "neg": operator.neg,
+    "abs": abs,
+    "maximum": max,
+    "minimum": min,
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "lt": operator.lt,
+    "le": operator.le,
+    "eq": operator.eq,
+    "ne": operator.ne,
+    "and": operator.and_,
+    "or": operator.or_,
+    "not": operator.not_,
+    "exp": math.exp,
+    "expm1": math.expm1,
+    "log1p": math.log1p,
+    "sqrt": math.sqrt,
+    "sin": math.sin,
+    "cos": math.cos,
+    "tanh": math.tanh,
+    "atan": math.atan,
+    "erf": math.erf,
+    "floor": math.floor,
+    "ceil": math.ceil,
+}
+
+
+def _simple(name: str, args: tuple[Ref, ...]) -> Ref | None:
+    """What an operation gives, where that is a number or one of its arguments; None where it must be computed."""
+    if not any(isinstance(a, Value) for a in args) and name in NUMBERS:
+        try:
+            result = NUMBERS[name](*args)
+        except (ArithmeticError, ValueError):
+            return None
+        return result if isinstance(result, bool) else float(result)
+    if name == "where":
+        return args[2 - bool(args[0])] if not isinstance(args[0], Value) else (args[1] if _same(args[1], args[2]) else None)
+    if name in ("and", "or", "maximum", "minimum") and _same(*args):
+        return args[0]
+    if name in ("and", "or"):
+        return _truth(name, args)
+    return _arithmetic(name, args)
+
+
+def _truth(name: str, args: tuple[Ref, ...]) -> Ref | None:
+    a, b = args if isinstance(args[0], Value) else args[::-1]
+    if isinstance(b, Value):
+        return None
+    decided = bool(b) == (name == "or")  # True in an or, False in an and
+    return bool(b) if decided else a
+
+
+def _arithmetic(name: str, args: tuple[Ref, ...]) -> Ref | None:
+    if name == "mul" and any(_is(a, 0.0) for a in args):
+        return 0.0
+    if (name in ("div", "sqrt", "neg") and _is(args[0], 0.0)) or (name == "sub" and _same(*args)):
+        return 0.0
+    if (name == "add" and _is(args[0], 0.0)) or (name == "mul" and _is(args[0], 1.0)):
+        return args[1]
+    if (name in ("add", "sub") and _is(args[1], 0.0)) or (name in ("mul", "div") and _is(args[1], 1.0)):
+        return args[0]
+    return None
+
+
+def _is(ref: Ref, number: float) -> bool:
+    return not isinstance(ref, Value) and ref == number
+
+
+def _same(a: Ref, b: Ref) -> bool:
+    return isinstance(a, Value) == isinstance(b, Value) and a == b

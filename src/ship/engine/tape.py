@@ -77,6 +77,7 @@ class Step(NamedTuple):
     operands: tuple[tuple[Source, ...], ...]
     outs: tuple[int, ...]  # the signal of each output
     go: int = -1  # the constant that is 0 in the very first slot, or -1
+    learn: Learn | None = None  # what is done before, from the second slot on
 
 
 class Signal(NamedTuple):
@@ -85,17 +86,46 @@ class Signal(NamedTuple):
     n: int
     external: bool
     kept: bool = True  # whether all slots are wanted afterwards
+    smooth: bool = True  # whether gradients flow into it
+
+
+class Part(NamedTuple):
+    """An operand of a kernel for connections: a signal by pre or post unit, or a field."""
+
+    signal: int  # or -1
+    field: int = -1
+    on: str = "connection"  # or pre, post: what a signal counts
+    written: bool = False
+
+
+class Pass(NamedTuple):
+    """A kernel on connections, by address."""
+
+    kernel: int
+    parts: tuple[Part, ...]
+
+
+class Learn(NamedTuple):
+    """How weights change before a step: from signals that hold, in each slot, what happened in the slot before."""
+
+    passes: tuple[Pass, ...]  # one; or two where rows share weights: to add up the changes, to apply them
+    n_pre: int
+    n: int
+    pre: int  # the signals whose events change weights
+    post: int
+    events: bool  # whether nothing else changes them
 
 
 @dataclass(frozen=True, eq=False)
 class Tape:
-    """Steps and signals. ``lag``: the longest way back."""
+    """Steps and signals. ``together``: rows that advance in lockstep, because they share weights that change."""
 
     steps: tuple[Step, ...]
     signals: tuple[Signal, ...]
     dtype: torch.dtype
     dt: float
     slice: int | None = None  # slots in which no step acts on an earlier one of the list; None: as many as there are
+    together: int = 1
 
     @property
     def external(self) -> list[int]:
@@ -129,6 +159,7 @@ class Arguments(NamedTuple):
     signals: list[Tensor]  # the external signals, [slot, chip or 1, batch or 1, unit]
     constants: list[Tensor]  # of all steps, broadcast with [chip, batch, unit]
     matrices: list[Tensor]  # [pre, post], [chip, 1, pre, post] or [chip or 1, batch, pre, post]; with edges [..., 1, edge]
+    fields: Sequence[Tensor] = ()  # of `Learn`, [chip or 1, batch or 1, pre or 1, post or 1]; those written are changed in place
 
 
 class Result(NamedTuple):
@@ -154,7 +185,8 @@ def run(
     recorded = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
     if recorded:
         _check_gradients(tape, given)
-    out = _Run.apply(Call(tape, counts, lead, start, stop, tuple(history), recorded, bench or _Bench), *tensors)  # type: ignore[no-untyped-call]
+    call = Call(tape, counts, lead, start, stop, tuple(history), recorded, bench or _Bench, tuple(given.fields))
+    out = _Run.apply(call, *tensors)  # type: ignore[no-untyped-call]
     count = len(tape.internal)
     return Result(list(out[:count]), list(out[count:]))
 
@@ -190,6 +222,7 @@ class Call(NamedTuple):
     history: tuple[Tensor, ...]
     recorded: bool
     bench: Callable[[Call, Sequence[Tensor]], Bench]
+    fields: tuple[Tensor, ...] = ()
 
 
 class Bench(Protocol):
@@ -227,7 +260,7 @@ class _Bench:
 
     def __init__(self, call: Call, tensors: Sequence[Tensor]) -> None:
         self.tape, self.lead, self.start, self.stop = call.tape, call.lead, call.start, call.stop
-        self.recorded, self.history = call.recorded, call.history
+        self.recorded, self.history, self.fields = call.recorded, call.history, call.fields
         self.rows = call.lead[0] * call.lead[1]
         self.size = self.tape.dtype.itemsize
         self.machine = kernels.machine(self.tape.dtype)
@@ -284,7 +317,7 @@ class _Bench:
         """The table of steps, and the list of output signals."""
         rows: list[list[int]] = []
         outs: list[int] = []
-        state = operand = constant = work = work_back = 0
+        state = operand = constant = work = work_back = learns = 0
         for i, step in enumerate(self.tape.steps):
             k, blocks = step.kernel, -(-step.n // (BLOCK_BYTES // self.size))
             ring = next((q for q in step.outs if q in self.rings), -1)
@@ -292,7 +325,9 @@ class _Bench:
             rows.append(
                 [k.forward, 0 if backwards is None else backwards[i], step.n, k.states, k.inputs, k.constants, k.outputs]
                 + [state, operand, constant, len(outs), work, stride, step.go, ring, work_back, stride_back]
+                + [-1 if step.learn is None else learns]
             )
+            learns += step.learn is not None
             outs += list(step.outs)
             state, operand, constant = state + k.states, operand + k.inputs, constant + k.constants
             work, work_back = work + stride * blocks, work_back + stride_back * blocks
@@ -314,6 +349,27 @@ class _Bench:
                     refs.append([kind, s.signal, lag, s.matrix, s.offset, s.into, s.width, CONVERSIONS[s.convert], *strides])
                 operands.append([first, len(refs), self.stores.get(x, -1)])
         return np.array(operands or [[0, 0, -1]], np.int64), np.array(refs or [[0] * 10], np.int64)
+
+    def _learns(self) -> tuple[Table, Table]:
+        """The tables of what changes weights, and of the operands of its kernels."""
+        rows: list[list[int]] = []
+        parts: list[list[int]] = []
+        for learn in (step.learn for step in self.tape.steps if step.learn is not None):
+            row = []
+            for p in learn.passes:
+                row += [p.kernel, len(parts), len(parts) + len(p.parts)]
+                parts += [self._part(part) for part in p.parts]
+            row += [0, 0, 0] * (2 - len(learn.passes))
+            rows.append([*row, learn.n_pre, learn.n, learn.pre, learn.post, int(learn.events)])
+        return np.array(rows or [[0]], np.int64), np.array(parts or [[0]], np.int64)
+
+    def _part(self, part: Part) -> list[int]:
+        """Signal, field, bytes to the next row, to the next column, whether it is written."""
+        if part.signal >= 0:
+            return [part.signal, -1, self.size * (part.on == "pre"), self.size * (part.on == "post"), 0]
+        field = self.fields[part.field]
+        down, along = (field.stride(axis) * self.size if field.shape[axis] > 1 else 0 for axis in (2, 3))
+        return [-1, part.field, down, along, int(part.written)]
 
     def _signals(self) -> Table:
         rows = []
@@ -377,7 +433,14 @@ class _Bench:
         """Whether the units of a row are spread over threads, step by step and slice by slice: few rows of many units."""
         units = sum(step.n for step in self.tape.steps)
         few = self.rows < torch.get_num_threads() and units >= WIDE_UNITS
-        return self.tape.coupled and not self.recorded and few and (self.tape.slice is None or self.tape.slice >= WIDE_SLOTS)
+        taught = any(step.learn is not None for step in self.tape.steps)
+        return (
+            self.tape.coupled
+            and not self.recorded
+            and not taught
+            and few
+            and (self.tape.slice is None or self.tape.slice >= WIDE_SLOTS)
+        )
 
     @property
     def _parts(self) -> int:
@@ -411,19 +474,20 @@ class _Bench:
         depth = max(1, tape.lag + 1)
         widest = max([step.n for step in tape.steps] + [s.n for s in tape.signals], default=1)
         parts = self._parts
+        learns, learn_parts = self._learns()
+        fields = self._table([self._addresses(t, 0, 1) for t in self.fields])
         tables = (operands, refs, self._signals(), self.base, self.constant_rows)
         rest = (self.check_rows, outs, self.matrix_rows, self._edges(parts), depth, widest, tape.dt)
+        taught = (tape.together, learns, learn_parts, fields)
         drive = self.machine["forward"]
         if not self.wide:
-            spread(
-                self.rows * parts,
-                lambda lo, hi: drive(lo, hi, parts, self.start, self.start, self.stop, every, steps, *tables, entry, out, *rest),
-            )
+            tasks, here = self.rows // tape.together * parts, (self.start, self.start, self.stop, every, steps)
+            spread(tasks, lambda lo, hi: drive(lo, hi, parts, *here, *tables, entry, out, *rest, *taught))
         else:
             self._wide(
                 steps,
                 lambda table, lo, hi, first, t0, t1: drive(
-                    lo, hi, parts, self.start, t0, t1, 0, table, *tables, entry if first else out, out, *rest
+                    lo, hi, parts, self.start, t0, t1, 0, table, *tables, entry if first else out, out, *rest, *taught
                 ),
             )
         kept = []
@@ -496,7 +560,7 @@ class _Bench:
         self.slopes: list[Tensor | None] = [None] * len(self.buffers)
         how = np.zeros(len(self.buffers), np.int64)
         for q, given in zip(internal, grads[: len(internal)], strict=True):
-            if uses[q]:
+            if uses[q] and tape.signals[q].smooth:
                 self.slopes[q] = room = self._room(self.stop, tape.signals[q].n, zero=given is None)
                 if given is not None:
                     room.copy_(given)
