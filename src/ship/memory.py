@@ -14,7 +14,7 @@ from .models.contract import Connection, Synapse
 from .monitor import Request
 from .plan import Wiring
 
-CHUNK_BYTES = 64 * 2**20  # outputs held at a time, where no gradient keeps them all
+CHUNK_BYTES = 256 * 2**20  # outputs held at a time, where no gradient keeps them all
 GRAPH_TENSORS = 4  # kept for each unit and slot by the graph of gradients, at the least
 
 

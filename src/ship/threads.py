@@ -1,25 +1,66 @@
-"""Work spread over as many threads as torch has: one setting, ``torch.set_num_threads``, for both."""
+"""Work spread over as many threads as torch has: one setting, ``torch.set_num_threads``, for both.
+
+Where torch brings GNU OpenMP, its team of threads does the work: after each operation of torch it waits busily for a while, and
+another pool would have to share the cores with it. Elsewhere, and in a forked process, a pool of our own does.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import lru_cache
+from itertools import count
+from pathlib import Path
+from typing import Any
 
 import torch
 
+ORIGIN = os.getpid()
+Region = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+
 
 def spread(tasks: int, work: Callable[[int, int], None], most: int = 0) -> None:
-    """``work(lo, hi)`` over all tasks, on as many threads as torch has, in at most so many pieces."""
+    """``work(lo, hi)`` over all tasks, on as many threads as torch has, in at most so many pieces. Who is free takes the next."""
     threads = torch.get_num_threads()
     pieces = min(tasks, 1 if threads == 1 else most or 4 * threads)
     if pieces <= 1:
         work(0, tasks)
         return
-    cuts = [tasks * i // pieces for i in range(pieces + 1)]
-    for future in [_pool(os.getpid(), threads).submit(work, lo, hi) for lo, hi in zip(cuts, cuts[1:], strict=False)]:
-        future.result()
+    cuts, numbers = [tasks * i // pieces for i in range(pieces + 1)], count()
+    errors: list[BaseException] = []
+
+    def take(_: Any = None) -> None:
+        try:
+            while (i := next(numbers)) < pieces and not errors:
+                work(cuts[i], cuts[i + 1])
+        except BaseException as error:
+            errors.append(error)
+
+    team = _team() if os.getpid() == ORIGIN else None
+    if team is not None:
+        team(Region(take), None, min(threads, pieces), 0)
+    else:
+        helpers = [_pool(os.getpid(), threads).submit(take) for _ in range(min(threads, pieces) - 1)]
+        take()
+        wait([helper for helper in helpers if not helper.cancel()])
+    if errors:
+        raise errors[0]
+
+
+@lru_cache(maxsize=1)
+def _team() -> Any:
+    """``GOMP_parallel`` of the library that torch itself runs on; None where it has another one."""
+    for path in sorted((Path(torch.__file__).parent / "lib").glob("libgomp*.so*")):
+        try:
+            function = ctypes.CDLL(str(path)).GOMP_parallel
+        except (OSError, AttributeError):
+            continue
+        function.argtypes = [Region, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
+        function.restype = None
+        return function
+    return None
 
 
 @lru_cache(maxsize=1)
