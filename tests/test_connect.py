@@ -184,9 +184,13 @@ def test_errors(connect, text):
     net = ship.Network()
     net.add(ship.SpikeInput, "in", n=8)
     net.add(ship.LIF, "h", n=20)
-    with pytest.raises(ship.ShipError, match=text):
+
+    def build():
         net.add(ship.ExpSynapse, "s", source="in", target="h", connect=connect)
         net.init(dt=1e-3)
+
+    with pytest.raises(ship.ShipError, match=text):
+        build()
 
 
 def test_errors_of_rules():

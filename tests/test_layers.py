@@ -12,7 +12,7 @@ import ship
 ROOT = Path(ship.__file__).parent
 LAYERS = [
     {"errors", "surrogate", "compiled", "threads"},
-    {"random", "parameters", "resolve", "clock", "graph", "connect", "draws"},
+    {"random", "parameters", "resolve", "clock", "graph", "connect", "draws", "sift"},
     {"models"},
     {"group", "plan", "explain"},
     {"engine"},

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-KINDS = ("kernel", "machine", "scan", "products", "draws")  # of texts
+KINDS = ("kernel", "machine", "scan", "products", "draws", "sift")  # of texts
 VERSION = 1  # of the layout of kernels and tables
 
 
@@ -106,11 +106,18 @@ def _write(where: Path, text: str) -> None:
     try:
         with os.fdopen(handle, "w") as file:
             file.write(text)
-        os.replace(temporary, where)
-    except BaseException:
+        if where.exists() and where.read_text() != text:
+            os.replace(temporary, where)
+            return
+        try:
+            os.link(temporary, where)
+        except FileExistsError:  # who comes first wins: compiled code is kept by the file's time stamp
+            pass
+        except OSError:  # no links on this disk
+            os.replace(temporary, where)
+    finally:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
-        raise
 
 
 def contents() -> list[tuple[str, int]]:

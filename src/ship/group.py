@@ -326,8 +326,8 @@ class Group(nn.Module):
 
 
 def delay_tensor(spec: Spec, n_pre: int, n_post: int, seed: int, edges: EdgeList | None = None) -> Tensor:
-    """The declared delay in seconds, float64: ``[]``, ``[pre, 1]`` (per source unit), ``[1, post]`` or ``[pre, post]``; with edges
-    ``[]`` or ``[edge]``.
+    """The declared delay in seconds, float64: ``[]``, ``[pre, 1]`` (per source unit), ``[1, post]`` or ``[pre, post]``; with
+    edges ``[]`` or ``[edge]``.
 
     Raises:
         ParameterError: negative, NaN, infinite, or of a wrong shape.

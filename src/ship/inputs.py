@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from . import compiled
 from .clock import Programme, check_dt, nearest_slots, programme, steps_of
 from .engine.simulation import Simulation
 from .errors import RunError, is_whole, suggest
 from .group import Spec
 from .models.contract import Source
+from .threads import spread
 
 
 class Events(NamedTuple):
@@ -209,22 +213,39 @@ def _signal(spec: Spec, value: Any, n: int, dies: int, dtype: torch.dtype, devic
         raise RunError(where, f"must have {dies} chips", got=str(tensor.shape[0]))
     if tensor.numel() == 0:
         raise RunError(where, "must not be empty", got=f"shape {list(tensor.shape)}")
-    low, high = (float(v) for v in torch.aminmax(tensor.detach()))  # one pass; NaN spreads to both
-    if not (math.isfinite(low) and math.isfinite(high)):
+    finite, counts = _sift(tensor.detach())
+    if not finite:
         raise RunError(where, "must be finite", got="NaN or infinity")
     if tensor.device != device:
         raise RunError(where, f"must be on {device}, as the network", got=str(tensor.device), fix=f"Use x.to('{device}').")
     tensor = tensor.to(dtype)
-    if spec.model.emits == "events":  # type: ignore[attr-defined]
-        if low < 0 or not torch.equal(tensor, tensor.round()):
-            bad = (tensor < 0) | (tensor != tensor.round())
-            raise RunError(
-                where,
-                "must be counts of events: whole numbers, at least 0",
-                got=f"{tensor[bad][0].item():g}",
-                fix="Use ship.CurrentInput for levels.",
-            )
+    if spec.model.emits == "events" and not counts:  # type: ignore[attr-defined]
+        bad = (tensor < 0) | (tensor != tensor.round())
+        raise RunError(
+            where,
+            "must be counts of events: whole numbers, at least 0",
+            got=f"{tensor[bad][0].item():g}",
+            fix="Use ship.CurrentInput for levels.",
+        )
     return tensor.permute(1, 0, 2).unsqueeze(1) if tensor.ndim == 3 else tensor.permute(2, 0, 1, 3)
+
+
+def _sift(tensor: Tensor) -> tuple[bool, bool]:
+    """Whether all values are finite, and whether all are whole numbers from 0 on."""
+    if tensor.dtype in (torch.float32, torch.float64) and tensor.device.type == "cpu" and compiled.available():
+        rows = tensor.reshape(-1, tensor.shape[-1] if tensor.shape[-1] > 64 else tensor.shape[-1] * tensor.shape[-2]).numpy()
+        found, look = np.zeros(2, np.int8), compiled.load("sift", _text())["sift"]
+        spread(len(rows), lambda lo, hi: look(lo, hi, rows, found))
+        return not found[0], not found[1]
+    low, high = (float(v) for v in torch.aminmax(tensor))  # NaN spreads to both
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return False, False
+    return True, low >= 0 and (not tensor.is_floating_point() or torch.equal(tensor, tensor.round()))
+
+
+@lru_cache(maxsize=1)
+def _text() -> str:
+    return Path(__file__).with_name("sift.py").read_text()
 
 
 def _batch(

@@ -94,8 +94,8 @@ class Tap:
 
 
 def _with_lead(value: Tensor, lead: tuple[int, int]) -> Tensor:
-    """``[slot, chip, batch, ...]``. A value of fewer axes, a parameter, has trailing axes only: ``[slot]``, ``[slot, unit]`` or ``[slot,
-    pre, post]``.
+    """``[slot, chip, batch, ...]``. A value of fewer axes, a parameter, has trailing axes only: ``[slot]``, ``[slot, unit]`` or
+    ``[slot, pre, post]``.
     """
     if value.ndim < 4:
         value = value.reshape(len(value), 1, 1, *(value.shape[1:] or (1,)))

@@ -1,6 +1,7 @@
 """Counter-based random numbers: a value depends on what it is for, never on when it is drawn.
 
-Philox4x32-10 on int64 tensors, on any device; on the CPU compiled, where Numba is installed, with the same numbers. Key: seed and names, mixed with the chip. Counter: unit block, slot, sample, trial.
+Philox4x32-10 on int64 tensors, on any device; on the CPU compiled, where Numba is installed, with the same numbers. Key: seed and
+names, mixed with the chip. Counter: unit block, slot, sample, trial.
 
 Source: Salmon et al., *Parallel random numbers: as easy as 1, 2, 3*, SC11 (2011), sec. 3.3; checked against its known answers.
 """

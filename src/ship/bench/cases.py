@@ -22,6 +22,7 @@ class Case:
         quick: what differs for a fast look.
         repeat: rounds, each a run of every engine in turn.
         memory: whether memory is what the case is about.
+        hours: sides that would take hours at full size: they get a row that says so.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Case:
     quick: Size = field(default_factory=dict)
     repeat: int = 7
     memory: bool = False
+    hours: tuple[str, ...] = ()
 
     def size(self, quick: bool) -> dict[str, float]:
         return {**self.full, **(self.quick if quick else {})}
@@ -68,6 +70,7 @@ CASES: dict[str, Case] = {
             {"n": 12_500, "steps": 10_000, "dt": 1e-4, "connectivity": 0.1},
             {"n": 1000, "steps": 1000},
             2,
+            hours=("ship-reference",),
         ),
         Case(
             "memory-2048",

@@ -114,6 +114,9 @@ class Runner:
         self._answers: Queue[str] = Queue()
         self._process: subprocess.Popen[str] | None = None
         self._listener: threading.Thread | None = None
+        if self.side.name in self.case.hours and not self.quick:
+            self.error = "not run: it would take hours"
+            return
         try:
             self._process = subprocess.Popen(
                 [*command, *self.side.options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._noise, text=True

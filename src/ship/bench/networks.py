@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from .. import __version__
+from ..connect import Edges
 from ..models import LIF, CurrentInput, ExpSynapse, ImpulseSynapse, LeakyIntegrator, Link, PoissonSource, SpikeInput, WeightedSum
 from ..network import Network
 
@@ -29,7 +30,9 @@ def engines() -> tuple[str, ...]:
 def load(engine: str = "reference") -> None:
     """Import what the engine needs, so that memory counts from there."""
     if engine == "fused":
-        importlib.import_module("numba")
+        for name in ("numba", "torch.fx.experimental.symbolic_shapes", "torch._functorch.eager_transforms"):
+            importlib.import_module(name)
+        torch.fx.experimental.proxy_tensor.make_fx(lambda a: a + a)(torch.ones(1))  # it imports more when first called
 
 
 def versions() -> dict[str, str]:
@@ -152,16 +155,16 @@ def equal_tau(data: Arrays, size: Arrays, engine: str) -> Work:
 
 def brunel(data: Arrays, size: Arrays, engine: str) -> Work:
     n, dt = size["n"], size["dt"]
-    weight = np.zeros((n, n), np.float32)
-    for k in range(data["pre"].shape[1]):
-        post = np.arange(n)
-        pre = data["pre"][:, k]
-        weight[pre, post] += np.where(pre < data["n_exc"], data["j"], -data["g"] * data["j"])
+    pre = data["pre"].ravel()
+    post = np.arange(n).repeat(data["pre"].shape[1])
+    weight = np.where(pre < data["n_exc"], data["j"], -data["g"] * data["j"]).astype(np.float32)
     net = Network()
     net.add(PoissonSource, "external", n=n, rate=data["rate"])
     net.add(LIF, "units", n=n, tau=data["tau"], v_th=data["v_th"], t_ref=data["t_ref"])
     net.add(Link, "drive", source="external", target="units", gain=data["j"])
-    net.add(ImpulseSynapse, "recurrent", source="units", target="units", weight=weight, delay=data["delay"])
+    net.add(
+        ImpulseSynapse, "recurrent", source="units", target="units", weight=weight, connect=Edges(pre, post), delay=data["delay"]
+    )
     initialised(net, dt, engine)
     net.monitor("units", "output", events=True)
 

@@ -21,7 +21,7 @@ from .operation import connection_slot
 from .printer import BLOCK_BYTES
 from .program import as_constants
 from .reference import ConnectionNode, coefficients_of
-from .tape import EVERY, row_addresses
+from .tape import EVERY, park, row_addresses, unpark
 
 
 class Grid(NamedTuple):
@@ -99,14 +99,14 @@ class _Run(torch.autograd.Function):
         if recorded:
             ctx.field = field
             ctx.set_materialize_grads(False)
-            ctx.save_for_backward(*tensors)
+            ctx.save_for_backward(*tensors, *park(field))
         return results
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        _ = ctx.saved_tensors  # raises where one was changed since
-        return (None, None, None, None, None, *ctx.field.backward(grads, ctx.needs_input_grad[5:]))
+        field = unpark(ctx.field, ctx.saved_tensors)  # raises where one was changed since
+        return (None, None, None, None, None, *field.backward(grads, ctx.needs_input_grad[5:]))
 
 
 class _Field:

@@ -7,7 +7,8 @@ that cannot be traced stay with their reference nodes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from dataclasses import fields
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from ..models.contract import Bag, Connection, Neuron, Spiking, SpikingNeuron
+from ..surrogate import Surrogate
 from . import plastic, scan
 from .kernel import Kernel
 from .lines import Line
@@ -36,9 +38,9 @@ class Built(NamedTuple):
 class Fused:
     """The fused side of one node: its kernels, its operands, its constants."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, built: dict[Any, Built | Untraceable]) -> None:
         self.node = node
-        self.built: dict[Any, Built] = {}
+        self.built = built  # shared by the groups of a network
         self.structures: dict[int, Structure] = {}
         self.learners: dict[Any, plastic.Learner] = {}
 
@@ -94,13 +96,41 @@ class Fused:
         return names, [vars(self.node.p)[k] for k in names] + as_constants(coefficients, like), tree
 
     def build(self, watched: bool) -> Built:
-        """The kernel, traced once for each kind of state and of watching."""
+        """The kernel, traced once for all groups of a kind.
+
+        Raises:
+            Untraceable: there is none.
+        """
         names, leaves, tree = self.leaves()
         states, state_tree = tree_flatten(self.node.group.fresh_state((1, 1)))
-        key = (watched, str(state_tree), tuple(names), str(tree), self.node.group.dtype)
-        if key not in self.built:
-            self.built[key] = self._trace(watched, names, len(leaves), tree, states, state_tree)
-        return self.built[key]
+        key = (self._kind, watched, str(state_tree), tuple(names), str(tree), self.node.group.dtype)
+        found = self.built.get(key)
+        if found is None:
+            try:
+                found = self._trace(watched, names, len(leaves), tree, states, state_tree)
+            except Untraceable as error:
+                found = error
+            self.built[key] = found
+        if isinstance(found, Untraceable):
+            raise found
+        return found
+
+    @cached_property
+    def _kind(self) -> tuple[Any, ...]:
+        """What the trace depends on beside the parameters: the class, its options (and plain values, which it may read), the
+        place in the network.
+        """
+        node, model = self.node, self.node.group.model
+        values = [getattr(model, f.name) for f in fields(model)]
+        plain = [v if isinstance(v, str | bool | int | float | Surrogate | None) else id(v) for v in values]
+        return (
+            type(model),
+            *zip(map(type, values), plain, strict=True),
+            tuple(self.names),
+            node.group.side,
+            getattr(node, "first", None),
+            getattr(node, "bias", None),
+        )
 
     def learner(self) -> plastic.Learner | None:
         """The kernels of the rule of a plastic synapse, traced once for each kind of constants."""

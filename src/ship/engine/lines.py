@@ -40,6 +40,8 @@ class Trace:
 
     def at(self, k: int) -> Tensor:
         i = bisect_right(self.starts, k) - 1
+        if not self.windows[i].requires_grad:
+            return self.windows[i][k - self.starts[i]]
         slots = self.slots[i]
         if slots is None:  # all at once: the gradient of each single slot would be as large as the window
             slots = self.slots[i] = self.windows[i].unbind(0)
@@ -134,8 +136,9 @@ class Line:
             # Events keep their exact time for the next grid; charges and levels that of the slots they were cut into.
             exact = self.kind == "events" and slots(self.delay, dt) == self.lag
             shift = self.delay if exact else self.lag * dt
-            for k in range(max(0, steps - self.lag), steps):
-                self.pending.append(Pending(start + k * dt + shift, dt, self.trace.at(k)))
+            first = max(0, steps - self.lag)
+            last = self.trace.window(first, steps - first).unbind(0) if steps else ()
+            self.pending += [Pending(start + k * dt + shift, dt, value) for k, value in enumerate(last, first)]
         self._early = {}
 
 
@@ -254,7 +257,7 @@ class Feed:
         return joined[..., torch.argsort(order)]
 
     def dense(self, k0: int, n: int, like: Tensor) -> Tensor:
-        """``[n, chip, batch, pre, post or 1]``: what arrives on each connection; ``[n, chip, batch, edge]`` where there are edges."""
+        """``[n, chip, batch, pre, post or 1]``: what arrives on each connection; ``[n, chip, batch, edge]`` with edges."""
         if self.edges is not None:
             return self._on_edges(k0, n, like)
         if not self.per_connection:

@@ -619,8 +619,6 @@ def backward(
     area = np.zeros(total // SIZE + 1, F)
     states = np.zeros(kept // SIZE + 1, F)
     work0, states0 = area.ctypes.data, states.ctypes.data
-    rings = np.zeros((1, 1, 1), np.int32)
-    counts = np.zeros((1, 1), np.int64)
     ONE = BLOCK * SIZE
     for task in range(lo, hi):
         r = task // splits

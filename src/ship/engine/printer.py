@@ -147,7 +147,7 @@ TILE_SLOTS = 4  # that a pass over a block does at once, so that states and cons
 
 
 def print_tile(program: Program, states: int, operands: int, dtype: torch.dtype) -> str:
-    """As `print_numba`, for connections: ``kernel(work, n, slots, x, step, out)`` advances a row of connections of one source unit
+    """As `print_numba`, for connections: ``kernel(work, n, slots, x, step, out)`` advances a row of connections of one source
     through many slots. Its only input is the arrival, one number a slot; its only output is added to ``out[slot, BLOCK]``.
     """
     block = BLOCK_BYTES // dtype.itemsize

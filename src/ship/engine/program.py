@@ -29,11 +29,11 @@ class Value(int):
     """Number of a value in a program; plain ints, floats and bools are literals."""
 
 
-class Untraceable(Exception):
+class Untraceable(Exception):  # noqa: N818 (no mistake, a reason)
     """The function is no pointwise program; the text says why."""
 
 
-class NotNow(Exception):
+class NotNow(Exception):  # noqa: N818
     """This run is for the reference engine; the next one may not be."""
 
 
@@ -248,10 +248,8 @@ class _Lowering:
         """An operation, or the value of the same one before."""
         key = (name, *((type(a).__name__, repr(a)) for a in args))
         if key not in self.known:
-            if name == "where":
-                boolean = self.kind(args[1]) == "b" and self.kind(args[2]) == "b"
-            else:
-                boolean = name in LOGICAL
+            chosen = name == "where" and self.kind(args[1]) == "b" and self.kind(args[2]) == "b"
+            boolean = chosen or name in LOGICAL
             self.known[key] = out = self._value("b" if boolean else "f")
             self.ops.append(Op(name, args, out))
         return self.known[key]

@@ -7,6 +7,7 @@ the steps themselves, or external ones that are known for all slots. Signals are
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -245,14 +246,59 @@ class _Run(torch.autograd.Function):
         if call.recorded:
             ctx.bench = bench
             ctx.set_materialize_grads(False)
-            ctx.save_for_backward(*tensors, *signals)  # outputs are read again: they must not be changed either
+            # Outputs are read again, too: they must not be changed either.
+            ctx.save_for_backward(*tensors, *signals, *park(bench))
         return (*signals, *leave)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        _ = ctx.saved_tensors  # raises where one was changed since
-        return (None, *ctx.bench.backward(grads, ctx.needs_input_grad[1:]))
+        bench = unpark(ctx.bench, ctx.saved_tensors)  # raises where one was changed since
+        return (None, *bench.backward(grads, ctx.needs_input_grad[1:]))
+
+
+class Parked(NamedTuple):
+    """The place of a tensor among those that autograd keeps, counted from the end."""
+
+    place: int
+
+
+def park(holder: object) -> list[Tensor]:
+    """Take the tensors out of an object's attributes, for autograd to keep, and to free after the backward pass."""
+    found = {name: value for name, value in vars(holder).items() if isinstance(value, Tensor | list | tuple)}
+    tensors: list[Tensor] = []
+
+    def put(value: Any) -> Any:
+        if isinstance(value, Tensor):
+            tensors.append(value)
+            return Parked(len(tensors))
+        return value
+
+    for name, value in found.items():
+        setattr(holder, name, put(value) if isinstance(value, Tensor) else _like(value, [put(v) for v in value]))
+    return tensors[::-1]
+
+
+def unpark(holder: Any, kept: Sequence[Tensor]) -> Any:
+    """A copy of the object with its tensors, the last of those that autograd kept."""
+    full = copy(holder)
+
+    def get(value: Any) -> Any:
+        return kept[-value.place] if isinstance(value, Parked) else value
+
+    for name, value in vars(holder).items():
+        if isinstance(value, Parked):
+            setattr(full, name, get(value))
+        elif isinstance(value, list | tuple):
+            setattr(full, name, _like(value, [get(v) for v in value]))
+    return full
+
+
+def _like(value: Any, parts: list[Any]) -> Any:
+    """A list, a tuple or a named one with these parts."""
+    if isinstance(value, list):
+        return parts
+    return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
 
 
 class _Bench:
@@ -322,11 +368,9 @@ class _Bench:
             k, blocks = step.kernel, -(-step.n // (BLOCK_BYTES // self.size))
             ring = next((q for q in step.outs if q in self.rings), -1)
             stride, stride_back = k.operands * BLOCK_BYTES, k.backward_operands * BLOCK_BYTES
-            rows.append(
-                [k.forward, 0 if backwards is None else backwards[i], step.n, k.states, k.inputs, k.constants, k.outputs]
-                + [state, operand, constant, len(outs), work, stride, step.go, ring, work_back, stride_back]
-                + [-1 if step.learn is None else learns]
-            )
+            back, learn = 0 if backwards is None else backwards[i], -1 if step.learn is None else learns
+            row = [k.forward, back, step.n, k.states, k.inputs, k.constants, k.outputs, state, operand, constant, len(outs)]
+            rows.append([*row, work, stride, step.go, ring, work_back, stride_back, learn])
             learns += step.learn is not None
             outs += list(step.outs)
             state, operand, constant = state + k.states, operand + k.inputs, constant + k.constants
@@ -377,10 +421,9 @@ class _Bench:
             mask = self.masks.get(q, -1)
             n = self.tape.signals[q].n if q < len(self.tape.signals) else t.shape[-1]
             slope = self.slopes[q] if hasattr(self, "slopes") and self.slopes[q] is not None else None
-            rows.append(
-                [t.stride(0) * self.size, mask, t.shape[0] if mask == -1 else self.stop, self.rings.get(q, -1), n]
-                + [slope.stride(0) * self.size if slope is not None else 0]
-            )
+            slots = t.shape[0] if mask == -1 else self.stop
+            back = slope.stride(0) * self.size if slope is not None else 0
+            rows.append([t.stride(0) * self.size, mask, slots, self.rings.get(q, -1), n, back])
         return np.array(rows or [[0] * 6], np.int64)
 
     def _plain(self, sources: tuple[Source, ...], n: int) -> bool:
