@@ -7,40 +7,28 @@ that cannot be traced stay with their reference nodes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
-from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from ..models.contract import Bag, Connection, Neuron, Spiking, SpikingNeuron
-from ..surrogate import Surrogate
+from ..models.contract import Connection
 from . import plastic, scan
+from .built import Built, Kind, built
 from .kernel import Kernel
 from .lines import Line
-from .operation import connection_slot, neuron_slot
 from .program import NotNow, Untraceable, as_constants
 from .reference import ConnectionNode, NeuronNode, Node, PlasticNode, SourceNode, coefficients_of
 from .tape import Arguments, Signal, Source, Step, Structure, Tape, run
 
 
-class Built(NamedTuple):
-    """The kernel of a group, with what it must be given."""
-
-    kernel: Kernel
-    constants: tuple[int, ...]  # of all leaves of parameters and coefficients, those that are read
-    go: int  # the constant that says whether there is a slot to advance over, or -1
-    seen: tuple[str, ...]  # variables beside the output that monitors can have
-
-
 class Fused:
     """The fused side of one node: its kernels, its operands, its constants."""
 
-    def __init__(self, node: Node, built: dict[Any, Built | Untraceable]) -> None:
+    def __init__(self, node: Node) -> None:
         self.node = node
-        self.built = built  # shared by the groups of a network
         self.structures: dict[int, Structure] = {}
         self.learners: dict[Any, plastic.Learner] = {}
 
@@ -102,34 +90,23 @@ class Fused:
             Untraceable: there is none.
         """
         names, leaves, tree = self.leaves()
-        states, state_tree = tree_flatten(self.node.group.fresh_state((1, 1)))
-        key = (self._kind, watched, str(state_tree), tuple(names), str(tree), self.node.group.dtype)
-        found = self.built.get(key)
-        if found is None:
-            try:
-                found = self._trace(watched, names, len(leaves), tree, states, state_tree)
-            except Untraceable as error:
-                found = error
-            self.built[key] = found
-        if isinstance(found, Untraceable):
-            raise found
-        return found
-
-    @cached_property
-    def _kind(self) -> tuple[Any, ...]:
-        """What the trace depends on beside the parameters: the class, its options (and plain values, which it may read), the
-        place in the network.
-        """
-        node, model = self.node, self.node.group.model
-        values = [getattr(model, f.name) for f in fields(model)]
-        plain = [v if isinstance(v, str | bool | int | float | Surrogate | None) else id(v) for v in values]
-        return (
-            type(model),
-            *zip(map(type, values), plain, strict=True),
-            tuple(self.names),
-            node.group.side,
-            getattr(node, "first", None),
-            getattr(node, "bias", None),
+        node, group = self.node, self.node.group
+        states, state_tree = tree_flatten(group.fresh_state((1, 1)))
+        return built(
+            Kind(
+                model=group.model,
+                operands=tuple(self.names),
+                first=node.first if isinstance(node, NeuronNode) else None,
+                bias=isinstance(node, ConnectionNode) and node.bias and group.side != "pre",
+                refractory=group.refractory,
+                watched=watched,
+                names=tuple(names),
+                count=len(leaves),
+                tree=tree,
+                states=tuple(s.dtype == torch.bool for s in states),
+                state_tree=state_tree,
+                dtype=group.dtype,
+            )
         )
 
     def learner(self) -> plastic.Learner | None:
@@ -140,69 +117,6 @@ class Fused:
         if key not in self.learners:
             self.learners[key] = plastic.build(self.node)
         return self.learners[key]
-
-    def _trace(self, watched: bool, names: list[str], count: int, tree: Any, states: Sequence[Tensor], state_tree: Any) -> Built:
-        node = self.node
-        flags = tuple(s.dtype == torch.bool for s in states)
-        clocked = isinstance(node, NeuronNode) and node.first
-        seen = self._seen() if watched else ()
-
-        def function(state: Sequence[Tensor], x: Sequence[Tensor], constants: Sequence[Tensor]) -> Any:
-            values = dict(zip(self.names, x, strict=True))
-            p = Bag(dict(zip(names, constants, strict=False)))
-            c = None if tree is None else tree_unflatten(list(constants[len(names) : count]), tree)
-            out, after, extra = self._slot(
-                tree_unflatten(list(state), state_tree), values, p, c, constants[-1] if clocked else None, seen
-            )
-            outs = [out, *extra]
-            return [o.to(node.group.dtype) for o in outs], tree_flatten(after)[0]
-
-        dtype, total = node.group.dtype, count + int(clocked)
-        whole = Kernel(function, flags, len(self.names), total, dtype)
-        kept = tuple(sorted(whole.used_constants))
-
-        def fewer(state: Sequence[Tensor], x: Sequence[Tensor], constants: Sequence[Tensor]) -> Any:
-            like = [*constants, *x, *state][0]
-            full = [torch.zeros_like(like)] * total
-            for i, value in zip(kept, constants, strict=True):
-                full[i] = value
-            return function(state, x, full)
-
-        kernel = Kernel(fewer, flags, len(self.names), len(kept), dtype, checked=False) if len(kept) < total else whole
-        go = kept.index(count) if clocked and count in kept else -1
-        return Built(kernel, tuple(i for i in kept if i < count), go, seen)
-
-    def _seen(self) -> tuple[str, ...]:
-        model = self.node.group.model
-        own = tuple(getattr(model.states, "_fields", ()))
-        if isinstance(model, SpikingNeuron):
-            own += ("margin", "wait", "held") if self.node.group.refractory else ("margin",)
-        return own
-
-    def _slot(
-        self, state: Any, values: dict[str, Tensor], p: Bag, c: Any, go: Tensor | None, seen: Sequence[str]
-    ) -> tuple[Tensor, Any, list[Tensor]]:
-        node, model = self.node, self.node.group.model
-        if isinstance(node, NeuronNode):
-            assert isinstance(model, Neuron)
-            jump = values.pop("jump", None)
-            if jump is None:
-                jump = torch.zeros((), dtype=node.group.dtype)
-            out, after, margin = neuron_slot(model, node.first, state, jump, Bag(values), True if go is None else go, p, c)
-            shown = after
-        else:
-            assert isinstance(model, Connection)
-            margin = None
-            out, after, shown = connection_slot(model, state, Bag(values), p, c)
-            if isinstance(node, ConnectionNode) and node.bias and node.group.side != "pre":
-                out = out + p.bias
-        found = {"margin": margin}
-        if isinstance(shown, Spiking):
-            found |= {"wait": shown.wait, "held": shown.held}
-            shown = shown.cell
-        if shown:
-            found |= shown._asdict()
-        return out, after, [found[name] for name in seen]  # type: ignore[misc]
 
     def structure(self, line: Line | None, chosen: Tensor, offset: int, width: int) -> Structure:
         """The edges of one source and delay."""

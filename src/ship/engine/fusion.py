@@ -45,8 +45,7 @@ class Fusion:
 
     def forget(self) -> None:
         """Decide afresh, for another float type or device."""
-        built: dict[Any, Any] = {}
-        self.fused = {tag: Fused(node, built) for tag, node in self.nodes.items()}
+        self.fused = {tag: Fused(node) for tag, node in self.nodes.items()}
         self.reasons: dict[str, str | None] = {}
         self.blocks: dict[Planned, Block | None] = {}
         self.grids: dict[str, connections.Grid] = {}
