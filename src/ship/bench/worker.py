@@ -25,11 +25,15 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from statistics import median
 from types import ModuleType
 from typing import IO, Any
 
 THREADS = 2
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+SEVERAL, SHORT = 5, 1500.0  # runs in a round, as long as they have taken less than so many ms
 
 
 def limit_threads() -> None:
@@ -98,6 +102,17 @@ def once(work: Mapping[str, Any]) -> tuple[dict[str, float], Any]:
     return times, output
 
 
+def several(work: Mapping[str, Any]) -> tuple[dict[str, float], Any]:
+    """As `once`, and again where that was short: the medians. Work that repeats, as training does, finds its data and code warm."""
+    times, output = once(work)
+    rounds = [times]
+    while len(rounds) < SEVERAL and sum(t["total"] for t in rounds) < SHORT:
+        del output
+        times, output = once(work)
+        rounds.append(times)
+    return {name: median(t[name] for t in rounds) for name in times}, output
+
+
 def serve(
     side: str, kind: str, size: Mapping[str, Any], options: Mapping[str, str], ask: IO[str], say: Callable[..., None]
 ) -> None:
@@ -120,7 +135,7 @@ def serve(
     say(ready=True, build_ms=(built - start) * 1e3, first_ms=(time.perf_counter() - built) * 1e3)
     rate = None
     for _ in ask:
-        times, output = once(work)
+        times, output = several(work)
         if "rate" in work:
             rate = float(work["rate"](output))
         del output
