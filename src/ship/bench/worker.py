@@ -103,7 +103,7 @@ def once(work: Mapping[str, Any]) -> tuple[dict[str, float], Any]:
 
 
 def several(work: Mapping[str, Any]) -> tuple[dict[str, float], Any]:
-    """As `once`, and again where that was short: the medians. Work that repeats, as training does, finds its data and code warm."""
+    """As `once`, and again where that was short: the medians. Work that repeats, as training does, finds data and code warm."""
     times, output = once(work)
     rounds = [times]
     while len(rounds) < SEVERAL and sum(t["total"] for t in rounds) < SHORT:
