@@ -18,7 +18,7 @@ Row = dict[str, Any]
 def amount(row: Row, memory: bool) -> str:
     """A time in ms, or memory in MB, with three digits; why there is none."""
     if "error" in row:
-        return "failed"
+        return "not run" if str(row["error"]).startswith("not run") else "failed"
     value = row["peak_memory_mb" if memory else "total_ms"]
     unit = "MB" if memory else "ms"
     if value >= 10_000 and not memory:
