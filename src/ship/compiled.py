@@ -77,6 +77,17 @@ def load(kind: str, text: str) -> dict[str, Any]:
     return _load(kind, text)
 
 
+@lru_cache(maxsize=16)
+def text_of(path: Path) -> str:
+    """The text of a file of the library."""
+    return path.read_text()
+
+
+def load_file(path: Path) -> dict[str, Any]:
+    """`load` of a file of the library; its name says the kind."""
+    return load(path.stem, text_of(path))
+
+
 @lru_cache(maxsize=512)
 def _load(kind: str, text: str) -> dict[str, Any]:
     path = private_folder()

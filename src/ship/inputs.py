@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -234,18 +233,13 @@ def _sift(tensor: Tensor) -> tuple[bool, bool]:
     """Whether all values are finite, and whether all are whole numbers from 0 on."""
     if tensor.dtype in (torch.float32, torch.float64) and tensor.device.type == "cpu" and compiled.available():
         rows = tensor.reshape(-1, tensor.shape[-1] if tensor.shape[-1] > 64 else tensor.shape[-1] * tensor.shape[-2]).numpy()
-        found, look = np.zeros(2, np.int8), compiled.load("sift", _text())["sift"]
+        found, look = np.zeros(2, np.int8), compiled.load_file(Path(__file__).with_name("sift.py"))["sift"]
         spread(len(rows), lambda lo, hi: look(lo, hi, rows, found))
         return not found[0], not found[1]
     low, high = (float(v) for v in torch.aminmax(tensor))  # NaN spreads to both
     if not (math.isfinite(low) and math.isfinite(high)):
         return False, False
     return True, low >= 0 and (not tensor.is_floating_point() or torch.equal(tensor, tensor.round()))
-
-
-@lru_cache(maxsize=1)
-def _text() -> str:
-    return Path(__file__).with_name("sift.py").read_text()
 
 
 def _batch(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -89,12 +88,7 @@ def _blocks(base: int, chip: Tensor, sample: Tensor, slot: Tensor, trial: int, n
 
 def _compiled() -> dict[str, Any]:
     """The compiled twins of `philox` and of `poisson` for small means."""
-    return compiled.load("draws", _text())
-
-
-@lru_cache(maxsize=1)
-def _text() -> str:
-    return Path(__file__).with_name("draws.py").read_text()
+    return compiled.load_file(Path(__file__).with_name("draws.py"))
 
 
 def _drawn(k0: list[int], k1: list[int], slot: Tensor, sample: Tensor, trial: int, n: int) -> Tensor:

@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 from ..models.contract import Bag, Connection, Model, Neuron, Spiking, SpikingNeuron
 from ..parameters import declared
 from ..surrogate import Surrogate
-from .kernel import Kernel
+from .kernel import Kernel, lean
 from .operation import connection_slot, neuron_slot
 from .program import Untraceable
 
@@ -114,19 +114,7 @@ def _trace(kind: Kind, model: Model) -> Built:
         out, after, extra = _slot(kind, model, tree_unflatten(list(state), kind.state_tree), values, p, c, go, seen)
         return [o.to(kind.dtype) for o in (out, *extra)], tree_flatten(after)[0]
 
-    whole = Kernel(function, kind.states, len(kind.operands), total, kind.dtype)
-    kept = tuple(sorted(whole.used_constants))
-
-    def fewer(state: Sequence[Tensor], x: Sequence[Tensor], constants: Sequence[Tensor]) -> Any:
-        like = [*constants, *x, *state][0]
-        full = [torch.zeros_like(like)] * total
-        for i, value in zip(kept, constants, strict=True):
-            full[i] = value
-        return function(state, x, full)
-
-    kernel = whole
-    if len(kept) < total:
-        kernel = Kernel(fewer, kind.states, len(kind.operands), len(kept), kind.dtype, checked=False)
+    kernel, kept = lean(function, kind.states, len(kind.operands), total, kind.dtype)
     go = kept.index(kind.count) if clocked and kind.count in kept else -1
     return Built(kernel, tuple(i for i in kept if i < kind.count), go, seen)
 

@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 from ..models.contract import Bag, Connection
 from ..threads import spread
 from . import kernels
-from .kernel import Kernel
+from .kernel import Kernel, lean
 from .operation import connection_slot
 from .printer import BLOCK_BYTES
 from .program import as_constants
@@ -58,16 +58,7 @@ def build(node: ConnectionNode) -> Grid:
         out, after, _ = connection_slot(model, tree_unflatten(list(state), state_tree), Bag({"value": value}), p, c)
         return [out], tree_flatten(after)[0]
 
-    whole = Kernel(function, flags, 1, len(tensors), node.group.dtype)
-    kept = tuple(sorted(whole.used_constants))
-
-    def fewer(state: Sequence[Tensor], x: Sequence[Tensor], constants: Sequence[Tensor]) -> Any:
-        full = [torch.zeros_like(x[0])] * len(tensors)
-        for i, value in zip(kept, constants, strict=True):
-            full[i] = value
-        return function(state, x, full)
-
-    return Grid(Kernel(fewer, flags, 1, len(kept), node.group.dtype, checked=False) if len(kept) < len(tensors) else whole, kept)
+    return Grid(*lean(function, flags, 1, len(tensors), node.group.dtype))
 
 
 def run(node: ConnectionNode, grid: Grid, k0: int, n: int) -> None:

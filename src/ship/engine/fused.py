@@ -160,8 +160,7 @@ class Fused:
             return node.noise(name, k0, n)
         if name == "value":
             assert isinstance(node, ConnectionNode)
-            everything = [b.line for _, _, buckets in node.feed.sources for b in buckets]
-            if all(line in skip and line.early(k0, n, node.like) is None for line in everything):
+            if all(line in skip and line.early(k0, n, node.like) is None for line in node.feed.lines):
                 return None
             if node.group.side == "post" and not isinstance(node, PlasticNode):
                 return node.feed.weighted(k0, n, node.weight, node.like, skip)
@@ -298,7 +297,7 @@ class _Assembly:
         node = fused.node
         if name == "value":
             assert isinstance(node, ConnectionNode)
-            every = [b.line for _, _, buckets in node.feed.sources for b in buckets]
+            every = node.feed.lines
         else:
             every = [line for line, _, _ in fused.lines(name)]
         return [line for line in every if id(line.trace) in self.block.traces]

@@ -133,6 +133,28 @@ class Kernel:
         return int(self._keep[-1].address)
 
 
+def lean(
+    function: Flat, flags: tuple[bool, ...], inputs: int, constants: int, dtype: torch.dtype
+) -> tuple[Kernel, tuple[int, ...]]:
+    """The kernel of a function with those of its constants that it reads, and their numbers.
+
+    Raises:
+        Untraceable: it is no pointwise program.
+    """
+    whole = Kernel(function, flags, inputs, constants, dtype)
+    kept = tuple(sorted(whole.used_constants))
+    if len(kept) == constants:
+        return whole, kept
+
+    def fewer(state: Sequence[Tensor], x: Sequence[Tensor], given: Sequence[Tensor]) -> Any:
+        full = [torch.zeros_like([*given, *x, *state][0])] * constants
+        for i, value in zip(kept, given, strict=True):
+            full[i] = value
+        return function(state, x, full)
+
+    return Kernel(fewer, flags, inputs, len(kept), dtype, checked=False), kept
+
+
 def compiled(text: str) -> Any:
     """The C function ``kernel`` of a printed text; its ``address`` is good as long as it is kept.
 

@@ -200,6 +200,11 @@ class Feed:
         return [b.line for b in buckets]
 
     @property
+    def lines(self) -> list[Line]:
+        """The lines of all sources and delays."""
+        return [bucket.line for _, _, buckets in self.sources for bucket in buckets]
+
+    @property
     def per_connection(self) -> bool:
         """Whether different targets of one unit see different delays."""
         if self.edges is not None:

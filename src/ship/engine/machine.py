@@ -285,48 +285,38 @@ def unload(target, stride, source, n, marks, first):
 
 
 @njit(error_model="numpy", cache=CACHE)
+def sweep(kernel, parts, first, count, at, work, lines, n_lines, length, across, along, masked, marks):
+    """Run a kernel on whole lines of connections: rows, or columns, as the strides ``across`` and ``along`` lines say."""
+    ONE = BLOCK * SIZE
+    for j in range(0, length if n_lines else 0, BLOCK):
+        width = min(BLOCK, length - j)
+        for i in range(count):
+            step = parts[first + i, along]
+            if parts[first + i, across] == 0:
+                load(work + i * ONE, at[i] + j * step, step, width)
+        for k in range(n_lines):
+            for i in range(count):
+                apart, step = parts[first + i, across], parts[first + i, along]
+                if apart != 0:
+                    load(work + i * ONE, at[i] + lines[k] * apart + j * step, step, width)
+            call(kernel, work, width)
+            for i in range(count):
+                apart, step = parts[first + i, across], parts[first + i, along]
+                if parts[first + i, 4] and masked:
+                    unload(at[i] + lines[k] * apart + j * step, step, work + i * ONE, width, marks, j)
+                elif parts[first + i, 4]:
+                    copy(at[i] + lines[k] * apart + j * SIZE, work + i * ONE, width * SIZE)
+
+
+@njit(error_model="numpy", cache=CACHE)
 def visit(kernel, parts, first, last, r, t, at, work, rows, n_rows, columns, n_columns, marks, n_pre, n, fields, signals, base):
     """Run a kernel on whole rows of connections, then on whole columns without the rows that are marked."""
-    ONE = BLOCK * SIZE
     count = last - first
     for i in range(count):
         q = parts[first + i, 0]
         at[i] = base[q, r] + (t & signals[q, 1]) * signals[q, 0] if q >= 0 else fields[parts[first + i, 1], r]
-    for j in range(0, n if n_rows else 0, BLOCK):
-        width = min(BLOCK, n - j)
-        for i in range(count):
-            if parts[first + i, 2] == 0:
-                load(work + i * ONE, at[i] + j * parts[first + i, 3], parts[first + i, 3], width)
-        for k in range(n_rows):
-            for i in range(count):
-                down, along = parts[first + i, 2], parts[first + i, 3]
-                if down != 0:
-                    load(work + i * ONE, at[i] + rows[k] * down + j * along, along, width)
-            call(kernel, work, width)
-            for i in range(count):
-                if parts[first + i, 4]:
-                    copy(at[i] + rows[k] * parts[first + i, 2] + j * SIZE, work + i * ONE, width * SIZE)
-    for j in range(0, n_pre if n_columns else 0, BLOCK):
-        width = min(BLOCK, n_pre - j)
-        for i in range(count):
-            if parts[first + i, 3] == 0:
-                load(work + i * ONE, at[i] + j * parts[first + i, 2], parts[first + i, 2], width)
-        for k in range(n_columns):
-            for i in range(count):
-                down, along = parts[first + i, 2], parts[first + i, 3]
-                if along != 0:
-                    load(work + i * ONE, at[i] + j * down + columns[k] * along, down, width)
-            call(kernel, work, width)
-            for i in range(count):
-                if parts[first + i, 4]:
-                    unload(
-                        at[i] + j * parts[first + i, 2] + columns[k] * parts[first + i, 3],
-                        parts[first + i, 2],
-                        work + i * ONE,
-                        width,
-                        marks,
-                        j,
-                    )
+    sweep(kernel, parts, first, count, at, work, rows, n_rows, n, 2, 3, False, marks)
+    sweep(kernel, parts, first, count, at, work, columns, n_columns, n_pre, 3, 2, True, marks)
 
 
 @njit(error_model="numpy", cache=CACHE)

@@ -8,7 +8,7 @@ slot ends the segment. A plastic synapse likewise learns from slot k - 1 before 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -101,13 +101,17 @@ class Node(ABC):
                 value = value[..., offset : offset + width]
             value = convert(value, line.kind, wanted, self.dt)
             total = value if total is None else total + value
+        for value in self._biases(name):
+            total = value if total is None else total + value
+        return self.like if total is None else total
+
+    def _biases(self, name: str) -> Iterator[Tensor]:
+        """The levels that connections hold against a port, in its own kind."""
         for node, offset, width in self.levels.get(name, ()):
             bias = node.p.bias
             if bias.ndim and bias.shape[-1] > 1:
                 bias = bias[..., offset : offset + width]
-            value = convert(bias, "values", wanted, self.dt)
-            total = value if total is None else total + value
-        return self.like if total is None else total
+            yield convert(bias, "values", self.group.model.ports[name].kind, self.dt)
 
     def port_window(self, name: str, k0: int, n: int, skip: Container[Line] = ()) -> Tensor | None:
         """As `port`, for n slots: ``[n, chip, batch, unit]``; None for nothing. Of lines to ``skip`` only what was in flight."""
@@ -119,11 +123,8 @@ class Node(ABC):
                 continue
             value = convert(part_of(value, -1, offset, offset + width), line.kind, wanted, self.dt)
             total = value if total is None else total + value
-        for node, offset, width in self.levels.get(name, ()):
-            bias = node.p.bias
-            if bias.ndim and bias.shape[-1] > 1:
-                bias = bias[..., offset : offset + width]
-            bias = repeated(convert(bias.reshape((1,) * (3 - bias.ndim) + tuple(bias.shape)), "values", wanted, self.dt), n)
+        for level in self._biases(name):
+            bias = repeated(level.reshape((1,) * (3 - level.ndim) + tuple(level.shape)), n)
             total = bias if total is None else total + bias
         return total
 
