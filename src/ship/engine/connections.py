@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
@@ -21,7 +20,7 @@ from .operation import connection_slot
 from .printer import BLOCK_BYTES
 from .program import as_constants
 from .reference import ConnectionNode, coefficients_of
-from .tape import EVERY, park, row_addresses, unpark
+from .tape import EVERY, park, row_addresses, row_table, unpark
 
 
 class Grid(NamedTuple):
@@ -118,10 +117,6 @@ class _Field:
             self.constants.append(four.expand(*four.shape[:3], n).contiguous())
         self.strides = np.array([t.stride(2) * self.size if t.shape[2] > 1 else 0 for t in self.constants] or [0], np.int64)
 
-    def _rows(self, tensors: Sequence[Tensor | None]) -> NDArray[np.int64]:
-        rows = [np.zeros(self.rows, np.int64) if t is None else row_addresses(t, 0, 1, self.lead) for t in tensors]
-        return np.stack(rows) if rows else np.zeros((1, self.rows), np.int64)
-
     @property
     def rows(self) -> int:
         return self.lead[0] * self.lead[1]
@@ -132,8 +127,8 @@ class _Field:
         leave = [torch.empty_like(t) for t in self.entry]
         args = (
             k.tile, slots, self.n_pre, self.n, k.states, k.constants, k.outputs, row_addresses(self.x, 1, 2, self.lead),
-            self.x.stride(0), row_addresses(out, 1, 2, self.lead), out.stride(0) * self.size, self._rows(self.entry),
-            self._rows(leave), self._rows(self.constants), self.strides,
+            self.x.stride(0), row_addresses(out, 1, 2, self.lead), out.stride(0) * self.size, row_table(self.entry, self.lead),
+            row_table(leave, self.lead), row_table(self.constants, self.lead), self.strides,
         )  # fmt: skip
         spread(self.rows * self.blocks, lambda lo, hi: self.machine["connect_forward"](lo, hi, *args))
         return (out, *leave)
@@ -153,9 +148,9 @@ class _Field:
         at_x = np.zeros(tasks, np.int64) if g_x is None else g_x.data_ptr() + np.arange(tasks, dtype=np.int64) * step
         args = (
             k.tile, k.backward(k.wanted([needs[0]], needs[1 + s :])), slots, EVERY, self.n_pre, self.n, s, k.constants, k.outputs,
-            row_addresses(self.x, 1, 2, self.lead), self.x.stride(0), self._rows(self.entry), self._rows(self.constants),
-            self.strides, row_addresses(g_out, 1, 2, self.lead), g_out.stride(0) * self.size, at_x, self._rows(g_entry),
-            self._rows(g_leave), self._rows(g_constants),
+            row_addresses(self.x, 1, 2, self.lead), self.x.stride(0), row_table(self.entry, self.lead),
+            row_table(self.constants, self.lead), self.strides, row_addresses(g_out, 1, 2, self.lead), g_out.stride(0) * self.size,
+            at_x, row_table(g_entry, self.lead), row_table(g_leave, self.lead), row_table(g_constants, self.lead),
         )  # fmt: skip
         spread(tasks, lambda lo, hi: self.machine["connect_backward"](lo, hi, *args))
         arrivals = None if g_x is None else g_x.sum(2).permute(2, 0, 1, 3)

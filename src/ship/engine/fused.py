@@ -83,8 +83,8 @@ class Fused:
         like = group.zero
         return names, [vars(self.node.p)[k] for k in names] + as_constants(coefficients, like), tree
 
-    def build(self, watched: bool) -> Built:
-        """The kernel, traced once for all groups of a kind.
+    def build(self, watched: bool) -> tuple[Built, list[Tensor]]:
+        """The kernel, traced once for all groups of a kind, and all leaves of parameters and coefficients.
 
         Raises:
             Untraceable: there is none.
@@ -92,22 +92,21 @@ class Fused:
         names, leaves, tree = self.leaves()
         node, group = self.node, self.node.group
         states, state_tree = tree_flatten(group.fresh_state((1, 1)))
-        return built(
-            Kind(
-                model=group.model,
-                operands=tuple(self.names),
-                first=node.first if isinstance(node, NeuronNode) else None,
-                bias=isinstance(node, ConnectionNode) and node.bias and group.side != "pre",
-                refractory=group.refractory,
-                watched=watched,
-                names=tuple(names),
-                count=len(leaves),
-                tree=tree,
-                states=tuple(s.dtype == torch.bool for s in states),
-                state_tree=state_tree,
-                dtype=group.dtype,
-            )
+        kind = Kind(
+            model=group.model,
+            operands=tuple(self.names),
+            first=node.first if isinstance(node, NeuronNode) else None,
+            bias=isinstance(node, ConnectionNode) and node.bias and group.side != "pre",
+            refractory=group.refractory,
+            watched=watched,
+            names=tuple(names),
+            count=len(leaves),
+            tree=tree,
+            states=tuple(s.dtype == torch.bool for s in states),
+            state_tree=state_tree,
+            dtype=group.dtype,
         )
+        return built(kind), leaves
 
     def learner(self) -> plastic.Learner | None:
         """The kernels of the rule of a plastic synapse, traced once for each kind of constants."""
@@ -124,15 +123,13 @@ class Fused:
         assert isinstance(node, ConnectionNode)
         assert node.edges is not None
         if id(line) not in self.structures:
-            pre, post = node.edges.pre[chosen] - offset, node.edges.post[chosen]
-            self.structures[id(line)] = Structure(pre, post, width, node.group.n)
+            self.structures[id(line)] = Structure(node.edges, chosen, offset, width, node.group.n)
         return self.structures[id(line)]
 
     # -- what it is given --------------------------------------------------------------------------------------------------
 
-    def constants(self, built: Built, advancing: bool) -> list[Tensor]:
-        """In the order of the kernel."""
-        _, leaves, _ = self.leaves()
+    def constants(self, built: Built, leaves: Sequence[Tensor], advancing: bool) -> list[Tensor]:
+        """Of the leaves those that the kernel reads, in its order."""
         chosen = [leaves[i] for i in built.constants]
         if built.go >= 0:
             chosen.insert(built.go, self.node.like + float(advancing))
@@ -187,8 +184,8 @@ class Block:
         for node in self.nodes:
             if isinstance(node, PlasticNode) and any(_learned(take) for take in node.takes):
                 raise NotNow("a monitor of weights or traces that a rule changes")
-        built = [f.build(bool(f.node.takes) and not outputs_only(f.node)) for f in self.fused]
-        assembly = _Assembly(self, built, k0, n, kept)
+        made = [f.build(bool(f.node.takes) and not outputs_only(f.node)) for f in self.fused]
+        assembly = _Assembly(self, made, k0, n, kept)
         bench = scan.bench(self.nodes[0].group.zero.device)
         result = run(assembly.tape, assembly.given, assembly.lead, assembly.start, assembly.start + n, assembly.history, bench)
         assembly.finish(result.signals, result.leave)
@@ -208,15 +205,15 @@ def outputs_only(node: Node) -> bool:
 class _Assembly:
     """A tape for one run of a block, with its arguments."""
 
-    def __init__(self, block: Block, built: Sequence[Built], k0: int, n: int, kept: Sequence[int]) -> None:
-        self.block, self.built, self.k0, self.n = block, built, k0, n
+    def __init__(self, block: Block, made: Sequence[tuple[Built, list[Tensor]]], k0: int, n: int, kept: Sequence[int]) -> None:
+        self.block, self.built, self.k0, self.n = block, [b for b, _ in made], k0, n
         self.lead = block.nodes[0].lead
         self.signals: list[Signal] = []
         self.external: list[Tensor] = []
         self.matrices: list[Tensor] = []
         self.outs: list[tuple[int, ...]] = []
         self.final: list[int] = []  # the signal that is a node's output
-        for node, fused, b, keep in zip(block.nodes, block.fused, built, kept, strict=True):
+        for node, fused, b, keep in zip(block.nodes, block.fused, self.built, kept, strict=True):
             mine = [self._internal(fused.n, keep)] + [self._internal(fused.n, -1) for _ in b.seen]
             self.outs.append(tuple(mine))
             self.final.append(self._internal(node.group.n, keep) if node.group.side == "pre" else mine[0])
@@ -230,7 +227,7 @@ class _Assembly:
         entry: list[Tensor] = []
         constants: list[Tensor] = []
         steps: list[Step] = []
-        for i, (node, fused, b) in enumerate(zip(block.nodes, block.fused, built, strict=True)):
+        for i, (node, fused, (b, leaves)) in enumerate(zip(block.nodes, block.fused, made, strict=True)):
             states = tree_flatten(node.state)[0]
             learn = None
             if isinstance(node, PlasticNode):
@@ -238,7 +235,7 @@ class _Assembly:
                 learn = unit.learn(fields)
                 entry, constants, steps = entry + unit.entry, constants + unit.constants, steps + unit.steps
             entry += [s.to(node.group.dtype) for s in states]
-            constants += fused.constants(b, k0 > 0)
+            constants += fused.constants(b, leaves, k0 > 0)
             operands = tuple(
                 self._through_rule(self.units[i]) if i in self.units and name == "value" else self._operand(fused, name)
                 for name in fused.names
@@ -358,9 +355,7 @@ class _Assembly:
                 if not len(chosen):
                     continue
                 structure = fused.structure(line, chosen, offset, width)
-                whole = len(chosen) == len(node.edges.pre if node.edges is not None else ())
-                weight = structure.weights(node.weight if whole else node.weight[..., chosen])
-                self.matrices.append(weight.unsqueeze(-2))
+                self.matrices.append(structure.weights(node.weight).unsqueeze(-2))
                 matrix = len(self.matrices) - 1
                 window: Tensor | None
                 if line in inner:

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..connect import EdgeList
 from ..threads import spread
 from . import kernels
 from .kernel import Kernel
@@ -29,13 +30,15 @@ CONVERSIONS = {"none": 0, "mul": 1, "div": 2}
 
 
 class Structure:
-    """Edges in order of pre, then of post, for drivers that run along them."""
+    """Edges in order of pre, then of post, for drivers that run along them: the ``chosen`` ones of a connection."""
 
-    def __init__(self, pre: Tensor, post: Tensor, n_pre: int, n_post: int) -> None:
-        keys = (pre * n_post + post).numpy()
-        self.sorted = bool((np.diff(keys) >= 0).all())
-        self.order = torch.from_numpy(np.argsort(keys, kind="stable")) if not self.sorted else None
-        self.keys = keys if self.order is None else keys[self.order.numpy()]
+    def __init__(self, edges: EdgeList, chosen: Tensor, offset: int, n_pre: int, n_post: int) -> None:
+        keys = (edges.pre[chosen] - offset) * n_post + edges.post[chosen]
+        if not bool((keys[1:] >= keys[:-1]).all()):
+            order = torch.argsort(keys, stable=True)
+            keys, chosen = keys[order], chosen[order]
+        self.keys, self.chosen = keys.numpy(), chosen
+        self.all_in_order = torch.equal(self.chosen, torch.arange(len(edges.pre)))
         self.n_pre, self.n_post = n_pre, n_post
         self.posts = (self.keys % n_post).astype(np.uint32)
         self._bounds: dict[tuple[int, ...], Table] = {}
@@ -49,11 +52,11 @@ class Structure:
         return self._bounds[cuts]
 
     def weights(self, weight: Tensor) -> Tensor:
-        """The weights in this order, the last ones kept: a run in chunks asks for them again and again."""
-        if self.order is None:
+        """Those of the connection's weights, in this order; the last ones are kept: a run in chunks asks again and again."""
+        if self.all_in_order:
             return weight
         if self._weights is None or self._weights[0] is not weight or self._weights[1] != weight._version:
-            self._weights = (weight, weight._version, weight[..., self.order])
+            self._weights = (weight, weight._version, weight[..., self.chosen])
         return self._weights[2]
 
 
@@ -141,6 +144,11 @@ class Tape:
         """Slots that a run may look back into its own signals."""
         lags = [s.lag for step in self.steps for sources in step.operands for s in sources if not self.signals[s.signal].external]
         return max(lags, default=0)
+
+    @property
+    def widest(self) -> int:
+        """The most units that a step or a signal has."""
+        return max([step.n for step in self.steps] + [signal.n for signal in self.signals], default=1)
 
     @property
     def coupled(self) -> bool:
@@ -310,9 +318,8 @@ class _Bench:
         self.rows = call.lead[0] * call.lead[1]
         self.size = self.tape.dtype.itemsize
         self.machine = kernels.machine(self.tape.dtype)
-        self.alive: list[Tensor] = []  # what the tables point to
         a, b, c, _ = call.counts
-        self.entry = [self._hold(t.detach().contiguous()) for t in tensors[:a]]
+        self.entry = [t.detach().contiguous() for t in tensors[:a]]
         self.shapes = [t.shape for t in tensors]
         self.counts = call.counts
         self.external = [self._signal(t.detach(), n) for t, n in zip(tensors[a : a + b], self._widths(), strict=True)]
@@ -320,10 +327,6 @@ class _Bench:
         self.matrices = [self._matrix(t.detach()) for t in tensors[a + b + c :]]
 
     # -- buffers -----------------------------------------------------------------------------------------------------------
-
-    def _hold(self, tensor: Tensor) -> Tensor:
-        self.alive.append(tensor)
-        return tensor
 
     def _widths(self) -> list[int]:
         return [self.tape.signals[q].n for q in self.tape.external]
@@ -336,26 +339,20 @@ class _Bench:
             t = t.expand(*t.shape[:-1], n)
         if t.stride(-1) != 1 and n > 1:
             t = t.contiguous()
-        return self._hold(t.to(self.tape.dtype))
+        return t.to(self.tape.dtype)
 
     def _constant(self, t: Tensor, n: int) -> Tensor:
         t = t.reshape((1,) * (3 - t.ndim) + tuple(t.shape)).to(self.tape.dtype)
-        return self._hold(t.expand(t.shape[0], t.shape[1], n).contiguous())
+        return t.expand(t.shape[0], t.shape[1], n).contiguous()
 
     def _matrix(self, t: Tensor) -> Tensor:
         t = t.reshape((1,) * (4 - t.ndim) + tuple(t.shape)).to(self.tape.dtype)
-        return self._hold(t if t.stride(-1) == 1 and t.stride(-2) >= t.shape[-1] else t.contiguous())
+        return t if t.stride(-1) == 1 and t.stride(-2) >= t.shape[-1] else t.contiguous()
 
     def _room(self, slots: int, n: int, *, zero: bool = False) -> Tensor:
         """A signal's buffer; each row's slots lie side by side."""
         make = torch.zeros if zero else torch.empty
-        return self._hold(make(*self.lead, slots, n, dtype=self.tape.dtype).permute(2, 0, 1, 3))
-
-    def _addresses(self, t: Tensor, chip: int, batch: int) -> Table:
-        return row_addresses(t, chip, batch, self.lead)
-
-    def _table(self, rows: list[Table]) -> Table:
-        return np.stack(rows) if rows else np.zeros((1, self.rows), np.int64)
+        return make(*self.lead, slots, n, dtype=self.tape.dtype).permute(2, 0, 1, 3)
 
     # -- tables ------------------------------------------------------------------------------------------------------------
 
@@ -508,19 +505,18 @@ class _Bench:
         ]
         steps, outs = self._steps()
         operands, refs = self._operands()
-        self.base = self._table([self._addresses(t, 1, 2) for t in self.buffers])
-        self.constant_rows = self._table([self._addresses(t, 0, 1) for t in self.constants])
-        self.matrix_rows = self._table([self._addresses(t, 0, 1) for t in self.matrices])
-        entry = self._table([self._addresses(t, 0, 1) for t in self.entry])
-        self.check_rows = self._table([self._addresses(t, 0, 1) for t in self.checks] if every else [])
-        out = self._table([self._addresses(t, 0, 1) for t in leave])
+        self.base = row_table(self.buffers, self.lead, 1)
+        self.constant_rows = row_table(self.constants, self.lead)
+        self.matrix_rows = row_table(self.matrices, self.lead)
+        entry = row_table(self.entry, self.lead)
+        self.check_rows = row_table(self.checks if every else [], self.lead)
+        out = row_table(leave, self.lead)
         depth = max(1, tape.lag + 1)
-        widest = max([step.n for step in tape.steps] + [s.n for s in tape.signals], default=1)
         parts = self._parts
         learns, learn_parts = self._learns()
-        fields = self._table([self._addresses(t, 0, 1) for t in self.fields])
+        fields = row_table(self.fields, self.lead)
         tables = (operands, refs, self._signals(), self.base, self.constant_rows)
-        rest = (self.check_rows, outs, self.matrix_rows, self._edges(parts), depth, widest, tape.dt)
+        rest = (self.check_rows, outs, self.matrix_rows, self._edges(parts), depth, tape.widest, tape.dt)
         taught = (tape.together, learns, learn_parts, fields)
         drive = self.machine["forward"]
         if not self.wide:
@@ -618,27 +614,26 @@ class _Bench:
                 self.slopes[q] = self._room(self.buffers[q].shape[0], tape.signals[q].n, zero=not covered)
                 how[q] = 2 if single else 1
         keep, wanted = self._wanted(how, need_constant, need_matrix)
-        g_base = self._table([self._addresses(t, 1, 2) if t is not None else np.zeros(self.rows, np.int64) for t in self.slopes])
+        g_base = row_table(self.slopes, self.lead, 1)
         g_entry = [torch.zeros_like(t) for t in self.entry]
         g_leave = [
-            self._hold(torch.zeros_like(t) if g is None else g.expand_as(t).contiguous().to(t.dtype))
+            torch.zeros_like(t) if g is None else g.expand_as(t).contiguous().to(t.dtype)
             for g, t in zip(grads[len(internal) :], self.entry, strict=True)
         ]
         g_constants = [
-            self._hold(torch.empty(*self.lead, n, dtype=tape.dtype)) if need else None
+            torch.empty(*self.lead, n, dtype=tape.dtype) if need else None
             for need, n in zip(need_constant, self._sizes(), strict=True)
         ]
         steps, outs = self._steps([step.kernel.backward(w) for step, w in zip(tape.steps, wanted, strict=True)])
         operands, refs = self._operands()
-        turned = [self._hold(m.transpose(-1, -2).contiguous()) for m in self.matrices]
+        turned = [m.transpose(-1, -2).contiguous() for m in self.matrices]
         parts = self._parts
-        widest = max([step.n for step in tape.steps] + [s.n for s in tape.signals], default=1)
         args = (
             steps, operands, refs, self._signals(), self.base, self.constant_rows, self.check_rows, outs,
-            self._table([self._addresses(t, 0, 1) for t in turned]), widest, tape.dt, how, g_base,
-            self._table([self._addresses(t, 0, 1) for t in g_entry]),
-            self._table([self._addresses(t, 0, 1) for t in g_leave]),
-            self._table([self._addresses(t, 0, 1) if t is not None else np.zeros(self.rows, np.int64) for t in g_constants]),
+            row_table(turned, self.lead), tape.widest, tape.dt, how, g_base,
+            row_table(g_entry, self.lead),
+            row_table(g_leave, self.lead),
+            row_table(g_constants, self.lead),
             keep,
         )  # fmt: skip
         spread(self.rows * parts, lambda lo, hi: self.machine["backward"](lo, hi, parts, self.start, self.stop, EVERY, *args))
@@ -694,6 +689,13 @@ def row_addresses(t: Tensor, chip: int, batch: int, lead: tuple[int, int]) -> Ta
     steps = [t.stride(axis) * t.element_size() if t.shape[axis] > 1 else 0 for axis in (chip, batch)]
     c, b = np.arange(lead[0])[:, None] * steps[0], np.arange(lead[1])[None, :] * steps[1]
     return (t.data_ptr() + c + b).reshape(-1)
+
+
+def row_table(tensors: Sequence[Tensor | None], lead: tuple[int, int], chip: int = 0) -> Table:
+    """The addresses of the rows of each, ``[which, chip * batch]``; 0 for None. ``chip``: its axis, that of the batch follows."""
+    none = np.zeros(lead[0] * lead[1], np.int64)
+    rows = [none if t is None else row_addresses(t, chip, chip + 1, lead) for t in tensors]
+    return np.stack(rows or [none])
 
 
 def _flat(t: Tensor, lead: tuple[int, int]) -> Tensor:
