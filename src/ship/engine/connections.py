@@ -149,8 +149,9 @@ class _Field:
         args = (
             k.tile, k.backward(k.wanted([needs[0]], needs[1 + s :])), slots, EVERY, self.n_pre, self.n, s, k.constants, k.outputs,
             row_addresses(self.x, 1, 2, self.lead), self.x.stride(0), row_table(self.entry, self.lead),
-            row_table(self.constants, self.lead), self.strides, row_addresses(g_out, 1, 2, self.lead), g_out.stride(0) * self.size,
-            at_x, row_table(g_entry, self.lead), row_table(g_leave, self.lead), row_table(g_constants, self.lead),
+            row_table(self.constants, self.lead), self.strides, row_addresses(g_out, 1, 2, self.lead),
+            g_out.stride(0) * self.size, at_x, row_table(g_entry, self.lead), row_table(g_leave, self.lead),
+            row_table(g_constants, self.lead),
         )  # fmt: skip
         spread(tasks, lambda lo, hi: self.machine["connect_backward"](lo, hi, *args))
         arrivals = None if g_x is None else g_x.sum(2).permute(2, 0, 1, 3)
