@@ -14,7 +14,7 @@ LAYERS = [
     {"errors", "surrogate", "compiled", "threads"},
     {"random", "parameters", "resolve", "clock", "graph", "connect", "draws", "sift"},
     {"models"},
-    {"group", "plan", "explain"},
+    {"group", "plan", "explain", "arrays"},
     {"engine"},
     {"specs", "inputs", "monitor", "memory", "network", "snapshot"},
     {"train", "data", "plot", "files"},

@@ -1,5 +1,6 @@
 """SHIP: Spiking Hardware In PyTorch. Networks of compact device and circuit models, with exact time."""
 
+from .arrays import DeviceArray, WriteVerify, Written
 from .connect import Edges, InDegree, OutDegree, Probability
 from .errors import FileError, GraphError, ParameterError, RunError, ShipError
 from .files import load, save
@@ -23,7 +24,9 @@ from .models import (
     VolatileMemristor,
     WeightedSum,
 )
+from .models import devices as devices
 from .models.contract import Bag, Connection, Model, Neuron, Rule, Source, SpikingNeuron, Synapse
+from .models.devices import Device
 from .network import Network
 from .parameters import FanIn, LogNormal, Normal, Port, State, Uniform, Varied, option, param, per_chip, per_sample
 from .surrogate import (
@@ -53,6 +56,8 @@ __all__ = [
     "Connection",
     "CurrentInput",
     "Dendrite",
+    "Device",
+    "DeviceArray",
     "DoubleExpSynapse",
     "Edges",
     "Events",
@@ -100,7 +105,10 @@ __all__ = [
     "Varied",
     "VolatileMemristor",
     "WeightedSum",
+    "WriteVerify",
+    "Written",
     "describe",
+    "devices",
     "load",
     "option",
     "param",

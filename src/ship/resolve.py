@@ -21,13 +21,21 @@ class Resolved(NamedTuple):
     deviate: Tensor | None  # [chip, 1, ...], standard normal, frozen
     spread: tuple[float, float]  # (d2d, d2d_abs), see `varied`
     redrawn: int  # how many draws fell outside the limits
+    cycle: tuple[float, float] = (0.0, 0.0)  # (c2c, c2c_abs), drawn anew at each event
 
 
 MAX_REDRAWS = 100
 
 
 def resolve(
-    where: str, declaration: Parameter, value: Value, shape: tuple[int, ...], key: int, dies: Sequence[int], variation: bool
+    where: str,
+    declaration: Parameter,
+    value: Value,
+    shape: tuple[int, ...],
+    key: int,
+    dies: Sequence[int],
+    variation: bool,
+    event: str | None = None,
 ) -> Resolved:
     """Turn what a user gave into tensors, checked against shape and limits.
 
@@ -39,12 +47,13 @@ def resolve(
         key: of the counter-based draws.
         dies: the die id of each chip.
         variation: whether `Varied` deviates are drawn.
+        event: what draws the parameter anew from cycle to cycle; None: nothing does, and ``c2c`` is an error.
 
     Raises:
         ParameterError: wrong shape, NaN, out of limits, an illegal spread.
     """
     if isinstance(value, Varied):
-        return _resolve_varied(where, declaration, value, shape, key, dies, variation)
+        return _resolve_varied(where, declaration, value, shape, key, dies, variation, event)
     if isinstance(value, PerSample | PerChip):
         name, lead = ("per_sample", 0) if isinstance(value, PerSample) else ("per_chip", 1)
         tensor = value.value
@@ -77,25 +86,36 @@ def resolve(
 
 
 def _resolve_varied(
-    where: str, declaration: Parameter, value: Varied, shape: tuple[int, ...], key: int, dies: Sequence[int], variation: bool
+    where: str,
+    declaration: Parameter,
+    value: Varied,
+    shape: tuple[int, ...],
+    key: int,
+    dies: Sequence[int],
+    variation: bool,
+    event: str | None,
 ) -> Resolved:
-    if value.c2c or value.c2c_abs:
+    cycle = (value.c2c, value.c2c_abs)
+    if any(cycle) and event is None:
         raise ParameterError(
             where,
             "c2c needs a model that declares the event which draws anew (a write, a pulse)",
             got=f"c2c={value.c2c or value.c2c_abs}",
             fix="Use d2d= or d2d_abs= for variation from device to device.",
         )
-    nominal, _, _, redrawn = resolve(where, declaration, value.nominal, shape, key, dies, variation)
-    if value.d2d and bool((nominal == 0).all()):
-        raise ParameterError(
-            where,
-            "d2d is a fraction of the nominal value, which is zero",
-            got=f"d2d={value.d2d}",
-            fix="Use d2d_abs=, in the parameter's unit.",
-        )
-    if not variation or not (value.d2d or value.d2d_abs):
+    nominal, _, _, redrawn, _ = resolve(where, declaration, value.nominal, shape, key, dies, variation)
+    for name in ("d2d", "c2c"):
+        if getattr(value, name) and bool((nominal == 0).all()):
+            raise ParameterError(
+                where,
+                f"{name} is a fraction of the nominal value, which is zero",
+                got=f"{name}={getattr(value, name)}",
+                fix=f"Use {name}_abs=, in the parameter's unit.",
+            )
+    if not variation:
         return Resolved(nominal, None, (0.0, 0.0), redrawn)
+    if not (value.d2d or value.d2d_abs):
+        return Resolved(nominal, None, (0.0, 0.0), redrawn, cycle)
     spread = (value.d2d, value.d2d_abs)
     per_die = nominal.ndim > len(shape) and nominal.shape[0] == len(dies)
 
@@ -110,7 +130,52 @@ def _resolve_varied(
         )
 
     draws = [deviate(c, die) for c, die in enumerate(dies)]
-    return Resolved(nominal, torch.stack([xi for xi, _ in draws]).unsqueeze(1), spread, redrawn + sum(n for _, n in draws))
+    return Resolved(nominal, torch.stack([xi for xi, _ in draws]).unsqueeze(1), spread, redrawn + sum(n for _, n in draws), cycle)
+
+
+def correlated(
+    where: str,
+    parts: Sequence[tuple[Parameter, Tensor, tuple[float, float], int]],
+    factor: Tensor,
+    shape: tuple[int, ...],
+    dies: Sequence[int],
+) -> tuple[list[Tensor], int]:
+    """Deviates of several parameters that vary together, ``[chip, 1, ...]`` each, and how many draws were drawn again.
+
+    Args:
+        where: the name for errors.
+        parts: for each its declaration, nominal, spread (d2d, d2d_abs) and key.
+        factor: lower triangular, ``factor @ factor.T`` is the matrix of correlations.
+        shape: full trailing shape.
+        dies: the die id of each chip.
+
+    Raises:
+        ParameterError: no draw within the limits.
+    """
+    made: list[list[Tensor]] = []
+    redrawn = 0
+    for die in dies:
+        kept: list[Tensor] = []
+        bad = torch.ones(shape, dtype=torch.bool)
+        for attempt in range(MAX_REDRAWS):
+            raw = torch.stack([random.draw_normal(key, die + 1, shape, attempt=attempt) for *_, key in parts])
+            mixed = torch.einsum("ij,j...->i...", factor, raw)
+            kept = list(mixed) if not kept else [torch.where(bad, new, old) for new, old in zip(mixed, kept, strict=True)]
+            bad = torch.zeros(shape, dtype=torch.bool)
+            for (declaration, nominal, spread, _), xi in zip(parts, kept, strict=True):
+                bad = bad | ~declaration.inside(varied(nominal.double(), xi, spread)).expand(shape)
+            if not bool(bad.any()):
+                break
+            redrawn += int(bad.sum())
+        else:
+            raise ParameterError(
+                where,
+                f"correlated parameters must keep their limits, but {MAX_REDRAWS} draws in a row fell outside",
+                got="the spreads given",
+                fix="Use narrower spreads.",
+            )
+        made.append(kept)
+    return [torch.stack(list(of_one)).unsqueeze(1) for of_one in zip(*made, strict=True)], redrawn
 
 
 def varied(nominal: Tensor, deviate: Tensor, spread: tuple[float, float]) -> Tensor:

@@ -1,1 +1,20 @@
-"""Memory devices."""
+"""Memory devices: `contract` (the parts), `device` (a device and what can happen to it), one law a file."""
+
+from .bounded import Bounded
+from .contract import IV, Endurance, Faults, Part, Programming, Pulse, ReadNoise, Retention, Thermal, Update
+from .device import Device
+
+__all__ = [
+    "IV",
+    "Bounded",
+    "Device",
+    "Endurance",
+    "Faults",
+    "Part",
+    "Programming",
+    "Pulse",
+    "ReadNoise",
+    "Retention",
+    "Thermal",
+    "Update",
+]

@@ -1,0 +1,69 @@
+"""Bounded pulse update: every pulse moves the conductance by a step that shrinks towards the bound (or does not).
+
+``w = (g - g_min) / (g_max - g_min)``; one pulse up ``w <- w + alpha_p (1 - w)^gamma_p``, one down ``w <- w - alpha_d w^gamma_d``,
+then ``0 <= w <= 1``. gamma = 0 is the hard bound (a constant step), gamma = 1 the soft bound, for which n pulses have the closed
+form ``1 - w_n = (1 - w_0)(1 - alpha)^n``; other powers are stepped pulse by pulse. Each pulse adds ``noise * xi`` to w, n pulses
+in one event ``noise sqrt(n) xi``. A voltage of ``v_th`` or less in amplitude changes nothing.
+
+Source: Fusi & Abbott, Nat. Neurosci. 10:485 (2007); Frascaroli et al., Sci. Rep. 8:7178 (2018).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from ...parameters import Value, param
+from ..contract import Bag
+from .contract import Conductance, Pulse, Update, Xi
+
+
+def steps(pulse: Pulse, most: int) -> range:
+    """Pulses one after another: the largest count of any device, at most ``most``."""
+    return range(min(int(pulse.n.max()), most)) if pulse.n.numel() else range(0)
+
+
+def power_step(gap: Tensor, alpha: Tensor, gamma: Tensor) -> Tensor:
+    """The step ``alpha gap^gamma``; ``gap``, the distance to the bound as a fraction of the window, is at least 0."""
+    safe = torch.where(gap > 0, gap, torch.ones_like(gap))  # 0^gamma has no gradient
+    return alpha * torch.where(gap > 0, safe**gamma, (gamma == 0).to(gap.dtype))
+
+
+@dataclass(frozen=True)
+class Bounded(Update):
+    """Hard (gamma 0), soft (gamma 1) or power bounds."""
+
+    source: ClassVar[str] = "Fusi & Abbott 2007, doi 10.1038/nn1859; Frascaroli et al. 2018, doi 10.1038/s41598-018-25376-x"
+    normals: ClassVar[int] = 1
+    most: ClassVar[int] = 10_000  # pulses in one event
+
+    alpha_p: Value = param(0.01, least=0.0, role="plasticity")
+    alpha_d: Value = param(0.01, least=0.0, role="plasticity")
+    gamma_p: Value = param(0.0, least=0.0, role="plasticity")
+    gamma_d: Value = param(0.0, least=0.0, role="plasticity")
+    noise: Value = param(0.0, least=0.0, role="noise")  # of w, per pulse
+    v_th: Value = param(0.0, unit="V", least=0.0, role="threshold")
+
+    def pulse(self, x: Conductance, pulse: Pulse, p: Bag, xi: Xi) -> Conductance:
+        span = p.g_max - p.g_min
+        w = (x.g - p.g_min) / span
+        up = pulse.v > 0
+        count = torch.where(pulse.v.abs() > p.v_th, pulse.n, torch.zeros_like(pulse.n))
+        alpha, gamma = torch.where(up, p.alpha_p, p.alpha_d), torch.where(up, p.gamma_p, p.gamma_d)
+        gap = torch.where(up, 1 - w, w).clamp(min=0.0)
+        moved = self._after(gap, count, alpha, gamma)
+        moved = torch.where(up, 1 - moved, moved) + p.noise * count.clamp(min=0).sqrt() * xi[0]
+        g = p.g_min + moved.clamp(0.0, 1.0) * span
+        return Conductance(torch.where(count > 0, g, x.g))
+
+    def _after(self, gap: Tensor, count: Tensor, alpha: Tensor, gamma: Tensor) -> Tensor:
+        """The distance to the bound after the pulses."""
+        if bool(((gamma == 0) | (gamma == 1)).all()):
+            soft = gap * torch.pow((1 - alpha).clamp(min=0.0), count)
+            return torch.where(gamma == 1, soft, (gap - alpha * count).clamp(min=0.0))
+        for n in steps(Pulse(gap, gap, count), self.most):
+            gap = torch.where(count > n, (gap - power_step(gap, alpha, gamma)).clamp(min=0.0), gap)
+        return gap
