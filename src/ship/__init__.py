@@ -108,7 +108,6 @@ __all__ = [
     "WriteVerify",
     "Written",
     "describe",
-    "devices",
     "load",
     "option",
     "param",
