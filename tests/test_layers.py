@@ -14,9 +14,9 @@ LAYERS = [
     {"errors", "surrogate", "compiled", "threads"},
     {"random", "parameters", "resolve", "clock", "graph", "connect", "draws", "sift"},
     {"models"},
-    {"group", "plan", "explain", "arrays"},
+    {"group", "plan", "explain", "arrays", "hardware"},
     {"engine"},
-    {"specs", "inputs", "monitor", "memory", "network", "snapshot"},
+    {"specs", "inputs", "monitor", "memory", "network", "snapshot", "programming"},
     {"train", "data", "plot", "files"},
     {"demo", "bench", "cli"},
 ]

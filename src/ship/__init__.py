@@ -26,7 +26,7 @@ from .models import (
 )
 from .models import devices as devices
 from .models.contract import Bag, Connection, Model, Neuron, Rule, Source, SpikingNeuron, Synapse
-from .models.devices import Device
+from .models.devices import BitSliced, Device, Differential, Offset
 from .network import Network
 from .parameters import FanIn, LogNormal, Normal, Port, State, Uniform, Varied, option, param, per_chip, per_sample
 from .surrogate import (
@@ -53,11 +53,13 @@ __all__ = [
     "AdEx",
     "AlphaSynapse",
     "Bag",
+    "BitSliced",
     "Connection",
     "CurrentInput",
     "Dendrite",
     "Device",
     "DeviceArray",
+    "Differential",
     "DoubleExpSynapse",
     "Edges",
     "Events",
@@ -80,6 +82,7 @@ __all__ = [
     "Neuron",
     "NoisyLIF",
     "Normal",
+    "Offset",
     "OutDegree",
     "PairSTDP",
     "ParameterError",

@@ -65,6 +65,7 @@ class DeviceArray(nn.Module):
         device: what they are.
         shape: of one chip, e.g. 1000 or (64, 10).
         tag: the array's name, part of the key of its draws.
+        where: its name in errors; default: the device's name and the tag.
         seed: of all draws.
         chips: None: die 0, no chip axis; a number K: dies 0 to K - 1; or a list of die ids.
         variation: False: every device is the nominal one (what is drawn at each event stays).
@@ -83,6 +84,7 @@ class DeviceArray(nn.Module):
         shape: int | tuple[int, ...],
         *,
         tag: str = "array",
+        where: str | None = None,
         seed: int = 0,
         chips: int | Sequence[int] | None = None,
         variation: bool = True,
@@ -90,7 +92,7 @@ class DeviceArray(nn.Module):
     ) -> None:
         super().__init__()
         self.device, self.tag, self.seed = device, tag, seed
-        self.where = f"{device.name} '{tag}'"
+        self.where = f"{device.name} '{tag}'" if where is None else f"{where}.device"
         self.shape = (shape,) if isinstance(shape, int) else tuple(shape)
         dies = [0] if chips is None else (list(range(chips)) if isinstance(chips, int) else list(chips))
         self.axis = chips is not None
@@ -293,7 +295,7 @@ class DeviceArray(nn.Module):
         Raises:
             ParameterError: a target that is negative, not finite or of a wrong shape.
         """
-        goal = self._full("target", target)
+        goal = self._full("target", target).expand(len(self.die_ids), 1, *self.shape)
         if bool((goal < 0).any()):
             raise ParameterError(f"{self.where}: target", "must be at least 0 S", got=f"{float(goal.min()):g}")
         chosen = None if only is None else self._full("only", only.to(self.dtype)) > 0

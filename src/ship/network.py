@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from . import programming
+from .arrays import WriteVerify, Written
 from .clock import Programme, check_dt, timeline
 from .engine.fusion import choose_engine
 from .engine.products import Choice
@@ -24,6 +26,8 @@ from .group import Group, Spec
 from .inputs import Inputs, read_inputs
 from .memory import chunk_slots, foresee
 from .models.contract import Model, Neuron, Rule
+from .models.devices.device import Device
+from .models.devices.mapping import Mapping as DeviceMapping
 from .monitor import Record, Request, Tap, check_units, collect, recordable
 from .plan import Schedule, Wiring, emits_first, schedule, wire
 from .snapshot import Snapshot, capture, restore
@@ -74,6 +78,8 @@ class Network(nn.Module):
         initial: Mapping[str, Any] | None = None,
         rule: Rule | None = None,
         connect: Any = None,
+        device: Device | None = None,
+        mapping: DeviceMapping | None = None,
         **parameters: Any,
     ) -> None:
         """Add a group.
@@ -91,6 +97,8 @@ class Network(nn.Module):
             rule: a learning rule for a synapse.
             connect: sparse connectivity: a rule such as ``ship.InDegree(100)``, or a matrix ``[pre, post]`` of 0 and 1. Weights
                 then belong to edges; default: all pairs of units.
+            device: what holds the weights of a synapse, see ``ship.devices``; written by `program`.
+            mapping: how a weight becomes conductances; default: a differential pair.
             parameters: the model's parameters and options, see ``ship.describe(model)``.
 
         Raises:
@@ -116,6 +124,8 @@ class Network(nn.Module):
             initial=initial,
             rule=rule,
             connect=connect,
+            device=device,
+            mapping=mapping,
             parameters=parameters,
         )
         self._forget()
@@ -138,6 +148,8 @@ class Network(nn.Module):
             "initial": old.initial,
             "rule": old.rule,
             "connect": old.connect,
+            "device": old.device,
+            "mapping": old.mapping,
         }
         keywords = {k: parameters.pop(k) for k in before if k in parameters}
         self._specs[tag] = make_spec(type(old.model), tag, **(before | keywords), parameters=old.given | parameters)
@@ -275,7 +287,13 @@ class Network(nn.Module):
         assert self._wiring is not None
         sim, plan = self._ready("Network.explain"), self._plan(dt or self.dt)
         notes = {tag: self[tag].notes for tag in self._specs}
-        return explain(self._wiring, self._specs, plan, notes, sim.engines(plan), choices)
+        engines = sim.engines(plan)
+        devices = {
+            tag: group.hardware.describe(group.model_weight(), programming.reach(self._specs, sim.groups, tag))
+            for tag, group in sim.groups.items()
+            if group.hardware is not None
+        }
+        return explain(self._wiring, self._specs, plan, notes, engines, choices, devices)
 
     def __repr__(self) -> str:
         lines = [
@@ -539,6 +557,69 @@ class Network(nn.Module):
         signal = (windows[0] if len(windows) == 1 else torch.cat(windows)).permute(1, 2, 0, 3)
         return signal if self.chips is not None else signal.squeeze(0)
 
+    # -- devices -----------------------------------------------------------------------------------------------------------
+
+    def program(
+        self, *tags: str, verify: WriteVerify | None = None, weights: Mapping[str, Any] | None = None
+    ) -> dict[str, Written]:
+        """Write the weights of the groups with devices; they then run with what their devices act as, on every chip.
+
+        Args:
+            tags: groups; default: all that have devices.
+            verify: closed-loop programming; default: one shot.
+            weights: V, by tag, in place of the model's own: ``[pre, post]`` or ``[chip, pre, post]``.
+
+        Returns:
+            For each group what it took: pulses, energy (J), errors (S) and failures, ``[chip, device, pre, post]``.
+
+        Raises:
+            GraphError, RunError: no such group, one without devices, a wrong shape.
+
+        Warns:
+            UserWarning: the gain starves or saturates the target.
+        """
+        sim = self._ready("Network.program")
+        report = programming.program(sim.groups, self._specs, tags, verify, weights or {})
+        sim.refresh()
+        return {tag: _without_chip(w, self.chips) for tag, w in report.items()}
+
+    def wait(self, seconds: float, *, kelvin: float | None = None) -> None:
+        """Leave all devices alone for ``seconds``, at a temperature in K: each goes on along its own trajectory.
+
+        A run takes time as well: programmed devices age by its duration, whatever the batch.
+
+        Raises:
+            GraphError: no group has devices.
+            RunError, ParameterError: negative, or beyond what a device's retention was made for.
+        """
+        programming.wait(self._ready("Network.wait").groups, seconds, kelvin)
+
+    def read(self, tag: str) -> Tensor:
+        """The conductances (S) that one read of a group's devices sees, ``[device, pre, post]``; with chips, their axis in front.
+
+        Raises:
+            GraphError: no such group, or one without devices.
+        """
+        seen = programming.read(self._ready("Network.read").groups, tag)
+        return seen if self.chips is not None else seen.squeeze(0)
+
+    def sample_devices(self, *tags: str, drift: float = 0.0, kelvin: float | None = None) -> None:
+        """Hardware-aware training: from now on every trial writes the weights to devices drawn afresh, and leaves them alone for
+        ``drift`` seconds. Differentiable in the weights; rounding to levels passes gradients straight through.
+
+        Raises:
+            GraphError, RunError: no such group, or one without devices; a negative time.
+        """
+        programming.set_mode(
+            self._ready("Network.sample_devices").groups, "Network.sample_devices", tags, "sampled", drift, kelvin
+        )
+        self._ready("Network.sample_devices").refresh()
+
+    def use_weights(self, *tags: str) -> None:
+        """Run with the model's weights again; devices keep what was written to them."""
+        programming.set_mode(self._ready("Network.use_weights").groups, "Network.use_weights", tags, "weights")
+        self._ready("Network.use_weights").refresh()
+
     # -- keeping -----------------------------------------------------------------------------------------------------------
 
     def snapshot(self) -> Snapshot:
@@ -572,6 +653,10 @@ class Network(nn.Module):
         for tag in self._specs if self._sim is not None else ():
             self._settings["dtype"] = self[tag].dtype
         return self
+
+
+def _without_chip(written: Written, chips: int | None) -> Written:
+    return written if chips is not None else Written(*(part.squeeze(0) for part in written))
 
 
 def _check_run(sim: Simulation, reset: bool, reset_persistent: bool, trial: int | None, first_sample: int) -> None:

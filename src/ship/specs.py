@@ -12,6 +12,8 @@ from .connect import Connectivity
 from .errors import GraphError, ParameterError, is_whole, suggest
 from .group import Spec, build_model
 from .models.contract import Connection, Model, Neuron, Rule
+from .models.devices.device import Device
+from .models.devices.mapping import Mapping
 from .parameters import declared
 
 
@@ -52,6 +54,7 @@ def make_spec(model: type[Model], tag: str, **given: Any) -> Spec:
             got=repr(parameters["side"]),
         )
     _check_connect(where, model, given["connect"])
+    _check_device(where, model, given["device"], given["mapping"])
     return Spec(
         tag,
         made,
@@ -66,6 +69,8 @@ def make_spec(model: type[Model], tag: str, **given: Any) -> Spec:
         dict(given["initial"] or {}),
         rule,
         given["connect"],
+        given["device"],
+        given["mapping"],
     )
 
 
@@ -80,6 +85,19 @@ def _check_connect(where: str, model: type[Model], connect: Any) -> None:
         raise GraphError(
             f"{where}.connect", "must be a rule or a matrix of 0 and 1", got=repr(connect), fix="E.g. connect=ship.InDegree(100)."
         )
+
+
+def _check_device(where: str, model: type[Model], device: Any, mapping: Any) -> None:
+    if device is None and mapping is None:
+        return
+    if "weight" not in declared(model)[0]:
+        raise GraphError(
+            f"{where}.device", f"{model.__name__} has no weight that devices could hold", fix="Give it to a synapse."
+        )
+    if not isinstance(device, Device):
+        raise GraphError(f"{where}.device", "must be a device", got=repr(device), fix="E.g. device=ship.Device(g_max=50e-6).")
+    if mapping is not None and not isinstance(mapping, Mapping):
+        raise GraphError(f"{where}.mapping", "must be a mapping", got=repr(mapping), fix="E.g. mapping=ship.Differential().")
 
 
 def _tags(where: str, role: str, given: str | Sequence[str]) -> tuple[str, ...]:

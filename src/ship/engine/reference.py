@@ -71,6 +71,8 @@ class Node(ABC):
         self.dt, self.clock = dt, clock
         self.trace.clear()
         self._noise = {}
+        if self.group.hardware is not None:
+            self.group.hardware.trial = clock.trial
         self.p = self.group.bag(dt)
         self._extend(self.p)
         self.c = self.group.model.discretise(self.p, dt)
@@ -82,8 +84,10 @@ class Node(ABC):
     def run(self, k0: int, n: int) -> None:
         """The operations of slots k0 .. k0 + n - 1."""
 
-    def finish(self, steps: int) -> None:  # noqa: B027 (most have nothing left)
+    def finish(self, steps: int) -> None:
         """What is left to do after the last slot of a segment."""
+        if self.group.hardware is not None:
+            self.group.hardware.passed(steps * self.dt)
 
     @property
     def like(self) -> Tensor:
@@ -412,6 +416,7 @@ class PlasticNode(ConnectionNode):
             self._step(k, Bag({"value": self._values(k, 1)[0]}))
 
     def finish(self, steps: int) -> None:
+        super().finish(steps)
         if steps:
             self._learn(steps - 1)
         rule = self.group.spec.rule

@@ -3,13 +3,18 @@
 from .bounded import Bounded
 from .contract import IV, Endurance, Faults, Part, Programming, Pulse, ReadNoise, Retention, Thermal, Update
 from .device import Device
+from .mapping import BitSliced, Differential, Mapping, Offset
 
 __all__ = [
     "IV",
+    "BitSliced",
     "Bounded",
     "Device",
+    "Differential",
     "Endurance",
     "Faults",
+    "Mapping",
+    "Offset",
     "Part",
     "Programming",
     "Pulse",
