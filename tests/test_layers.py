@@ -16,7 +16,7 @@ LAYERS = [
     {"models"},
     {"group", "plan", "explain", "arrays", "hardware"},
     {"engine"},
-    {"specs", "inputs", "monitor", "memory", "network", "snapshot", "programming"},
+    {"specs", "inputs", "monitor", "memory", "network", "snapshot", "programming", "energy"},
     {"train", "data", "plot", "files"},
     {"demo", "bench", "cli"},
 ]

@@ -2,6 +2,7 @@
 
 from .arrays import DeviceArray, WriteVerify, Written
 from .connect import Edges, InDegree, OutDegree, Probability
+from .energy import Costs, Ledger
 from .errors import FileError, GraphError, ParameterError, RunError, ShipError
 from .files import load, save
 from .group import describe
@@ -55,6 +56,7 @@ __all__ = [
     "Bag",
     "BitSliced",
     "Connection",
+    "Costs",
     "CurrentInput",
     "Dendrite",
     "Device",
@@ -74,6 +76,7 @@ __all__ = [
     "InDegree",
     "LeakyIntegrator",
     "LeakyReLU",
+    "Ledger",
     "Link",
     "LogNormal",
     "Model",

@@ -7,7 +7,7 @@ The trajectory is persistent state (buffers); what happens to it are the pure fu
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -58,6 +58,17 @@ class Written(NamedTuple):
     failed: Tensor  # whether the device missed its target; without verification nothing is said to fail
 
 
+class Happened(NamedTuple):
+    """What was done to an array, for whoever watches it; tensors broadcast to ``[chip, 1, ...]``."""
+
+    kind: str  # "write": writes and pulses; "read": of verification, and by an instrument
+    pulse: Pulse  # what was applied; ``n`` is 0 where a device was left alone
+    before: Trajectory
+    after: Trajectory
+    energy: Tensor  # J in each device
+    seen: Tensor | None = None  # S, what a read saw
+
+
 class DeviceArray(nn.Module):
     """Devices of one kind, ``[chip, 1, ...]``: with what varies from one to the other, what is broken, and a trajectory each.
 
@@ -98,6 +109,7 @@ class DeviceArray(nn.Module):
         self.axis = chips is not None
         self.dtype = dtype or torch.get_default_dtype()
         self.notes: list[str] = []
+        self.watch: Callable[[Happened], None] | None = None  # told of every write, pulse and read; see `energy`
         self._declarations: dict[str, Parameter] = {}
         self._spreads: dict[str, tuple[float, float]] = {}
         self._cycles: dict[str, dict[str, tuple[float, float]]] = {}
@@ -318,7 +330,12 @@ class DeviceArray(nn.Module):
         pulse = Pulse(torch.where(up, own.v_set, own.v_reset), own.t_write, torch.ones_like(goal))
         energy = physics.pulse_energy(self.device, p, before, after, pulse)
         self._store(after)
-        return energy if chosen is None else torch.where(chosen, energy, torch.zeros_like(energy))
+        if chosen is not None:
+            pulse = pulse._replace(n=chosen.to(goal.dtype))
+            energy = torch.where(chosen, energy, torch.zeros_like(energy))
+        if self.watch is not None:
+            self.watch(Happened("write", pulse, before, after, energy))
+        return energy
 
     def _verified(self, goal: Tensor, verify: WriteVerify, chosen: Tensor | None) -> Written:
         low, high = physics.window(self.device, self.values)
@@ -326,7 +343,7 @@ class DeviceArray(nn.Module):
         shape = (len(self.die_ids), 1, *self.shape)
         missed = torch.ones(shape, dtype=torch.bool) if chosen is None else chosen.expand(shape)
         if verify.by == "pulse":
-            missed = missed & ((self._seen() - goal).abs() > accept)
+            missed = missed & ((self._seen(missed) - goal).abs() > accept)
         counted, spent = torch.zeros(shape, dtype=self.dtype), torch.zeros(shape, dtype=self.dtype)
         wanted = missed
         for _ in range(verify.most):
@@ -336,15 +353,24 @@ class DeviceArray(nn.Module):
                 spent = spent + self.write_(goal, missed)
             else:
                 own = self.values.of("")
-                v = torch.where(self._seen() < goal, own.v_set, own.v_reset)
+                v = torch.where(self._seen(missed) < goal, own.v_set, own.v_reset)
                 spent = spent + self.pulse_(Pulse(v, own.t_write, missed.to(self.dtype)))
             counted = counted + missed
-            missed = missed & ((self._seen() - goal).abs() > accept)
-        error = torch.where(wanted, self._seen() - goal, torch.zeros(shape, dtype=self.dtype))
+            missed = missed & ((self._seen(missed) - goal).abs() > accept)
+        error = torch.where(wanted, self._seen(wanted) - goal, torch.zeros(shape, dtype=self.dtype))
         return Written(self._out(counted), self._out(spent), self._out(error), self._out(missed))
 
-    def _seen(self) -> Tensor:
-        return physics.read(self.device, self.values, self.trajectory, self._draw("noise", self._next()))
+    def _seen(self, chosen: Tensor | None = None) -> Tensor:
+        """What one read of the devices chosen sees, S."""
+        p, t = self.values, self.trajectory
+        g = physics.read(self.device, p, t, self._draw("noise", self._next()))
+        if self.watch is not None:
+            own = p.of("")
+            pulse = Pulse(own.v_read, own.t_read, torch.ones_like(g) if chosen is None else chosen.to(g.dtype))
+            noisy = None if self.device.noise is None else g
+            energy = pulse.n * pulse.width * pulse.v * physics.current(self.device, p, t, pulse.v, noisy)
+            self.watch(Happened("read", pulse, t, t, energy, noisy))
+        return g
 
     def pulse(self, v: Any = None, *, width: Any = None, count: Any = 1) -> Tensor:
         """Apply voltage pulses; returns the energy (J) in each device.
@@ -376,7 +402,10 @@ class DeviceArray(nn.Module):
         p, before, event = self.values, self.trajectory, self._next()
         after = physics.pulsed(self.device, p, before, pulse, self._draw("update", event), self._draw("retention", event))
         self._store(after)
-        return physics.pulse_energy(self.device, p, before, after, pulse)
+        energy = physics.pulse_energy(self.device, p, before, after, pulse)
+        if self.watch is not None:
+            self.watch(Happened("write", pulse, before, after, energy))
+        return energy
 
     def wait(self, seconds: float, *, kelvin: float | None = None) -> None:
         """Leave the devices alone for ``seconds``, at a temperature (K) where the device has a thermal part.

@@ -143,22 +143,33 @@ class Hardware(nn.Module):
             return model
         if self.mode == "sampled":
             return self._sampled(model)
-        array = self.array
-        fresh = (int(array.events), float(array.get_buffer("age").sum()), self.trial if array.device.noise else 0)
+        fresh = self.fresh
         if not torch.is_grad_enabled() and self._cache is not None and self._cache[0] == fresh:
             return self._cache[1]
-        made = self._acts(array, float(self.full))
+        made = self._acts(self.array, float(self.full))
         if not made.requires_grad:
             self._cache = (fresh, made)
         return made
 
-    def _acts(self, array: DeviceArray, w_max: float) -> Tensor:
+    @property
+    def fresh(self) -> object:
+        """What the devices act as changes where this does."""
+        array = self.array
+        return int(array.events), float(array.get_buffer("age").sum()), self.trial if array.device.noise else 0
+
+    def reads(self, array: DeviceArray | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """How one spike reads each device, with the read noise of the trial: current (A), voltage (V), width (s)."""
+        array = array or self.array
         p, device, t = array.values, array.device, array.trajectory
         g = None
         if device.noise is not None:
             g = physics.read(device, p, t, array._normals("run", physics.draws(device, p, "noise"), self.trial))
-        v = p.of("").v_read
-        seen = physics.current(device, p, t, v, g) / v
+        own = p.of("")
+        return physics.current(device, p, t, own.v_read, g), own.v_read, own.t_read
+
+    def _acts(self, array: DeviceArray, w_max: float) -> Tensor:
+        i, v, _ = self.reads(array)
+        seen = i / v
         low, high = seen.new_tensor(self.view.read_low), seen.new_tensor(self.view.read_high)
         parts = seen.expand(*seen.shape[:2], *array.shape).unbind(-1 - len(self.pairs))
         return self.mapping.weight(parts, low, high) * w_max

@@ -15,6 +15,9 @@ from torch import Tensor, nn
 from . import programming
 from .arrays import WriteVerify, Written
 from .clock import Programme, check_dt, timeline
+from .energy import Costs, Ledger, Meter
+from .energy.costs import assigned
+from .energy.ledger import ledger
 from .engine.fusion import choose_engine
 from .engine.products import Choice
 from .engine.reference import SourceNode
@@ -60,6 +63,8 @@ class Network(nn.Module):
         self._run_start = 0.0
         self.records: dict[str, Record] = {}
         self.lengths: Tensor | None = None
+        self._costs: dict[str, Any] | None = None  # what `meter` was asked for
+        self._meter: Meter | None = None
 
     # -- building ----------------------------------------------------------------------------------------------------------
 
@@ -171,6 +176,7 @@ class Network(nn.Module):
         """After a change of structure nothing that `init` made is valid."""
         self.groups = GroupDict()
         self._wiring, self._sim, self._plans, self.records = None, None, {}, {}
+        self._meter = None
 
     @property
     def tags(self) -> list[str]:
@@ -246,6 +252,7 @@ class Network(nn.Module):
         self.groups, self._wiring, self._plans, self.records = groups, wiring, {}, {}
         self._sim = Simulation({tag: self[tag] for tag in self._specs}, wiring, chosen)
         self._dry_run()
+        self._start_meter()
 
     def _dry_run(self) -> None:
         """Compute all coefficients once, so that what cannot be discretised says so now."""
@@ -464,8 +471,12 @@ class Network(nn.Module):
         )
         chunk = given.steps if graph else chunk_slots(self._wiring, given.lead)  # a graph keeps all slots anyway
         offset = 0
+        counting = None if self._meter is None else self._meter.start(sim, given.lead)
+        wanted = outs.keys() | (set() if counting is None else counting.outputs)
         try:
             for segment in given.programme:
+                if counting is not None:
+                    counting.dt = segment.dt
                 for tap in taps:
                     tap.offset = offset
                 for tag, signal in given.signals.items():
@@ -476,8 +487,10 @@ class Network(nn.Module):
                 def keep(k0: int, n: int) -> None:
                     for tag, kept in outs.items():
                         kept.append(sim.nodes[tag].trace.window(k0, n))
+                    if counting is not None:
+                        counting.take(k0, n)
 
-                sim.segment(segment, self._plan(segment.dt), chunk, outs, keep)
+                sim.segment(segment, self._plan(segment.dt), chunk, wanted, keep)
                 offset += segment.steps
         except BaseException:
             # Ctrl-C or an error half-way: states and delay lines are of different slots, so the next run must start afresh.
@@ -488,6 +501,8 @@ class Network(nn.Module):
                 node.takes = []
                 if isinstance(node, SourceNode):
                     node.signal = None
+        if counting is not None:
+            counting.commit()
         times = {tag: self.timeline(tag) for tag in {tap.request.tag for tap in taps}}
         self.records = collect(taps, times, self.chips is not None)
         result = {tag: self._interface(kept, given.lead) for tag, kept in outs.items()}
@@ -523,7 +538,7 @@ class Network(nn.Module):
         beside = copy(self)  # the same groups, a state of its own
         beside._sim = Simulation(sim.groups, self._wiring, sim.engine)
         beside._sim.clock.trial = sim.clock.trial
-        beside._requests = []
+        beside._requests, beside._meter = [], None
         choices = measure(beside._sim, lambda: beside.run(x, **options))
         adopt(sim, choices)
         return choices
@@ -593,6 +608,8 @@ class Network(nn.Module):
             RunError, ParameterError: negative, or beyond what a device's retention was made for.
         """
         programming.wait(self._ready("Network.wait").groups, seconds, kelvin)
+        if self._meter is not None:
+            self._meter.waited += float(seconds)
 
     def read(self, tag: str) -> Tensor:
         """The conductances (S) that one read of a group's devices sees, ``[device, pre, post]``; with chips, their axis in front.
@@ -619,6 +636,47 @@ class Network(nn.Module):
         """Run with the model's weights again; devices keep what was written to them."""
         programming.set_mode(self._ready("Network.use_weights").groups, "Network.use_weights", tags, "weights")
         self._ready("Network.use_weights").refresh()
+
+    # -- energy ------------------------------------------------------------------------------------------------------------
+
+    def meter(
+        self, *, neurons: Costs | None = None, synapses: Costs | None = None, groups: Mapping[str, Costs] | None = None
+    ) -> None:
+        """Count energy from now on, from zero: of the devices, and of the circuits whose costs are given. Results: `energy`.
+
+        Args:
+            neurons, synapses: costs of every group of neurons, and of every synapse group.
+            groups: costs of single groups by tag, in place of these; a source is counted where it is named.
+
+        Raises:
+            GraphError: an unknown group, or nothing to meter: neither devices nor costs.
+            ParameterError: costs that belong to another kind of group, or that lack a voltage.
+        """
+        assigned("Network.meter", self._specs, neurons, synapses, groups)
+        self._costs = {"neurons": neurons, "synapses": synapses, "groups": dict(groups or {})}
+        self._start_meter()
+
+    def unmeter(self) -> None:
+        """Count energy no longer, and forget what was counted."""
+        if self._meter is not None and self._sim is not None:
+            self._meter.close(self._sim)
+        self._costs = self._meter = None
+
+    def _start_meter(self) -> None:
+        if self._costs is not None and self._sim is not None:
+            costs = assigned("Network.meter", self._specs, **self._costs)
+            self._meter = Meter(costs, self._sim, self.chips is not None)
+
+    @property
+    def energy(self) -> Ledger:
+        """Where the energy went since `meter`, see `Ledger`.
+
+        Raises:
+            RunError: nothing is metered.
+        """
+        if self._meter is None:
+            raise RunError("Network.energy", "nothing is metered", fix="Call net.init(...) and net.meter(...) before the run.")
+        return ledger(self._meter)
 
     # -- keeping -----------------------------------------------------------------------------------------------------------
 
