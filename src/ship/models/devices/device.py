@@ -196,7 +196,7 @@ def aged(device: Device, p: Values, t: Trajectory, seconds: float, kelvin: float
 def written(device: Device, p: Values, t: Trajectory, target: Tensor, xi: Xi, kept: Xi) -> Trajectory:
     """After a one-shot write to ``target`` (S). ``xi``: for the programming, ``kept``: for the retention."""
     low, high = window(device, p, t)
-    g = torch.minimum(torch.maximum(target, low), high)
+    g = _within(target, low, high)
     if device.programming is not None:
         bag, own = _split(device, p, "programming", xi)
         g = device.programming.write(g, bag, own).clamp(min=0.0)  # an error may leave the window, never the physical range
@@ -212,7 +212,7 @@ def pulsed(device: Device, p: Values, t: Trajectory, pulse: Pulse, xi: Xi, kept:
     if device.endurance is not None:
         low, high = window(device, p, t)
         g = device.update.conductance(after, bag)
-        held = torch.minimum(torch.maximum(g, low), high)
+        held = _within(g, low, high)
         after = _select(held != g, device.update.place(held, after, bag), after)
     moved = torch.zeros((), dtype=torch.bool)
     for a, b in zip(after, before, strict=True):
@@ -230,6 +230,11 @@ def pulse_energy(device: Device, p: Values, before: Trajectory, after: Trajector
     """J in each device: ``n width v i``, with the mean of the currents before and after the pulses."""
     i = (current(device, p, before, pulse.v) + current(device, p, after, pulse.v)) / 2
     return pulse.n * pulse.width * pulse.v * i
+
+
+def _within(g: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Clipped to a window; at its very ends the gradient passes (that of minimum and maximum would be halved)."""
+    return torch.where(g < low, low, torch.where(g > high, high, g))
 
 
 def _select(where: Tensor, new: Any, old: Any) -> Any:
