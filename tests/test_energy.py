@@ -294,6 +294,15 @@ def test_write_and_verify(by):
     assert made.per_inference is None
 
 
+def test_verification_by_hand():
+    """Ideal devices need one write and one look at what it left; pulse by pulse, all are looked at before as well."""
+    for by, looks_before in (("rewrite", 0.0), ("pulse", 12 * V * V * T * LOW)):
+        net = small(programmed=False)
+        written = net.program(verify=ship.WriteVerify(0.02, most=1, by=by))["syn"]
+        after = V * V * T * float((net["syn"].hardware.array.conductance()[0] * (written.pulses > 0)).sum())
+        assert float(net.energy.energy("syn", "verify").low) == pytest.approx(looks_before + after, rel=1e-12)
+
+
 # -- circuits ------------------------------------------------------------------------------------------------------------------
 
 

@@ -237,24 +237,24 @@ def _half(values: Tensor) -> float:
 PREFIXES = {-18: "a", -15: "f", -12: "p", -9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M"}
 
 
-def _si(value: float) -> str:
+def _si(value: float, digits: int) -> str:
     if not value:
         return "0"
     power = min(max(3 * math.floor(math.log10(abs(value)) / 3), -18), 6)
-    return f"{value / 10.0**power:.3g} {PREFIXES[power]}"
+    return f"{value / 10.0**power:.{digits}g} {PREFIXES[power]}"
 
 
-def _text(band: Band) -> str:
+def _text(band: Band, digits: int = 3) -> str:
     """``1.2 pJ``, or ``1.2 p to 3 nJ``."""
-    low, high = _si(band.low), _si(band.high)
+    low, high = _si(band.low, digits), _si(band.high, digits)
     return (low if low == high else f"{low} to {high}") + ("J" if band.high else " J")
 
 
 def _said(made: Estimate) -> str:
-    text = _text(Band(made.low, made.high))
+    text = _text(Band(made.low, made.high), 4)
     if made.interval is None:
         return text
-    return f"{text} (95 % interval {_text(Band(*made.interval))}, over {made.n} {made.over})"
+    return f"{text} (95 % interval {_text(Band(*made.interval), 4)}, over {made.n} {made.over})"
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:

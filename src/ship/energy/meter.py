@@ -8,6 +8,7 @@ when a run ends is counted by the run that continues it, if there is one: it has
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,11 +17,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..arrays import DeviceArray, Happened
+from ..arrays import DeviceArray
 from ..engine.reference import ConnectionNode, Node
 from ..engine.simulation import Simulation
 from ..hardware import Hardware
 from ..models.devices import device as physics
+from ..models.devices.device import Happened
 from .costs import Costs, role_of
 from .rows import Way, along_rows, to_columns, unit_cells, ways
 
@@ -90,12 +92,15 @@ class Meter:
         What is dissipated is the energy that the array states. What the supplies give is counted here, from the charge through
         each device: from the supply that drives it up or down.
         """
-        shape = (len(array.die_ids), 1, *array.shape)
+        shape, index = array.full_shape, event.places
 
         def chips(x: Tensor) -> Tensor:
-            return x.double().expand(shape).flatten(1).sum(1)
+            if index is None:
+                return x.double().expand(shape).flatten(1).sum(1)
+            of_each = math.prod(shape[1:])
+            return x.new_zeros(shape[0], dtype=torch.float64).index_add(0, index // of_each, x.double().expand(len(index)))
 
-        device, p, pulse = array.device, array.values, event.pulse
+        device, p, pulse = array.device, event.p, event.pulse
         i = physics.current(device, p, event.after, pulse.v, event.seen)
         if event.kind == "write":
             i = (physics.current(device, p, event.before, pulse.v) + i) / 2
