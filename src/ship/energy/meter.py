@@ -24,7 +24,7 @@ from ..hardware import Hardware
 from ..models.devices import device as physics
 from ..models.devices.device import Happened
 from .costs import Costs, role_of
-from .rows import Way, along_rows, to_columns, unit_cells, ways
+from .rows import Way, along_rows, arrived, to_columns, unit_cells, ways
 
 Sums = dict[str, Tensor]  # by quantity, float64
 
@@ -176,7 +176,7 @@ class Counted:
         """Count what arrives in slots k0 .. k0 + n - 1."""
         reads = self._reads()
         for way, cells in zip(self._ways, self._cells, strict=True):
-            counts = way.line.window(k0, n, self.node.like).sum(0).double().expand(*lead, way.width)
+            counts = arrived(way.line, k0, n, self.node.like).expand(*lead, way.width)
             _add(sums, "events", (counts * (cells > 0)).sum(-1))
             _add(sums, "synaptic", counts @ cells)
             if reads is not None:

@@ -41,6 +41,15 @@ def ways(node: ConnectionNode) -> list[Way]:
     return found
 
 
+def arrived(line: Line, k0: int, n: int, like: Tensor) -> Tensor:
+    """``[chip, batch, unit]``, float64: all that arrived in slots k0 .. k0 + n - 1: `Line.window`, summed without its copy."""
+    total, early = like.new_zeros(1, 1, line.width), line.early(k0, n, like)
+    first = max(k0, line.lag)
+    if first < k0 + n:
+        total = line.trace.window(first - line.lag, k0 + n - first).sum(0)
+    return total.double() if early is None else total.double() + early.sum(0).double()
+
+
 def _cells(way: Way, cells: Tensor) -> Tensor:
     """The rows of this line, with zeros where a cell has another delay: ``[chip, pre, post]``."""
     own = cells[:, way.offset : way.offset + way.width]
