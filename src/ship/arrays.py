@@ -107,6 +107,8 @@ class DeviceArray(nn.Module):
             for name, declaration in declared(type(made))[0].items():
                 self._make(part, name, declaration, getattr(made, name), dies, variation, made.event)
         self._correlate(dies)
+        if device.update.frozen:
+            self.register_buffer("p/update/frozen", torch.stack(self._normals("domains", device.update.frozen, 0)))
         for part, made in device.parts.items():
             made.check(f"{self.where}.{part}" if part else self.where, self.values.of(part))
         self._start()
@@ -185,6 +187,8 @@ class DeviceArray(nn.Module):
         for full in self._declarations:
             part, _, name = full.rpartition(".")
             table[part][name] = self.value(full)
+        if self.device.update.frozen:
+            table["update"]["frozen"] = self.get_buffer("p/update/frozen")
         low, high = self.device.update.window(Bag({k: table[""][k] for k in ("g_min", "g_max")} | table["update"]))
         table[""] |= {"g_min": low, "g_max": high}
         return Values(table, self._cycles)
@@ -199,7 +203,7 @@ class DeviceArray(nn.Module):
         start = {
             name: (
                 getattr(bag, state.initial) if isinstance(state.initial, str) else torch.tensor(state.initial, dtype=self.dtype)
-            ).expand(*lead, *self.shape)
+            ).expand(*(state.inner,) * bool(state.inner), *lead, *self.shape)
             for name, state in zip(states._fields, states, strict=True)
         }
         one = (1,) * (2 + len(self.shape))
