@@ -109,7 +109,7 @@ class DeviceArray(nn.Module):
         self._correlate(dies)
         if device.update.frozen:
             self.register_buffer("p/update/frozen", torch.stack(self._normals("domains", device.update.frozen, 0)))
-        for part, made in device.parts.items():
+        for part, made in reversed(device.parts.items()):  # the window, which the device checks, follows from its update
             made.check(f"{self.where}.{part}" if part else self.where, self.values.of(part))
         self._start()
 
@@ -203,7 +203,9 @@ class DeviceArray(nn.Module):
         start = {
             name: (
                 getattr(bag, state.initial) if isinstance(state.initial, str) else torch.tensor(state.initial, dtype=self.dtype)
-            ).expand(*(state.inner,) * bool(state.inner), *lead, *self.shape)
+            )
+            .expand(*(state.inner,) * bool(state.inner), *lead, *self.shape)
+            .clone()
             for name, state in zip(states._fields, states, strict=True)
         }
         one = (1,) * (2 + len(self.shape))

@@ -6,12 +6,14 @@ current   ``i = v / R``, at most 10 mA in amplitude,  ``R = r_on s + r_off (exp(
           ``s = f + r``
 rest      ``f <- f exp(-a t)``,  ``a = gamma_1 + beta``
           ``r <- r exp(-gamma_2 t) + beta f (exp(-gamma_2 t) - exp(-a t)) / (a - gamma_2)``
-noise     losses of a fraction eta of f at random, kappa f^m times a second, while a pulse drives the device
+noise     losses of a fraction eta of f at random, kappa f^m times a second, while a pulse drives the device: their mean,
+          ``-eta kappa f^(m+1)``, is part of df/dt, and an event ends with ``f <- f (1 - eta)^(N - mean(N))``, N a Poisson number
+          of mean ``kappa f^m (1 - exp(-2 a t)) / (2 a)``
 
-A device left alone forgets within 1 / a = 19.9 ms and then 1 / gamma_2 = 2.4 s: exact, in one jump or many. The losses of one
-event are drawn as one Poisson number, at the f that its pulse leaves: for pulses shorter than 1 / a. The capacitor of the
-published circuit (10 pF in parallel) belongs to the circuit. The published circuit also passes no current below 0 V; here the
-cap is the same for either sign, as the state is.
+A device left alone forgets within 1 / a = 19.9 ms and then 1 / gamma_2 = 2.4 s: exact, in one jump or many. N counts the
+losses of a pulse that is short to 1 / a, and for a long one those that f still remembers. The capacitor of the published circuit
+(10 pF in parallel) belongs to the circuit. That circuit also passes no current below 0 V; here the cap is the same for either
+sign, as the state is.
 
 Any voltage moves the device, a read too. What a conductance does not determine, the share of r in s, is kept.
 
@@ -108,20 +110,27 @@ class Diffusive(Memristor):
     def rate(self, x: Silver, v: Tensor, p: Bag) -> Silver:
         free = (1 - x.f - x.r).clamp(min=0.0)
         df = torch.minimum(v.abs() * p.mu / (p.alpha + free) - (p.gamma_1 + p.beta) * x.f, p.fastest)
+        df = df - torch.where(v == 0, torch.zeros_like(df), p.eta * p.kappa * _power(x.f, p.m) * x.f)
         dr = p.beta * x.f - p.gamma_2 * x.r
         return Silver(torch.where((x.f + x.r >= 1) & (df + dr > 0), -dr, df), dr)
 
     def advance(self, x: Silver, v: Tensor, seconds: Tensor, p: Bag, xi: Xi) -> Silver:
         moved: Silver = super().advance(x, v, seconds, p, xi)
-        f = torch.minimum(moved.f, 1 - moved.r)
-        lost = poisson(p.kappa * f.clamp(min=0.0).pow(p.m) * seconds, xi[0])
-        kept = torch.where(v == 0, torch.ones_like(f), (1 - p.eta).pow(lost))
-        return Silver(f * kept, moved.r)
+        a = p.gamma_1 + p.beta
+        mean = p.kappa * _power(moved.f, p.m) * -torch.expm1(-2 * a * seconds) / (2 * a)
+        kept = torch.where(v == 0, torch.ones_like(mean), (1 - p.eta).pow(poisson(mean, xi[0]) - mean))
+        return Silver(torch.minimum(moved.f * kept, 1 - moved.r), moved.r)
 
     def rest(self, x: Silver, seconds: Tensor, p: Bag) -> Silver:
         a = p.gamma_1 + p.beta
         slow, fast = torch.exp(-p.gamma_2 * seconds), torch.exp(-a * seconds)
         return Silver(x.f * fast, x.r * slow + p.beta * x.f * (slow - fast) / (a - p.gamma_2))
+
+
+def _power(f: Tensor, m: Tensor) -> Tensor:
+    """``f^m``; its gradient at f = 0 is 0, whatever m."""
+    safe = torch.where(f > 0, f, torch.ones_like(f))
+    return torch.where(f > 0, safe.pow(m), torch.zeros_like(f))
 
 
 def poisson(mean: Tensor, xi: Tensor) -> Tensor:

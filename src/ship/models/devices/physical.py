@@ -7,9 +7,9 @@ device                        window                   read            standard 
 `kvatinsky_vteam`             1 mS to 20 mS            10 mV, 100 ns   -212 mV, 100 mV for 100 ns: 7 % of the border's way
 `oblea_chalcogenide`          0 to 8.5 mS              0.1 V, 100 ns   0.25 V, -0.25 V for 100 us: 4 %
 `nb_srtio3`                   104 uS to 446 uS         0.1 V, 1 ms     1 V, -2 V for 100 ms
-`stanford_hfox`               4.5 uS to 1.8 mS         0.1 V, 10 ns    1.3 V, -1.5 V for 10 ns
-`messaris_tio2`               42 uS to 563 uS          0.1 V, 1 us     -1.15 V, 0.9 V for 100 us; a read disturbs it
-`deng_fefet`                  1 uS to 100 uS           0.1 V, 100 ns   2.5 V, -2.5 V for 50 ns: random, 21 levels
+`stanford_hfox`               4.5 uS to 1.8 mS         0.1 V, 10 ns    1.4 V, -1.4 V for 10 ns; abrupt below a gap of 0.8 nm
+`messaris_tio2`               42 uS to 563 uS          0.1 V, 1 us     -1.2 V, 0.9 V for 100 us; a read disturbs it
+`deng_fefet`                  1 uS to 100 uS           0.1 V, 100 ns   2 V, -2 V for 20 ns: random, 21 levels
 `usc_diffusive`               0.1 nS to 59 uS          0.1 V, 1 us     1 V, 1 V for 10 ms; volatile, no pulse lowers it
 ============================  =======================  ==============  =====================================================
 
@@ -58,19 +58,19 @@ def nb_srtio3() -> Device:
 
 def stanford_hfox() -> Device:
     """HfOx filament; fields below 1.06 V over an open or closed gap move nothing."""
-    return Device(name="stanford_hfox", update=Stanford(), v_read=0.1, t_read=10e-9, v_set=1.3, v_reset=-1.5, t_write=10e-9)
+    return Device(name="stanford_hfox", update=Stanford(), v_read=0.1, t_read=10e-9, v_set=1.4, v_reset=-1.4, t_write=10e-9)
 
 
 def messaris_tio2() -> Device:
     """TiO2 ReRAM; pulses below 0 V raise the conductance."""
     return Device(
-        name="messaris_tio2", update=ExponentialWindow(), v_read=0.1, t_read=1e-6, v_set=-1.15, v_reset=0.9, t_write=100e-6
+        name="messaris_tio2", update=ExponentialWindow(), v_read=0.1, t_read=1e-6, v_set=-1.2, v_reset=0.9, t_write=100e-6
     )
 
 
 def deng_fefet() -> Device:
     """Ferroelectric transistor of 20 domains."""
-    return Device(name="deng_fefet", update=FeFET(), g_min=1e-6, g_max=100e-6, v_read=0.1, v_set=2.5, v_reset=-2.5, t_write=50e-9)
+    return Device(name="deng_fefet", update=FeFET(), g_min=1e-6, g_max=100e-6, v_read=0.1, v_set=2.0, v_reset=-2.0, t_write=20e-9)
 
 
 def usc_diffusive() -> Device:

@@ -31,7 +31,7 @@ from ..contract import Bag
 from .contract import Xi
 from .memristor import Memristor, within
 
-KELVIN_PER_EV = 1.602176634e-19 / 1.380649e-23  # q / k
+KELVIN_PER_EV = 1.602176634e-19 / 1.380649e-23  # q / k; the published code has 0.14 % less, and so 1 % faster ions
 
 
 class Gap(NamedTuple):
