@@ -337,3 +337,21 @@ def test_view_of_a_nominal_device_ignores_what_time_and_chance_do():
     assert view.low == pytest.approx(LOW)
     assert view.high == pytest.approx(HIGH)
     assert view.read_high == pytest.approx(HIGH)
+
+
+def test_verified_devices_draw_what_they_would_in_their_place():
+    """Only those that missed are worked on, taken out of the array: the same as masked pulses on the whole array."""
+    made = device(programming=Spread(sigma=ship.Varied(3e-6, d2d=0.2)), noise=Noisy(sigma=1e-3), retention=Drift())
+    goal = torch.linspace(LOW, HIGH, 40, dtype=torch.float64)
+    a, b = (ship.DeviceArray(made, 40, chips=3, seed=5, dtype=torch.float64) for _ in range(2))
+    found = a.write(goal, verify=ship.WriteVerify(tolerance=0.01, most=9))
+    missed, count = torch.ones(3, 40, dtype=torch.bool), torch.zeros(3, 40)
+    for _ in range(9):
+        b.write(goal, only=missed)
+        count += missed
+        missed = missed & ((b.read() - goal).abs() > 0.01 * (HIGH - LOW))
+    assert torch.equal(found.pulses.float(), count)
+    assert torch.equal(found.failed, missed)
+    assert torch.equal(a.conductance(), b.conductance())
+    assert 0 < int(missed.sum()) < 60
+    assert int(count.max()) > 4

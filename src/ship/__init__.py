@@ -1,6 +1,6 @@
 """SHIP: Spiking Hardware In PyTorch. Networks of compact device and circuit models, with exact time."""
 
-from .arrays import DeviceArray, WriteVerify, Written
+from .arrays import DeviceArray
 from .connect import Edges, InDegree, OutDegree, Probability
 from .errors import FileError, GraphError, ParameterError, RunError, ShipError
 from .files import load, save
@@ -44,6 +44,7 @@ from .surrogate import (
     Tanh,
     Triangle,
 )
+from .verify import WriteVerify, Written
 
 __version__ = "0.1.0"
 

@@ -8,54 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from . import random
-from .errors import ParameterError, RunError, is_whole, suggest
+from .errors import ParameterError, RunError, suggest
 from .models.contract import Bag
 from .models.devices import device as physics
 from .models.devices.contract import Pulse, Xi
 from .models.devices.device import Device, Trajectory, Values
 from .parameters import Parameter, declared, to_tensor
 from .resolve import correlated, resolve, varied
-
-
-@dataclass(frozen=True)
-class WriteVerify:
-    """Closed-loop programming: write, read, and write again what missed its target.
-
-    Args:
-        tolerance: accepted error, as a fraction of the device's window.
-        most: attempts for one device.
-        by: "rewrite": each attempt is a write of its own; "pulse": one standard pulse up or down at a time.
-    """
-
-    tolerance: float = 0.02
-    most: int = 20
-    by: str = "rewrite"
-
-    def __post_init__(self) -> None:
-        if not (isinstance(self.tolerance, int | float) and 0 < self.tolerance < 1):
-            raise ParameterError(
-                "WriteVerify.tolerance", "must lie between 0 and 1 (a fraction of the window)", got=self.tolerance
-            )
-        if not is_whole(self.most, 1):
-            raise ParameterError("WriteVerify.most", "must be a whole number of attempts, at least 1", got=repr(self.most))
-        if self.by not in ("rewrite", "pulse"):
-            raise ParameterError("WriteVerify.by", "must be 'rewrite' or 'pulse'", got=repr(self.by))
-
-
-class Written(NamedTuple):
-    """What a write took and left: ``[chip, ...]`` for each device, or without the chip axis."""
-
-    pulses: Tensor  # pulses or writes for each device
-    energy: Tensor  # J in each device; wires and drivers are not in it
-    error: Tensor  # S, what was read last minus the target
-    failed: Tensor  # whether the device missed its target; without verification nothing is said to fail
+from .verify import WriteVerify, Written, verified
 
 
 class DeviceArray(nn.Module):
@@ -218,7 +184,7 @@ class DeviceArray(nn.Module):
                 torch.zeros(one, dtype=torch.float64),
                 zeros,
                 (zeros,) * kept,
-                self._normals("frozen", frozen, 0),
+                self.normals("frozen", frozen, 0),
             )
         )
 
@@ -245,28 +211,54 @@ class DeviceArray(nn.Module):
             tuple(getattr(self, f"frozen/{i}") for i in range(frozen)),
         )
 
-    def _normals(self, name: str, count: int, event: int) -> Xi:
+    @property
+    def full_shape(self) -> tuple[int, ...]:
+        """``[chip, 1, ...]``."""
+        return (len(self.die_ids), 1, *self.shape)
+
+    def normals(self, name: str, count: int, event: int, index: Tensor | None = None) -> Xi:
+        """``count`` standard normal numbers for each device, or for those at ``index`` of the flattened array: the same ones."""
         if not count:
             return ()
-        n, zero = count * math.prod(self.shape), torch.zeros(1, dtype=torch.int64)
+        size, key = math.prod(self.shape), self._key("event", name)
+        if index is not None and 4 * len(index) < size * len(self.die_ids):
+            die, place = self.die_ids[index // size], index % size
+            return tuple(random.normal_at(key, chip=die, slot=event, unit=place + i * size).to(self.dtype) for i in range(count))
+        zero = torch.zeros(1, dtype=torch.int64)
         drawn = random.normal(
-            self._key("event", name),
+            key,
             chip=self.die_ids.cpu(),
             sample=zero,
             slot=zero + event,
             trial=0,
-            n=n,
+            n=count * size,
             dtype=self.dtype,
             device=self.die_ids.device,
         )[0]
-        return tuple(drawn.reshape(len(self.die_ids), 1, count, *self.shape).unbind(2))
+        made = drawn.reshape(len(self.die_ids), 1, count, *self.shape).unbind(2)
+        return tuple(made) if index is None else tuple(part.flatten()[index] for part in made)
 
-    def _next(self) -> int:
+    def put(self, index: Tensor, t: Trajectory) -> None:
+        """Put devices, ``[device]``, at places of the flattened array."""
+
+        def into(old: Tensor, new: Tensor) -> Tensor:
+            full = old.expand(self.full_shape).contiguous().clone()
+            full.view(-1)[index] = new.to(full.dtype)
+            return full
+
+        now = self.trajectory
+        x = type(now.x)(*map(into, now.x, t.x))
+        self._store(
+            Trajectory(x, into(now.age, t.age), into(now.cycles, t.cycles), tuple(map(into, now.kept, t.kept)), now.frozen)
+        )
+
+    def next_event(self) -> int:
+        """The number of the next event, from 1 on."""
         self.events += 1
         return int(self.events)
 
     def _draw(self, part: str, event: int) -> Xi:
-        return self._normals(part, physics.draws(self.device, self.values, part), event)
+        return self.normals(part, physics.draws(self.device, self.values, part), event)
 
     def _full(self, where: str, value: Any) -> Tensor:
         """A value given by the user, broadcastable to ``[chip, 1, ...]``; a leading chip axis is legal where there is one."""
@@ -283,7 +275,7 @@ class DeviceArray(nn.Module):
             ) from error
         return tensor
 
-    def _out(self, tensor: Tensor) -> Tensor:
+    def out(self, tensor: Tensor) -> Tensor:
         """Without the axes that the user did not ask for."""
         full = tensor.expand(len(self.die_ids), 1, *self.shape).squeeze(1)
         return full if self.axis else full.squeeze(0)
@@ -306,16 +298,16 @@ class DeviceArray(nn.Module):
             raise ParameterError(f"{self.where}: target", "must be at least 0 S", got=f"{float(goal.min()):g}")
         chosen = None if only is None else self._full("only", only.to(self.dtype)) > 0
         if verify is not None:
-            return self._verified(goal, verify, chosen)
+            return verified(self, goal, verify, chosen)
         energy = self.write_(goal, chosen)
         error = physics.conductance(self.device, self.values, self.trajectory) - goal
         none = torch.zeros_like(error, dtype=torch.bool)
         count = torch.ones_like(error) if chosen is None else chosen.to(error.dtype)
-        return Written(self._out(count), self._out(energy), self._out(error), self._out(none))
+        return Written(self.out(count), self.out(energy), self.out(error), self.out(none))
 
     def write_(self, goal: Tensor, chosen: Tensor | None) -> Tensor:
         """One write; returns the energy (J) in each device, at the amplitude of the pulse towards the target."""
-        p, before, event = self.values, self.trajectory, self._next()
+        p, before, event = self.values, self.trajectory, self.next_event()
         after = physics.written(self.device, p, before, goal, self._draw("programming", event), self._draw("retention", event))
         if chosen is not None:
             after = pick(chosen, after, before)
@@ -326,31 +318,8 @@ class DeviceArray(nn.Module):
         self._store(after)
         return energy if chosen is None else torch.where(chosen, energy, torch.zeros_like(energy))
 
-    def _verified(self, goal: Tensor, verify: WriteVerify, chosen: Tensor | None) -> Written:
-        low, high = physics.window(self.device, self.values)
-        accept = verify.tolerance * (high - low)
-        shape = (len(self.die_ids), 1, *self.shape)
-        missed = torch.ones(shape, dtype=torch.bool) if chosen is None else chosen.expand(shape)
-        if verify.by == "pulse":
-            missed = missed & ((self._seen() - goal).abs() > accept)
-        counted, spent = torch.zeros(shape, dtype=self.dtype), torch.zeros(shape, dtype=self.dtype)
-        wanted = missed
-        for _ in range(verify.most):
-            if not bool(missed.any()):
-                break
-            if verify.by == "rewrite":
-                spent = spent + self.write_(goal, missed)
-            else:
-                own = self.values.of("")
-                v = torch.where(self._seen() < goal, own.v_set, own.v_reset)
-                spent = spent + self.pulse_(Pulse(v, own.t_write, missed.to(self.dtype)))
-            counted = counted + missed
-            missed = missed & ((self._seen() - goal).abs() > accept)
-        error = torch.where(wanted, self._seen() - goal, torch.zeros(shape, dtype=self.dtype))
-        return Written(self._out(counted), self._out(spent), self._out(error), self._out(missed))
-
     def _seen(self) -> Tensor:
-        return physics.read(self.device, self.values, self.trajectory, self._draw("noise", self._next()))
+        return physics.read(self.device, self.values, self.trajectory, self._draw("noise", self.next_event()))
 
     def pulse(self, v: Any = None, *, width: Any = None, count: Any = 1) -> Tensor:
         """Apply voltage pulses; returns the energy (J) in each device.
@@ -375,11 +344,11 @@ class DeviceArray(nn.Module):
             raise ParameterError(
                 f"{self.where}: count", "must be at least 0", got=f"{float(made.n.min()):g}", fix="Give v its sign."
             )
-        return self._out(self.pulse_(made))
+        return self.out(self.pulse_(made))
 
     def pulse_(self, pulse: Pulse) -> Tensor:
         """The same with checked tensors, ``[chip, 1, ...]``."""
-        p, before, event = self.values, self.trajectory, self._next()
+        p, before, event = self.values, self.trajectory, self.next_event()
         after = physics.pulsed(self.device, p, before, pulse, self._draw("update", event), self._draw("retention", event))
         self._store(after)
         return physics.pulse_energy(self.device, p, before, after, pulse)
@@ -408,20 +377,20 @@ class DeviceArray(nn.Module):
 
     def conductance(self) -> Tensor:
         """S, what is there now: ``[...]``, or ``[chip, ...]``. A simulation knows it; an instrument has `read`."""
-        return self._out(physics.conductance(self.device, self.values, self.trajectory))
+        return self.out(physics.conductance(self.device, self.values, self.trajectory))
 
     def read(self) -> Tensor:
         """S, what one read sees, with its noise: ``[...]``, or ``[chip, ...]``."""
-        return self._out(self._seen())
+        return self.out(self._seen())
 
     def current(self, v: Any) -> Tensor:
         """A, at ``v`` (V)."""
-        return self._out(physics.current(self.device, self.values, self.trajectory, self._full("v", v)))
+        return self.out(physics.current(self.device, self.values, self.trajectory, self._full("v", v)))
 
     def window(self) -> tuple[Tensor, Tensor]:
         """The lowest and the highest conductance (S) of each device, after wear."""
         low, high = physics.window(self.device, self.values, self.trajectory)
-        return self._out(low), self._out(high)
+        return self.out(low), self.out(high)
 
 
 def pick(chosen: Tensor, new: Trajectory, old: Trajectory) -> Trajectory:

@@ -19,11 +19,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .arrays import DeviceArray, WriteVerify, Written
+from .arrays import DeviceArray
 from .models.devices import device as physics
 from .models.devices.contract import Update
 from .models.devices.device import Device
 from .models.devices.mapping import Mapping, quantised
+from .verify import WriteVerify, Written
 
 MODES = ("weights", "programmed", "sampled")
 FRESH = 2**40  # die ids from here on are those of sampled devices, never those of a chip
@@ -156,7 +157,7 @@ class Hardware(nn.Module):
         p, device, t = array.values, array.device, array.trajectory
         g = None
         if device.noise is not None:
-            g = physics.read(device, p, t, array._normals("run", physics.draws(device, p, "noise"), self.trial))
+            g = physics.read(device, p, t, array.normals("run", physics.draws(device, p, "noise"), self.trial))
         v = p.of("").v_read
         seen = physics.current(device, p, t, v, g) / v
         low, high = seen.new_tensor(self.view.read_low), seen.new_tensor(self.view.read_high)

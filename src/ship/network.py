@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from . import programming
-from .arrays import WriteVerify, Written
 from .clock import Programme, check_dt, timeline
 from .engine.fusion import choose_engine
 from .engine.products import Choice
@@ -32,6 +31,7 @@ from .monitor import Record, Request, Tap, check_units, collect, recordable
 from .plan import Schedule, Wiring, emits_first, schedule, wire
 from .snapshot import Snapshot, capture, restore
 from .specs import make_spec
+from .verify import WriteVerify, Written
 
 
 class GroupDict(nn.ModuleDict):

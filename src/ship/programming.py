@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .arrays import WriteVerify, Written
 from .errors import GraphError, RunError, suggest
 from .group import Group, Spec
 from .hardware import Hardware
+from .verify import WriteVerify, Written
 
 Groups = Mapping[str, Group]
 

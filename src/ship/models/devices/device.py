@@ -7,7 +7,7 @@ seconds in one jump equals any number of steps, and one run can go from pulses o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
@@ -98,6 +98,10 @@ class Values:
         """How many parameters of the part are drawn anew at each of its events."""
         return len(self._cycles.get(part, {}))
 
+    def mapped(self, fn: Callable[[Tensor], Tensor]) -> Values:
+        """The same with a function applied to every tensor."""
+        return Values({part: {k: fn(v) for k, v in own.items()} for part, own in self._values.items()}, self._cycles)
+
     def of(self, part: str, xi: Xi = ()) -> Bag:
         """The parameters of a part, with the device's window; ``xi``: deviates of those drawn anew, none: nominal."""
         own = dict(self._values[part])
@@ -114,6 +118,11 @@ class Trajectory(NamedTuple):
     cycles: Tensor  # writes so far: pulses that moved it, and one-shot writes
     kept: Xi  # drawn at the last write: for the retention
     frozen: Xi  # drawn with the die: for the faults
+
+
+def mapped(t: Trajectory, fn: Callable[[Tensor], Tensor]) -> Trajectory:
+    """The same with a function applied to every tensor."""
+    return Trajectory(type(t.x)(*map(fn, t.x)), fn(t.age), fn(t.cycles), tuple(map(fn, t.kept)), tuple(map(fn, t.frozen)))
 
 
 def draws(device: Device, p: Values, part: str) -> int:
