@@ -252,6 +252,22 @@ def test_domains_keep_their_activation():
     )
 
 
+@pytest.mark.parametrize("make", [D.deng_fefet, D.kvatinsky_vteam, D.stanford_hfox])
+def test_write_verify_by_pulses(make):
+    """Devices taken out of their array keep their domains: those that hit their target are there, and stay."""
+    array = DeviceArray(make(), (3, 4), chips=2, seed=1, dtype=F64)
+    low, high = array.window()
+    goal = low + (high - low) * torch.linspace(0.2, 0.8, 12, dtype=F64).reshape(3, 4)
+    written = array.write(goal, verify=ship.WriteVerify(tolerance=0.06, most=60, by="pulse"))
+    assert written.failed.double().mean() < 0.75  # steps of one standard pulse jump to and fro over some targets
+    assert int(written.pulses.max()) > 1
+    missed = (array.conductance() - goal).abs() > 0.06 * (high - low)
+    assert torch.equal(missed, written.failed)
+    if make is D.deng_fefet:
+        assert array.trajectory.x.s.shape == (20, 2, 1, 3, 4)
+        assert array.trajectory.x.s.abs().unique().tolist() == [1.0]
+
+
 def test_losses_are_poisson():
     """Mean and variance are the mean number, counted one by one and in the normal approximation: 4 sigma, 20,000 draws."""
     xi = torch.erfinv(2 * (torch.arange(20_000, dtype=F64) + 0.5) / 20_000 - 1) * math.sqrt(2)  # every quantile once

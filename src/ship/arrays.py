@@ -74,7 +74,7 @@ class DeviceArray(nn.Module):
                 self._make(part, name, declaration, getattr(made, name), dies, variation, made.event)
         self._correlate(dies)
         if device.update.frozen:
-            self.register_buffer("p/update/frozen", torch.stack(self._normals("domains", device.update.frozen, 0)))
+            self.register_buffer("p/update/frozen", torch.stack(self.normals("domains", device.update.frozen, 0)))
         for part, made in reversed(device.parts.items()):  # the window, which the device checks, follows from its update
             made.check(f"{self.where}.{part}" if part else self.where, self.values.of(part))
         self._start()
@@ -242,8 +242,9 @@ class DeviceArray(nn.Module):
         """Put devices, ``[device]``, at places of the flattened array."""
 
         def into(old: Tensor, new: Tensor) -> Tensor:
-            full = old.expand(self.full_shape).contiguous().clone()
-            full.view(-1)[index] = new.to(full.dtype)
+            inner = old.shape[: old.ndim - len(self.full_shape)]
+            full = old.expand(*inner, *self.full_shape).contiguous().clone()
+            full.view(*inner, -1)[..., index] = new.to(full.dtype)
             return full
 
         now = self.trajectory

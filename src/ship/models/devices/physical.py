@@ -29,7 +29,7 @@ from .yakopcic import TwoBranch, Yakopcic
 
 
 def strukov_tio2() -> Device:
-    """TiO2 with linear ion drift. Read with 1 mV: there is no threshold, and the read moves it by some 1e-13 of its way."""
+    """TiO2 with linear ion drift. There is no threshold: a read with 1 mV moves it by 1e-8 of its way at most."""
     return Device(
         name="strukov_tio2",
         update=LinearDrift(window_function="biolek"),
@@ -57,7 +57,7 @@ def nb_srtio3() -> Device:
 
 
 def stanford_hfox() -> Device:
-    """HfOx filament; fields below 1.06 V over an open or closed gap move nothing."""
+    """HfOx filament; voltages below 1.05 V move nothing, whatever the gap."""
     return Device(name="stanford_hfox", update=Stanford(), v_read=0.1, t_read=10e-9, v_set=1.4, v_reset=-1.4, t_write=10e-9)
 
 

@@ -63,8 +63,8 @@ def sweep(device: Device | DeviceArray, v: Any, dt: float, *, substeps: int = 4,
         if k + 1 < len(wave):
             for j in range(substeps):
                 pulse = Pulse(wave[k] + (wave[k + 1] - wave[k]) * ((j + 0.5) / substeps), width, torch.ones_like(width))
-                event = array._next()
-                xi, kept = (array._normals(part, counts[part], event) for part in ("update", "retention"))
+                event = array.next_event()
+                xi, kept = (array.normals(part, counts[part], event) for part in ("update", "retention"))
                 t = physics.pulsed(array.device, p, t, pulse, xi, kept)
     array._store(t)
     return Sweep(torch.stack(currents), type(t.x)(*map(torch.stack, zip(*states, strict=True))))
