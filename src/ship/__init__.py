@@ -44,6 +44,7 @@ from .surrogate import (
     Tanh,
     Triangle,
 )
+from .sweeps import Sweep, sweep
 from .verify import WriteVerify, Written
 
 __version__ = "0.1.0"
@@ -102,6 +103,7 @@ __all__ = [
     "State",
     "StraightThrough",
     "Surrogate",
+    "Sweep",
     "Synapse",
     "Tanh",
     "Triangle",
@@ -118,4 +120,5 @@ __all__ = [
     "per_chip",
     "per_sample",
     "save",
+    "sweep",
 ]

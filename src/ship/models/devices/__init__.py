@@ -20,7 +20,6 @@ from .physical import (
     usc_diffusive,
 )
 from .stanford import Stanford
-from .sweep import Sweep, sweep
 from .vteam import VTEAM
 from .yakopcic import TwoBranch, Yakopcic
 
@@ -47,7 +46,6 @@ __all__ = [
     "Retention",
     "SquareWindow",
     "Stanford",
-    "Sweep",
     "Thermal",
     "TwoBranch",
     "Update",
@@ -59,6 +57,5 @@ __all__ = [
     "oblea_chalcogenide",
     "stanford_hfox",
     "strukov_tio2",
-    "sweep",
     "usc_diffusive",
 ]

@@ -6,21 +6,19 @@ the middle of each (second order in dt / substeps; each step itself is exact, or
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from ...errors import ParameterError, RunError, is_whole
-from ...parameters import to_tensor
-from . import device as physics
-from .contract import Pulse
-from .device import Device
-from .fefet import FeFET
-from .memristor import Memristor
-
-if TYPE_CHECKING:
-    from ...arrays import DeviceArray
+from .arrays import DeviceArray
+from .errors import ParameterError, RunError, is_whole
+from .models.devices import device as physics
+from .models.devices.contract import Pulse
+from .models.devices.device import Device
+from .models.devices.fefet import FeFET
+from .models.devices.memristor import Memristor
+from .parameters import to_tensor
 
 
 class Sweep(NamedTuple):
@@ -43,8 +41,6 @@ def sweep(device: Device | DeviceArray, v: Any, dt: float, *, substeps: int = 4,
     Raises:
         RunError: a waveform that is not ``[time]``, a dt that is not above 0, or a device whose update has no time in it.
     """
-    from ...arrays import DeviceArray  # arrays are built on this folder
-
     wave = to_tensor("sweep: v", v)
     single = isinstance(device, Device)
     array = DeviceArray(device, 1, variation=False, dtype=wave.dtype) if isinstance(device, Device) else device
