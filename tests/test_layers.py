@@ -14,7 +14,7 @@ LAYERS = [
     {"errors", "surrogate", "compiled", "threads"},
     {"random", "parameters", "resolve", "clock", "graph", "connect", "draws", "sift"},
     {"models"},
-    {"group", "plan", "explain", "arrays", "hardware", "verify"},
+    {"group", "plan", "explain", "arrays", "hardware", "verify", "sweeps"},
     {"engine"},
     {"specs", "inputs", "monitor", "memory", "network", "snapshot", "programming", "energy"},
     {"train", "data", "plot", "files"},

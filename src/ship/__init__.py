@@ -45,6 +45,7 @@ from .surrogate import (
     Tanh,
     Triangle,
 )
+from .sweeps import Sweep, sweep
 from .verify import WriteVerify, Written
 
 __version__ = "0.1.0"
@@ -105,6 +106,7 @@ __all__ = [
     "State",
     "StraightThrough",
     "Surrogate",
+    "Sweep",
     "Synapse",
     "Tanh",
     "Triangle",
@@ -121,4 +123,5 @@ __all__ = [
     "per_chip",
     "per_sample",
     "save",
+    "sweep",
 ]

@@ -74,7 +74,9 @@ class DeviceArray(nn.Module):
             for name, declaration in declared(type(made))[0].items():
                 self._make(part, name, declaration, getattr(made, name), dies, variation, made.event)
         self._correlate(dies)
-        for part, made in device.parts.items():
+        if device.update.frozen:
+            self.register_buffer("p/update/frozen", torch.stack(self.normals("domains", device.update.frozen, 0)))
+        for part, made in reversed(device.parts.items()):  # the window, which the device checks, follows from its update
             made.check(f"{self.where}.{part}" if part else self.where, self.values.of(part))
         self._start()
 
@@ -152,6 +154,8 @@ class DeviceArray(nn.Module):
         for full in self._declarations:
             part, _, name = full.rpartition(".")
             table[part][name] = self.value(full)
+        if self.device.update.frozen:
+            table["update"]["frozen"] = self.get_buffer("p/update/frozen")
         low, high = self.device.update.window(Bag({k: table[""][k] for k in ("g_min", "g_max")} | table["update"]))
         table[""] |= {"g_min": low, "g_max": high}
         return Values(table, self._cycles)
@@ -166,7 +170,9 @@ class DeviceArray(nn.Module):
         start = {
             name: (
                 getattr(bag, state.initial) if isinstance(state.initial, str) else torch.tensor(state.initial, dtype=self.dtype)
-            ).expand(*lead, *self.shape)
+            )
+            .expand(*(state.inner,) * bool(state.inner), *lead, *self.shape)
+            .clone()
             for name, state in zip(states._fields, states, strict=True)
         }
         one = (1,) * (2 + len(self.shape))
@@ -237,8 +243,9 @@ class DeviceArray(nn.Module):
         """Put devices, ``[device]``, at places of the flattened array."""
 
         def into(old: Tensor, new: Tensor) -> Tensor:
-            full = old.expand(self.full_shape).contiguous().clone()
-            full.view(-1)[index] = new.to(full.dtype)
+            inner = old.shape[: old.ndim - len(self.full_shape)]
+            full = old.expand(*inner, *self.full_shape).contiguous().clone()
+            full.view(*inner, -1)[..., index] = new.to(full.dtype)
             return full
 
         now = self.trajectory

@@ -73,7 +73,7 @@ class Written(NamedTuple):
 
 
 class _Some:
-    """Some devices of an array, side by side: ``[device]``."""
+    """Some devices of an array, side by side: ``[device]``, states with an inner axis ``[inner, device]``."""
 
     def __init__(self, array: Devices, index: Tensor, parts: tuple[Trajectory, Values, Tensor, Tensor, Tensor]) -> None:
         self.array, self.index = array, index
@@ -82,10 +82,12 @@ class _Some:
     @classmethod
     def taken(cls, array: Devices, index: Tensor, goal: Tensor, accept: Tensor) -> _Some:
         """Take devices out, by their place in the flattened array."""
-        places = torch.unravel_index(index, array.full_shape)
 
         def of(tensor: Tensor) -> Tensor:
-            return tensor.reshape(1) if tensor.numel() == 1 else tensor.expand(array.full_shape)[places]
+            if tensor.numel() == 1:
+                return tensor.reshape(1)
+            inner = tensor.shape[: max(tensor.ndim - len(array.full_shape), 0)]  # of a state that a device has many of
+            return tensor.expand(*inner, *array.full_shape).flatten(len(inner))[..., index]
 
         t, p = physics.mapped(array.trajectory, of), array.values.mapped(of)
         return cls(array, index, (t, p, of(goal), of(accept), torch.zeros((), dtype=array.dtype)))
@@ -94,7 +96,7 @@ class _Some:
         """Those of them in ``mask``."""
 
         def of(tensor: Tensor) -> Tensor:
-            return tensor if tensor.numel() == 1 else tensor[mask]
+            return tensor if tensor.numel() == 1 else tensor[..., mask]
 
         t, p = physics.mapped(self.t, of), self.p.mapped(of)
         return _Some(self.array, self.index[mask], (t, p, of(self.goal), of(self.accept), of(self.seen)))
@@ -159,7 +161,7 @@ def _joined(parts: list[_Some]) -> Trajectory:
     """Their trajectories, one after the other."""
 
     def join(tensors: Iterable[Tensor]) -> Tensor:
-        return torch.cat([tensor.expand(len(part.index)) for tensor, part in zip(tensors, parts, strict=True)])
+        return torch.cat([t.expand(*t.shape[:-1], len(part.index)) for t, part in zip(tensors, parts, strict=True)], dim=-1)
 
     all_t = [part.t for part in parts]
     x = type(all_t[0].x)(*map(join, zip(*(t.x for t in all_t), strict=True)))

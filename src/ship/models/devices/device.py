@@ -238,7 +238,8 @@ def pulsed(device: Device, p: Values, t: Trajectory, pulse: Pulse, xi: Xi, kept:
         after = _select(held != g, device.update.place(held, after, bag), after)
     moved = torch.zeros((), dtype=torch.bool)
     for a, b in zip(after, before, strict=True):
-        moved = moved | (a != b)
+        changed = a != b
+        moved = moved | (changed.any(0) if changed.ndim > t.age.ndim else changed)  # a state with an inner axis
     return Trajectory(
         _select(moved, after, t.x),
         torch.where(moved, torch.zeros_like(t.age), t.age),
