@@ -14,7 +14,7 @@ LAYERS = [
     {"errors", "surrogate", "compiled", "threads"},
     {"random", "parameters", "resolve", "clock", "graph", "connect", "draws", "sift"},
     {"models"},
-    {"group", "plan", "explain", "arrays", "hardware", "verify"},
+    {"group", "plan", "explain", "arrays", "hardware", "verify", "pulses", "pulse_list"},
     {"engine"},
     {"specs", "inputs", "monitor", "memory", "network", "snapshot", "programming"},
     {"train", "data", "plot", "files"},
