@@ -245,7 +245,8 @@ class Hardware(nn.Module):
         if reach is None or not reach > 0 or not weight.numel() or len(self.pairs) != 2:
             return []
         made = self.calibration(weight)
-        acts = weight.detach().clamp(-made.w_max, made.w_max)
+        # What a rule may still grow counts at full scale.
+        acts = torch.full_like(weight, made.w_max) if self.by_rule else weight.detach().clamp(-made.w_max, made.w_max)
         every = float(acts.clamp(min=0).sum(-2).max())
         if every < reach:
             return [
