@@ -14,7 +14,7 @@ LAYERS = [
     {"errors", "surrogate", "compiled", "threads"},
     {"random", "parameters", "resolve", "clock", "graph", "connect", "draws", "sift"},
     {"models"},
-    {"group", "plan", "explain", "arrays", "hardware", "verify", "sweeps"},
+    {"group", "plan", "explain", "arrays", "hardware", "verify", "sweeps", "pulses", "pulse_list"},
     {"engine"},
     {"specs", "inputs", "monitor", "memory", "network", "snapshot", "programming", "energy"},
     {"train", "data", "plot", "files"},

@@ -30,6 +30,8 @@ from .models.contract import Bag, Connection, Model, Neuron, Rule, Source, Spiki
 from .models.devices import BitSliced, Device, Differential, Offset
 from .network import Network
 from .parameters import FanIn, LogNormal, Normal, Port, State, Uniform, Varied, option, param, per_chip, per_sample
+from .pulse_list import Pulses, load_pulses, replay, save_pulses
+from .pulses import Pulsing
 from .surrogate import (
     ATan,
     Exponential,
@@ -94,6 +96,8 @@ __all__ = [
     "PoissonSource",
     "Port",
     "Probability",
+    "Pulses",
+    "Pulsing",
     "Rectangle",
     "Rule",
     "RunError",
@@ -118,10 +122,13 @@ __all__ = [
     "Written",
     "describe",
     "load",
+    "load_pulses",
     "option",
     "param",
     "per_chip",
     "per_sample",
+    "replay",
     "save",
+    "save_pulses",
     "sweep",
 ]

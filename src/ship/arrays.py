@@ -197,6 +197,17 @@ class DeviceArray(nn.Module):
         for name, tensor in named.items():
             self.register_buffer(name, tensor)
 
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
+        """What one value stood for may have become one for each device, and the other way round: take the shape that comes in.
+
+        Buffers as they are made also share their memory (one zero for all), which no copy can be written into.
+        """
+        for name in [n for n in self._buffers if n in ("age", "cycles") or n.startswith(("x/", "kept/", "frozen/"))]:
+            given, own = state_dict.get(prefix + name), self.get_buffer(name)
+            if isinstance(given, Tensor) and _fits(given.shape, self.full_shape):
+                self.register_buffer(name, torch.empty(given.shape, dtype=own.dtype, device=own.device))
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
     @property
     def trajectory(self) -> Trajectory:
         """The state of every device, ``[chip, 1, ...]``."""
@@ -405,6 +416,11 @@ class DeviceArray(nn.Module):
         """The lowest and the highest conductance (S) of each device, after wear."""
         low, high = physics.window(self.device, self.values, self.trajectory)
         return self.out(low), self.out(high)
+
+
+def _fits(shape: Sequence[int], full: Sequence[int]) -> bool:
+    """Whether a stored tensor has the devices' shape, or 1 in place of some of its sizes."""
+    return len(shape) == len(full) and all(own in (1, size) for own, size in zip(shape, full, strict=True))
 
 
 def pick(chosen: Tensor, new: Trajectory, old: Trajectory) -> Trajectory:

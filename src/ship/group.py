@@ -21,6 +21,7 @@ from .models.devices.device import Device
 from .models.devices.mapping import Differential
 from .models.devices.mapping import Mapping as Mapping_
 from .parameters import Distribution, FanIn, Normal, Parameter, PerChip, PerSample, State, Varied, declared, to_tensor
+from .pulses import Pulsing
 from .resolve import resolve, varied
 
 
@@ -43,6 +44,7 @@ class Spec:
     connect: Any = None  # a `Connectivity`, or a matrix [pre, post] of 0 and 1
     device: Device | None = None  # what holds the weights
     mapping: Mapping_ | None = None
+    learning: Pulsing | None = None  # how changes of weight become pulses
 
     @property
     def where(self) -> str:
@@ -143,7 +145,9 @@ class Group(nn.Module):
                 dies=dies,
                 variation=variation,
                 dtype=dtype,
+                learning=spec.learning,
             )
+            self.hardware.by_rule = spec.rule is not None
         if spec.rule is not None:
             self._make_plastic()
 

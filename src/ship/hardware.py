@@ -14,7 +14,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,7 @@ from .models.devices import device as physics
 from .models.devices.contract import Update
 from .models.devices.device import Device
 from .models.devices.mapping import Mapping, quantised
+from .pulses import Pulser, Pulsing, within
 from .verify import WriteVerify, Written
 
 MODES = ("weights", "programmed", "sampled")
@@ -69,6 +70,7 @@ class Hardware(nn.Module):
         dies: Sequence[int],
         variation: bool,
         dtype: torch.dtype,
+        learning: Pulsing | None = None,
     ) -> None:
         super().__init__()
         self.mapping, self.pairs, self.variation = mapping, pairs, variation
@@ -81,6 +83,9 @@ class Hardware(nn.Module):
         self.trial, self.drift = 0, 0.0
         self.kelvin: float | None = None
         self._cache: tuple[object, Tensor] | None = None
+        self.pulser = Pulser(self.array, mapping, learning or Pulsing(), where)
+        self.by_rule = False  # whether a rule pulses the devices within runs
+        self.probe: Tensor | None = None  # V, zeros [chip, 1, pre, post] that gather the gradient at the weights of each die
 
     @property
     def mode(self) -> str:
@@ -150,7 +155,7 @@ class Hardware(nn.Module):
         made = self._acts(self.array, float(self.full))
         if not made.requires_grad:
             self._cache = (fresh, made)
-        return made
+        return made if self.probe is None or not torch.is_grad_enabled() else made + self.probe
 
     @property
     def fresh(self) -> object:
@@ -194,10 +199,39 @@ class Hardware(nn.Module):
 
     def passed(self, seconds: float) -> None:
         """A run took time: devices that hold weights age by it."""
+        if not self.by_rule:  # a rule lets time pass slot by slot
+            self._age(seconds)
+
+    @property
+    def ages(self) -> bool:
+        """Whether devices change when they are left alone."""
         device = self.array.device
-        if self.mode == "programmed" and (device.retention is not None or type(device.update).rest is not Update.rest):
+        return device.retention is not None or type(device.update).rest is not Update.rest
+
+    def _age(self, seconds: float) -> None:
+        self.pulser.time += seconds
+        if self.mode == "programmed" and self.ages:
             with torch.no_grad():
                 self.array.wait(seconds)
+
+    # -- learning ----------------------------------------------------------------------------------------------------------
+
+    def learn(self, change: Tensor, weight: Tensor, low: Tensor, high: Tensor, seconds: float) -> Tensor:
+        """One slot of learning: its time passes, then pulses towards a change of weight; the weights (V) that act after it.
+
+        Args:
+            change: V, ``[chip, 1, pre, post]``.
+            weight: V, what acts in this slot.
+            low, high: V, bounds of the rule.
+            seconds: of the slot.
+        """
+        self._age(seconds)
+        pulsed = self.pulser.apply(within(change, weight, low, high), float(self.full))
+        return self.weight(weight) if pulsed or self.ages else weight
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        self._cache = None  # it may hold the weights of other devices with as many events
+        super()._load_from_state_dict(*args, **kwargs)
 
     def describe(self, weight: Tensor, reach: float | None) -> list[str]:
         """For `explain`: what the group runs with, and its gain."""
@@ -208,6 +242,8 @@ class Hardware(nn.Module):
         }
         made = self.calibration(weight)
         lines = [f"{self.array.device.name}, {self.mapping.devices} for each weight; {said[self.mode]}", str(made)]
+        if self.by_rule:
+            lines.append(f"learns by pulses: one count stands for {self.pulser.step(made.w_max):.3g} V; {self.pulser.pulsing}")
         return [*lines, *self.warnings(weight, reach), *self.array.notes]
 
     def warnings(self, weight: Tensor, reach: float | None) -> list[str]:
@@ -220,7 +256,8 @@ class Hardware(nn.Module):
         if reach is None or not reach > 0 or not weight.numel() or len(self.pairs) != 2:
             return []
         made = self.calibration(weight)
-        acts = weight.detach().clamp(-made.w_max, made.w_max)
+        # What a rule may still grow counts at full scale.
+        acts = torch.full_like(weight, made.w_max) if self.by_rule else weight.detach().clamp(-made.w_max, made.w_max)
         every = float(acts.clamp(min=0).sum(-2).max())
         if every < reach:
             return [

@@ -32,6 +32,8 @@ from .models.devices.device import Device
 from .models.devices.mapping import Mapping as DeviceMapping
 from .monitor import Record, Request, Tap, check_units, collect, recordable
 from .plan import Schedule, Wiring, emits_first, schedule, wire
+from .pulse_list import Pulses
+from .pulses import Pulsing
 from .snapshot import Snapshot, capture, restore
 from .specs import make_spec
 from .verify import WriteVerify, Written
@@ -85,6 +87,7 @@ class Network(nn.Module):
         connect: Any = None,
         device: Device | None = None,
         mapping: DeviceMapping | None = None,
+        learning: Pulsing | None = None,
         **parameters: Any,
     ) -> None:
         """Add a group.
@@ -104,6 +107,7 @@ class Network(nn.Module):
                 then belong to edges; default: all pairs of units.
             device: what holds the weights of a synapse, see ``ship.devices``; written by `program`.
             mapping: how a weight becomes conductances; default: a differential pair.
+            learning: how changes of weight become pulses on the devices; default: ``ship.Pulsing()``.
             parameters: the model's parameters and options, see ``ship.describe(model)``.
 
         Raises:
@@ -131,6 +135,7 @@ class Network(nn.Module):
             connect=connect,
             device=device,
             mapping=mapping,
+            learning=learning,
             parameters=parameters,
         )
         self._forget()
@@ -155,6 +160,7 @@ class Network(nn.Module):
             "connect": old.connect,
             "device": old.device,
             "mapping": old.mapping,
+            "learning": old.learning,
         }
         keywords = {k: parameters.pop(k) for k in before if k in parameters}
         self._specs[tag] = make_spec(type(old.model), tag, **(before | keywords), parameters=old.given | parameters)
@@ -407,7 +413,7 @@ class Network(nn.Module):
             duration, steps: how long, in s or slots; taken from the input where left out, longer than it pads with zeros.
             batch: number of samples where no input says it.
             reset: start from the initial states; False continues where the last run ended.
-            reset_persistent: also set plastic weights back to those of `init`.
+            reset_persistent: also set plastic weights back to those of `init`; refused for devices, which only `program` writes.
             trial: of the noise; the default is the last one.
             first_sample: global number of the batch's first sample, for noise.
             detach: cut the graph of gradients at the end of the run, for the next one that continues.
@@ -422,6 +428,7 @@ class Network(nn.Module):
         sim = self._ready("Network.run")
         assert self._wiring is not None
         _check_run(sim, reset, reset_persistent, trial, first_sample)
+        programming.check_learning(sim.groups, reset_persistent)
         for request in self._requests:
             check_units(request, self._specs[request.tag], self._wiring)
         given = read_inputs(
@@ -677,6 +684,40 @@ class Network(nn.Module):
         if self._meter is None:
             raise RunError("Network.energy", "nothing is metered", fix="Call net.init(...) and net.meter(...) before the run.")
         return ledger(self._meter)
+
+    def record_pulses(self, tag: str, on: bool = True) -> None:
+        """Keep a list of all pulses that the group's devices get by learning, from now on; it begins afresh. See `pulses`."""
+        programming.record_pulses(self._ready("Network.record_pulses").groups, tag, on)
+
+    def pulses(self, tag: str) -> Pulses:
+        """The pulses since `record_pulses`; `ship.save_pulses` writes them, `ship.replay` plays them back.
+
+        Raises:
+            GraphError, RunError: no such group, one without devices, or nothing was recorded.
+        """
+        return programming.pulses(self._ready("Network.pulses").groups, tag)
+
+    def replay(self, tag: str, pulses: Pulses) -> None:
+        """Apply a list of pulses to a group's devices, freshly programmed, with the bias scheme of its ``learning``.
+
+        Raises:
+            GraphError, RunError: no such group, one without devices or not programmed; a row that names no device of it.
+        """
+        programming.replay_pulses(self._ready("Network.replay").groups, tag, pulses)
+
+    def refresh(self, tag: str, *, above: float = 0.9) -> int:
+        """Write pairs anew of which a device is ``above`` a fraction of its window: the same weight, from the bottom.
+
+        Learning with ``how="up"`` fills both devices of a pair, and needs this now and then. The devices are read, with their
+        noise, and written in one shot.
+
+        Returns:
+            How many pairs were written, on all chips.
+
+        Raises:
+            GraphError, RunError: no such group, one without pairs or not programmed; a fraction outside 0 and 1.
+        """
+        return programming.refresh(self._ready("Network.refresh").groups, tag, above)
 
     # -- keeping -----------------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,8 @@ from torch import Tensor
 from .errors import GraphError, RunError, suggest
 from .group import Group, Spec
 from .hardware import Hardware
+from .models.devices.mapping import Differential
+from .pulse_list import Pulses, listed, replay
 from .verify import WriteVerify, Written
 
 Groups = Mapping[str, Group]
@@ -62,6 +64,9 @@ def program(
             own = given.unsqueeze(1) if given.ndim == 1 + len(shape) else given
         hardware.warn(groups[tag].spec.where, own, reach(specs, groups, tag))
         report[tag] = hardware.program(own, verify)
+        if groups[tag].spec.rule is not None:
+            with torch.no_grad():
+                groups[tag].plastic_weight = hardware.weight(own).clone()
     return report
 
 
@@ -84,3 +89,77 @@ def set_mode(groups: Groups, where: str, tags: Sequence[str], mode: str, drift: 
         raise RunError(f"{where}: drift", "must be a time in s, at least 0", got=repr(drift))
     for hardware in with_devices(where, groups, tags).values():
         hardware.mode, hardware.drift, hardware.kelvin = mode, float(drift), kelvin
+
+
+# -- learning --------------------------------------------------------------------------------------------------------------
+
+
+def check_learning(groups: Groups, reset_persistent: bool) -> None:
+    """Refuse a run in which a rule would pulse devices that hold no weights.
+
+    Raises:
+        RunError: devices that were not programmed, or that should be set back.
+    """
+    for tag, group in groups.items():
+        if group.hardware is None or group.spec.rule is None:
+            continue
+        if group.hardware.mode != "programmed":
+            raise RunError(
+                f"Network.run: {group.spec.where}",
+                "learns by pulses, so its devices must be programmed",
+                got=f"it runs with {group.hardware.mode!r}",
+                fix=f"Call net.program({tag!r}) first.",
+            )
+        if reset_persistent:
+            raise RunError(
+                "Network.run: reset_persistent",
+                f"cannot set devices back, and {group.spec.where} has some",
+                fix=f"Call net.program({tag!r}): it writes the weights of init again.",
+            )
+
+
+def _programmed(where: str, groups: Groups, tag: str) -> Hardware:
+    hardware = with_devices(where, groups, [tag])[tag]
+    if hardware.mode != "programmed":
+        raise RunError(where, f"the devices of {tag!r} must be programmed", fix=f"Call net.program({tag!r}) first.")
+    return hardware
+
+
+def record_pulses(groups: Groups, tag: str, on: bool) -> None:
+    """Begin or end a list of pulses; see `Network.record_pulses`."""
+    pulser = with_devices("Network.record_pulses", groups, [tag])[tag].pulser
+    pulser.time, pulser.log = 0.0, [] if on else None
+
+
+def pulses(groups: Groups, tag: str) -> Pulses:
+    """The list so far; see `Network.pulses`."""
+    pulser = with_devices("Network.pulses", groups, [tag])[tag].pulser
+    if pulser.log is None:
+        raise RunError("Network.pulses", "nothing was recorded", fix=f"Call net.record_pulses({tag!r}) before the run.")
+    return listed(pulser.array, pulser.log)
+
+
+def replay_pulses(groups: Groups, tag: str, given: Pulses) -> None:
+    """Play a list back; see `Network.replay`."""
+    hardware = _programmed("Network.replay", groups, tag)
+    replay(hardware.array, given, bias=hardware.pulser.pulsing.bias)
+
+
+def refresh(groups: Groups, tag: str, above: float) -> int:
+    """Write full pairs anew; see `Network.refresh`."""
+    where = "Network.refresh"
+    hardware = _programmed(where, groups, tag)
+    if not isinstance(hardware.mapping, Differential):
+        raise GraphError(where, "needs differential pairs", got=type(hardware.mapping).__name__)
+    if not (isinstance(above, int | float) and 0 < above < 1):
+        raise RunError(f"{where}: above", "must lie between 0 and 1 (a fraction of the window)", got=repr(above))
+    array, low, high = hardware.array, hardware.view.low, hardware.view.high
+    with torch.no_grad():
+        seen = array.read()  # [chip, device, pre, post]
+        pairs = seen.unflatten(1, (-1, 2))  # [chip, pair, 2, pre, post]
+        full = (pairs > low + above * (high - low)).any(2, keepdim=True)
+        u = pairs[:, :, 0] - pairs[:, :, 1]
+        goal = low + torch.stack([u.clamp(min=0), (-u).clamp(min=0)], 2)
+        # Also where there is none to write: a die draws the same numbers alone and among others.
+        array.write(goal.flatten(1, 2), only=full.expand(pairs.shape).flatten(1, 2))
+    return int(full.sum())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Mapping_
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,8 +14,9 @@ from .errors import GraphError, ParameterError, is_whole, suggest
 from .group import Spec, build_model
 from .models.contract import Connection, Model, Neuron, Rule
 from .models.devices.device import Device
-from .models.devices.mapping import Mapping
+from .models.devices.mapping import Differential, Mapping
 from .parameters import declared
+from .pulses import Pulsing
 
 
 def make_spec(model: type[Model], tag: str, **given: Any) -> Spec:
@@ -55,6 +57,7 @@ def make_spec(model: type[Model], tag: str, **given: Any) -> Spec:
         )
     _check_connect(where, model, given["connect"])
     _check_device(where, model, given["device"], given["mapping"])
+    _check_learning(where, given)
     return Spec(
         tag,
         made,
@@ -71,6 +74,7 @@ def make_spec(model: type[Model], tag: str, **given: Any) -> Spec:
         given["connect"],
         given["device"],
         given["mapping"],
+        given["learning"],
     )
 
 
@@ -98,6 +102,22 @@ def _check_device(where: str, model: type[Model], device: Any, mapping: Any) -> 
         raise GraphError(f"{where}.device", "must be a device", got=repr(device), fix="E.g. device=ship.Device(g_max=50e-6).")
     if mapping is not None and not isinstance(mapping, Mapping):
         raise GraphError(f"{where}.mapping", "must be a mapping", got=repr(mapping), fix="E.g. mapping=ship.Differential().")
+
+
+def _check_learning(where: str, given: Mapping_[str, Any]) -> None:
+    """What a synapse needs to learn by pulses: by a rule, or by gradients."""
+    learning, rule = given["learning"], given["rule"]
+    if learning is not None and not isinstance(learning, Pulsing):
+        raise GraphError(f"{where}.learning", "must be ship.Pulsing(...)", got=repr(learning))
+    if learning is not None and given["device"] is None:
+        raise GraphError(f"{where}.learning", "needs devices to pulse", fix="Give device=, or leave learning= out.")
+    if given["device"] is None or (learning is None and rule is None):
+        return
+    if rule is not None and rule.per_sample:
+        raise GraphError(
+            f"{where}.rule", "must not be per_sample on devices: all samples share one set of them", fix="Use per_sample=False."
+        )
+    (learning or Pulsing()).check(where, given["mapping"] or Differential(), given["connect"] is not None)
 
 
 def _tags(where: str, role: str, given: str | Sequence[str]) -> tuple[str, ...]:

@@ -401,6 +401,8 @@ class PlasticNode(ConnectionNode):
         super().begin(dt, clock)
         rule = self.group.spec.rule
         assert rule is not None
+        if self.group.hardware is not None and self.group.hardware.mode == "programmed":
+            self.now = self.p.weight.detach()
         self.rule_p = self.group.bag(dt, rule=True)
         self.rule_c = rule.discretise(self.rule_p, dt)
 
@@ -440,6 +442,11 @@ class PlasticNode(ConnectionNode):
         if not rule.per_sample:
             change = change.expand(*self.lead, *change.shape[2:])
             change = change.sum(1, keepdim=True) if rule.reduce == "sum" else change.mean(1, keepdim=True)
+        if self.group.hardware is not None:
+            with torch.inference_mode(False):  # what persists must stay writable
+                bounds = self.rule_p.w_min, self.rule_p.w_max
+                self.now = self.group.hardware.learn(change, self.weight, *bounds, self.dt)
+            return
         self.now = torch.minimum(torch.maximum(self.weight + change, self.rule_p.w_min), self.rule_p.w_max)
 
     def lookup(self, name: str) -> Tensor:
