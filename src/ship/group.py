@@ -21,7 +21,7 @@ from .models.devices.device import Device
 from .models.devices.mapping import Differential
 from .models.devices.mapping import Mapping as Mapping_
 from .parameters import Distribution, FanIn, Normal, Parameter, PerChip, PerSample, State, Varied, declared, to_tensor
-from .resolve import resolve, varied
+from .resolve import places, resolve, varied
 
 
 @dataclass
@@ -143,6 +143,7 @@ class Group(nn.Module):
                 dies=dies,
                 variation=variation,
                 dtype=dtype,
+                place=self.place(),
             )
         if spec.rule is not None:
             self._make_plastic()
@@ -163,6 +164,12 @@ class Group(nn.Module):
         pairs = (len(self.pre),) if self.edges else (self.n_pre, self.n)
         return {"unit": (self.n,), "connection": pairs, "post": (self.n,), "pre": (self.n_pre,)}[on]
 
+    def place(self) -> list[Tensor] | None:
+        """Where edges lie on the die; None where the axes of a matrix say it."""
+        if not self.edges:
+            return None
+        return places((), [(self.n_pre, self.pre), (self.n, self.post)])
+
     def _shape(self, declaration: Parameter, name: str) -> tuple[int, ...]:
         if name.startswith("rule."):
             return self.shape_of("connection")
@@ -180,7 +187,9 @@ class Group(nn.Module):
             shape = (self.n,)
         if self.edges and declaration.per == "connection":
             value = self._on_edges(value)
-        made = resolve(where, declaration, value, shape, key, dies, variation)
+        on_pairs = declaration.per == "connection" or name.startswith("rule.") or self.side == "connection"
+        place = self.place() if on_pairs and name != "bias" else None
+        made = resolve(where, declaration, value, shape, key, dies, variation, place=place)
         self.declarations[name] = declaration
         if made.redrawn:
             self.notes.append(f"{name}: {made.redrawn} draws fell outside the limits ({declaration.rule}) and were drawn again")

@@ -68,11 +68,20 @@ class Hardware(nn.Module):
         dies: Sequence[int],
         variation: bool,
         dtype: torch.dtype,
+        place: Sequence[Tensor] | None = None,
     ) -> None:
         super().__init__()
         self.mapping, self.pairs, self.variation = mapping, pairs, variation
         self.array = DeviceArray(
-            device, (mapping.devices, *pairs), where=where, tag=tag, seed=seed, chips=list(dies), variation=variation, dtype=dtype
+            device,
+            (mapping.devices, *pairs),
+            where=where,
+            tag=tag,
+            seed=seed,
+            chips=list(dies),
+            variation=variation,
+            dtype=dtype,
+            place=place,
         )
         self.register_buffer("mode_", torch.zeros((), dtype=torch.int64))
         self.register_buffer("full", torch.zeros((), dtype=torch.float64))  # V, w_max; 0 before programming
@@ -169,7 +178,14 @@ class Hardware(nn.Module):
         chips = len(old.die_ids)
         dies = [FRESH + self.trial * chips + c for c in range(chips)]
         array = DeviceArray(
-            old.device, old.shape, tag=old.tag, seed=old.seed, chips=dies, variation=self.variation, dtype=old.dtype
+            old.device,
+            old.shape,
+            tag=old.tag,
+            seed=old.seed,
+            chips=dies,
+            variation=self.variation,
+            dtype=old.dtype,
+            place=old.place,
         ).to(self.full.device)
         w_max = self.full_scale(model)
         goal = self.targets(model, w_max)
