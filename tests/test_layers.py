@@ -14,10 +14,10 @@ LAYERS = [
     {"errors", "surrogate", "compiled", "threads"},
     {"random", "parameters", "resolve", "clock", "graph", "connect", "draws", "sift"},
     {"models"},
-    {"group", "plan", "explain", "arrays", "hardware"},
+    {"group", "plan", "explain", "arrays", "hardware", "select"},
     {"engine"},
-    {"specs", "inputs", "monitor", "memory", "network", "snapshot", "programming"},
-    {"train", "data", "plot", "files"},
+    {"specs", "inputs", "monitor", "memory", "network", "snapshot", "programming", "mitigation"},
+    {"train", "data", "plot", "files", "study"},
     {"demo", "bench", "cli"},
 ]
 
