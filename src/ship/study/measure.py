@@ -11,9 +11,9 @@ from torch import Tensor
 
 from ..errors import GraphError, RunError
 from ..network import Network
+from ..train.batches import steps_of
 from ..train.metrics import Interval, mean_interval, wilson
 from ..train.readout import Max, Readout
-from ..train.trainer import _steps
 
 
 class Summary(NamedTuple):
@@ -74,7 +74,7 @@ def accuracy(net: Network, batches: Iterable[Sequence[Any]], *, readout: Readout
     right, total = torch.zeros(net.chips or 1, dtype=torch.float64), 0
     with _measuring(net):
         for x, labels, *more in batches:
-            steps = _steps(x)
+            steps = steps_of(x)
             out = net.run(x, steps=None if steps is None else steps + readout.tail, trial=trial)
             scores = readout(out, more[0] if more else net.lengths)
             hits = scores.argmax(-1) == torch.as_tensor(labels).to(scores.device)
@@ -99,8 +99,8 @@ def yield_at(accuracies: Tensor | Sequence[float], threshold: float, *, level: f
     values = _dies("study.yield_at", accuracies)
     if not 0 <= threshold <= 1:
         raise RunError("study.yield_at: threshold", "must be from 0 to 1", got=f"{threshold:g}")
-    # Accuracies are counts over counts: a threshold such as 0.9 must not miss 9 of 10 by a rounding error.
-    return wilson(int((values >= threshold - 1e-12).sum()), len(values), level)
+    # Accuracies are counts over counts: a threshold of 0.9 must not miss 9 of 10 by a rounding error, also of float32.
+    return wilson(int((values >= threshold - 1e-6).sum()), len(values), level)
 
 
 def summary(accuracies: Tensor | Sequence[float], *, level: float = 0.95) -> Summary:
