@@ -2,8 +2,8 @@
 
 scikit-learn's digits as spike times; 64 LIF neurons; weights on differential pairs whose programming misses its target by a
 Gaussian error. One network is trained plainly, one with its weights written to other devices in each batch, one at the worst
-change of its weights. All are written to the same 32 dies. Then, for the second: drift and its
-compensation, stuck devices and their repair, and how good the programming must be. About a minute on two cores.
+change of its weights. All are written to the same 32 dies. Then, for the second: drift and its compensation, stuck devices and
+their repair, and how good the programming must be. About a minute on two cores.
 """
 
 import sys
