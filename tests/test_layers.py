@@ -16,7 +16,7 @@ LAYERS = [
     {"models", "devices"},
     {"group", "plan", "explain", "arrays", "hardware", "verify", "sweeps", "pulses", "pulse_list", "select"},
     {"engine"},
-    {"specs", "inputs", "monitor", "memory", "network", "snapshot", "programming", "mitigation", "energy"},
+    {"specs", "inputs", "monitor", "memory", "network", "snapshot", "programming", "mitigation", "energy", "verbs"},
     {"train", "data", "plot", "files", "study"},
     {"demo", "bench", "cli", "question"},
 ]

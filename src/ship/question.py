@@ -1,0 +1,224 @@
+"""The question end to end: would a network whose weights sit in this device read digits, and how well?
+
+A recurrent network of LIF neurons learns handwritten digits (scikit-learn) in floating point; its weights are written to
+differential pairs of the device on virtual chips; the accuracy of every chip is measured on digits that were never shown. Where
+the device drifts, it is measured again after waiting. On request a layer of weights learns on the chips themselves, by pulses.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from . import data, demo, plot
+from .errors import RunError
+from .models import ExpSynapse, LeakyIntegrator, SpikeInput
+from .models.devices.device import Device
+from .models.devices.mapping import Differential
+from .network import Network
+from .parameters import Normal
+from .pulses import Pulsing
+from .study import accuracy, summary, virtual_chips, yield_at
+from .train import Max, Mean, PulseOptimizer, Trainer, wilson
+from .verify import WriteVerify, Written
+
+WAITS = (3600.0, 86400.0, 30 * 86400.0)  # s
+W_MAX = 2.0  # V, of the layer that learns on the chips
+GOOD = 0.95  # a chip is good at this share of the accuracy in floating point
+
+
+class Row(NamedTuple):
+    """The chips in one condition."""
+
+    name: str
+    chips: Tensor  # accuracy of each, [chip]
+
+
+def ask(
+    device: Device,
+    out: Path,
+    *,
+    chips: int = 64,
+    seed: int = 0,
+    epochs: int = 40,
+    learn: bool = False,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Answer it for a device; prints a table and a JSON line, and draws a figure.
+
+    Args:
+        device: fitted, loaded or made by hand.
+        out: folder for the figure.
+        chips: virtual chips, at least 2.
+        seed: of split, weights, order and devices.
+        epochs: of training in floating point.
+        learn: whether a layer learns on the chips as well.
+        progress: draw progress bars.
+
+    Raises:
+        RunError: fewer than two chips.
+    """
+    from rich.console import Console
+
+    if chips < 2:
+        raise RunError("ask: chips", "must be at least 2, for an interval", got=str(chips))
+    started, console = time.perf_counter(), Console()
+    out.mkdir(parents=True, exist_ok=True)
+    digits = data.digits(seed=seed)
+    net, trainer = demo.train(digits, seed, epochs, progress)
+    test = data.Batches(digits.x_test, digits.labels_test, 120, encode=demo.encode)
+    matrix = trainer.evaluate(test)
+    exact = wilson(matrix.correct, matrix.total)
+    console.print(
+        f"Network in floating point: {exact.value:.1%} of {matrix.total} held-out digits "
+        f"(95 % interval {exact.low:.1%} to {exact.high:.1%})"
+    )
+    rows, written, said = on_chips(net, device, chips, test)
+    lines = {f"floating point, {exact.value:.1%}": exact.value}
+    if learn:
+        row, floating = learned(device, chips, seed, digits)
+        rows.append(row)
+        lines[f"one layer, floating point, {floating:.1%}"] = floating
+        console.print(f"One layer of 640 weights, trained in floating point: {floating:.1%}")
+    console.print(_table(device, chips, rows, exact.value))
+    for line in said + _effort(written):
+        console.print(line)
+    figure = plot.accuracy(
+        list(range(1, len(rows) + 1)),
+        [summary(r.chips).mean for r in rows],
+        chips=[r.chips for r in rows],
+        lines=lines,
+        xlabel="",
+        title=f"{device.name}: {chips} virtual chips",
+        log=False,
+    )
+    axes = figure.axes[0]
+    axes.set_xticks(range(1, len(rows) + 1), [r.name.replace(", ", ",\n") for r in rows])
+    axes.set_xlim(0.5, len(rows) + 0.5)
+    figure.savefig(out / "chips.png")
+    result = {
+        "device": device.name,
+        "chips": chips,
+        "seed": seed,
+        "floating_point": [round(v, 4) for v in exact],
+        "conditions": {r.name: _numbers(r.chips, exact.value) for r in rows},
+        "seconds": round(time.perf_counter() - started, 1),
+    }
+    print(json.dumps(result))
+    return result
+
+
+def on_chips(net: Network, device: Device, chips: int, test: data.Batches) -> tuple[list[Row], dict[str, Written], list[str]]:
+    """Write a trained network to chips, and measure them: as written, and after waiting where the device drifts."""
+    made = virtual_chips(net, chips, device=device, mapping=Differential())
+    readout, rows, said = Max(tail=demo.TAIL), [], []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        if device.programming is not None:
+            made.program()
+            rows.append(Row("one shot", accuracy(made, test, readout=readout)))
+        by = "pulse" if device.programming is None else "rewrite"
+        written = made.program(verify=WriteVerify(tolerance=0.02, most=200 if by == "pulse" else 20, by=by))
+    said += [f"Note: {w.message}" for w in caught]
+    rows.append(Row("pulse by pulse" if by == "pulse" else "write-verify", accuracy(made, test, readout=readout)))
+    passed = 0.0
+    oldest = 0.0 if device.retention is None else device.retention.oldest
+    for wait in WAITS:
+        if wait > oldest:
+            said += [f"The retention of the device is not valid beyond {oldest:g} s."] if oldest else []
+            break
+        made.wait(wait - passed)
+        passed = wait
+        rows.append(Row(f"after {_span(wait)}", accuracy(made, test, readout=readout)))
+    return rows, written, said
+
+
+def learned(device: Device, chips: int, seed: int, digits: data.Split, epochs: int = 5, rate: float = 3.0) -> tuple[Row, float]:
+    """One layer of weights that learns on the chips, by gradient descent in pulses; and the same in floating point."""
+
+    def build(**on_devices: Any) -> Network:
+        net = Network()
+        net.add(SpikeInput, "in", n=64)
+        net.add(LeakyIntegrator, "out", n=10, tau=20e-3, output=True)
+        net.add(ExpSynapse, "syn", source="in", target="out", tau=5e-3, weight=Normal(0.0, 0.05), **on_devices)
+        net.init(dt=demo.DT, seed=seed, chips=chips if on_devices else None)
+        return net
+
+    def train(net: Network, optimizer: torch.optim.Optimizer) -> Tensor:
+        trainer = Trainer(net, optimizer=optimizer, readout=Mean(tail=demo.TAIL))
+        order = data.Batches(digits.x, digits.labels, 64, encode=demo.encode, shuffle=True, seed=seed)
+        trainer.fit(order, epochs=epochs, progress=False)
+        test = data.Batches(digits.x_test, digits.labels_test, 120, encode=demo.encode)
+        return accuracy(net, test, readout=Mean(tail=demo.TAIL))
+
+    plain = build()
+    floating = float(train(plain, torch.optim.SGD(plain.parameters(), rate)))
+    net = build(device=device, mapping=Differential(w_max=W_MAX), learning=Pulsing())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # it starts from weights near 0
+        net.program()
+    return Row("learned on chip", train(net, PulseOptimizer(net, rate))), floating
+
+
+def _numbers(chips: Tensor, exact: float) -> dict[str, Any]:
+    mean, worst, best, std, _ = summary(chips)
+    return {
+        "mean": [round(v, 4) for v in mean],
+        "worst": round(worst, 4),
+        "best": round(best, 4),
+        "std": round(std, 4),
+        "yield": [round(v, 4) for v in yield_at(chips, GOOD * exact)],
+    }
+
+
+def _table(device: Device, chips: int, rows: list[Row], exact: float) -> Any:
+    from rich.table import Table
+
+    table = Table(title=f"{device.name}, {chips} virtual chips")
+    for column in (
+        "weights",
+        "mean",
+        "95 % interval of the mean",
+        "worst chip",
+        "best chip",
+        f"chips at {GOOD * exact:.1%} or more",
+    ):
+        table.add_column(column, justify="right")
+    for row in rows:
+        found = _numbers(row.chips, exact)
+        value, low, high = found["mean"]
+        share, least, most = found["yield"]
+        table.add_row(
+            row.name,
+            f"{value:.1%}",
+            f"{low:.1%} to {high:.1%}",
+            f"{found['worst']:.1%}",
+            f"{found['best']:.1%}",
+            f"{share:.0%} ({least:.0%} to {most:.0%})",
+        )
+    return table
+
+
+def _effort(written: dict[str, Written]) -> list[str]:
+    """What writing took."""
+    n = sum(w.pulses.numel() for w in written.values())
+    pulses = sum(float(w.pulses.double().sum()) for w in written.values()) / n
+    failed = sum(float(w.failed.double().sum()) for w in written.values()) / n
+    energy = sum(float(w.energy.double().sum()) for w in written.values()) / n
+    return [
+        f"Writing took {pulses:.1f} pulses and {energy:.2g} J for a device (in the devices alone, at the pulses that the device "
+        f"declares); {failed:.2%} of them missed their target by more than 2 % of the window."
+    ]
+
+
+def _span(seconds: float) -> str:
+    for unit, size in (("d", 86400.0), ("h", 3600.0)):
+        if seconds >= size:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} s"
