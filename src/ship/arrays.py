@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -67,7 +67,7 @@ class DeviceArray(nn.Module):
         tag: the array's name, part of the key of its draws.
         seed: of all draws.
         chips: None: die 0, no chip axis; a number K: dies 0 to K - 1; or a list of die ids.
-        variation: False: every device is the nominal one (what is drawn at each event stays).
+        variation: False: every device is the nominal one, and none is broken (what is drawn at each event stays).
         dtype: float type, torch's default where left out.
 
     Raises:
@@ -89,6 +89,7 @@ class DeviceArray(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        device = device if variation else replace(device, faults=None)
         self.device, self.tag, self.seed = device, tag, seed
         self.where = f"{device.name} '{tag}'"
         self.shape = (shape,) if isinstance(shape, int) else tuple(shape)
