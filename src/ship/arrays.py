@@ -223,6 +223,17 @@ class DeviceArray(nn.Module):
         for name, tensor in named.items():
             self.register_buffer(name, tensor)
 
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """A trajectory has the shapes that its history gave it, which need not be those of the array that takes it over."""
+        full = (len(self.die_ids), 1, *self.shape)
+        for name, mine in list(self._buffers.items()):
+            saved = state_dict.get(prefix + name)
+            if mine is None or saved is None or not (name in ("age", "cycles") or name.startswith(("x/", "kept/", "frozen/"))):
+                continue
+            if all(n in (1, m) for n, m in zip(reversed(saved.shape), reversed(full), strict=False)):
+                self.register_buffer(name, torch.empty(saved.shape, dtype=mine.dtype, device=mine.device))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
     @property
     def trajectory(self) -> Trajectory:
         """The state of every device, ``[chip, 1, ...]``."""
