@@ -261,7 +261,7 @@ def test_cnr_dispersion():
 
 UP = (1.0, 2.0, 3.5, 4.0, 4.0, 6.0)
 DOWN = (5.5, 4.5, 2.0, 1.5)
-BUMPY = (1.0, 3.0, 2.0, 3.0, 5.0)
+BUMPY = (1.0, 3.0, 2.0, 3.0, 5.0, 7.0)
 
 
 def table(up=UP, down=DOWN, n=1, **kwargs):
@@ -283,7 +283,7 @@ def test_table_is_followed_exactly():
     assert follow(array, 1, 1, 1, 1, 1, 1) == [*UP[1:], UP[-1]]
     assert follow(array, -1, -1, -1, -1) == [*DOWN[1:], DOWN[-1]]  # 6.0 enters at 5.5, the nearest
     bumpy = table(up=BUMPY)
-    assert follow(bumpy, 1, 1, 1, 1) == list(BUMPY[1:])  # not monotone: point by point
+    assert follow(bumpy, 1, 1, 1, 1, 1) == list(BUMPY[1:])  # not monotone: point by point
 
 
 def test_table_many_pulses_in_one_event():
