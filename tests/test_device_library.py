@@ -12,8 +12,8 @@ LIBRARY = ship.devices.library()
 def lived(name, **kwargs):
     """A write, pulses both ways, a day's rest short of any limit, and a read."""
     made = ship.DeviceArray(LIBRARY[name](), (3, 5), seed=11, **kwargs)
-    low, high = made.device.g_min, made.device.g_max
-    made.write(low + (high - low) * torch.linspace(0.3, 0.7, 15).reshape(3, 5))
+    low, high = (end.double() for end in made.window())
+    made.write(low + (high - low) * torch.linspace(0.3, 0.7, 15, dtype=torch.float64).reshape(3, 5))
     made.pulse(count=3)
     made.pulse(made.device.v_reset, count=torch.arange(15).reshape(3, 5))
     made.wait(1000.0)
@@ -33,13 +33,14 @@ def test_lives(name, dtype):
 
 @pytest.mark.parametrize("name", LIBRARY)
 def test_a_die_alone_is_the_die_in_a_set(name):
-    """Draws depend on die and device only; die 2 of three, and alone."""
+    """Draws depend on die and device only; die 2 of three, and alone. PyTorch's pow rounds the tail of an array in another way
+    than its blocks, which a stiff device amplifies to 2e-14."""
     together, read_together = lived(name, chips=3, dtype=torch.float64)
     alone, read_alone = lived(name, chips=[2], dtype=torch.float64)
-    assert torch.equal(together.conductance()[2], alone.conductance()[0])
-    assert torch.equal(read_together[2], read_alone[0])
     first, _ = lived(name, dtype=torch.float64)
-    assert torch.equal(first.conductance(), together.conductance()[0])
+    for all_of_it, one in ((together.conductance(), alone.conductance()), (read_together, read_alone)):
+        assert torch.allclose(all_of_it[2], one[0], rtol=1e-12, atol=0)
+    assert torch.allclose(first.conductance(), together.conductance()[0], rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize("name", ["capacitor", "ecram", "gokmen_vlasov", "reram_es", "reram_sb", "state_independent"])
@@ -60,7 +61,7 @@ def test_is_saved_and_hashable(name):
     or written to a single target, whatever the shapes of what they store."""
     made, _ = lived(name, dtype=torch.float64)
     new, written = (ship.DeviceArray(LIBRARY[name](), (3, 5), seed=11, dtype=torch.float64) for _ in range(2))
-    written.write(written.device.g_max)
+    written.write(50e-6)
     for other in (new, written):
         other.load_state_dict(made.state_dict())
     for array in (made, new, written):
@@ -73,8 +74,7 @@ def test_is_saved_and_hashable(name):
 
 
 def test_library_is_documented_and_named():
-    names = [make().name for make in LIBRARY.values()]
-    assert len(set(names)) == len(names)
+    assert [make().name for make in LIBRARY.values()] == list(LIBRARY)
     assert all((make.__doc__ or "").strip() for make in LIBRARY.values())
     assert list(LIBRARY) == sorted(LIBRARY)
 

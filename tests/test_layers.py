@@ -14,9 +14,9 @@ LAYERS = [
     {"errors", "surrogate", "compiled", "threads"},
     {"random", "parameters", "resolve", "clock", "graph", "connect", "draws", "sift"},
     {"models"},
-    {"group", "plan", "explain", "arrays"},
+    {"group", "plan", "explain", "arrays", "hardware", "verify", "sweeps", "pulses", "pulse_list"},
     {"engine"},
-    {"specs", "inputs", "monitor", "memory", "network", "snapshot"},
+    {"specs", "inputs", "monitor", "memory", "network", "snapshot", "programming", "energy"},
     {"train", "data", "plot", "files"},
     {"demo", "bench", "cli"},
 ]

@@ -266,7 +266,7 @@ def test_reram_relaxation():
     made.wait(DAY)
     assert close_mean(made.conductance(), 20e-6, sigma[DAY] * 1e-6)
     assert close_std(made.conductance(), sigma[DAY] * 1e-6)
-    with pytest.raises(ParameterError, match=r"ReRAM Wan 2022 'array'\.retention: age: must be at most 172800 s"):
+    with pytest.raises(ParameterError, match=r"reram_wan 'array'\.retention: age: must be at most 172800 s"):
         made.wait(1.1 * DAY)
 
 

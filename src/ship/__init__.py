@@ -1,7 +1,8 @@
 """SHIP: Spiking Hardware In PyTorch. Networks of compact device and circuit models, with exact time."""
 
-from .arrays import DeviceArray, WriteVerify, Written
+from .arrays import DeviceArray
 from .connect import Edges, InDegree, OutDegree, Probability
+from .energy import Costs, Ledger
 from .errors import FileError, GraphError, ParameterError, RunError, ShipError
 from .files import load, save
 from .group import describe
@@ -26,9 +27,11 @@ from .models import (
 )
 from .models import devices as devices
 from .models.contract import Bag, Connection, Model, Neuron, Rule, Source, SpikingNeuron, Synapse
-from .models.devices import Device
+from .models.devices import BitSliced, Device, Differential, Offset
 from .network import Network
 from .parameters import FanIn, LogNormal, Normal, Port, State, Uniform, Varied, option, param, per_chip, per_sample
+from .pulse_list import Pulses, load_pulses, replay, save_pulses
+from .pulses import Pulsing
 from .surrogate import (
     ATan,
     Exponential,
@@ -44,6 +47,8 @@ from .surrogate import (
     Tanh,
     Triangle,
 )
+from .sweeps import Sweep, sweep
+from .verify import WriteVerify, Written
 
 __version__ = "0.1.0"
 
@@ -53,11 +58,14 @@ __all__ = [
     "AdEx",
     "AlphaSynapse",
     "Bag",
+    "BitSliced",
     "Connection",
+    "Costs",
     "CurrentInput",
     "Dendrite",
     "Device",
     "DeviceArray",
+    "Differential",
     "DoubleExpSynapse",
     "Edges",
     "Events",
@@ -72,6 +80,7 @@ __all__ = [
     "InDegree",
     "LeakyIntegrator",
     "LeakyReLU",
+    "Ledger",
     "Link",
     "LogNormal",
     "Model",
@@ -80,12 +89,15 @@ __all__ = [
     "Neuron",
     "NoisyLIF",
     "Normal",
+    "Offset",
     "OutDegree",
     "PairSTDP",
     "ParameterError",
     "PoissonSource",
     "Port",
     "Probability",
+    "Pulses",
+    "Pulsing",
     "Rectangle",
     "Rule",
     "RunError",
@@ -98,6 +110,7 @@ __all__ = [
     "State",
     "StraightThrough",
     "Surrogate",
+    "Sweep",
     "Synapse",
     "Tanh",
     "Triangle",
@@ -109,9 +122,13 @@ __all__ = [
     "Written",
     "describe",
     "load",
+    "load_pulses",
     "option",
     "param",
     "per_chip",
     "per_sample",
+    "replay",
     "save",
+    "save_pulses",
+    "sweep",
 ]

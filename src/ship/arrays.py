@@ -7,55 +7,22 @@ The trajectory is persistent state (buffers); what happens to it are the pure fu
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from . import random
-from .errors import ParameterError, RunError, is_whole, suggest
+from .errors import ParameterError, RunError, suggest
 from .models.contract import Bag
 from .models.devices import device as physics
 from .models.devices.contract import Pulse, Xi
-from .models.devices.device import Device, Trajectory, Values
+from .models.devices.device import Device, Happened, Trajectory, Values
 from .parameters import Parameter, declared, to_tensor
 from .resolve import correlated, resolve, varied
-
-
-@dataclass(frozen=True)
-class WriteVerify:
-    """Closed-loop programming: write, read, and write again what missed its target.
-
-    Args:
-        tolerance: accepted error, as a fraction of the device's window.
-        most: attempts for one device.
-        by: "rewrite": each attempt is a write of its own; "pulse": one standard pulse up or down at a time.
-    """
-
-    tolerance: float = 0.02
-    most: int = 20
-    by: str = "rewrite"
-
-    def __post_init__(self) -> None:
-        if not (isinstance(self.tolerance, int | float) and 0 < self.tolerance < 1):
-            raise ParameterError(
-                "WriteVerify.tolerance", "must lie between 0 and 1 (a fraction of the window)", got=self.tolerance
-            )
-        if not is_whole(self.most, 1):
-            raise ParameterError("WriteVerify.most", "must be a whole number of attempts, at least 1", got=repr(self.most))
-        if self.by not in ("rewrite", "pulse"):
-            raise ParameterError("WriteVerify.by", "must be 'rewrite' or 'pulse'", got=repr(self.by))
-
-
-class Written(NamedTuple):
-    """What a write took and left: ``[chip, ...]`` for each device, or without the chip axis."""
-
-    pulses: Tensor  # pulses or writes for each device
-    energy: Tensor  # J in each device; wires and drivers are not in it
-    error: Tensor  # S, what was read last minus the target
-    failed: Tensor  # whether the device missed its target; without verification nothing is said to fail
+from .verify import WriteVerify, Written, verified
 
 
 class DeviceArray(nn.Module):
@@ -65,6 +32,7 @@ class DeviceArray(nn.Module):
         device: what they are.
         shape: of one chip, e.g. 1000 or (64, 10).
         tag: the array's name, part of the key of its draws.
+        where: its name in errors; default: the device's name and the tag.
         seed: of all draws.
         chips: None: die 0, no chip axis; a number K: dies 0 to K - 1; or a list of die ids.
         variation: False: every device is the nominal one, and none is broken (what is drawn at each event stays).
@@ -83,6 +51,7 @@ class DeviceArray(nn.Module):
         shape: int | tuple[int, ...],
         *,
         tag: str = "array",
+        where: str | None = None,
         seed: int = 0,
         chips: int | Sequence[int] | None = None,
         variation: bool = True,
@@ -91,12 +60,13 @@ class DeviceArray(nn.Module):
         super().__init__()
         device = device if variation else replace(device, faults=None)
         self.device, self.tag, self.seed = device, tag, seed
-        self.where = f"{device.name} '{tag}'"
+        self.where = f"{device.name} '{tag}'" if where is None else f"{where}.device"
         self.shape = (shape,) if isinstance(shape, int) else tuple(shape)
         dies = [0] if chips is None else (list(range(chips)) if isinstance(chips, int) else list(chips))
         self.axis = chips is not None
         self.dtype = dtype or torch.get_default_dtype()
         self.notes: list[str] = []
+        self.watch: Callable[[Happened], None] | None = None  # told of every write, pulse and read; see `energy`
         self._declarations: dict[str, Parameter] = {}
         self._spreads: dict[str, tuple[float, float]] = {}
         self._cycles: dict[str, dict[str, tuple[float, float]]] = {}
@@ -106,7 +76,9 @@ class DeviceArray(nn.Module):
             for name, declaration in declared(type(made))[0].items():
                 self._make(part, name, declaration, getattr(made, name), dies, variation, made.event)
         self._correlate(dies)
-        for part, made in device.parts.items():
+        if device.update.frozen:
+            self.register_buffer("p/update/frozen", torch.stack(self.normals("domains", device.update.frozen, 0)))
+        for part, made in reversed(device.parts.items()):  # the window, which the device checks, follows from its update
             made.check(f"{self.where}.{part}" if part else self.where, self.values.of(part))
         self._start()
 
@@ -184,6 +156,8 @@ class DeviceArray(nn.Module):
         for full in self._declarations:
             part, _, name = full.rpartition(".")
             table[part][name] = self.value(full)
+        if self.device.update.frozen:
+            table["update"]["frozen"] = self.get_buffer("p/update/frozen")
         low, high = self.device.update.window(Bag({k: table[""][k] for k in ("g_min", "g_max")} | table["update"]))
         table[""] |= {"g_min": low, "g_max": high}
         return Values(table, self._cycles)
@@ -198,7 +172,9 @@ class DeviceArray(nn.Module):
         start = {
             name: (
                 getattr(bag, state.initial) if isinstance(state.initial, str) else torch.tensor(state.initial, dtype=self.dtype)
-            ).expand(*lead, *self.shape)
+            )
+            .expand(*(state.inner,) * bool(state.inner), *lead, *self.shape)
+            .clone()
             for name, state in zip(states._fields, states, strict=True)
         }
         one = (1,) * (2 + len(self.shape))
@@ -211,7 +187,7 @@ class DeviceArray(nn.Module):
                 torch.zeros(one, dtype=torch.float64),
                 zeros,
                 (zeros,) * kept,
-                self._normals("frozen", frozen, 0),
+                self.normals("frozen", frozen, 0),
             )
         )
 
@@ -223,16 +199,16 @@ class DeviceArray(nn.Module):
         for name, tensor in named.items():
             self.register_buffer(name, tensor)
 
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
-        """A trajectory has the shapes that its history gave it, which need not be those of the array that takes it over."""
-        full = (len(self.die_ids), 1, *self.shape)
-        for name, mine in list(self._buffers.items()):
-            saved = state_dict.get(prefix + name)
-            if mine is None or saved is None or not (name in ("age", "cycles") or name.startswith(("x/", "kept/", "frozen/"))):
-                continue
-            if all(n in (1, m) for n, m in zip(reversed(saved.shape), reversed(full), strict=False)):
-                self.register_buffer(name, torch.empty(saved.shape, dtype=mine.dtype, device=mine.device))
-        super()._load_from_state_dict(state_dict, prefix, *rest)
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
+        """What one value stood for may have become one for each device, and the other way round: take the shape that comes in.
+
+        Buffers as they are made also share their memory (one zero for all), which no copy can be written into.
+        """
+        for name in [n for n in self._buffers if n in ("age", "cycles") or n.startswith(("x/", "kept/", "frozen/"))]:
+            given, own = state_dict.get(prefix + name), self.get_buffer(name)
+            if isinstance(given, Tensor) and _fits(given.shape, self.full_shape):
+                self.register_buffer(name, torch.empty(given.shape, dtype=own.dtype, device=own.device))
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     @property
     def trajectory(self) -> Trajectory:
@@ -249,28 +225,55 @@ class DeviceArray(nn.Module):
             tuple(getattr(self, f"frozen/{i}") for i in range(frozen)),
         )
 
-    def _normals(self, name: str, count: int, event: int) -> Xi:
+    @property
+    def full_shape(self) -> tuple[int, ...]:
+        """``[chip, 1, ...]``."""
+        return (len(self.die_ids), 1, *self.shape)
+
+    def normals(self, name: str, count: int, event: int, index: Tensor | None = None) -> Xi:
+        """``count`` standard normal numbers for each device, or for those at ``index`` of the flattened array: the same ones."""
         if not count:
             return ()
-        n, zero = count * math.prod(self.shape), torch.zeros(1, dtype=torch.int64)
+        size, key = math.prod(self.shape), self._key("event", name)
+        if index is not None and 4 * len(index) < size * len(self.die_ids):
+            die, place = self.die_ids[index // size], index % size
+            return tuple(random.normal_at(key, chip=die, slot=event, unit=place + i * size).to(self.dtype) for i in range(count))
+        zero = torch.zeros(1, dtype=torch.int64)
         drawn = random.normal(
-            self._key("event", name),
+            key,
             chip=self.die_ids.cpu(),
             sample=zero,
             slot=zero + event,
             trial=0,
-            n=n,
+            n=count * size,
             dtype=self.dtype,
             device=self.die_ids.device,
         )[0]
-        return tuple(drawn.reshape(len(self.die_ids), 1, count, *self.shape).unbind(2))
+        made = drawn.reshape(len(self.die_ids), 1, count, *self.shape).unbind(2)
+        return tuple(made) if index is None else tuple(part.flatten()[index] for part in made)
 
-    def _next(self) -> int:
+    def put(self, index: Tensor, t: Trajectory) -> None:
+        """Put devices, ``[device]``, at places of the flattened array."""
+
+        def into(old: Tensor, new: Tensor) -> Tensor:
+            inner = old.shape[: old.ndim - len(self.full_shape)]
+            full = old.expand(*inner, *self.full_shape).contiguous().clone()
+            full.view(*inner, -1)[..., index] = new.to(full.dtype)
+            return full
+
+        now = self.trajectory
+        x = type(now.x)(*map(into, now.x, t.x))
+        self._store(
+            Trajectory(x, into(now.age, t.age), into(now.cycles, t.cycles), tuple(map(into, now.kept, t.kept)), now.frozen)
+        )
+
+    def next_event(self) -> int:
+        """The number of the next event, from 1 on."""
         self.events += 1
         return int(self.events)
 
     def _draw(self, part: str, event: int) -> Xi:
-        return self._normals(part, physics.draws(self.device, self.values, part), event)
+        return self.normals(part, physics.draws(self.device, self.values, part), event)
 
     def _full(self, where: str, value: Any) -> Tensor:
         """A value given by the user, broadcastable to ``[chip, 1, ...]``; a leading chip axis is legal where there is one."""
@@ -287,7 +290,7 @@ class DeviceArray(nn.Module):
             ) from error
         return tensor
 
-    def _out(self, tensor: Tensor) -> Tensor:
+    def out(self, tensor: Tensor) -> Tensor:
         """Without the axes that the user did not ask for."""
         full = tensor.expand(len(self.die_ids), 1, *self.shape).squeeze(1)
         return full if self.axis else full.squeeze(0)
@@ -305,21 +308,21 @@ class DeviceArray(nn.Module):
         Raises:
             ParameterError: a target that is negative, not finite or of a wrong shape.
         """
-        goal = self._full("target", target)
+        goal = self._full("target", target).expand(len(self.die_ids), 1, *self.shape)
         if bool((goal < 0).any()):
             raise ParameterError(f"{self.where}: target", "must be at least 0 S", got=f"{float(goal.min()):g}")
         chosen = None if only is None else self._full("only", only.to(self.dtype)) > 0
         if verify is not None:
-            return self._verified(goal, verify, chosen)
+            return verified(self, goal, verify, chosen)
         energy = self.write_(goal, chosen)
         error = physics.conductance(self.device, self.values, self.trajectory) - goal
         none = torch.zeros_like(error, dtype=torch.bool)
         count = torch.ones_like(error) if chosen is None else chosen.to(error.dtype)
-        return Written(self._out(count), self._out(energy), self._out(error), self._out(none))
+        return Written(self.out(count), self.out(energy), self.out(error), self.out(none))
 
     def write_(self, goal: Tensor, chosen: Tensor | None) -> Tensor:
         """One write; returns the energy (J) in each device, at the amplitude of the pulse towards the target."""
-        p, before, event = self.values, self.trajectory, self._next()
+        p, before, event = self.values, self.trajectory, self.next_event()
         after = physics.written(self.device, p, before, goal, self._draw("programming", event), self._draw("retention", event))
         if chosen is not None:
             after = pick(chosen, after, before)
@@ -328,33 +331,19 @@ class DeviceArray(nn.Module):
         pulse = Pulse(torch.where(up, own.v_set, own.v_reset), own.t_write, torch.ones_like(goal))
         energy = physics.pulse_energy(self.device, p, before, after, pulse)
         self._store(after)
-        return energy if chosen is None else torch.where(chosen, energy, torch.zeros_like(energy))
-
-    def _verified(self, goal: Tensor, verify: WriteVerify, chosen: Tensor | None) -> Written:
-        low, high = physics.window(self.device, self.values)
-        accept = verify.tolerance * (high - low)
-        shape = (len(self.die_ids), 1, *self.shape)
-        missed = torch.ones(shape, dtype=torch.bool) if chosen is None else chosen.expand(shape)
-        if verify.by == "pulse":
-            missed = missed & ((self._seen() - goal).abs() > accept)
-        counted, spent = torch.zeros(shape, dtype=self.dtype), torch.zeros(shape, dtype=self.dtype)
-        wanted = missed
-        for _ in range(verify.most):
-            if not bool(missed.any()):
-                break
-            if verify.by == "rewrite":
-                spent = spent + self.write_(goal, missed)
-            else:
-                own = self.values.of("")
-                v = torch.where(self._seen() < goal, own.v_set, own.v_reset)
-                spent = spent + self.pulse_(Pulse(v, own.t_write, missed.to(self.dtype)))
-            counted = counted + missed
-            missed = missed & ((self._seen() - goal).abs() > accept)
-        error = torch.where(wanted, self._seen() - goal, torch.zeros(shape, dtype=self.dtype))
-        return Written(self._out(counted), self._out(spent), self._out(error), self._out(missed))
+        if chosen is not None:
+            pulse = pulse._replace(n=chosen.to(goal.dtype))
+            energy = torch.where(chosen, energy, torch.zeros_like(energy))
+        if self.watch is not None:
+            self.watch(Happened("write", p, pulse, before, after, energy))
+        return energy
 
     def _seen(self) -> Tensor:
-        return physics.read(self.device, self.values, self.trajectory, self._draw("noise", self._next()))
+        p, t = self.values, self.trajectory
+        g = physics.read(self.device, p, t, self._draw("noise", self.next_event()))
+        if self.watch is not None:
+            self.watch(physics.read_event(self.device, p, t, g, torch.ones_like(g)))
+        return g
 
     def pulse(self, v: Any = None, *, width: Any = None, count: Any = 1) -> Tensor:
         """Apply voltage pulses; returns the energy (J) in each device.
@@ -379,14 +368,17 @@ class DeviceArray(nn.Module):
             raise ParameterError(
                 f"{self.where}: count", "must be at least 0", got=f"{float(made.n.min()):g}", fix="Give v its sign."
             )
-        return self._out(self.pulse_(made))
+        return self.out(self.pulse_(made))
 
     def pulse_(self, pulse: Pulse) -> Tensor:
         """The same with checked tensors, ``[chip, 1, ...]``."""
-        p, before, event = self.values, self.trajectory, self._next()
+        p, before, event = self.values, self.trajectory, self.next_event()
         after = physics.pulsed(self.device, p, before, pulse, self._draw("update", event), self._draw("retention", event))
         self._store(after)
-        return physics.pulse_energy(self.device, p, before, after, pulse)
+        energy = physics.pulse_energy(self.device, p, before, after, pulse)
+        if self.watch is not None:
+            self.watch(Happened("write", p, pulse, before, after, energy))
+        return energy
 
     def wait(self, seconds: float, *, kelvin: float | None = None) -> None:
         """Leave the devices alone for ``seconds``, at a temperature (K) where the device has a thermal part.
@@ -412,20 +404,25 @@ class DeviceArray(nn.Module):
 
     def conductance(self) -> Tensor:
         """S, what is there now: ``[...]``, or ``[chip, ...]``. A simulation knows it; an instrument has `read`."""
-        return self._out(physics.conductance(self.device, self.values, self.trajectory))
+        return self.out(physics.conductance(self.device, self.values, self.trajectory))
 
     def read(self) -> Tensor:
         """S, what one read sees, with its noise: ``[...]``, or ``[chip, ...]``."""
-        return self._out(self._seen())
+        return self.out(self._seen())
 
     def current(self, v: Any) -> Tensor:
         """A, at ``v`` (V)."""
-        return self._out(physics.current(self.device, self.values, self.trajectory, self._full("v", v)))
+        return self.out(physics.current(self.device, self.values, self.trajectory, self._full("v", v)))
 
     def window(self) -> tuple[Tensor, Tensor]:
         """The lowest and the highest conductance (S) of each device, after wear."""
         low, high = physics.window(self.device, self.values, self.trajectory)
-        return self._out(low), self._out(high)
+        return self.out(low), self.out(high)
+
+
+def _fits(shape: Sequence[int], full: Sequence[int]) -> bool:
+    """Whether a stored tensor has the devices' shape, or 1 in place of some of its sizes."""
+    return len(shape) == len(full) and all(own in (1, size) for own, size in zip(shape, full, strict=True))
 
 
 def pick(chosen: Tensor, new: Trajectory, old: Trajectory) -> Trajectory:

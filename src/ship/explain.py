@@ -17,9 +17,10 @@ def explain(
     notes: Mapping[str, list[str]],
     engines: Mapping[str, str],
     choices: Mapping[str, object],
+    devices: Mapping[str, list[str]],
 ) -> str:
     """The schedule in words: call order, every delay in seconds, every inserted slot and why, the side of each filter; how each
-    group is run and why; how spikes are summed where that was chosen.
+    group is run and why; how spikes are summed where that was chosen; what holds the weights, and with which gain.
     """
     lines = [f"Schedule for dt = {plan.dt:g} s", "", "Call order"]
     for i, block in enumerate(plan.blocks, 1):
@@ -46,6 +47,8 @@ def explain(
     lines += ["", "Engine", *(f"  {tag}: {engines[tag]}" for tag in wiring.tags if tag in engines)]
     if choices:
         lines += ["", "Sums over spikes", *(f"  {tag}: {choices[tag]}" for tag in wiring.tags if tag in choices)]
+    if devices:
+        lines += ["", "Devices", *(f"  {tag}: {line}" for tag in wiring.tags for line in devices.get(tag, ()))]
     said = [f"  {note}" for note in plan.notes] + [
         f"  {specs[tag].where}: {note}" for tag in wiring.tags for note in notes.get(tag, [])
     ]

@@ -15,8 +15,13 @@ from . import random
 from .clock import nearest_slots
 from .connect import EdgeList
 from .errors import GraphError, ParameterError, suggest
+from .hardware import Hardware
 from .models.contract import Bag, Connection, Model, Neuron, Rule, Source, Spiking, SpikingNeuron, Synapse
+from .models.devices.device import Device
+from .models.devices.mapping import Differential
+from .models.devices.mapping import Mapping as Mapping_
 from .parameters import Distribution, FanIn, Normal, Parameter, PerChip, PerSample, State, Varied, declared, to_tensor
+from .pulses import Pulsing
 from .resolve import resolve, varied
 
 
@@ -37,6 +42,9 @@ class Spec:
     initial: dict[str, Any] = field(default_factory=dict)
     rule: Rule | None = None
     connect: Any = None  # a `Connectivity`, or a matrix [pre, post] of 0 and 1
+    device: Device | None = None  # what holds the weights
+    mapping: Mapping_ | None = None
+    learning: Pulsing | None = None  # how changes of weight become pulses
 
     @property
     def where(self) -> str:
@@ -110,6 +118,7 @@ class Group(nn.Module):
         self.seed = seed
         self.spreads: dict[str, tuple[float, float]] = {}
         self.notes: list[str] = []
+        self.hardware: Hardware | None = None
         self.register_buffer("zero", torch.zeros((), dtype=dtype), persistent=False)  # carries float type and device
         self.edges = edges is not None
         if edges is not None:
@@ -125,6 +134,20 @@ class Group(nn.Module):
                 self._make(prefix + name, declaration, getattr(model, name), dies, variation, dtype)
         self.model.check(spec.where, Bag({name: self.value(name) for name in self.declarations}))
         self._make_initial(dies, dtype)
+        if spec.device is not None:
+            self.hardware = Hardware(
+                spec.device,
+                spec.mapping or Differential(),
+                self.shape_of("connection"),
+                where=spec.where,
+                tag=spec.tag,
+                seed=seed,
+                dies=dies,
+                variation=variation,
+                dtype=dtype,
+                learning=spec.learning,
+            )
+            self.hardware.by_rule = spec.rule is not None
         if spec.rule is not None:
             self._make_plastic()
 
@@ -208,7 +231,14 @@ class Group(nn.Module):
         attribute = name.replace(".", "/")
         nominal: Tensor = getattr(self, attribute)
         deviate = getattr(self, attribute + "/deviate", None)
-        return nominal if deviate is None else varied(nominal, deviate, self.spreads[name])
+        value = nominal if deviate is None else varied(nominal, deviate, self.spreads[name])
+        return self.hardware.weight(value) if name == "weight" and self.hardware is not None else value
+
+    def model_weight(self) -> Tensor:
+        """The weights (V) of the model, whatever devices hold: with each chip's deviation."""
+        deviate = getattr(self, "weight/deviate", None)
+        nominal: Tensor = self.get_parameter("weight") if "weight" in self._parameters else self.get_buffer("weight")
+        return nominal if deviate is None else varied(nominal, deviate, self.spreads["weight"])
 
     def bag(self, dt: float, *, rule: bool = False) -> Bag:
         """All parameters for one dt, with what the engine adds: ``ref_slots`` of a spiking neuron."""

@@ -12,7 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from . import programming
 from .clock import Programme, check_dt, timeline
+from .energy import Costs, Ledger, Meter
+from .energy.costs import assigned
+from .energy.ledger import ledger
 from .engine.fusion import choose_engine
 from .engine.products import Choice
 from .engine.reference import SourceNode
@@ -24,10 +28,15 @@ from .group import Group, Spec
 from .inputs import Inputs, read_inputs
 from .memory import chunk_slots, foresee
 from .models.contract import Model, Neuron, Rule
+from .models.devices.device import Device
+from .models.devices.mapping import Mapping as DeviceMapping
 from .monitor import Record, Request, Tap, check_units, collect, recordable
 from .plan import Schedule, Wiring, emits_first, schedule, wire
+from .pulse_list import Pulses
+from .pulses import Pulsing
 from .snapshot import Snapshot, capture, restore
 from .specs import make_spec
+from .verify import WriteVerify, Written
 
 
 class GroupDict(nn.ModuleDict):
@@ -56,6 +65,8 @@ class Network(nn.Module):
         self._run_start = 0.0
         self.records: dict[str, Record] = {}
         self.lengths: Tensor | None = None
+        self._costs: dict[str, Any] | None = None  # what `meter` was asked for
+        self._meter: Meter | None = None
 
     # -- building ----------------------------------------------------------------------------------------------------------
 
@@ -74,6 +85,9 @@ class Network(nn.Module):
         initial: Mapping[str, Any] | None = None,
         rule: Rule | None = None,
         connect: Any = None,
+        device: Device | None = None,
+        mapping: DeviceMapping | None = None,
+        learning: Pulsing | None = None,
         **parameters: Any,
     ) -> None:
         """Add a group.
@@ -91,6 +105,9 @@ class Network(nn.Module):
             rule: a learning rule for a synapse.
             connect: sparse connectivity: a rule such as ``ship.InDegree(100)``, or a matrix ``[pre, post]`` of 0 and 1. Weights
                 then belong to edges; default: all pairs of units.
+            device: what holds the weights of a synapse, see ``ship.devices``; written by `program`.
+            mapping: how a weight becomes conductances; default: a differential pair.
+            learning: how changes of weight become pulses on the devices; default: ``ship.Pulsing()``.
             parameters: the model's parameters and options, see ``ship.describe(model)``.
 
         Raises:
@@ -116,6 +133,9 @@ class Network(nn.Module):
             initial=initial,
             rule=rule,
             connect=connect,
+            device=device,
+            mapping=mapping,
+            learning=learning,
             parameters=parameters,
         )
         self._forget()
@@ -138,6 +158,9 @@ class Network(nn.Module):
             "initial": old.initial,
             "rule": old.rule,
             "connect": old.connect,
+            "device": old.device,
+            "mapping": old.mapping,
+            "learning": old.learning,
         }
         keywords = {k: parameters.pop(k) for k in before if k in parameters}
         self._specs[tag] = make_spec(type(old.model), tag, **(before | keywords), parameters=old.given | parameters)
@@ -159,6 +182,7 @@ class Network(nn.Module):
         """After a change of structure nothing that `init` made is valid."""
         self.groups = GroupDict()
         self._wiring, self._sim, self._plans, self.records = None, None, {}, {}
+        self._meter = None
 
     @property
     def tags(self) -> list[str]:
@@ -234,6 +258,7 @@ class Network(nn.Module):
         self.groups, self._wiring, self._plans, self.records = groups, wiring, {}, {}
         self._sim = Simulation({tag: self[tag] for tag in self._specs}, wiring, chosen)
         self._dry_run()
+        self._start_meter()
 
     def _dry_run(self) -> None:
         """Compute all coefficients once, so that what cannot be discretised says so now."""
@@ -275,7 +300,13 @@ class Network(nn.Module):
         assert self._wiring is not None
         sim, plan = self._ready("Network.explain"), self._plan(dt or self.dt)
         notes = {tag: self[tag].notes for tag in self._specs}
-        return explain(self._wiring, self._specs, plan, notes, sim.engines(plan), choices)
+        engines = sim.engines(plan)
+        devices = {
+            tag: group.hardware.describe(group.model_weight(), programming.reach(self._specs, sim.groups, tag))
+            for tag, group in sim.groups.items()
+            if group.hardware is not None
+        }
+        return explain(self._wiring, self._specs, plan, notes, engines, choices, devices)
 
     def __repr__(self) -> str:
         lines = [
@@ -382,7 +413,7 @@ class Network(nn.Module):
             duration, steps: how long, in s or slots; taken from the input where left out, longer than it pads with zeros.
             batch: number of samples where no input says it.
             reset: start from the initial states; False continues where the last run ended.
-            reset_persistent: also set plastic weights back to those of `init`.
+            reset_persistent: also set plastic weights back to those of `init`; refused for devices, which only `program` writes.
             trial: of the noise; the default is the last one.
             first_sample: global number of the batch's first sample, for noise.
             detach: cut the graph of gradients at the end of the run, for the next one that continues.
@@ -397,6 +428,7 @@ class Network(nn.Module):
         sim = self._ready("Network.run")
         assert self._wiring is not None
         _check_run(sim, reset, reset_persistent, trial, first_sample)
+        programming.check_learning(sim.groups, reset_persistent)
         for request in self._requests:
             check_units(request, self._specs[request.tag], self._wiring)
         given = read_inputs(
@@ -446,8 +478,12 @@ class Network(nn.Module):
         )
         chunk = given.steps if graph else chunk_slots(self._wiring, given.lead)  # a graph keeps all slots anyway
         offset = 0
+        counting = None if self._meter is None else self._meter.start(sim, given.lead)
+        wanted = outs.keys() | (set() if counting is None else counting.outputs)
         try:
             for segment in given.programme:
+                if counting is not None:
+                    counting.dt = segment.dt
                 for tap in taps:
                     tap.offset = offset
                 for tag, signal in given.signals.items():
@@ -458,8 +494,10 @@ class Network(nn.Module):
                 def keep(k0: int, n: int) -> None:
                     for tag, kept in outs.items():
                         kept.append(sim.nodes[tag].trace.window(k0, n))
+                    if counting is not None:
+                        counting.take(k0, n)
 
-                sim.segment(segment, self._plan(segment.dt), chunk, outs, keep)
+                sim.segment(segment, self._plan(segment.dt), chunk, wanted, keep)
                 offset += segment.steps
         except BaseException:
             # Ctrl-C or an error half-way: states and delay lines are of different slots, so the next run must start afresh.
@@ -470,6 +508,8 @@ class Network(nn.Module):
                 node.takes = []
                 if isinstance(node, SourceNode):
                     node.signal = None
+        if counting is not None:
+            counting.commit()
         times = {tag: self.timeline(tag) for tag in {tap.request.tag for tap in taps}}
         self.records = collect(taps, times, self.chips is not None)
         result = {tag: self._interface(kept, given.lead) for tag, kept in outs.items()}
@@ -505,7 +545,7 @@ class Network(nn.Module):
         beside = copy(self)  # the same groups, a state of its own
         beside._sim = Simulation(sim.groups, self._wiring, sim.engine)
         beside._sim.clock.trial = sim.clock.trial
-        beside._requests = []
+        beside._requests, beside._meter = [], None
         choices = measure(beside._sim, lambda: beside.run(x, **options))
         adopt(sim, choices)
         return choices
@@ -538,6 +578,146 @@ class Network(nn.Module):
         windows = [k.expand(len(k), *lead, k.shape[-1]) for k in kept]
         signal = (windows[0] if len(windows) == 1 else torch.cat(windows)).permute(1, 2, 0, 3)
         return signal if self.chips is not None else signal.squeeze(0)
+
+    # -- devices -----------------------------------------------------------------------------------------------------------
+
+    def program(
+        self, *tags: str, verify: WriteVerify | None = None, weights: Mapping[str, Any] | None = None
+    ) -> dict[str, Written]:
+        """Write the weights of the groups with devices; they then run with what their devices act as, on every chip.
+
+        Args:
+            tags: groups; default: all that have devices.
+            verify: closed-loop programming; default: one shot.
+            weights: V, by tag, in place of the model's own: ``[pre, post]`` or ``[chip, pre, post]``.
+
+        Returns:
+            For each group what it took: pulses, energy (J), errors (S) and failures, ``[chip, device, pre, post]``.
+
+        Raises:
+            GraphError, RunError: no such group, one without devices, a wrong shape.
+
+        Warns:
+            UserWarning: the gain starves or saturates the target.
+        """
+        sim = self._ready("Network.program")
+        report = programming.program(sim.groups, self._specs, tags, verify, weights or {})
+        sim.refresh()
+        return {tag: _without_chip(w, self.chips) for tag, w in report.items()}
+
+    def wait(self, seconds: float, *, kelvin: float | None = None) -> None:
+        """Leave all devices alone for ``seconds``, at a temperature in K: each goes on along its own trajectory.
+
+        A run takes time as well: programmed devices age by its duration, whatever the batch.
+
+        Raises:
+            GraphError: no group has devices.
+            RunError, ParameterError: negative, or beyond what a device's retention was made for.
+        """
+        programming.wait(self._ready("Network.wait").groups, seconds, kelvin)
+        if self._meter is not None:
+            self._meter.waited += float(seconds)
+
+    def read(self, tag: str) -> Tensor:
+        """The conductances (S) that one read of a group's devices sees, ``[device, pre, post]``; with chips, their axis in front.
+
+        Raises:
+            GraphError: no such group, or one without devices.
+        """
+        seen = programming.read(self._ready("Network.read").groups, tag)
+        return seen if self.chips is not None else seen.squeeze(0)
+
+    def sample_devices(self, *tags: str, drift: float = 0.0, kelvin: float | None = None) -> None:
+        """Hardware-aware training: from now on every trial writes the weights to devices drawn afresh, and leaves them alone for
+        ``drift`` seconds. Differentiable in the weights; rounding to levels passes gradients straight through.
+
+        Raises:
+            GraphError, RunError: no such group, or one without devices; a negative time.
+        """
+        programming.set_mode(
+            self._ready("Network.sample_devices").groups, "Network.sample_devices", tags, "sampled", drift, kelvin
+        )
+        self._ready("Network.sample_devices").refresh()
+
+    def use_weights(self, *tags: str) -> None:
+        """Run with the model's weights again; devices keep what was written to them."""
+        programming.set_mode(self._ready("Network.use_weights").groups, "Network.use_weights", tags, "weights")
+        self._ready("Network.use_weights").refresh()
+
+    # -- energy ------------------------------------------------------------------------------------------------------------
+
+    def meter(
+        self, *, neurons: Costs | None = None, synapses: Costs | None = None, groups: Mapping[str, Costs] | None = None
+    ) -> None:
+        """Count energy from now on, from zero: of the devices, and of the circuits whose costs are given. Results: `energy`.
+
+        Args:
+            neurons, synapses: costs of every group of neurons, and of every synapse group.
+            groups: costs of single groups by tag, in place of these; a source is counted where it is named.
+
+        Raises:
+            GraphError: an unknown group, or nothing to meter: neither devices nor costs.
+            ParameterError: costs that belong to another kind of group, or that lack a voltage.
+        """
+        assigned("Network.meter", self._specs, neurons, synapses, groups)
+        self._costs = {"neurons": neurons, "synapses": synapses, "groups": dict(groups or {})}
+        self._start_meter()
+
+    def unmeter(self) -> None:
+        """Count energy no longer, and forget what was counted."""
+        if self._meter is not None and self._sim is not None:
+            self._meter.close(self._sim)
+        self._costs = self._meter = None
+
+    def _start_meter(self) -> None:
+        if self._costs is not None and self._sim is not None:
+            costs = assigned("Network.meter", self._specs, **self._costs)
+            self._meter = Meter(costs, self._sim, self.chips is not None)
+
+    @property
+    def energy(self) -> Ledger:
+        """Where the energy went since `meter`, see `Ledger`.
+
+        Raises:
+            RunError: nothing is metered.
+        """
+        if self._meter is None:
+            raise RunError("Network.energy", "nothing is metered", fix="Call net.init(...) and net.meter(...) before the run.")
+        return ledger(self._meter)
+
+    def record_pulses(self, tag: str, on: bool = True) -> None:
+        """Keep a list of all pulses that the group's devices get by learning, from now on; it begins afresh. See `pulses`."""
+        programming.record_pulses(self._ready("Network.record_pulses").groups, tag, on)
+
+    def pulses(self, tag: str) -> Pulses:
+        """The pulses since `record_pulses`; `ship.save_pulses` writes them, `ship.replay` plays them back.
+
+        Raises:
+            GraphError, RunError: no such group, one without devices, or nothing was recorded.
+        """
+        return programming.pulses(self._ready("Network.pulses").groups, tag)
+
+    def replay(self, tag: str, pulses: Pulses) -> None:
+        """Apply a list of pulses to a group's devices, freshly programmed, with the bias scheme of its ``learning``.
+
+        Raises:
+            GraphError, RunError: no such group, one without devices or not programmed; a row that names no device of it.
+        """
+        programming.replay_pulses(self._ready("Network.replay").groups, tag, pulses)
+
+    def refresh(self, tag: str, *, above: float = 0.9) -> int:
+        """Write pairs anew of which a device is ``above`` a fraction of its window: the same weight, from the bottom.
+
+        Learning with ``how="up"`` fills both devices of a pair, and needs this now and then. The devices are read, with their
+        noise, and written in one shot.
+
+        Returns:
+            How many pairs were written, on all chips.
+
+        Raises:
+            GraphError, RunError: no such group, one without pairs or not programmed; a fraction outside 0 and 1.
+        """
+        return programming.refresh(self._ready("Network.refresh").groups, tag, above)
 
     # -- keeping -----------------------------------------------------------------------------------------------------------
 
@@ -572,6 +752,10 @@ class Network(nn.Module):
         for tag in self._specs if self._sim is not None else ():
             self._settings["dtype"] = self[tag].dtype
         return self
+
+
+def _without_chip(written: Written, chips: int | None) -> Written:
+    return written if chips is not None else Written(*(part.squeeze(0) for part in written))
 
 
 def _check_run(sim: Simulation, reset: bool, reset_persistent: bool, trial: int | None, first_sample: int) -> None:

@@ -259,12 +259,14 @@ class State:
         unit: SI unit.
         on: where it lives; rules and per-connection models name ``pre``, ``post`` or ``connection``.
         held: kept at its value while the neuron is refractory.
+        inner: update parts of devices: how many of it one device has, an axis in front of all others; 0: one, and no such axis.
     """
 
     initial: float | bool | str = 0.0
     unit: str = ""
     on: Where = "unit"
     held: bool = False
+    inner: int = 0
 
 
 @dataclass(frozen=True)

@@ -159,6 +159,27 @@ def normal(
     return _box_muller(_blocks(base, chip, sample, slot, trial, _even(n), device or torch.device("cpu")))[..., :n].to(dtype)
 
 
+def normal_at(base: int, *, chip: Tensor, slot: int, unit: Tensor) -> Tensor:
+    """The standard normal numbers that `normal` has at some places, of sample 0 and trial 0; float64.
+
+    Args:
+        base: from `key`.
+        chip: ids of dies, int64, one for each number.
+        slot: absolute slot.
+        unit: units, int64, one for each number.
+    """
+    dies, of = torch.unique(chip, return_inverse=True)
+    keys = [_chip_key(base, int(c)) for c in dies.tolist()]
+    pair = (
+        torch.tensor([k & M32 for k in keys], device=chip.device)[of],
+        torch.tensor([k >> 32 for k in keys], device=chip.device)[of],
+    )
+    zero = torch.zeros((), dtype=torch.int64, device=chip.device)
+    a, b, c, d = philox((unit // 2, zero + slot, zero, zero), pair)
+    both = _box_muller(torch.stack([_unit_interval(a, b), _unit_interval(c, d)], -1))
+    return torch.where(unit % 2 == 0, both[..., 0], both[..., 1])
+
+
 def _draw_blocks(base: int, chip: int, shape: tuple[int, ...], attempt: int) -> Tensor:
     index = torch.zeros(1, dtype=torch.int64)
     return _blocks(base, torch.tensor([chip]), index, index, attempt, _even(math.prod(shape)), torch.device("cpu"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Mapping_
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,10 @@ from .connect import Connectivity
 from .errors import GraphError, ParameterError, is_whole, suggest
 from .group import Spec, build_model
 from .models.contract import Connection, Model, Neuron, Rule
+from .models.devices.device import Device
+from .models.devices.mapping import Differential, Mapping
 from .parameters import declared
+from .pulses import Pulsing
 
 
 def make_spec(model: type[Model], tag: str, **given: Any) -> Spec:
@@ -52,6 +56,8 @@ def make_spec(model: type[Model], tag: str, **given: Any) -> Spec:
             got=repr(parameters["side"]),
         )
     _check_connect(where, model, given["connect"])
+    _check_device(where, model, given["device"], given["mapping"])
+    _check_learning(where, given)
     return Spec(
         tag,
         made,
@@ -66,6 +72,9 @@ def make_spec(model: type[Model], tag: str, **given: Any) -> Spec:
         dict(given["initial"] or {}),
         rule,
         given["connect"],
+        given["device"],
+        given["mapping"],
+        given["learning"],
     )
 
 
@@ -80,6 +89,35 @@ def _check_connect(where: str, model: type[Model], connect: Any) -> None:
         raise GraphError(
             f"{where}.connect", "must be a rule or a matrix of 0 and 1", got=repr(connect), fix="E.g. connect=ship.InDegree(100)."
         )
+
+
+def _check_device(where: str, model: type[Model], device: Any, mapping: Any) -> None:
+    if device is None and mapping is None:
+        return
+    if "weight" not in declared(model)[0]:
+        raise GraphError(
+            f"{where}.device", f"{model.__name__} has no weight that devices could hold", fix="Give it to a synapse."
+        )
+    if not isinstance(device, Device):
+        raise GraphError(f"{where}.device", "must be a device", got=repr(device), fix="E.g. device=ship.Device(g_max=50e-6).")
+    if mapping is not None and not isinstance(mapping, Mapping):
+        raise GraphError(f"{where}.mapping", "must be a mapping", got=repr(mapping), fix="E.g. mapping=ship.Differential().")
+
+
+def _check_learning(where: str, given: Mapping_[str, Any]) -> None:
+    """What a synapse needs to learn by pulses: by a rule, or by gradients."""
+    learning, rule = given["learning"], given["rule"]
+    if learning is not None and not isinstance(learning, Pulsing):
+        raise GraphError(f"{where}.learning", "must be ship.Pulsing(...)", got=repr(learning))
+    if learning is not None and given["device"] is None:
+        raise GraphError(f"{where}.learning", "needs devices to pulse", fix="Give device=, or leave learning= out.")
+    if given["device"] is None or (learning is None and rule is None):
+        return
+    if rule is not None and rule.per_sample:
+        raise GraphError(
+            f"{where}.rule", "must not be per_sample on devices: all samples share one set of them", fix="Use per_sample=False."
+        )
+    (learning or Pulsing()).check(where, given["mapping"] or Differential(), given["connect"] is not None)
 
 
 def _tags(where: str, role: str, given: str | Sequence[str]) -> tuple[str, ...]:

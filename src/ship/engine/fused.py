@@ -52,6 +52,8 @@ class Fused:
         node = self.node
         if isinstance(node, SourceNode):
             return "a source"
+        if isinstance(node, PlasticNode) and node.group.hardware is not None:
+            return "learns by pulses on its devices"
         if isinstance(node, PlasticNode) and (node.feed.per_connection or node.edges is not None):
             return "a plastic synapse on edges, or with a delay on every connection"
         if isinstance(node, ConnectionNode) and node.edges is not None and self.grid:

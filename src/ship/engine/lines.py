@@ -40,7 +40,8 @@ class Trace:
 
     def at(self, k: int) -> Tensor:
         i = bisect_right(self.starts, k) - 1
-        if not self.windows[i].requires_grad:
+        alone = k == self.end - 1 and self.slots[i] is None  # the last slot, which ends a segment
+        if alone or not self.windows[i].requires_grad:
             return self.windows[i][k - self.starts[i]]
         slots = self.slots[i]
         if slots is None:  # all at once: the gradient of each single slot would be as large as the window

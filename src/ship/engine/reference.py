@@ -71,6 +71,8 @@ class Node(ABC):
         self.dt, self.clock = dt, clock
         self.trace.clear()
         self._noise = {}
+        if self.group.hardware is not None:
+            self.group.hardware.trial = clock.trial
         self.p = self.group.bag(dt)
         self._extend(self.p)
         self.c = self.group.model.discretise(self.p, dt)
@@ -82,8 +84,10 @@ class Node(ABC):
     def run(self, k0: int, n: int) -> None:
         """The operations of slots k0 .. k0 + n - 1."""
 
-    def finish(self, steps: int) -> None:  # noqa: B027 (most have nothing left)
+    def finish(self, steps: int) -> None:
         """What is left to do after the last slot of a segment."""
+        if self.group.hardware is not None:
+            self.group.hardware.passed(steps * self.dt)
 
     @property
     def like(self) -> Tensor:
@@ -397,6 +401,8 @@ class PlasticNode(ConnectionNode):
         super().begin(dt, clock)
         rule = self.group.spec.rule
         assert rule is not None
+        if self.group.hardware is not None and self.group.hardware.mode == "programmed":
+            self.now = self.p.weight.detach()
         self.rule_p = self.group.bag(dt, rule=True)
         self.rule_c = rule.discretise(self.rule_p, dt)
 
@@ -412,6 +418,7 @@ class PlasticNode(ConnectionNode):
             self._step(k, Bag({"value": self._values(k, 1)[0]}))
 
     def finish(self, steps: int) -> None:
+        super().finish(steps)
         if steps:
             self._learn(steps - 1)
         rule = self.group.spec.rule
@@ -435,6 +442,11 @@ class PlasticNode(ConnectionNode):
         if not rule.per_sample:
             change = change.expand(*self.lead, *change.shape[2:])
             change = change.sum(1, keepdim=True) if rule.reduce == "sum" else change.mean(1, keepdim=True)
+        if self.group.hardware is not None:
+            with torch.inference_mode(False):  # what persists must stay writable
+                bounds = self.rule_p.w_min, self.rule_p.w_max
+                self.now = self.group.hardware.learn(change, self.weight, *bounds, self.dt)
+            return
         self.now = torch.minimum(torch.maximum(self.weight + change, self.rule_p.w_min), self.rule_p.w_max)
 
     def lookup(self, name: str) -> Tensor:

@@ -120,6 +120,11 @@ class Simulation:
             line.end(start, dt, steps)
         self.clock = Clock(start + dt * steps, self.clock.slot + steps, self.clock.trial, self.clock.first_sample)
 
+    def refresh(self) -> None:
+        """After a change of the shapes of weights: kernels are chosen afresh."""
+        if self.fusion is not None:
+            self.fusion.forget()
+
     def engines(self, plan: Schedule) -> dict[str, str]:
         """How each group runs, in words."""
         if self.fusion is None:

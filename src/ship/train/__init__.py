@@ -2,6 +2,7 @@
 
 from .losses import L2, RateBounds, cross_entropy, mse_count
 from .metrics import ConfusionMatrix, Interval, accuracy, bootstrap_interval, mean_interval, wilson
+from .pulse_optimizer import PulseOptimizer
 from .readout import FirstSpike, Last, Max, Mean, Readout, SpikeCount, first_spike_time
 from .trainer import History, Trainer
 
@@ -14,6 +15,7 @@ __all__ = [
     "Last",
     "Max",
     "Mean",
+    "PulseOptimizer",
     "RateBounds",
     "Readout",
     "SpikeCount",

@@ -78,7 +78,7 @@ def cmo_hfox(*, accept: float = 0.02) -> Device:
         raise ParameterError("cmo_hfox: accept", "must be 0.02 or 0.002, for which there are measurements", got=accept)
     sigma, relative = ERROR[accept]
     return Device(
-        name="CMO/HfOx",
+        name="cmo_hfox",
         g_min=8e-6,
         g_max=90e-6,
         t_read=1e-6,

@@ -67,6 +67,9 @@ class Update(Part):
 
     The default state is the conductance itself. A part with another state (a gap, a doped length, domains) declares it, and gives
     ``conductance`` and ``place``, which lead from the state to the conductance and back.
+
+    A state that a device has many of (domains) is declared with ``State(inner=n)``: it has an axis of n in front of all others.
+    ``frozen`` normals, drawn once with the die, are in ``p.frozen [number, ...]``.
     """
 
     event: ClassVar[str | None] = "pulse"

@@ -7,7 +7,7 @@ seconds in one jump equals any number of steps, and one run can go from pulses o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
@@ -99,6 +99,10 @@ class Values:
         """How many parameters of the part are drawn anew at each of its events."""
         return len(self._cycles.get(part, {}))
 
+    def mapped(self, fn: Callable[[Tensor], Tensor]) -> Values:
+        """The same with a function applied to every tensor."""
+        return Values({part: {k: fn(v) for k, v in own.items()} for part, own in self._values.items()}, self._cycles)
+
     def of(self, part: str, xi: Xi = ()) -> Bag:
         """The parameters of a part, with the device's window; ``xi``: deviates of those drawn anew, none: nominal."""
         own = dict(self._values[part])
@@ -115,6 +119,24 @@ class Trajectory(NamedTuple):
     cycles: Tensor  # writes so far: pulses that moved it, and one-shot writes
     kept: Xi  # drawn at the last write: for the retention
     frozen: Xi  # drawn with the die: for the faults
+
+
+class Happened(NamedTuple):
+    """What was done to the devices of an array, for whoever watches it; tensors broadcast to those that it was done to."""
+
+    kind: str  # "write": writes and pulses; "read": by verification or an instrument
+    p: Values
+    pulse: Pulse  # what was applied; ``n`` is 0 where a device was left alone
+    before: Trajectory
+    after: Trajectory
+    energy: Tensor  # J in each device
+    seen: Tensor | None = None  # S, what a noisy read saw
+    places: Tensor | None = None  # of the devices in the flattened array ``[chip, 1, ...]``; None: all of it
+
+
+def mapped(t: Trajectory, fn: Callable[[Tensor], Tensor]) -> Trajectory:
+    """The same with a function applied to every tensor."""
+    return Trajectory(type(t.x)(*map(fn, t.x)), fn(t.age), fn(t.cycles), tuple(map(fn, t.kept)), tuple(map(fn, t.frozen)))
 
 
 def draws(device: Device, p: Values, part: str) -> int:
@@ -197,7 +219,7 @@ def aged(device: Device, p: Values, t: Trajectory, seconds: float, kelvin: float
 def written(device: Device, p: Values, t: Trajectory, target: Tensor, xi: Xi, kept: Xi) -> Trajectory:
     """After a one-shot write to ``target`` (S). ``xi``: for the programming, ``kept``: for the retention."""
     low, high = window(device, p, t)
-    g = torch.minimum(torch.maximum(target, low), high)
+    g = _within(target, low, high)
     if device.programming is not None:
         bag, own = _split(device, p, "programming", xi)
         g = device.programming.write(g, bag, own).clamp(min=0.0)  # an error may leave the window, never the physical range
@@ -214,11 +236,12 @@ def pulsed(device: Device, p: Values, t: Trajectory, pulse: Pulse, xi: Xi, kept:
     if device.endurance is not None:
         low, high = window(device, p, t)
         g = device.update.conductance(after, bag)
-        held = torch.minimum(torch.maximum(g, low), high)
+        held = _within(g, low, high)
         after = _select(held != g, device.update.place(held, after, bag), after)
     moved = torch.zeros((), dtype=torch.bool)
     for a, b in zip(after, before, strict=True):
-        moved = moved | (a != b)
+        changed = a != b
+        moved = moved | (changed.any(0) if changed.ndim > t.age.ndim else changed)  # a state with an inner axis
     return Trajectory(
         _select(moved, after, t.x),
         torch.where(moved, torch.zeros_like(t.age), t.age),
@@ -232,6 +255,19 @@ def pulse_energy(device: Device, p: Values, before: Trajectory, after: Trajector
     """J in each device: ``n width v i``, with the mean of the currents before and after the pulses."""
     i = (current(device, p, before, pulse.v) + current(device, p, after, pulse.v)) / 2
     return pulse.n * pulse.width * pulse.v * i
+
+
+def read_event(device: Device, p: Values, t: Trajectory, g: Tensor, chosen: Tensor, places: Tensor | None = None) -> Happened:
+    """A read of the devices chosen (1, else 0) that saw ``g`` (S): it takes ``width v i``."""
+    own, noisy = p.of(""), None if device.noise is None else g
+    pulse = Pulse(own.v_read, own.t_read, chosen)
+    energy = pulse.n * pulse.width * pulse.v * current(device, p, t, pulse.v, noisy)
+    return Happened("read", p, pulse, t, t, energy, noisy, places)
+
+
+def _within(g: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Clipped to a window; at its very ends the gradient passes (that of minimum and maximum would be halved)."""
+    return torch.where(g < low, low, torch.where(g > high, high, g))
 
 
 def _select(where: Tensor, new: Any, old: Any) -> Any:

@@ -102,7 +102,7 @@ def hermes(devices: int = 2) -> Device:
     if devices not in (1, 2):
         raise ParameterError("hermes: devices", "must be 1 or 2", got=repr(devices))
     return Device(
-        name=f"HERMES {devices}",
+        name="hermes",
         g_min=0.0,
         g_max=G_REF[devices],
         t_read=512e-9,

@@ -182,7 +182,7 @@ def hfo2_memory(*, levels: int | None = 16, continuous: bool = False, outside: s
         continuous, outside: see `HfO2Drift`. With fewer than about 14 levels the error reaches below the fit, at 45 uS.
     """
     return Device(
-        name="HfO2",
+        name="hfo2_memory",
         g_min=G_MIN,
         g_max=G_MAX,
         programming=None if levels is None else LevelProgramming(levels=levels, of="pair"),

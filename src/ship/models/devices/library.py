@@ -16,6 +16,16 @@ from .hfo2 import hfo2_memory
 from .logarithmic import cnr
 from .neurosim import ag_asi, fefet_32
 from .phase_change import pcm
+from .physical import (
+    deng_fefet,
+    kvatinsky_vteam,
+    messaris_tio2,
+    nb_srtio3,
+    oblea_chalcogenide,
+    stanford_hfox,
+    strukov_tio2,
+    usc_diffusive,
+)
 from .power_law import state_independent
 from .relaxation import reram_wan
 from .stepped import ConstantStep, ExpStep, LinearStep, SoftBounds, Stepped
@@ -29,7 +39,7 @@ def _unit(name: str, update: Stepped, retention: VolatileRetention | None = None
 def gokmen_vlasov() -> Device:
     """The processing unit that Gokmen & Vlasov (2016) ask for: constant steps, 1250 from end to end, 30 % noise and variation."""
     return _unit(
-        "Gokmen-Vlasov",
+        "gokmen_vlasov",
         ConstantStep(
             step=Varied(0.0008, d2d=0.3),
             asymmetry=Varied(0.0, d2d_abs=0.01),
@@ -46,7 +56,7 @@ def reram_sb() -> Device:
     The additional noise between what is written and what is seen (56 steps) is left out: this library has no hidden weight.
     """
     return _unit(
-        "ReRAM soft bounds",
+        "reram_sb",
         SoftBounds(
             step=Varied(0.001, d2d=0.3),
             asymmetry=Varied(0.0, d2d_abs=0.01),
@@ -65,7 +75,7 @@ def reram_es() -> Device:
     What `reram_sb` leaves out is left out.
     """
     return _unit(
-        "ReRAM exponential steps",
+        "reram_es",
         ExpStep(
             step=Varied(0.000675, d2d=0.2),
             asymmetry=Varied(0.259359, d2d_abs=0.05),
@@ -85,7 +95,7 @@ def reram_es() -> Device:
 def ecram() -> Device:
     """Lithium ECRAM as linear steps, fit to Tang et al., IEDM (2018), w from -0.8276 to 1.1724."""
     return _unit(
-        "ECRAM",
+        "ecram",
         LinearStep(
             step=Varied(0.001, d2d=0.1),
             asymmetry=Varied(0.0, d2d_abs=0.01),
@@ -129,15 +139,23 @@ def library() -> Mapping[str, Callable[..., Device]]:
         capacitor,
         cmo_hfox,
         cnr,
+        deng_fefet,
         ecram,
         fefet_32,
         gokmen_vlasov,
         hermes,
         hfo2_memory,
+        kvatinsky_vteam,
+        messaris_tio2,
+        nb_srtio3,
+        oblea_chalcogenide,
         pcm,
         reram_es,
         reram_sb,
         reram_wan,
+        stanford_hfox,
         state_independent,
+        strukov_tio2,
+        usc_diffusive,
     )
     return {function.__name__: function for function in made}

@@ -84,4 +84,4 @@ def cnr(*, dispersion: bool = True) -> Device:
         dispersion: whether pulses scatter as fitted (C_p 286, D_p 17, D_d 139 Ohm).
     """
     c_p, d_p, d_d = (286.0, 17.0, 139.0) if dispersion else (0.0, 0.0, 0.0)
-    return Device(name="CNR HfO2", g_min=1 / 6031.56, g_max=1 / 2681.56, update=LogarithmicPulses(c_p=c_p, d_p=d_p, d_d=d_d))
+    return Device(name="cnr", g_min=1 / 6031.56, g_max=1 / 2681.56, update=LogarithmicPulses(c_p=c_p, d_p=d_p, d_d=d_d))

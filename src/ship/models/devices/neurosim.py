@@ -113,7 +113,7 @@ class NonlinearPulses(Update):
 def ag_asi() -> Device:
     """Ag:a-Si memristor, MLP+NeuroSim's default: 97 pulses up, 100 down, NL 2.4 and -4.88, noise 3.5 % of the window."""
     return Device(
-        name="Ag:a-Si",
+        name="ag_asi",
         g_min=3.0769e-9,
         g_max=38.462e-9,
         v_set=3.2,
@@ -130,7 +130,7 @@ def fefet_32(*, g_min: float = 1e-6, g_max: float = 100e-6) -> Device:
         g_min, g_max: S.
     """
     return Device(
-        name="FeFET 32",
+        name="fefet_32",
         g_min=g_min,
         g_max=g_max,
         update=NonlinearPulses(nl_up=1.75, nl_down=1.46, pulses_up=32.0, pulses_down=32.0, noise=0.003),

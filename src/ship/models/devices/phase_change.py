@@ -85,7 +85,7 @@ def pcm(*, g_max: float = G_REF) -> Device:
         g_max: S.
     """
     return Device(
-        name="PCM",
+        name="pcm",
         g_min=0.0,
         g_max=g_max,
         t_read=250e-9,

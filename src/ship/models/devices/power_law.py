@@ -41,7 +41,7 @@ class PowerDrift(Retention):
 def state_independent() -> Device:
     """A generic drifting device up to 25 uS: nu 0.1 +- 0.05 for each write, programming error 0.2 uS, t_0 20 s."""
     return Device(
-        name="state-independent drift",
+        name="state_independent",
         g_min=0.0,
         g_max=25e-6,
         programming=GaussianProgramming(sigma=0.2e-6),

@@ -66,4 +66,4 @@ def reram_wan(*, g_max: float = 40e-6) -> Device:
     Args:
         g_max: S.
     """
-    return Device(name="ReRAM Wan 2022", g_min=0.0, g_max=g_max, retention=ReRAMRelaxation())
+    return Device(name="reram_wan", g_min=0.0, g_max=g_max, retention=ReRAMRelaxation())

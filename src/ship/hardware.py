@@ -1,0 +1,295 @@
+"""The devices that hold the weights of one synapse group: what is written to them, and the weights that they act as.
+
+Model weights and conductances are two things. The first are the group's ``weight``, in volt; the second belong to a
+`DeviceArray`. A `Mapping` leads from one to the other, through a physical gain that `Hardware.calibration` states in full. A
+group runs with
+
+weights     its model weights; how it starts
+programmed  what the devices, once written, act as now
+sampled     its model weights, written in each trial to devices drawn afresh: for training; differentiable
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .arrays import DeviceArray
+from .models.devices import device as physics
+from .models.devices.contract import Update
+from .models.devices.device import Device
+from .models.devices.mapping import Mapping, quantised
+from .pulses import Pulser, Pulsing, within
+from .verify import WriteVerify, Written
+
+MODES = ("weights", "programmed", "sampled")
+FRESH = 2**40  # die ids from here on are those of sampled devices, never those of a chip
+
+
+class Calibration(NamedTuple):
+    """From a weight to a voltage on the target, in the open; numbers for the nominal device."""
+
+    w_max: float  # V, the weight at full scale
+    g_low: float  # S, the window as it is read
+    g_high: float
+    v_read: float  # V
+    t_read: float  # s
+    current: float  # A, through the most conductive device
+    charge: float  # C, of one read of it
+    c_mem: float  # F, the capacitor that makes this gain
+    clipped: float  # share of the weights beyond w_max, written as w_max
+
+    def __str__(self) -> str:
+        return (
+            f"weight {self.w_max:.3g} V <-> {self.g_low:.3g} to {self.g_high:.3g} S; one spike reads {self.v_read:g} V for "
+            f"{self.t_read:g} s: up to {self.current:.3g} A, {self.charge:.3g} C; c_mem = {self.c_mem:.3g} F"
+            + (f"; {self.clipped:.2%} of the weights are clipped" if self.clipped else "")
+        )
+
+
+class Hardware(nn.Module):
+    """The devices of one group, ``[chip, 1, device, pre, post]`` (on edges ``[chip, 1, device, edge]``)."""
+
+    mode_: Tensor
+    full: Tensor
+
+    def __init__(
+        self,
+        device: Device,
+        mapping: Mapping,
+        pairs: tuple[int, ...],
+        *,
+        where: str,
+        tag: str,
+        seed: int,
+        dies: Sequence[int],
+        variation: bool,
+        dtype: torch.dtype,
+        learning: Pulsing | None = None,
+    ) -> None:
+        super().__init__()
+        self.mapping, self.pairs, self.variation = mapping, pairs, variation
+        self.array = DeviceArray(
+            device, (mapping.devices, *pairs), where=where, tag=tag, seed=seed, chips=list(dies), variation=variation, dtype=dtype
+        )
+        self.register_buffer("mode_", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("full", torch.zeros((), dtype=torch.float64))  # V, w_max; 0 before programming
+        self.view = view_of(device)
+        self.trial, self.drift = 0, 0.0
+        self.kelvin: float | None = None
+        self._cache: tuple[object, Tensor] | None = None
+        self.pulser = Pulser(self.array, mapping, learning or Pulsing(), where)
+        self.by_rule = False  # whether a rule pulses the devices within runs
+        self.probe: Tensor | None = None  # V, zeros [chip, 1, pre, post] that gather the gradient at the weights of each die
+
+    @property
+    def mode(self) -> str:
+        """With which weights the group runs: one of `MODES`."""
+        return MODES[int(self.mode_)]
+
+    @mode.setter
+    def mode(self, name: str) -> None:
+        self.mode_.fill_(MODES.index(name))
+
+    # -- gain --------------------------------------------------------------------------------------------------------------
+
+    def full_scale(self, weight: Tensor) -> float:
+        """The weight at full scale (V), for these model weights."""
+        if self.mapping.c_mem is not None:
+            return self._per_volt() / self.mapping.c_mem
+        if self.mapping.w_max is not None:
+            return float(self.mapping.w_max)
+        most = float(weight.detach().abs().max()) if weight.numel() else 0.0
+        return most or 1.0
+
+    def _per_volt(self) -> float:
+        """The charge (C) of a read at full scale."""
+        view = self.view
+        return (view.read_high - view.read_low) * self.mapping.reach * view.v_read * view.t_read
+
+    def calibration(self, weight: Tensor) -> Calibration:
+        """How a weight becomes a voltage."""
+        view, w_max = self.view, self.full_scale(weight)
+        clipped = float((weight.detach().abs() > w_max * (1 + 1e-6)).double().mean()) if weight.numel() else 0.0
+        i = view.read_high * view.v_read
+        return Calibration(
+            w_max, view.read_low, view.read_high, view.v_read, view.t_read, i, i * view.t_read, self._per_volt() / w_max, clipped
+        )
+
+    # -- writing -----------------------------------------------------------------------------------------------------------
+
+    def targets(self, weight: Tensor, w_max: float) -> Tensor:
+        """The conductances (S) that stand for model weights, ``[..., device, pre, post]``."""
+        u = (weight / w_max).clamp(-1.0, 1.0)
+        if self.mapping.levels is not None:
+            u = quantised(u, self.mapping.levels)
+        low, high = u.new_tensor(self.view.low), u.new_tensor(self.view.high)
+        return torch.stack(self.mapping.targets(u, low, high), dim=-1 - len(self.pairs))
+
+    def program(self, weight: Tensor, verify: WriteVerify | None) -> Written:
+        """Write model weights, ``[pre, post]`` or ``[chip, 1, pre, post]``; from now on the group runs with the devices."""
+        with torch.no_grad():
+            w_max = self.full_scale(weight)
+            goal = self.targets(weight, w_max)
+            written = self.array.write(goal.squeeze(1) if goal.ndim > 1 + len(self.pairs) else goal, verify=verify)
+            self.full.fill_(w_max)
+        self.mode = "programmed"
+        return written
+
+    # -- acting ------------------------------------------------------------------------------------------------------------
+
+    def weight(self, model: Tensor) -> Tensor:
+        """The weights to run with (V): ``model`` itself, or what the devices act as, ``[chip, 1, pre, post]``."""
+        if self.mode == "weights":
+            return model
+        if self.mode == "sampled":
+            return self._sampled(model)
+        fresh = self.fresh
+        if not torch.is_grad_enabled() and self._cache is not None and self._cache[0] == fresh:
+            return self._cache[1]
+        made = self._acts(self.array, float(self.full))
+        if not made.requires_grad:
+            self._cache = (fresh, made)
+        return made if self.probe is None or not torch.is_grad_enabled() else made + self.probe
+
+    @property
+    def fresh(self) -> object:
+        """What the devices act as changes where this does."""
+        array = self.array
+        return int(array.events), float(array.get_buffer("age").sum()), self.trial if array.device.noise else 0
+
+    def reads(self, array: DeviceArray | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """How one spike reads each device, with the read noise of the trial: current (A), voltage (V), width (s)."""
+        array = array or self.array
+        p, device, t = array.values, array.device, array.trajectory
+        g = None
+        if device.noise is not None:
+            g = physics.read(device, p, t, array.normals("run", physics.draws(device, p, "noise"), self.trial))
+        own = p.of("")
+        return physics.current(device, p, t, own.v_read, g), own.v_read, own.t_read
+
+    def _acts(self, array: DeviceArray, w_max: float) -> Tensor:
+        i, v, _ = self.reads(array)
+        seen = i / v
+        low, high = seen.new_tensor(self.view.read_low), seen.new_tensor(self.view.read_high)
+        parts = seen.expand(*seen.shape[:2], *array.shape).unbind(-1 - len(self.pairs))
+        return self.mapping.weight(parts, low, high) * w_max
+
+    def _sampled(self, model: Tensor) -> Tensor:
+        """Model weights written to devices that no chip has: drawn afresh in each trial."""
+        old = self.array
+        chips = len(old.die_ids)
+        dies = [FRESH + self.trial * chips + c for c in range(chips)]
+        array = DeviceArray(
+            old.device, old.shape, tag=old.tag, seed=old.seed, chips=dies, variation=self.variation, dtype=old.dtype
+        ).to(self.full.device)
+        w_max = self.full_scale(model)
+        goal = self.targets(model, w_max)
+        if goal.ndim == 1 + len(self.pairs):
+            goal = goal.expand(chips, 1, *goal.shape)
+        array.write_(goal, None)
+        if self.drift:
+            array.wait(self.drift, kelvin=self.kelvin)
+        return self._acts(array, w_max)
+
+    def passed(self, seconds: float) -> None:
+        """A run took time: devices that hold weights age by it."""
+        if not self.by_rule:  # a rule lets time pass slot by slot
+            self._age(seconds)
+
+    @property
+    def ages(self) -> bool:
+        """Whether devices change when they are left alone."""
+        device = self.array.device
+        return device.retention is not None or type(device.update).rest is not Update.rest
+
+    def _age(self, seconds: float) -> None:
+        self.pulser.time += seconds
+        if self.mode == "programmed" and self.ages:
+            with torch.no_grad():
+                self.array.wait(seconds)
+
+    # -- learning ----------------------------------------------------------------------------------------------------------
+
+    def learn(self, change: Tensor, weight: Tensor, low: Tensor, high: Tensor, seconds: float) -> Tensor:
+        """One slot of learning: its time passes, then pulses towards a change of weight; the weights (V) that act after it.
+
+        Args:
+            change: V, ``[chip, 1, pre, post]``.
+            weight: V, what acts in this slot.
+            low, high: V, bounds of the rule.
+            seconds: of the slot.
+        """
+        self._age(seconds)
+        pulsed = self.pulser.apply(within(change, weight, low, high), float(self.full))
+        return self.weight(weight) if pulsed or self.ages else weight
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        self._cache = None  # it may hold the weights of other devices with as many events
+        super()._load_from_state_dict(*args, **kwargs)
+
+    def describe(self, weight: Tensor, reach: float | None) -> list[str]:
+        """For `explain`: what the group runs with, and its gain."""
+        said = {
+            "weights": "not programmed: runs with its model weights",
+            "programmed": "runs with what its devices act as",
+            "sampled": "runs with its weights on devices drawn afresh in each trial",
+        }
+        made = self.calibration(weight)
+        lines = [f"{self.array.device.name}, {self.mapping.devices} for each weight; {said[self.mode]}", str(made)]
+        if self.by_rule:
+            lines.append(f"learns by pulses: one count stands for {self.pulser.step(made.w_max):.3g} V; {self.pulser.pulsing}")
+        return [*lines, *self.warnings(weight, reach), *self.array.notes]
+
+    def warnings(self, weight: Tensor, reach: float | None) -> list[str]:
+        """What is wrong with the gain: a target that one spike fires, or that all spikes together do not.
+
+        Args:
+            weight: V.
+            reach: V, from rest to threshold of the target; None where it has none.
+        """
+        if reach is None or not reach > 0 or not weight.numel() or len(self.pairs) != 2:
+            return []
+        made = self.calibration(weight)
+        # What a rule may still grow counts at full scale.
+        acts = torch.full_like(weight, made.w_max) if self.by_rule else weight.detach().clamp(-made.w_max, made.w_max)
+        every = float(acts.clamp(min=0).sum(-2).max())
+        if every < reach:
+            return [
+                f"the target would starve: all inputs at once move it by at most {every:.3g} V, threshold is {reach:.3g} V away"
+            ]
+        if made.w_max > 20 * reach:
+            return [f"the target would saturate: one spike moves it by up to {made.w_max:.3g} V, threshold is {reach:.3g} V away"]
+        return []
+
+    def warn(self, where: str, weight: Tensor, reach: float | None) -> None:
+        for text in self.warnings(weight, reach):
+            warnings.warn(f"{where}: {text}", UserWarning, stacklevel=4)
+
+
+class View(NamedTuple):
+    """The nominal device as a read sees it."""
+
+    low: float  # S, the window at a small voltage
+    high: float
+    read_low: float  # S, current over voltage at v_read
+    read_high: float
+    v_read: float  # V
+    t_read: float  # s
+
+
+def view_of(device: Device) -> View:
+    """Window and read of the nominal device: as made, without what time, wear, noise and faults do to it."""
+    bare = replace(device, retention=None, faults=None, endurance=None, noise=None, programming=None, correlated=())
+    array = DeviceArray(bare, 2, variation=False, dtype=torch.float64)
+    low, high = (float(end[0]) for end in array.window())
+    array.write(torch.tensor([low, high], dtype=torch.float64))
+    own = array.values.of("")
+    v = float(own.v_read)
+    seen = array.current(v) / v
+    return View(low, high, float(seen[0]), float(seen[1]), v, float(own.t_read))

@@ -1,0 +1,165 @@
+"""What is done to the devices of a network between runs: written, left alone, read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .errors import GraphError, RunError, suggest
+from .group import Group, Spec
+from .hardware import Hardware
+from .models.devices.mapping import Differential
+from .pulse_list import Pulses, listed, replay
+from .verify import WriteVerify, Written
+
+Groups = Mapping[str, Group]
+
+
+def with_devices(where: str, groups: Groups, tags: Sequence[str]) -> dict[str, Hardware]:
+    """The hardware of the groups named, or of all that have some.
+
+    Raises:
+        GraphError: an unknown tag, or a group without devices; a network without any.
+    """
+    found = {tag: group.hardware for tag, group in groups.items() if group.hardware is not None}
+    for tag in tags:
+        if tag not in groups:
+            raise GraphError(where, f"no group named {tag!r}", fix=suggest(str(tag), groups))
+        if tag not in found:
+            raise GraphError(where, f"group {tag!r} has no devices", fix="Give device= to net.add.")
+    if not found:
+        raise GraphError(where, "no group has devices", fix="Give device= to net.add, e.g. device=ship.Device(g_max=50e-6).")
+    return {tag: found[tag] for tag in tags} if tags else found
+
+
+def reach(specs: Mapping[str, Spec], groups: Groups, tag: str) -> float | None:
+    """V, from rest to threshold of a connection's targets; None where they have no such thing."""
+    found = []
+    for target in specs[tag].target:
+        names = groups[target].declarations
+        if "v_th" in names and "v_rest" in names:
+            found.append(float((groups[target].value("v_th") - groups[target].value("v_rest")).detach().min()))
+    return min(found) if found else None
+
+
+def program(
+    groups: Groups, specs: Mapping[str, Spec], tags: Sequence[str], verify: WriteVerify | None, weights: Mapping[str, Any]
+) -> dict[str, Written]:
+    """Write weights to devices; see `Network.program`."""
+    where = "Network.program"
+    chosen = with_devices(where, groups, [*tags, *(t for t in weights if t not in tags)] if tags else list(weights))
+    if verify is not None and not isinstance(verify, WriteVerify):
+        raise RunError(f"{where}: verify", "must be a ship.WriteVerify", got=repr(verify), fix="E.g. ship.WriteVerify(0.02).")
+    report = {}
+    for tag, hardware in chosen.items():
+        own = groups[tag].model_weight().detach()
+        if tag in weights:
+            given = torch.as_tensor(weights[tag], dtype=own.dtype, device=own.device)
+            shape = own.shape[-len(hardware.pairs) :]
+            if tuple(given.shape[-len(shape) :]) != tuple(shape):
+                raise RunError(f"{where}: weights[{tag!r}]", f"must be {list(shape)}", got=f"{list(given.shape)}")
+            own = given.unsqueeze(1) if given.ndim == 1 + len(shape) else given
+        hardware.warn(groups[tag].spec.where, own, reach(specs, groups, tag))
+        report[tag] = hardware.program(own, verify)
+        if groups[tag].spec.rule is not None:
+            with torch.no_grad():
+                groups[tag].plastic_weight = hardware.weight(own).clone()
+    return report
+
+
+def wait(groups: Groups, seconds: float, kelvin: float | None) -> None:
+    """Let time pass for all devices; see `Network.wait`."""
+    with torch.no_grad():
+        for hardware in with_devices("Network.wait", groups, ()).values():
+            hardware.array.wait(seconds, kelvin=kelvin)
+
+
+def read(groups: Groups, tag: str) -> Tensor:
+    """The conductances that an instrument sees; see `Network.read`."""
+    with torch.no_grad():
+        return with_devices("Network.read", groups, [tag])[tag].array.read()
+
+
+def set_mode(groups: Groups, where: str, tags: Sequence[str], mode: str, drift: float = 0.0, kelvin: float | None = None) -> None:
+    """Say with which weights groups run."""
+    if not (isinstance(drift, int | float) and drift >= 0):
+        raise RunError(f"{where}: drift", "must be a time in s, at least 0", got=repr(drift))
+    for hardware in with_devices(where, groups, tags).values():
+        hardware.mode, hardware.drift, hardware.kelvin = mode, float(drift), kelvin
+
+
+# -- learning --------------------------------------------------------------------------------------------------------------
+
+
+def check_learning(groups: Groups, reset_persistent: bool) -> None:
+    """Refuse a run in which a rule would pulse devices that hold no weights.
+
+    Raises:
+        RunError: devices that were not programmed, or that should be set back.
+    """
+    for tag, group in groups.items():
+        if group.hardware is None or group.spec.rule is None:
+            continue
+        if group.hardware.mode != "programmed":
+            raise RunError(
+                f"Network.run: {group.spec.where}",
+                "learns by pulses, so its devices must be programmed",
+                got=f"it runs with {group.hardware.mode!r}",
+                fix=f"Call net.program({tag!r}) first.",
+            )
+        if reset_persistent:
+            raise RunError(
+                "Network.run: reset_persistent",
+                f"cannot set devices back, and {group.spec.where} has some",
+                fix=f"Call net.program({tag!r}): it writes the weights of init again.",
+            )
+
+
+def _programmed(where: str, groups: Groups, tag: str) -> Hardware:
+    hardware = with_devices(where, groups, [tag])[tag]
+    if hardware.mode != "programmed":
+        raise RunError(where, f"the devices of {tag!r} must be programmed", fix=f"Call net.program({tag!r}) first.")
+    return hardware
+
+
+def record_pulses(groups: Groups, tag: str, on: bool) -> None:
+    """Begin or end a list of pulses; see `Network.record_pulses`."""
+    pulser = with_devices("Network.record_pulses", groups, [tag])[tag].pulser
+    pulser.time, pulser.log = 0.0, [] if on else None
+
+
+def pulses(groups: Groups, tag: str) -> Pulses:
+    """The list so far; see `Network.pulses`."""
+    pulser = with_devices("Network.pulses", groups, [tag])[tag].pulser
+    if pulser.log is None:
+        raise RunError("Network.pulses", "nothing was recorded", fix=f"Call net.record_pulses({tag!r}) before the run.")
+    return listed(pulser.array, pulser.log)
+
+
+def replay_pulses(groups: Groups, tag: str, given: Pulses) -> None:
+    """Play a list back; see `Network.replay`."""
+    hardware = _programmed("Network.replay", groups, tag)
+    replay(hardware.array, given, bias=hardware.pulser.pulsing.bias)
+
+
+def refresh(groups: Groups, tag: str, above: float) -> int:
+    """Write full pairs anew; see `Network.refresh`."""
+    where = "Network.refresh"
+    hardware = _programmed(where, groups, tag)
+    if not isinstance(hardware.mapping, Differential):
+        raise GraphError(where, "needs differential pairs", got=type(hardware.mapping).__name__)
+    if not (isinstance(above, int | float) and 0 < above < 1):
+        raise RunError(f"{where}: above", "must lie between 0 and 1 (a fraction of the window)", got=repr(above))
+    array, low, high = hardware.array, hardware.view.low, hardware.view.high
+    with torch.no_grad():
+        seen = array.read()  # [chip, device, pre, post]
+        pairs = seen.unflatten(1, (-1, 2))  # [chip, pair, 2, pre, post]
+        full = (pairs > low + above * (high - low)).any(2, keepdim=True)
+        u = pairs[:, :, 0] - pairs[:, :, 1]
+        goal = low + torch.stack([u.clamp(min=0), (-u).clamp(min=0)], 2)
+        # Also where there is none to write: a die draws the same numbers alone and among others.
+        array.write(goal.flatten(1, 2), only=full.expand(pairs.shape).flatten(1, 2))
+    return int(full.sum())

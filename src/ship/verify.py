@@ -1,0 +1,169 @@
+"""Closed-loop programming: write, read, and write again what missed its target.
+
+Only the devices that missed are worked on: they are taken out of their array, side by side, and put back at the end. What each
+draws is what it would draw in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from .errors import ParameterError, is_whole
+from .models.devices import device as physics
+from .models.devices.contract import Pulse, Xi
+from .models.devices.device import Device, Happened, Trajectory, Values
+
+
+class Devices(Protocol):
+    """What this needs of a `DeviceArray`."""
+
+    device: Device
+    dtype: torch.dtype
+    watch: Callable[[Happened], None] | None
+
+    @property
+    def full_shape(self) -> tuple[int, ...]: ...
+    @property
+    def values(self) -> Values: ...
+    @property
+    def trajectory(self) -> Trajectory: ...
+    def next_event(self) -> int: ...
+    def normals(self, name: str, count: int, event: int, index: Tensor | None = None) -> Xi: ...
+    def put(self, index: Tensor, t: Trajectory) -> None: ...
+    def out(self, tensor: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class WriteVerify:
+    """Closed-loop programming: write, read, and write again what missed its target.
+
+    Args:
+        tolerance: accepted error, as a fraction of the device's window.
+        most: attempts for one device.
+        by: "rewrite": each attempt is a write of its own; "pulse": one standard pulse up or down at a time.
+    """
+
+    tolerance: float = 0.02
+    most: int = 20
+    by: str = "rewrite"
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.tolerance, int | float) and 0 < self.tolerance < 1):
+            raise ParameterError(
+                "WriteVerify.tolerance", "must lie between 0 and 1 (a fraction of the window)", got=self.tolerance
+            )
+        if not is_whole(self.most, 1):
+            raise ParameterError("WriteVerify.most", "must be a whole number of attempts, at least 1", got=repr(self.most))
+        if self.by not in ("rewrite", "pulse"):
+            raise ParameterError("WriteVerify.by", "must be 'rewrite' or 'pulse'", got=repr(self.by))
+
+
+class Written(NamedTuple):
+    """What a write took and left: ``[chip, ...]`` for each device, or without the chip axis."""
+
+    pulses: Tensor  # pulses or writes for each device
+    energy: Tensor  # J in each device; wires and drivers are not in it
+    error: Tensor  # S, what was read last minus the target
+    failed: Tensor  # whether the device missed its target; without verification nothing is said to fail
+
+
+class _Some:
+    """Some devices of an array, side by side: ``[device]``, states with an inner axis ``[inner, device]``."""
+
+    def __init__(self, array: Devices, index: Tensor, parts: tuple[Trajectory, Values, Tensor, Tensor, Tensor]) -> None:
+        self.array, self.index = array, index
+        self.t, self.p, self.goal, self.accept, self.seen = parts
+
+    @classmethod
+    def taken(cls, array: Devices, index: Tensor, goal: Tensor, accept: Tensor) -> _Some:
+        """Take devices out, by their place in the flattened array."""
+
+        def of(tensor: Tensor) -> Tensor:
+            if tensor.numel() == 1:
+                return tensor.reshape(1)
+            inner = tensor.shape[: max(tensor.ndim - len(array.full_shape), 0)]  # of a state that a device has many of
+            return tensor.expand(*inner, *array.full_shape).flatten(len(inner))[..., index]
+
+        t, p = physics.mapped(array.trajectory, of), array.values.mapped(of)
+        return cls(array, index, (t, p, of(goal), of(accept), torch.zeros((), dtype=array.dtype)))
+
+    def part(self, mask: Tensor) -> _Some:
+        """Those of them in ``mask``."""
+
+        def of(tensor: Tensor) -> Tensor:
+            return tensor if tensor.numel() == 1 else tensor[..., mask]
+
+        t, p = physics.mapped(self.t, of), self.p.mapped(of)
+        return _Some(self.array, self.index[mask], (t, p, of(self.goal), of(self.accept), of(self.seen)))
+
+    def draw(self, part: str, event: int) -> Xi:
+        return self.array.normals(part, physics.draws(self.array.device, self.p, part), event, self.index)
+
+    def attempt(self, by: str) -> Tensor:
+        """One write or one pulse each; the energy (J) that it took."""
+        device, own, before, event = self.array.device, self.p.of(""), self.t, self.array.next_event()
+        seen = self.seen if by == "pulse" else physics.conductance(device, self.p, before)
+        pulse = Pulse(torch.where(seen < self.goal, own.v_set, own.v_reset), own.t_write, torch.ones_like(own.t_write))
+        kept = self.draw("retention", event)
+        if by == "pulse":
+            self.t = physics.pulsed(device, self.p, before, pulse, self.draw("update", event), kept)
+        else:
+            self.t = physics.written(device, self.p, before, self.goal, self.draw("programming", event), kept)
+        energy = physics.pulse_energy(device, self.p, before, self.t, pulse)
+        if self.array.watch is not None:
+            self.array.watch(Happened("write", self.p, pulse, before, self.t, energy, None, self.index))
+        return energy
+
+    def read(self) -> Tensor:
+        """Read all of them; which missed their targets."""
+        device, watch = self.array.device, self.array.watch
+        self.seen = physics.read(device, self.p, self.t, self.draw("noise", self.array.next_event()))
+        if watch is not None:
+            watch(physics.read_event(device, self.p, self.t, self.seen, torch.ones_like(self.seen), self.index))
+        return (self.seen - self.goal).abs() > self.accept
+
+
+def verified(array: Devices, goal: Tensor, verify: WriteVerify, chosen: Tensor | None) -> Written:
+    """Write ``goal`` (S, ``[chip, 1, ...]``) to the devices chosen, to all where None; what it took, in the same shape."""
+    shape = array.full_shape
+    low, high = physics.window(array.device, array.values)
+    wanted = torch.ones(shape, dtype=torch.bool, device=goal.device) if chosen is None else chosen.expand(shape)
+    index = wanted.flatten().nonzero().squeeze(1)
+    count, spent, error = (torch.zeros(wanted.numel(), dtype=array.dtype, device=goal.device) for _ in range(3))
+    failed = torch.zeros_like(wanted).flatten()
+    ends: list[_Some] = []
+    some = _Some.taken(array, index, goal, verify.tolerance * (high - low))
+    missed = some.read() if verify.by == "pulse" else torch.ones_like(index, dtype=torch.bool)
+    for attempt in range(verify.most + 1):
+        last = attempt == verify.most
+        ended = some.part(torch.ones_like(missed) if last else ~missed)
+        if len(ended.index):
+            ends.append(ended)
+            error[ended.index] = ended.seen - ended.goal
+            some = some.part(missed)
+        if last or not len(some.index):
+            break
+        spent[some.index] += some.attempt(verify.by)
+        count[some.index] += 1
+        missed = some.read()
+    failed[some.index] = True
+    if ends:
+        array.put(torch.cat([part.index for part in ends]), _joined(ends))
+    return Written(*(array.out(part.reshape(shape)) for part in (count, spent, error, failed)))
+
+
+def _joined(parts: list[_Some]) -> Trajectory:
+    """Their trajectories, one after the other."""
+
+    def join(tensors: Iterable[Tensor]) -> Tensor:
+        return torch.cat([t.expand(*t.shape[:-1], len(part.index)) for t, part in zip(tensors, parts, strict=True)], dim=-1)
+
+    all_t = [part.t for part in parts]
+    x = type(all_t[0].x)(*map(join, zip(*(t.x for t in all_t), strict=True)))
+    kept = tuple(map(join, zip(*(t.kept for t in all_t), strict=True)))
+    return Trajectory(x, join(t.age for t in all_t), join(t.cycles for t in all_t), kept, all_t[0].frozen)
