@@ -13,12 +13,12 @@ ROOT = Path(ship.__file__).parent
 LAYERS = [
     {"errors", "surrogate", "compiled", "threads"},
     {"random", "parameters", "resolve", "clock", "graph", "connect", "draws", "sift"},
-    {"models"},
-    {"group", "plan", "explain", "arrays", "hardware", "verify", "sweeps", "pulses", "pulse_list"},
+    {"models", "devices"},
+    {"group", "plan", "explain", "arrays", "hardware", "verify", "sweeps", "pulses", "pulse_list", "select"},
     {"engine"},
-    {"specs", "inputs", "monitor", "memory", "network", "snapshot", "programming", "energy"},
-    {"train", "data", "plot", "files"},
-    {"demo", "bench", "cli"},
+    {"specs", "inputs", "monitor", "memory", "network", "snapshot", "programming", "mitigation", "energy"},
+    {"train", "data", "plot", "files", "study"},
+    {"demo", "bench", "cli", "question"},
 ]
 
 

@@ -1,5 +1,6 @@
 """SHIP: Spiking Hardware In PyTorch. Networks of compact device and circuit models, with exact time."""
 
+from . import devices as devices
 from .arrays import DeviceArray
 from .connect import Edges, InDegree, OutDegree, Probability
 from .energy import Costs, Ledger
@@ -25,7 +26,6 @@ from .models import (
     VolatileMemristor,
     WeightedSum,
 )
-from .models import devices as devices
 from .models.contract import Bag, Connection, Model, Neuron, Rule, Source, SpikingNeuron, Synapse
 from .models.devices import BitSliced, Device, Differential, Offset
 from .network import Network

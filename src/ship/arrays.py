@@ -20,7 +20,7 @@ from .models.contract import Bag
 from .models.devices import device as physics
 from .models.devices.contract import Pulse, Xi
 from .models.devices.device import Device, Happened, Trajectory, Values
-from .parameters import Parameter, declared, to_tensor
+from .parameters import Parameter, Varied, declared, to_tensor
 from .resolve import correlated, resolve, varied
 from .verify import WriteVerify, Written, verified
 
@@ -37,6 +37,8 @@ class DeviceArray(nn.Module):
         chips: None: die 0, no chip axis; a number K: dies 0 to K - 1; or a list of die ids.
         variation: False: every device is the nominal one, and none is broken (what is drawn at each event stays).
         dtype: float type, torch's default where left out.
+        place: where devices stand on the die, for trends (``Varied(gradient=...)``), see `resolve.places`; default: the last two
+            axes of ``shape``.
 
     Raises:
         ParameterError: what is wrong with the device, and where.
@@ -56,10 +58,11 @@ class DeviceArray(nn.Module):
         chips: int | Sequence[int] | None = None,
         variation: bool = True,
         dtype: torch.dtype | None = None,
+        place: Sequence[Tensor] | None = None,
     ) -> None:
         super().__init__()
         device = device if variation else replace(device, faults=None)
-        self.device, self.tag, self.seed = device, tag, seed
+        self.device, self.tag, self.seed, self.place = device, tag, seed, place
         self.where = f"{device.name} '{tag}'" if where is None else f"{where}.device"
         self.shape = (shape,) if isinstance(shape, int) else tuple(shape)
         dies = [0] if chips is None else (list(range(chips)) if isinstance(chips, int) else list(chips))
@@ -88,7 +91,9 @@ class DeviceArray(nn.Module):
         self, part: str, name: str, declaration: Parameter, value: Any, dies: list[int], variation: bool, event: str | None
     ) -> None:
         full = f"{part}.{name}".lstrip(".")
-        made = resolve(f"{self.where}.{full}", declaration, value, self.shape, self._key(full), dies, variation, event)
+        made = resolve(
+            f"{self.where}.{full}", declaration, value, self.shape, self._key(full), dies, variation, event, self.place
+        )
         if made.redrawn:
             self.notes.append(f"{full}: {made.redrawn} draws fell outside the limits ({declaration.rule}) and were drawn again")
         self._declarations[full] = declaration
@@ -109,6 +114,8 @@ class DeviceArray(nn.Module):
         for name in names:
             if name not in self._declarations:
                 raise ParameterError(where, f"no parameter {name!r}", fix=suggest(name, self._declarations))
+            if self._is_varied(name) and (self._given(name).gradient or self._given(name).gradient_abs):
+                raise ParameterError(where, "a parameter with a trend across the die cannot be correlated", got=name)
         matrix = torch.eye(len(names), dtype=torch.float64)
         for a, b, r in pairs:
             if not -1 < r < 1:
@@ -132,9 +139,12 @@ class DeviceArray(nn.Module):
         if redrawn:
             self.notes.append(f"correlated: {redrawn} draws fell outside the limits and were drawn again")
 
-    def _is_varied(self, full: str) -> bool:
+    def _given(self, full: str) -> Any:
         part, _, name = full.rpartition(".")
-        return hasattr(getattr(self.device.parts[part], name), "d2d")
+        return getattr(self.device.parts[part], name)
+
+    def _is_varied(self, full: str) -> bool:
+        return isinstance(self._given(full), Varied)
 
     @staticmethod
     def _slot(full: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,7 +22,9 @@ from .models.devices.mapping import Differential
 from .models.devices.mapping import Mapping as Mapping_
 from .parameters import Distribution, FanIn, Normal, Parameter, PerChip, PerSample, State, Varied, declared, to_tensor
 from .pulses import Pulsing
-from .resolve import resolve, varied
+from .resolve import places, resolve, varied
+
+Overlay = Callable[["Group", str, Tensor], Tensor]  # group, name, value -> the value to run with
 
 
 @dataclass
@@ -119,6 +121,8 @@ class Group(nn.Module):
         self.spreads: dict[str, tuple[float, float]] = {}
         self.notes: list[str] = []
         self.hardware: Hardware | None = None
+        self.overlays: dict[str, Overlay] = {}  # laid over parameters in training
+        self.trial = 0
         self.register_buffer("zero", torch.zeros((), dtype=dtype), persistent=False)  # carries float type and device
         self.edges = edges is not None
         if edges is not None:
@@ -146,6 +150,7 @@ class Group(nn.Module):
                 variation=variation,
                 dtype=dtype,
                 learning=spec.learning,
+                place=self.place(),
             )
             self.hardware.by_rule = spec.rule is not None
         if spec.rule is not None:
@@ -167,10 +172,22 @@ class Group(nn.Module):
         pairs = (len(self.pre),) if self.edges else (self.n_pre, self.n)
         return {"unit": (self.n,), "connection": pairs, "post": (self.n,), "pre": (self.n_pre,)}[on]
 
+    def place(self) -> list[Tensor] | None:
+        """Where edges lie on the die; None where the axes of a matrix say it."""
+        if not self.edges:
+            return None
+        return places((), [(self.n_pre, self.pre), (self.n, self.post)])
+
     def _shape(self, declaration: Parameter, name: str) -> tuple[int, ...]:
         if name.startswith("rule."):
             return self.shape_of("connection")
+        if name == "bias":
+            return (self.n,)
         return self.shape_of("connection" if declaration.per == "connection" else "unit")
+
+    def shape_of_parameter(self, name: str) -> torch.Size:
+        """Trailing shape of a parameter with a value for each unit or connection, whatever it was given as."""
+        return torch.Size(self._shape(self.declarations[name], name))
 
     # -- parameters --------------------------------------------------------------------------------------------------------
 
@@ -180,11 +197,11 @@ class Group(nn.Module):
         where = f"{self.spec.where}.{name}"
         key = random.key(self.seed, self.tag, name)
         shape = self._shape(declaration, name)
-        if name == "bias":
-            shape = (self.n,)
         if self.edges and declaration.per == "connection":
             value = self._on_edges(value)
-        made = resolve(where, declaration, value, shape, key, dies, variation)
+        on_pairs = declaration.per == "connection" or name.startswith("rule.") or self.side == "connection"
+        place = self.place() if on_pairs and name != "bias" else None
+        made = resolve(where, declaration, value, shape, key, dies, variation, place=place)
         self.declarations[name] = declaration
         if made.redrawn:
             self.notes.append(f"{name}: {made.redrawn} draws fell outside the limits ({declaration.rule}) and were drawn again")
@@ -228,17 +245,20 @@ class Group(nn.Module):
 
     def value(self, name: str) -> Tensor:
         """The parameter as models see it: nominal with this chip's deviation, broadcastable over [chip, batch, ...]."""
+        value = self._own(name)
+        if name in self.overlays and self.training:
+            value = self.overlays[name](self, name, value)
+        return self.hardware.weight(value) if name == "weight" and self.hardware is not None else value
+
+    def _own(self, name: str) -> Tensor:
         attribute = name.replace(".", "/")
         nominal: Tensor = getattr(self, attribute)
         deviate = getattr(self, attribute + "/deviate", None)
-        value = nominal if deviate is None else varied(nominal, deviate, self.spreads[name])
-        return self.hardware.weight(value) if name == "weight" and self.hardware is not None else value
+        return nominal if deviate is None else varied(nominal, deviate, self.spreads[name])
 
     def model_weight(self) -> Tensor:
         """The weights (V) of the model, whatever devices hold: with each chip's deviation."""
-        deviate = getattr(self, "weight/deviate", None)
-        nominal: Tensor = self.get_parameter("weight") if "weight" in self._parameters else self.get_buffer("weight")
-        return nominal if deviate is None else varied(nominal, deviate, self.spreads["weight"])
+        return self._own("weight")
 
     def bag(self, dt: float, *, rule: bool = False) -> Bag:
         """All parameters for one dt, with what the engine adds: ``ref_slots`` of a spiking neuron."""

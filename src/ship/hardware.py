@@ -57,6 +57,11 @@ class Hardware(nn.Module):
 
     mode_: Tensor
     full: Tensor
+    gain: Tensor
+    column: Tensor
+    reference: Tensor
+    wanted: Tensor | None
+    aim: Tensor | None
 
     def __init__(
         self,
@@ -71,17 +76,33 @@ class Hardware(nn.Module):
         variation: bool,
         dtype: torch.dtype,
         learning: Pulsing | None = None,
+        place: Sequence[Tensor] | None = None,
     ) -> None:
         super().__init__()
         self.mapping, self.pairs, self.variation = mapping, pairs, variation
         self.array = DeviceArray(
-            device, (mapping.devices, *pairs), where=where, tag=tag, seed=seed, chips=list(dies), variation=variation, dtype=dtype
+            device,
+            (mapping.devices, *pairs),
+            where=where,
+            tag=tag,
+            seed=seed,
+            chips=list(dies),
+            variation=variation,
+            dtype=dtype,
+            place=place,
         )
         self.register_buffer("mode_", torch.zeros((), dtype=torch.int64))
         self.register_buffer("full", torch.zeros((), dtype=torch.float64))  # V, w_max; 0 before programming
+        one = (len(self.array.die_ids), 1, *(1,) * len(pairs))
+        self.register_buffer("gain", torch.ones(one, dtype=dtype))  # of the whole group, see `mitigation`
+        self.register_buffer("column", torch.ones((*one[:-1], pairs[-1]) if len(pairs) == 2 else one, dtype=dtype))
+        self.register_buffer("reference", torch.zeros(one, dtype=dtype))  # S, all devices together, after programming
+        self.register_buffer("wanted", None, persistent=False)  # V, the weights last written
+        self.register_buffer("aim", None, persistent=False)  # S, targets of the devices, where a repair changed them
         self.view = view_of(device)
         self.trial, self.drift = 0, 0.0
         self.kelvin: float | None = None
+        self.held = False  # no time passes: the network is being measured
         self._cache: tuple[object, Tensor] | None = None
         self.pulser = Pulser(self.array, mapping, learning or Pulsing(), where)
         self.by_rule = False  # whether a rule pulses the devices within runs
@@ -138,8 +159,43 @@ class Hardware(nn.Module):
             goal = self.targets(weight, w_max)
             written = self.array.write(goal.squeeze(1) if goal.ndim > 1 + len(self.pairs) else goal, verify=verify)
             self.full.fill_(w_max)
+            self.gain.fill_(1.0)
+            self.column.fill_(1.0)
+            self.wanted, self.aim = weight.detach().clone(), None
+            self.remember()
         self.mode = "programmed"
+        self.changed()
         return written
+
+    # -- mitigation --------------------------------------------------------------------------------------------------------
+
+    def goal(self, model: Tensor) -> Tensor:
+        """The conductances (S) that were to be written, ``[... or chip, 1, device, pre, post]``; ``model``: the model's weights,
+        where it is not known what was written (a network from a file).
+        """
+        goal = self.targets(model if self.wanted is None else self.wanted, float(self.full))
+        return goal.unsqueeze(0).unsqueeze(0) if goal.ndim == 1 + len(self.pairs) else goal
+
+    def as_weight(self, g: Tensor) -> Tensor:
+        """The weights (V) that conductances (S, at a small voltage) stand for."""
+        low, high = g.new_tensor(self.view.low), g.new_tensor(self.view.high)
+        return self.mapping.weight(g.unbind(-1 - len(self.pairs)), low, high) * self.full.to(g.dtype)
+
+    def total(self, g: Tensor) -> Tensor:
+        """S, all devices of a chip together, in the shape of ``gain``."""
+        return g.sum(tuple(range(2, g.ndim))).reshape(self.gain.shape)
+
+    def remember(self) -> None:
+        """Read what `mitigation.compensate` will compare with; a gain that is there already is part of it."""
+        array, p = self.array, self.array.values
+        # A stream of its own: the numbers of the events that follow do not depend on this read.
+        xi = array.normals("reference", physics.draws(array.device, p, "noise"), int(array.events))
+        seen = physics.read(array.device, p, array.trajectory, xi).expand(len(self.gain), 1, *array.shape)
+        self.reference.copy_(self.gain * self.total(seen))
+
+    def changed(self) -> None:
+        """Something that the weights depend on is another."""
+        self._cache = None
 
     # -- acting ------------------------------------------------------------------------------------------------------------
 
@@ -152,7 +208,7 @@ class Hardware(nn.Module):
         fresh = self.fresh
         if not torch.is_grad_enabled() and self._cache is not None and self._cache[0] == fresh:
             return self._cache[1]
-        made = self._acts(self.array, float(self.full))
+        made = self._acts(self.array, float(self.full)) * self.gain * self.column
         if not made.requires_grad:
             self._cache = (fresh, made)
         return made if self.probe is None or not torch.is_grad_enabled() else made + self.probe
@@ -186,7 +242,14 @@ class Hardware(nn.Module):
         chips = len(old.die_ids)
         dies = [FRESH + self.trial * chips + c for c in range(chips)]
         array = DeviceArray(
-            old.device, old.shape, tag=old.tag, seed=old.seed, chips=dies, variation=self.variation, dtype=old.dtype
+            old.device,
+            old.shape,
+            tag=old.tag,
+            seed=old.seed,
+            chips=dies,
+            variation=self.variation,
+            dtype=old.dtype,
+            place=old.place,
         ).to(self.full.device)
         w_max = self.full_scale(model)
         goal = self.targets(model, w_max)
@@ -210,7 +273,7 @@ class Hardware(nn.Module):
 
     def _age(self, seconds: float) -> None:
         self.pulser.time += seconds
-        if self.mode == "programmed" and self.ages:
+        if self.mode == "programmed" and self.ages and not self.held:
             with torch.no_grad():
                 self.array.wait(seconds)
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from . import programming
+from . import mitigation, programming
 from .clock import Programme, check_dt, timeline
 from .energy import Costs, Ledger, Meter
 from .energy.costs import assigned
@@ -27,6 +27,7 @@ from .explain import explain
 from .group import Group, Spec
 from .inputs import Inputs, read_inputs
 from .memory import chunk_slots, foresee
+from .mitigation import Repaired
 from .models.contract import Model, Neuron, Rule
 from .models.devices.device import Device
 from .models.devices.mapping import Mapping as DeviceMapping
@@ -626,6 +627,57 @@ class Network(nn.Module):
         """
         seen = programming.read(self._ready("Network.read").groups, tag)
         return seen if self.chips is not None else seen.squeeze(0)
+
+    def compensate(self, *tags: str) -> dict[str, Tensor]:
+        """Global drift compensation: read all devices of a group and scale its weights by what they have lost together since they
+        were written, a factor for each group and chip. It stays until the next call, or until the group is programmed again.
+
+        Returns:
+            The factors by tag, ``[chip]``.
+
+        Raises:
+            GraphError: no such group, or one without devices.
+            RunError: a group that was not programmed.
+        """
+        return self._mitigated("Network.compensate", mitigation.compensate, tags)
+
+    def calibrate(self, *tags: str) -> dict[str, Tensor]:
+        """Read all devices of a group and give each column (target unit) of each chip the factor with which its weights are
+        nearest to those wanted (least squares). Beside the factor of `compensate`.
+
+        Returns:
+            The factors by tag, ``[chip, post]``.
+
+        Raises:
+            GraphError, RunError: as `compensate`; a group with sparse edges.
+        """
+        return self._mitigated("Network.calibrate", mitigation.calibrate, tags)
+
+    def repair(
+        self, *tags: str, tolerance: float = 0.05, rounds: int = 4, verify: WriteVerify | None = None
+    ) -> dict[str, Repaired]:
+        """Read all devices of a group, take those that missed their targets as faulty, and write the sound devices of the same
+        weights such that the weights are as near as they can be: with a pair the healthy device makes up for a stuck one.
+
+        Args:
+            tags: groups; default: all that have devices.
+            tolerance: beyond which a device is faulty, as a fraction of the window; above what programming itself misses by.
+            rounds: of reading and writing at most; a stuck device that happens to be right shows when it is asked to move.
+            verify: closed-loop programming of the new targets.
+
+        Returns:
+            By tag what was faulty and rewritten, and the error of the weights before and after, for each chip.
+
+        Raises:
+            GraphError, RunError: as `compensate`; a tolerance outside (0, 1).
+        """
+        return self._mitigated("Network.repair", mitigation.repair, tags, tolerance, rounds, verify)
+
+    def _mitigated(self, where: str, what: Callable[..., dict[str, Any]], tags: Sequence[str], *more: Any) -> dict[str, Any]:
+        sim = self._ready(where)
+        made = what(sim.groups, tags, *more)
+        sim.refresh()
+        return made
 
     def sample_devices(self, *tags: str, drift: float = 0.0, kelvin: float | None = None) -> None:
         """Hardware-aware training: from now on every trial writes the weights to devices drawn afresh, and leaves them alone for

@@ -124,9 +124,15 @@ class Varied:
         d2d: standard deviation as a fraction of the nominal value.
         d2d_abs: standard deviation in the parameter's unit.
         c2c, c2c_abs: the same from cycle to cycle, legal where the model declares the event that draws anew.
+        gradient: a linear trend across the die, added to the independent deviates: its slopes along the two axes of the die are
+            independent and Gaussian, so that its direction is random on each chip. The change from one end of an axis to the
+            other has this standard deviation, as a fraction of the nominal value; the middle of the die does not change. The
+            axes are [pre, post] for connections and their devices (the axes of the array for a `DeviceArray`, its last two where
+            it has more), and the index for units; the first stands at one end and the last at the other.
+        gradient_abs: the same in the parameter's unit. With it the deviates are in the unit, too (``d2d_abs``).
 
     Raises:
-        ParameterError: a negative spread, or a fraction of a nominal of zero.
+        ParameterError: a negative spread, a fraction of a nominal of zero, or a trend beside spreads of the other kind.
     """
 
     nominal: Any
@@ -134,13 +140,23 @@ class Varied:
     d2d_abs: float = 0.0
     c2c: float = 0.0
     c2c_abs: float = 0.0
+    gradient: float = 0.0
+    gradient_abs: float = 0.0
 
     def __post_init__(self) -> None:
-        spreads = {"d2d": self.d2d, "d2d_abs": self.d2d_abs, "c2c": self.c2c, "c2c_abs": self.c2c_abs}
+        spreads = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "nominal"}
         _finite(self, **spreads)
         _least(self, 0.0, **spreads)
         if isinstance(self.nominal, Varied):
             raise ParameterError("Varied.nominal", "must not be Varied itself", fix="Give one Varied with both spreads.")
+        if (self.gradient or self.gradient_abs) and (self.d2d or self.gradient) and (self.d2d_abs or self.gradient_abs):
+            # One frozen deviate holds both parts, so that they must be fractions of the same thing.
+            raise ParameterError(
+                "Varied.gradient",
+                "a trend and the deviates beside it must be of one kind",
+                got=f"d2d={self.d2d:g}, d2d_abs={self.d2d_abs:g}, gradient={self.gradient:g}, gradient_abs={self.gradient_abs:g}",
+                fix="Use d2d with gradient, or d2d_abs with gradient_abs.",
+            )
 
 
 class PerSample(NamedTuple):

@@ -18,8 +18,8 @@ class Resolved(NamedTuple):
     """A parameter with its tensors, before it becomes a `torch.nn.Parameter` or a buffer."""
 
     nominal: Tensor  # trailing axes only, or [chip, 1, ...] / [1, batch, ...]
-    deviate: Tensor | None  # [chip, 1, ...], standard normal, frozen
-    spread: tuple[float, float]  # (d2d, d2d_abs), see `varied`
+    deviate: Tensor | None  # [chip, 1, ...], frozen; standard normal where there is no trend
+    spread: tuple[float, float]  # (d2d, d2d_abs), see `varied`; with a trend the root of the squares of both
     redrawn: int  # how many draws fell outside the limits
     cycle: tuple[float, float] = (0.0, 0.0)  # (c2c, c2c_abs), drawn anew at each event
 
@@ -36,6 +36,7 @@ def resolve(
     dies: Sequence[int],
     variation: bool,
     event: str | None = None,
+    place: Sequence[Tensor] | None = None,
 ) -> Resolved:
     """Turn what a user gave into tensors, checked against shape and limits.
 
@@ -48,12 +49,15 @@ def resolve(
         dies: the die id of each chip.
         variation: whether `Varied` deviates are drawn.
         event: what draws the parameter anew from cycle to cycle; None: nothing does, and ``c2c`` is an error.
+        place: coordinates on the die, from -1/2 to 1/2, broadcastable to ``shape``; None: those of its last two axes.
 
     Raises:
         ParameterError: wrong shape, NaN, out of limits, an illegal spread.
     """
     if isinstance(value, Varied):
-        return _resolve_varied(where, declaration, value, shape, key, dies, variation, event)
+        return _resolve_varied(
+            where, declaration, value, shape, key, dies, variation, event, places(shape) if place is None else place
+        )
     if isinstance(value, PerSample | PerChip):
         name, lead = ("per_sample", 0) if isinstance(value, PerSample) else ("per_chip", 1)
         tensor = value.value
@@ -85,6 +89,51 @@ def resolve(
     return Resolved(tensor, None, (0.0, 0.0), 0)
 
 
+def places(shape: tuple[int, ...], sizes: Sequence[tuple[int, Tensor]] = ()) -> list[Tensor]:
+    """Coordinates on the die of the last two axes of a shape, from -1/2 (the first) to 1/2 (the last); 0 where there is one.
+
+    Args:
+        shape: of the parameter.
+        sizes: for edges in place of that: of each axis its length, and the index ``[edge]`` along it.
+    """
+
+    def along(n: int, index: Tensor) -> Tensor:
+        return index.double() / (n - 1) - 0.5 if n > 1 else 0.0 * index.double()
+
+    if sizes:
+        return [along(n, index) for n, index in sizes]
+    axes = range(max(len(shape) - 2, 0), len(shape))
+    return [along(shape[i], torch.arange(shape[i])).reshape(-1, *(1,) * (len(shape) - 1 - i)) for i in axes]
+
+
+def _trend(key: int, die: int, attempt: int, shape: tuple[int, ...], place: Sequence[Tensor]) -> Tensor:
+    """A plane over the die, of slopes with standard deviation 1."""
+    # Chips count from 0 on and streams of deviates from 1: the negative ones are free.
+    slopes = random.draw_normal(key, -1 - die, (2,), attempt=attempt)
+    plane = torch.zeros(shape, dtype=torch.float64)
+    for slope, axis in zip(slopes, place, strict=False):
+        plane = plane + slope * axis
+    return plane
+
+
+def _check_varied(where: str, value: Varied, nominal: Tensor, event: str | None) -> None:
+    if (value.c2c or value.c2c_abs) and event is None:
+        raise ParameterError(
+            where,
+            "c2c needs a model that declares the event which draws anew (a write, a pulse)",
+            got=f"c2c={value.c2c or value.c2c_abs}",
+            fix="Use d2d= or d2d_abs= for variation from device to device.",
+        )
+    for name in ("d2d", "c2c", "gradient"):
+        if getattr(value, name) and bool((nominal == 0).all()):
+            raise ParameterError(
+                where,
+                f"{name} is a fraction of the nominal value, which is zero",
+                got=f"{name}={getattr(value, name)}",
+                fix=f"Use {name}_abs=, in the parameter's unit.",
+            )
+
+
 def _resolve_varied(
     where: str,
     declaration: Parameter,
@@ -94,40 +143,39 @@ def _resolve_varied(
     dies: Sequence[int],
     variation: bool,
     event: str | None,
+    place: Sequence[Tensor],
 ) -> Resolved:
-    cycle = (value.c2c, value.c2c_abs)
-    if any(cycle) and event is None:
-        raise ParameterError(
-            where,
-            "c2c needs a model that declares the event which draws anew (a write, a pulse)",
-            got=f"c2c={value.c2c or value.c2c_abs}",
-            fix="Use d2d= or d2d_abs= for variation from device to device.",
-        )
     nominal, _, _, redrawn, _ = resolve(where, declaration, value.nominal, shape, key, dies, variation)
-    for name in ("d2d", "c2c"):
-        if getattr(value, name) and bool((nominal == 0).all()):
-            raise ParameterError(
-                where,
-                f"{name} is a fraction of the nominal value, which is zero",
-                got=f"{name}={getattr(value, name)}",
-                fix=f"Use {name}_abs=, in the parameter's unit.",
-            )
+    _check_varied(where, value, nominal, event)
     if not variation:
         return Resolved(nominal, None, (0.0, 0.0), redrawn)
-    if not (value.d2d or value.d2d_abs):
+    cycle = (value.c2c, value.c2c_abs)
+    # One deviate for both, of unit variance where the trend has its own: (own xi + slope plane) / spread.
+    spread = (math.hypot(value.d2d, value.gradient), math.hypot(value.d2d_abs, value.gradient_abs))
+    if not any(spread):
         return Resolved(nominal, None, (0.0, 0.0), redrawn, cycle)
-    spread = (value.d2d, value.d2d_abs)
+    slope = (value.gradient or value.gradient_abs) / max(spread)
+    own = (value.d2d or value.d2d_abs) / max(spread) if slope else 1.0
     per_die = nominal.ndim > len(shape) and nominal.shape[0] == len(dies)
 
     def deviate(c: int, die: int) -> tuple[Tensor, int]:
         base = nominal[c if per_die else 0].double() if nominal.ndim > len(shape) else nominal.double()
-        # Stream 0 belongs to the nominal.
-        return _redraw(
-            where,
-            declaration,
-            lambda attempt: random.draw_normal(key, die + 1, shape, attempt=attempt),
-            lambda xi: varied(base, xi, spread),
+
+        def becomes(xi: Tensor) -> Tensor:
+            return varied(base, xi, spread)
+
+        def independent(attempt: int) -> Tensor:  # stream 0 belongs to the nominal
+            return random.draw_normal(key, die + 1, shape, attempt=attempt)
+
+        if not slope:
+            return _redraw(where, declaration, independent, becomes)
+        plane, whole = _redraw(
+            where, declaration, lambda attempt: slope * _trend(key, die, attempt, shape, place), becomes, whole=True
         )
+        if not own:
+            return plane, whole
+        made, single = _redraw(where, declaration, lambda attempt: own * independent(attempt) + plane, becomes)
+        return made, whole + single
 
     draws = [deviate(c, die) for c, die in enumerate(dies)]
     return Resolved(nominal, torch.stack([xi for xi, _ in draws]).unsqueeze(1), spread, redrawn + sum(n for _, n in draws), cycle)
@@ -184,9 +232,16 @@ def varied(nominal: Tensor, deviate: Tensor, spread: tuple[float, float]) -> Ten
 
 
 def _redraw(
-    where: str, declaration: Parameter, draw: Callable[[int], Tensor], becomes: Callable[[Tensor], Tensor] = lambda x: x
+    where: str,
+    declaration: Parameter,
+    draw: Callable[[int], Tensor],
+    becomes: Callable[[Tensor], Tensor] = lambda x: x,
+    *,
+    whole: bool = False,
 ) -> tuple[Tensor, int]:
-    """Draw until every value keeps the limits: whole attempts are drawn, so a value depends on its own index alone."""
+    """Draw until every value keeps the limits: whole attempts are drawn, so a value depends on its own index alone. ``whole``:
+    all values are replaced where one is outside, because they hang together.
+    """
     value, count = draw(0), 0
     for attempt in range(1, MAX_REDRAWS):
         bad = ~declaration.inside(becomes(value))
@@ -194,7 +249,7 @@ def _redraw(
         if not bool(bad.any()):
             return value, count
         count += int(bad.sum())
-        value = torch.where(bad, draw(attempt), value)
+        value = draw(attempt) if whole else torch.where(bad, draw(attempt), value)
     raise ParameterError(
         where,
         f"{declaration.rule}, but {MAX_REDRAWS} draws in a row fell outside",

@@ -71,6 +71,7 @@ class Node(ABC):
         self.dt, self.clock = dt, clock
         self.trace.clear()
         self._noise = {}
+        self.group.trial = clock.trial
         if self.group.hardware is not None:
             self.group.hardware.trial = clock.trial
         self.p = self.group.bag(dt)

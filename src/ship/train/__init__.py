@@ -2,8 +2,10 @@
 
 from .losses import L2, RateBounds, cross_entropy, mse_count
 from .metrics import ConfusionMatrix, Interval, accuracy, bootstrap_interval, mean_interval, wilson
+from .perturb import Perturb, overlaid
 from .pulse_optimizer import PulseOptimizer
 from .readout import FirstSpike, Last, Max, Mean, Readout, SpikeCount, first_spike_time
+from .robust import WorstCase
 from .trainer import History, Trainer
 
 __all__ = [
@@ -15,16 +17,19 @@ __all__ = [
     "Last",
     "Max",
     "Mean",
+    "Perturb",
     "PulseOptimizer",
     "RateBounds",
     "Readout",
     "SpikeCount",
     "Trainer",
+    "WorstCase",
     "accuracy",
     "bootstrap_interval",
     "cross_entropy",
     "first_spike_time",
     "mean_interval",
     "mse_count",
+    "overlaid",
     "wilson",
 ]

@@ -6,20 +6,22 @@ import copy
 import math
 import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import FileError, GraphError, RunError
 from ..files import read, write
-from ..inputs import Events
 from ..network import Network
+from .batches import set_epoch, steps_of
 from .losses import RateBounds, cross_entropy
 from .metrics import ConfusionMatrix
+from .perturb import Perturb, overlaid
 from .readout import Max, Readout
+from .robust import Attack, WorstCase
 
 Batch = Sequence[Any]  # (x, labels) or (x, labels, lengths)
 
@@ -50,10 +52,13 @@ class Trainer:
         schedule: a PyTorch learning-rate scheduler, stepped once an epoch.
         clip: largest norm of the gradient; None for no clipping.
         truncate: slots after which back-propagation in time is cut, for long runs; None for none.
+        perturb: noise on parameters, drawn anew for each batch of `fit`; evaluation goes without.
+        robust: train at the worst parameters near the present ones.
         n_classes: for the confusion matrix; the output's size where left out.
 
     Raises:
         GraphError: not one output, or nothing to train.
+        ParameterError: ``perturb`` or ``robust`` selects nothing.
     """
 
     def __init__(
@@ -68,6 +73,8 @@ class Trainer:
         schedule: Any = None,
         clip: float | None = None,
         truncate: int | None = None,
+        perturb: Perturb | Sequence[Perturb] = (),
+        robust: WorstCase | None = None,
         n_classes: int | None = None,
     ) -> None:
         outputs = [tag for tag in net.tags if net._specs[tag].output]
@@ -88,7 +95,13 @@ class Trainer:
                 )
         if truncate is not None and truncate < 1:
             raise RunError("Trainer.truncate", "must be at least 1 slot", got=str(truncate))
+        if truncate is not None and robust is not None:
+            raise RunError("Trainer.robust", "needs whole runs", got=f"truncate={truncate}")
         self.net, self.readout, self.loss = net, readout, loss
+        self.perturb, self.robust = (perturb,) if isinstance(perturb, Perturb) else tuple(perturb), robust
+        self._attack = None if robust is None else Attack(robust)
+        with self._overlaid():
+            pass  # an error now, not in the first epoch
         self._parameters = list(net.parameters())
         self.optimizer = optimizer or torch.optim.Adam(parameters, lr=lr)
         self.regularisers, self.schedule, self.clip, self.truncate = tuple(regularisers), schedule, clip, truncate
@@ -115,7 +128,7 @@ class Trainer:
         return lengths if lengths is not None else self.net.lengths
 
     def _run(self, x: Any, **options: Any) -> Tensor:
-        steps = _steps(x)
+        steps = steps_of(x)
         out = self.net.run(x, steps=None if steps is None else steps + self.readout.tail, trial=self.trial, **options)
         assert isinstance(out, Tensor)
         return out
@@ -123,13 +136,19 @@ class Trainer:
     def _train_batch(self, batch: Batch) -> tuple[float, Tensor, Tensor]:
         x, labels, lengths = self._unpack(batch)
         self.optimizer.zero_grad(set_to_none=True)
-        if self.truncate is None:
+
+        def forward() -> tuple[Tensor, Tensor]:
             scores = self.readout(self._run(x), self._lengths(lengths))
-            loss = self.loss(scores, labels) + self._penalty()
+            return self.loss(scores, labels) + self._penalty(), scores
+
+        if self.truncate is not None:
+            total, scores = self._truncated(x, labels, lengths)
+        elif self._attack is not None:
+            total, scores = self._attack.backward(self.net, forward)
+        else:
+            loss, scores = forward()
             loss.backward()
             total = float(loss.detach())
-        else:
-            total, scores = self._truncated(x, labels, lengths)
         if self.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.clip)
         if not math.isfinite(total):
@@ -143,6 +162,9 @@ class Trainer:
         for tag in self.net.tags:
             self.net[tag].project_()  # parameters stay inside their limits also after the last step
         return total, labels, scores.detach().argmax(-1)
+
+    def _overlaid(self) -> AbstractContextManager[None]:
+        return overlaid(self.net, *self.perturb, *(() if self._attack is None else (self._attack,)))
 
     def _truncated(self, x: Tensor, labels: Tensor, lengths: Tensor | None) -> tuple[float, Tensor]:
         """Pieces of ``truncate`` slots: each is read and trained by itself, with the state carried over without its graph."""
@@ -232,17 +254,18 @@ class Trainer:
     ) -> None:
         from tqdm.auto import tqdm
 
-        _set_epoch(batches, epoch)
+        set_epoch(batches, epoch)
         self.net.train()
         losses, matrix, samples = 0.0, ConfusionMatrix(self.n_classes), 0
         bar = tqdm(batches, desc=f"epoch {epoch + 1}/{epochs}", disable=None if progress else True, leave=False)
-        for batch in bar:
-            loss, labels, predicted = self._train_batch(batch)
-            n = len(labels)
-            losses, samples = losses + loss * n, samples + n
-            matrix.add(labels.expand(predicted.shape), predicted)
-            self.trial += 1
-            bar.set_postfix(loss=f"{losses / samples:.3f}", accuracy=f"{matrix.accuracy:.3f}")
+        with self._overlaid():
+            for batch in bar:
+                loss, labels, predicted = self._train_batch(batch)
+                n = len(labels)
+                losses, samples = losses + loss * n, samples + n
+                matrix.add(labels.expand(predicted.shape), predicted)
+                self.trial += 1
+                bar.set_postfix(loss=f"{losses / samples:.3f}", accuracy=f"{matrix.accuracy:.3f}")
         if not samples:
             raise RunError("Trainer.fit", "got no batches", fix="Give a list or a DataLoader, not a generator that is used up.")
         self.history.rate.append(float(self.optimizer.param_groups[0]["lr"]))
@@ -339,25 +362,6 @@ class Trainer:
             raise FileError(
                 str(path), "is no checkpoint of this trainer", got=f"{type(error).__name__}: {str(error).splitlines()[0]}"
             ) from error
-
-
-def _set_epoch(batches: Any, epoch: int) -> None:
-    if hasattr(batches, "set_epoch"):
-        batches.set_epoch(epoch)
-    for part in ("dataset", "sampler", "batch_sampler"):
-        if getattr(batches, part, None) is not None:
-            _set_epoch(getattr(batches, part), epoch)
-
-
-def _steps(x: Any) -> int | None:
-    """Slots of an input; None where there is none."""
-    if isinstance(x, dict):
-        return next((_steps(v) for v in x.values()), None)
-    if isinstance(x, Tensor | np.ndarray):
-        return int(x.shape[-2]) if x.ndim > 1 else None
-    if isinstance(x, list | tuple) and x and not isinstance(x, Events):
-        return max(len(s) for s in x)
-    return None
 
 
 def _flatten(value: Any, tensors: dict[str, Tensor], name: str) -> Any:

@@ -1,0 +1,171 @@
+"""From one network to the same network on many dies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from torch import Tensor, nn
+
+from ..connect import Edges
+from ..errors import GraphError, ParameterError, RunError, suggest
+from ..files import _delay
+from ..group import Group, Spec
+from ..models.devices.device import Device
+from ..models.devices.mapping import Mapping as DeviceMapping
+from ..network import Network
+from ..parameters import Distribution, PerChip, PerSample, Varied, declared
+from ..select import select
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """Variation given to parameters chosen by role, group or name, see `ship.select.select`; replaces one that they have.
+
+    Args:
+        role, tags, names: which parameters.
+        d2d, d2d_abs, gradient, gradient_abs: as in `ship.Varied`.
+    """
+
+    role: str | None = None
+    tags: Sequence[str] = ()
+    names: Sequence[str] = ()
+    d2d: float = 0.0
+    d2d_abs: float = 0.0
+    gradient: float = 0.0
+    gradient_abs: float = 0.0
+
+    def varied(self, nominal: Any) -> Varied:
+        """A nominal with this spread."""
+        return Varied(nominal, d2d=self.d2d, d2d_abs=self.d2d_abs, gradient=self.gradient, gradient_abs=self.gradient_abs)
+
+
+def virtual_chips(
+    net: Network,
+    chips: int | Sequence[int],
+    *,
+    device: Device | Mapping[str, Device] | None = None,
+    mapping: DeviceMapping | Mapping[str, DeviceMapping] | None = None,
+    vary: Spread | Sequence[Spread] = (),
+    seed: int | None = None,
+    variation: bool = True,
+) -> Network:
+    """The network with its parameters as they are now, on many dies. The network itself is left alone.
+
+    What is trained or was drawn stays as it is; deviates of `Varied` parameters and devices are those of the dies asked for.
+    Devices are as made: call ``program()`` to write the weights to them.
+
+    Args:
+        net: an initialised network; parameters given for each chip (``per_chip``) only fit as many chips.
+        chips: a number K, dies 0 to K - 1, or a list of die ids.
+        device: what holds the weights of all synapses without a learning rule, or of those named: ``{"hid>out": ...}``.
+        mapping: how weights become conductances, for all groups with devices or those named.
+        vary: variation of neurons and synapses.
+        seed: of variation and devices; default: the network's own.
+        variation: False: nominal values.
+
+    Raises:
+        GraphError, ParameterError, RunError: as `Network.add` and `Network.init`; an unknown tag.
+    """
+    where = "study.virtual_chips"
+    groups = net._ready(where).groups
+    if chips is None:
+        raise RunError(f"{where}: chips", "must be a number of chips or a list of die ids", got="None")
+    by_tag = {"device": _by_tag(where, net, device), "mapping": _by_tag(where, net, mapping)}
+    spreads: dict[tuple[str, str], Spread] = {}
+    for spread in (vary,) if isinstance(vary, Spread) else vary:
+        chosen = select(f"{where}: vary", groups, role=spread.role, tags=spread.tags, names=spread.names)
+        spreads |= dict.fromkeys(chosen, spread)
+    made = Network()
+    for tag in net.tags:
+        _copy(net, made, tag, by_tag, {name: s for (owner, name), s in spreads.items() if owner == tag})
+    own = net._settings
+    made.init(
+        own["dt"],
+        seed=own["seed"] if seed is None else seed,
+        chips=chips,
+        variation=variation,
+        dtype=own["dtype"],
+        device=groups[net.tags[0]].die_ids.device,
+        engine=own["engine"],
+    )
+    return made
+
+
+def _by_tag(where: str, net: Network, given: Any) -> dict[str, Any]:
+    """A device or mapping for each tag; one alone is for all synapses that can have it."""
+    if given is None:
+        return {}
+    if isinstance(given, Mapping):
+        for tag in given:
+            if tag not in net.tags:
+                raise GraphError(where, f"no group named {tag!r}", fix=suggest(str(tag), net.tags))
+        return dict(given)
+    specs = {tag: net._specs[tag] for tag in net.tags}
+    return {tag: given for tag, spec in specs.items() if "weight" in declared(type(spec.model))[0] and spec.rule is None}
+
+
+def _copy(net: Network, made: Network, tag: str, by_tag: Mapping[str, dict[str, Any]], spreads: Mapping[str, Spread]) -> None:
+    spec, group = net._specs[tag], net[tag]
+    device = by_tag["device"].get(tag, spec.device)
+    edges = net._wiring.edges.get(tag) if net._wiring is not None else None
+    rule = spec.rule
+    if rule is not None:
+        values = {f.name: _pinned(group, f"rule.{f.name}", getattr(rule, f.name), spreads) for f in fields(rule)}
+        rule = replace(rule, **values)
+    given = {name: _pinned(group, name, getattr(spec.model, name), spreads) for name in declared(type(spec.model))[0]}
+    made.add(
+        type(spec.model),
+        tag,
+        n=spec.n,
+        source=spec.source,
+        target=spec.target,
+        port=spec.port,
+        delay=_drawn_delay(net, spec),
+        output=spec.output,
+        trainable=spec.trainable,
+        initial={name: _stored(v, lambda name=name: getattr(group, f"initial/{name}")) for name, v in spec.initial.items()},  # type: ignore[misc]
+        rule=rule,
+        connect=None if edges is None else Edges(edges.pre, edges.post),
+        device=device,
+        mapping=None if device is None else by_tag["mapping"].get(tag, spec.mapping),
+        **{k: v for k, v in spec.given.items() if k not in given},
+        **{k: v for k, v in given.items() if k in spec.given or v is not getattr(spec.model, k)},
+    )
+
+
+def _is_drawn(value: Any) -> bool:
+    return isinstance(value, Distribution) or (callable(value) and not isinstance(value, Tensor))
+
+
+def _stored(value: Any, tensor: Callable[[], Tensor]) -> Any:
+    return tensor().detach().clone() if _is_drawn(value) else value
+
+
+def _pinned(group: Group, name: str, value: Any, spreads: Mapping[str, Spread]) -> Any:
+    """A parameter as it is now: trained values and draws as tensors."""
+    if name not in group.declarations:
+        return value
+    attribute = name.replace(".", "/")
+    if isinstance(value, PerChip | PerSample):
+        if name in spreads:
+            raise ParameterError(f"{group.spec.where}.{name}", "cannot vary: it is given for each chip or sample")
+        tensor: Tensor = getattr(group, attribute).detach()
+        lead = tensor.squeeze(1) if isinstance(value, PerChip) else tensor.squeeze(0)
+        return type(value)(lead.clone())
+    nominal = value.nominal if isinstance(value, Varied) else value
+    if _is_drawn(nominal) or isinstance(getattr(group, attribute), nn.Parameter):
+        nominal = getattr(group, attribute).detach().clone()
+    if name in spreads:
+        return spreads[name].varied(nominal)
+    if isinstance(value, Varied):
+        return replace(value, nominal=nominal)
+    return value if nominal is value else nominal
+
+
+def _drawn_delay(net: Network, spec: Spec) -> Any:
+    if not _is_drawn(spec.delay):
+        return spec.delay
+    made = _delay(net, spec.tag)
+    return spec.delay if made is None else made

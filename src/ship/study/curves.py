@@ -1,0 +1,182 @@
+"""Accuracy of all dies against a property of the device: each point is one run over the chip axis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor
+
+from ..errors import RunError
+from ..models.devices.device import Device
+from ..models.devices.mapping import Differential
+from ..models.devices.mapping import Mapping as DeviceMapping
+from ..network import Network
+from ..train.metrics import Interval, mean_interval
+from ..train.readout import Max, Readout
+from ..verify import WriteVerify
+from .chips import Spread, virtual_chips
+from .measure import accuracy, summary
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Accuracies along a property: for each value of ``x`` those of all dies, ``[chip]``."""
+
+    name: str
+    unit: str
+    x: tuple[float, ...]
+    chips: tuple[Tensor, ...]
+
+    @property
+    def intervals(self) -> list[Interval]:
+        """Mean over dies with the 95 % interval of the mean, for each point; without an interval for one die."""
+        return [mean_interval(v) if len(v) > 1 else Interval(float(v[0]), float(v[0]), float(v[0])) for v in self.chips]
+
+    def table(self, title: str = "") -> Any:
+        """A `rich` table."""
+        from rich.table import Table
+
+        table = Table(title=title or f"Accuracy against {self.name}")
+        for column in (self.name, "mean", "95 % interval of the mean", "std", "worst chip", "best chip"):
+            table.add_column(column, justify="right")
+        for at, values in zip(self.x, self.chips, strict=True):
+            label = f"{at:g} {self.unit}".strip()
+            if len(values) == 1:
+                table.add_row(label, f"{float(values[0]):.1%}", *[""] * 4)
+                continue
+            mean, worst, best, std, _ = summary(values)
+            table.add_row(
+                label, f"{mean.value:.1%}", f"{mean.low:.1%} to {mean.high:.1%}", f"{std:.1%}", f"{worst:.1%}", f"{best:.1%}"
+            )
+        return table
+
+    def plot(self, *, lines: Mapping[str, float] | None = None, log: bool | None = None, title: str = "") -> Any:
+        """A Matplotlib figure, see `ship.plot.accuracy`; logarithmic where all values are above 0."""
+        from .. import plot
+
+        log = min(self.x) > 0 if log is None else log
+        label = f"{self.name} ({self.unit})" if self.unit else self.name
+        return plot.accuracy(self.x, self.intervals, chips=self.chips, lines=lines, xlabel=label, log=log, title=title)
+
+
+def sweep(
+    build: Callable[[float], Network],
+    values: Iterable[float],
+    batches: Iterable[Sequence[Any]],
+    *,
+    readout: Readout = Max(tail=1),
+    name: str = "value",
+    unit: str = "",
+) -> Curve:
+    """Accuracy of all dies for each value of a property.
+
+    Args:
+        build: from a value to a network that is ready to be measured, e.g. made by `virtual_chips` and programmed.
+        values: of the property.
+        batches: test data that can be gone through for each value.
+        readout: from output to scores.
+        name, unit: of the property.
+
+    Raises:
+        RunError: no values; what `build` and `accuracy` raise.
+    """
+    x, chips = [], []
+    for value in values:
+        x.append(float(value))
+        chips.append(accuracy(build(value), batches, readout=readout))
+    if not x:
+        raise RunError("study.sweep: values", "must be at least one", got="none")
+    return Curve(name, unit, tuple(x), tuple(chips))
+
+
+def drift_curve(
+    net: Network,
+    batches: Iterable[Sequence[Any]],
+    times: Sequence[float],
+    *,
+    readout: Readout = Max(tail=1),
+    verify: WriteVerify | None = None,
+    kelvin: float | None = None,
+    before: Callable[[Network], Any] | None = None,
+) -> Curve:
+    """Accuracy against the time since the weights were written: written once, then left alone from each time to the next, so that
+    every device keeps its own trajectory. The devices stay as they are at the last time.
+
+    Args:
+        net: a network with devices.
+        batches: test data.
+        times: s since writing, increasing, from 0 on.
+        readout: from output to scores.
+        verify: how the weights are written, see `Network.program`.
+        kelvin: K, of devices with a thermal part.
+        before: done to the network before each measurement, e.g. ``lambda net: net.compensate()``.
+
+    Raises:
+        RunError: times that do not increase; what `Network.program` and `Network.wait` raise.
+    """
+    spans = [b - a for a, b in zip([0.0, *times], times, strict=False)]
+    if not spans or spans[0] < 0 or any(span <= 0 for span in spans[1:]):
+        raise RunError("study.drift_curve: times", "must increase, from 0 s on", got=repr(list(times)))
+    net.program(verify=verify)
+    chips = []
+    for span in spans:
+        net.wait(span, kelvin=kelvin)
+        if before is not None:
+            before(net)
+        chips.append(accuracy(net, batches, readout=readout))
+    return Curve("time since writing", "s", tuple(map(float, times)), tuple(chips))
+
+
+def level_curve(
+    net: Network,
+    batches: Iterable[Sequence[Any]],
+    levels: Sequence[int],
+    *,
+    chips: int = 32,
+    device: Device | None = None,
+    mapping: DeviceMapping | None = None,
+    readout: Readout = Max(tail=1),
+    verify: WriteVerify | None = None,
+) -> Curve:
+    """Accuracy against the number of levels that weights are rounded to before they are written.
+
+    Args:
+        net: a trained network.
+        batches: test data.
+        levels: numbers of levels, at least 2.
+        chips: dies.
+        device: what holds the weights; default: an ideal device.
+        mapping: with all but its levels; default: a differential pair.
+        readout, verify: as in `drift_curve`.
+    """
+
+    def build(n: float) -> Network:
+        own = replace(mapping or Differential(), levels=int(n))
+        made = virtual_chips(net, chips, device=device or Device(), mapping=own)
+        made.program(verify=verify)
+        return made
+
+    return sweep(build, levels, batches, readout=readout, name="levels")
+
+
+def spread_curve(
+    net: Network,
+    batches: Iterable[Sequence[Any]],
+    fractions: Sequence[float],
+    *,
+    role: str | None = None,
+    tags: Sequence[str] = (),
+    names: Sequence[str] = (),
+    chips: int = 32,
+    readout: Readout = Max(tail=1),
+) -> Curve:
+    """Accuracy against the variation from device to device (``d2d``, a fraction) of parameters chosen by role, group or name;
+    default: the weights.
+    """
+
+    def build(fraction: float) -> Network:
+        return virtual_chips(net, chips, vary=Spread(role=role, tags=tags, names=names, d2d=fraction))
+
+    return sweep(build, fractions, batches, readout=readout, name=f"spread of {role or ', '.join(names) or 'weight'}")

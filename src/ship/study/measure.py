@@ -1,0 +1,121 @@
+"""What the dies of a network reach, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..errors import GraphError, RunError
+from ..network import Network
+from ..train.batches import steps_of
+from ..train.metrics import Interval, mean_interval, wilson
+from ..train.readout import Max, Readout
+
+
+class Summary(NamedTuple):
+    """Accuracies of the dies of one kind."""
+
+    mean: Interval  # over dies, with the 95 % interval of the mean
+    worst: float
+    best: float
+    std: float  # from die to die
+    chips: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.mean.value:.1%} ({self.mean.low:.1%} to {self.mean.high:.1%}), "
+            f"worst {self.worst:.1%}, best {self.best:.1%} of {self.chips} chips"
+        )
+
+
+@contextmanager
+def _measuring(net: Network) -> Iterator[None]:
+    """Evaluation mode, no monitors, and devices for which no time passes."""
+    groups = net._ready("study").groups
+    training, requests = net.training, net._requests
+    devices = [group.hardware for group in groups.values() if group.hardware is not None]
+    net.eval()
+    net._requests = []
+    for hardware in devices:
+        hardware.held = True
+    try:
+        yield
+    finally:
+        for hardware in devices:
+            hardware.held = False
+        net._requests = requests
+        net.train(training)
+
+
+@torch.no_grad()
+def accuracy(net: Network, batches: Iterable[Sequence[Any]], *, readout: Readout = Max(tail=1), trial: int = 0) -> Tensor:
+    """Accuracy of each die, all in one run over the chip axis. Devices do not age meanwhile.
+
+    Args:
+        net: an initialised network with one output.
+        batches: ``(x, labels)`` or ``(x, labels, lengths)``, the same for all dies.
+        readout: from output to scores.
+        trial: of the noise.
+
+    Returns:
+        ``[chip]``, float64; one number where the network has no chip axis.
+
+    Raises:
+        GraphError: not one output.
+        RunError: no samples.
+    """
+    outputs = [tag for tag in net.tags if net._specs[tag].output]
+    if len(outputs) != 1:
+        raise GraphError("study.accuracy", "needs a network with one output", got=f"{len(outputs)}")
+    right, total = torch.zeros(net.chips or 1, dtype=torch.float64), 0
+    with _measuring(net):
+        for x, labels, *more in batches:
+            steps = steps_of(x)
+            out = net.run(x, steps=None if steps is None else steps + readout.tail, trial=trial)
+            scores = readout(out, more[0] if more else net.lengths)
+            hits = scores.argmax(-1) == torch.as_tensor(labels).to(scores.device)
+            right += hits.reshape(-1, hits.shape[-1]).sum(-1).cpu()
+            total += hits.shape[-1]
+    if not total:
+        raise RunError("study.accuracy", "got no batches", fix="Give a list or Batches, not a generator that is used up.")
+    return right / total
+
+
+def yield_at(accuracies: Tensor | Sequence[float], threshold: float, *, level: float = 0.95) -> Interval:
+    """Share of dies at or above an accuracy, with its Wilson interval.
+
+    Args:
+        accuracies: of each die, from `accuracy`.
+        threshold: least accuracy of a good die, from 0 to 1.
+        level: of confidence.
+
+    Raises:
+        RunError: no dies, one that is not a number, or a threshold outside [0, 1].
+    """
+    values = _dies("study.yield_at", accuracies)
+    if not 0 <= threshold <= 1:
+        raise RunError("study.yield_at: threshold", "must be from 0 to 1", got=f"{threshold:g}")
+    # Accuracies are counts over counts: a threshold of 0.9 must not miss 9 of 10 by a rounding error, also of float32.
+    return wilson(int((values >= threshold - 1e-6).sum()), len(values), level)
+
+
+def summary(accuracies: Tensor | Sequence[float], *, level: float = 0.95) -> Summary:
+    """Mean over dies with the confidence interval of the mean, worst, best and standard deviation.
+
+    Raises:
+        RunError: fewer than two dies, or one that is not a number.
+    """
+    values = _dies("study.summary", accuracies)
+    mean = mean_interval(values, level)
+    return Summary(mean, float(values.min()), float(values.max()), float(values.std()), len(values))
+
+
+def _dies(where: str, accuracies: Tensor | Sequence[float]) -> Tensor:
+    values = torch.as_tensor(accuracies, dtype=torch.float64).detach().cpu().flatten()
+    if not len(values) or not bool(torch.isfinite(values).all()):
+        raise RunError(where, "needs the accuracy of at least one die", got="none" if not len(values) else "NaN or infinity")
+    return values

@@ -1,0 +1,30 @@
+"""What a loop over batches asks of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from ..inputs import Events
+
+
+def set_epoch(batches: Any, epoch: int) -> None:
+    """Tell batches, or the data set or sampler of a DataLoader, which epoch it is."""
+    if hasattr(batches, "set_epoch"):
+        batches.set_epoch(epoch)
+    for part in ("dataset", "sampler", "batch_sampler"):
+        if getattr(batches, part, None) is not None:
+            set_epoch(getattr(batches, part), epoch)
+
+
+def steps_of(x: Any) -> int | None:
+    """Slots of an input; None where there is none."""
+    if isinstance(x, dict):
+        return next((steps_of(v) for v in x.values()), None)
+    if isinstance(x, Tensor | np.ndarray):
+        return int(x.shape[-2]) if x.ndim > 1 else None
+    if isinstance(x, list | tuple) and x and not isinstance(x, Events):
+        return max(len(s) for s in x)
+    return None
