@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -34,7 +35,7 @@ class DeviceArray(nn.Module):
         where: its name in errors; default: the device's name and the tag.
         seed: of all draws.
         chips: None: die 0, no chip axis; a number K: dies 0 to K - 1; or a list of die ids.
-        variation: False: every device is the nominal one (what is drawn at each event stays).
+        variation: False: every device is the nominal one, and none is broken (what is drawn at each event stays).
         dtype: float type, torch's default where left out.
         place: where devices stand on the die, for trends (``Varied(gradient=...)``), see `resolve.places`; default: the last two
             axes of ``shape``.
@@ -60,6 +61,7 @@ class DeviceArray(nn.Module):
         place: Sequence[Tensor] | None = None,
     ) -> None:
         super().__init__()
+        device = device if variation else replace(device, faults=None)
         self.device, self.tag, self.seed, self.place = device, tag, seed, place
         self.where = f"{device.name} '{tag}'" if where is None else f"{where}.device"
         self.shape = (shape,) if isinstance(shape, int) else tuple(shape)

@@ -16,14 +16,27 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ...errors import ParameterError
 from ...parameters import Value, param
 from ..contract import Bag
 from .contract import Conductance, Pulse, Update, Xi
 
 
 def steps(pulse: Pulse, most: int) -> range:
-    """Pulses one after another: the largest count of any device, at most ``most``."""
-    return range(min(int(pulse.n.max()), most)) if pulse.n.numel() else range(0)
+    """Pulses one after another: the largest count of any device.
+
+    Raises:
+        ParameterError: more than ``most``.
+    """
+    count = int(pulse.n.max()) if pulse.n.numel() else 0
+    if count > most:
+        raise ParameterError(
+            "pulse: count",
+            f"must be at most {most} in one event, for a law that is stepped pulse by pulse",
+            got=count,
+            fix="Give the pulses in several events.",
+        )
+    return range(count)
 
 
 def power_step(gap: Tensor, alpha: Tensor, gamma: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from ...errors import ParameterError
-from ...parameters import State
+from ...parameters import State, declared
 from ..contract import Bag
 
 Xi = tuple[Tensor, ...]  # standard normal numbers, one tensor for each that a part declares
@@ -44,6 +44,14 @@ class Part(ABC):  # noqa: B024 (its kinds add the functions)
     event: ClassVar[str | None] = None  # "pulse", "write" or "read": draws normals, and parameters with a c2c, anew
     normals: ClassVar[int] = 0  # standard normal numbers per device that each event takes
     frozen: ClassVar[int] = 0  # standard normal numbers per device that are drawn once, with the die
+
+    def __post_init__(self) -> None:
+        """Refuse options outside their choices."""
+        for name, made in declared(type(self))[1].items():
+            value = getattr(self, name)
+            if made.choices is not None and not any(type(value) is type(c) and value == c for c in made.choices):
+                words = ", ".join(map(repr, made.choices))
+                raise ParameterError(f"{type(self).__name__}.{name}", f"must be one of {words}", got=repr(value))
 
     def check(self, where: str, p: Bag) -> None:  # noqa: B027 (most have nothing to check)
         """Raise a `ParameterError` where parameters contradict each other; limits of single ones are declared."""

@@ -54,6 +54,7 @@ class Device(Part):
     correlated: tuple[tuple[str, str, float], ...] = option(())
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name, kind in KINDS.items():
             part = getattr(self, name)
             if not (isinstance(part, kind) or (part is None and name != "update")):
@@ -222,6 +223,7 @@ def written(device: Device, p: Values, t: Trajectory, target: Tensor, xi: Xi, ke
     if device.programming is not None:
         bag, own = _split(device, p, "programming", xi)
         g = device.programming.write(g, bag, own).clamp(min=0.0)  # an error may leave the window, never the physical range
+        g = torch.where(low < high, g, low)  # a device that wore out is stuck
     x = device.update.place(g, t.x, p.of("update"))
     return Trajectory(x, torch.zeros_like(t.age), t.cycles + 1, kept, t.frozen)
 

@@ -19,11 +19,18 @@ al., Front. Neurosci. 17:1270090 (2024). Conductances are in siemens at the inte
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from ...errors import ParameterError
+from ...parameters import option
+from ..contract import Bag
+from .contract import Retention, Xi
+from .device import Device
+from .programming import LevelProgramming
 
 G_MIN, G_MAX = 50e-6, 120e-6  # S, the window that weights are mapped to
 T_MIN, T_MAX = 10.0, 1e4  # s, validity of the fit
@@ -61,11 +68,22 @@ def drift_mean(g0: Tensor, t: float, *, continuous: bool = False) -> Tensor:
     """
     if t == 0:
         return g0
-    log_t, w = _log_time(t), _in_microsiemens(g0)
+    log_t = _log_time(t)
+    return mean_law(_in_microsiemens(g0), log_t, continuous) / MICRO
+
+
+def mean_law(w: Tensor, log_t: Tensor | float, continuous: bool) -> Tensor:
+    """mu (uS) for w0 = ``w`` (uS) at ``log_t = log10(t / 1 s)``; nothing is checked."""
     low, high = (0.2302 * w - 15.24) * log_t + 0.9546 * w + 4.82, w - 0.4129 * log_t
     if continuous:
         low = torch.minimum(low, high)
-    return torch.where(w < KNEE, low, high) / MICRO
+    return torch.where(w < KNEE, low, high)
+
+
+def spread_law(w: Tensor, log_t: Tensor | float) -> Tensor:
+    """sigma / mu for w0 = ``w`` (uS), never negative; nothing is checked."""
+    s0 = 0.005127 + 0.85543 / (w - POLE)
+    return ((1.047 * s0 - 0.006294) * log_t - 0.01677 * s0 + 0.005473).clamp(min=0.0)
 
 
 def drift_spread(g0: Tensor, t: float) -> Tensor:
@@ -76,9 +94,8 @@ def drift_spread(g0: Tensor, t: float) -> Tensor:
     """
     if t == 0:
         return torch.zeros_like(g0)
-    log_t, w = _log_time(t), _in_microsiemens(g0)
-    s0 = 0.005127 + 0.85543 / (w - POLE)
-    return ((1.047 * s0 - 0.006294) * log_t - 0.01677 * s0 + 0.005473).clamp(min=0.0)
+    log_t = _log_time(t)
+    return spread_law(_in_microsiemens(g0), log_t)
 
 
 def drifted(g0: Tensor, t: float, xi: Tensor, *, continuous: bool = False) -> Tensor:
@@ -89,6 +106,38 @@ def drifted(g0: Tensor, t: float, xi: Tensor, *, continuous: bool = False) -> Te
     """
     mean = drift_mean(g0, t, continuous=continuous)
     return (mean * (1 + drift_spread(g0, t) * xi)).clamp(min=0.0)
+
+
+@dataclass(frozen=True)
+class HfO2Drift(Retention):
+    """The drift as a part of a device: as written below an age of 10 s, then the fit, up to 10^4 s.
+
+    At 10 s the conductance steps from what was written to the fit, which has no earlier value.
+
+    Args:
+        continuous: take the lower of the two branches below 64.41 uS, which removes the jump there.
+        outside: conductances as written that are not within 45 to 130 uS are refused ("refuse"), or take the relative drift of
+            the nearer end ("scale"), for arrays whose programming error reaches further than the fit.
+    """
+
+    source: ClassVar[str] = "fit to Esmanhotto et al. 2022, doi 10.1002/aisy.202200145, Fig. 4"
+    normals: ClassVar[int] = 1
+    oldest: ClassVar[float] = T_MAX
+    g_range: ClassVar[tuple[float, float]] = (W_MIN / MICRO, W_MAX / MICRO)
+
+    continuous: bool = option(False, choices=(False, True))
+    outside: str = option("refuse", choices=("refuse", "scale"))
+
+    def valid(self, where: str, g: Tensor, age: Tensor) -> None:
+        super().valid(where, g if self.outside == "refuse" else g.clamp(*self.g_range), age)
+
+    def drift(self, g: Tensor, age: Tensor, p: Bag, xi: Xi) -> Tensor:
+        w0 = g * MICRO
+        w = w0.clamp(W_MIN, W_MAX)
+        log_t = age.clamp(min=T_MIN).log10()
+        later = mean_law(w, log_t, self.continuous) * (1 + spread_law(w, log_t) * xi[0])
+        early = age < T_MIN * (1 - 1e-9)  # a sum of steps that make 10 s
+        return torch.where(early, g, (later * (w0 / w) / MICRO).clamp(min=0.0))
 
 
 def quantise(w: Tensor, levels: int, w_max: float) -> Tensor:
@@ -123,3 +172,19 @@ def programming_spread(levels: int, g_min: float = G_MIN, g_max: float = G_MAX) 
     devices of a pair share it in equal, independent parts.
     """
     return 2 * (g_max - g_min) / levels / 6 / math.sqrt(2)
+
+
+def hfo2_memory(*, levels: int | None = 16, continuous: bool = False, outside: str = "refuse") -> Device:
+    """HfO2 resistive memory, 50 to 120 uS, for differential pairs whose weights have a number of levels.
+
+    Args:
+        levels: of a weight, which set the programming error; None: programmed exactly.
+        continuous, outside: see `HfO2Drift`. With fewer than about 14 levels the error reaches below the fit, at 45 uS.
+    """
+    return Device(
+        name="hfo2_memory",
+        g_min=G_MIN,
+        g_max=G_MAX,
+        programming=None if levels is None else LevelProgramming(levels=levels, of="pair"),
+        retention=HfO2Drift(continuous=continuous, outside=outside),
+    )
