@@ -17,7 +17,7 @@ LAYERS = [
     {"group", "plan", "explain", "arrays"},
     {"engine"},
     {"specs", "inputs", "monitor", "memory", "network", "snapshot"},
-    {"train", "data", "plot", "files"},
+    {"train", "data", "plot", "files", "fitting", "device_files"},
     {"demo", "bench", "cli"},
 ]
 

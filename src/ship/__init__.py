@@ -2,8 +2,10 @@
 
 from .arrays import DeviceArray, WriteVerify, Written
 from .connect import Edges, InDegree, OutDegree, Probability
-from .errors import FileError, GraphError, ParameterError, RunError, ShipError
+from .device_files import load_device, save_device
+from .errors import FileError, FitError, GraphError, ParameterError, RunError, ShipError
 from .files import load, save
+from .fitting import Found, MeasuredArray, fit, measured_array
 from .group import describe
 from .inputs import Events
 from .models import (
@@ -66,6 +68,8 @@ __all__ = [
     "FanIn",
     "FastSigmoid",
     "FileError",
+    "FitError",
+    "Found",
     "Gaussian",
     "GraphError",
     "ImpulseSynapse",
@@ -74,6 +78,7 @@ __all__ = [
     "LeakyReLU",
     "Link",
     "LogNormal",
+    "MeasuredArray",
     "Model",
     "MultiGaussian",
     "Network",
@@ -108,10 +113,14 @@ __all__ = [
     "WriteVerify",
     "Written",
     "describe",
+    "fit",
     "load",
+    "load_device",
+    "measured_array",
     "option",
     "param",
     "per_chip",
     "per_sample",
     "save",
+    "save_device",
 ]
