@@ -3,9 +3,11 @@
 from . import devices as devices
 from .arrays import DeviceArray
 from .connect import Edges, InDegree, OutDegree, Probability
+from .device_files import load_device, save_device
 from .energy import Costs, Ledger
-from .errors import FileError, GraphError, ParameterError, RunError, ShipError
+from .errors import FileError, FitError, GraphError, ParameterError, RunError, ShipError
 from .files import load, save
+from .fitting import Found, MeasuredArray, fit, measured_array
 from .group import describe
 from .inputs import Events
 from .models import (
@@ -74,6 +76,8 @@ __all__ = [
     "FanIn",
     "FastSigmoid",
     "FileError",
+    "FitError",
+    "Found",
     "Gaussian",
     "GraphError",
     "ImpulseSynapse",
@@ -83,6 +87,7 @@ __all__ = [
     "Ledger",
     "Link",
     "LogNormal",
+    "MeasuredArray",
     "Model",
     "MultiGaussian",
     "Network",
@@ -121,14 +126,18 @@ __all__ = [
     "WriteVerify",
     "Written",
     "describe",
+    "fit",
     "load",
+    "load_device",
     "load_pulses",
+    "measured_array",
     "option",
     "param",
     "per_chip",
     "per_sample",
     "replay",
     "save",
+    "save_device",
     "save_pulses",
     "sweep",
 ]

@@ -91,6 +91,66 @@ def bench(
 
 
 @app.command()
+def fit(
+    file: Annotated[Path, typer.Argument(help="A measurement: .csv, .tsv, .txt, .xlsx or .npz.")],
+    kind: Annotated[
+        str, typer.Option(help="pulses, retention, iv, endurance, statistics or f-I; left out: by the columns.")
+    ] = "",
+    column: Annotated[
+        list[str] | None, typer.Option(help="What a column is, e.g. up=conductance_up.", metavar="ROLE=HEADER")
+    ] = None,
+    unit: Annotated[
+        list[str] | None, typer.Option(help="uS, or time=s where there are several.", metavar="[QUANTITY=]UNIT")
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Use only such rows.", metavar="HEADER=VALUE")] = None,
+    g_min: Annotated[float | None, typer.Option(help="S, for normalised data.")] = None,
+    g_max: Annotated[float | None, typer.Option(help="S, for normalised data.")] = None,
+    scale: Annotated[tuple[float, float] | None, typer.Option(help="Normalised values of g-min and g-max.")] = None,
+    shunt: Annotated[float | None, typer.Option(help="ohm, for iv by the voltages of a shunt and of the source.")] = None,
+    v_read: Annotated[float | None, typer.Option(help="V, where on and off are compared.")] = None,
+    skip_empty: Annotated[bool, typer.Option("--skip-empty", help="Leave rows with empty cells out; they are counted.")] = False,
+    decimal: Annotated[str, typer.Option(help="The decimal sign, '.' or ','.")] = ".",
+    sheet: Annotated[str | None, typer.Option(help="Of an .xlsx file.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for report.json, figure.png and device.toml.")] = Path("fit-output"),
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    replicates: Annotated[int, typer.Option(min=20, help="Of the bootstrap.")] = 200,
+) -> None:
+    """Fit compact models to a measurement; write the report, a figure and, where one fits, a device file."""
+    from . import fitting
+
+    units = dict(_pair("--unit", u) for u in unit or [] if "=" in u)
+    single = [u for u in unit or [] if "=" not in u]
+    if len(single) > 1 or (single and units):
+        raise ShipError("ship fit: --unit", "takes one unit, or QUANTITY=UNIT for each", got=", ".join(unit or []))
+    found = fitting.fit(
+        file,
+        kind or None,
+        columns=dict(_pair("--column", c) for c in column or []),
+        unit=single[0] if single else units or None,
+        g_min=g_min,
+        g_max=g_max,
+        scale=scale,
+        shunt=shunt,
+        v_read=v_read,
+        only=dict(_pair("--only", o) for o in only or []),
+        skip_empty=skip_empty,
+        decimal=decimal,
+        sheet=sheet,
+        seed=seed,
+        replicates=replicates,
+    )
+    print(found)
+    print("Written: " + ", ".join(str(path) for path in found.save(out)))
+
+
+def _pair(name: str, text: str) -> tuple[str, str]:
+    left, sign, right = text.partition("=")
+    if not (left and sign and right):
+        raise ShipError(f"ship fit: {name}", "must be two words with = between them", got=repr(text))
+    return left, right
+
+
+@app.command()
 def version() -> None:
     """The version of SHIP."""
     print(__version__)

@@ -46,6 +46,10 @@ class FileError(ShipError):
     """A file is missing, damaged, of another version, or not safe to load."""
 
 
+class FitError(ShipError):
+    """A measurement cannot be read as asked, or no model can be made of it."""
+
+
 def is_whole(value: object, least: int = 0) -> bool:
     """Whether a value is a whole number (Python's or NumPy's, no truth value) of at least ``least``."""
     return not isinstance(value, bool) and isinstance(value, Integral) and int(value) >= least

@@ -1,0 +1,12 @@
+"""From a measurement to a device: `fit` reads it, fits several models, puts them in order, and says where none follows.
+
+``table`` reads files, ``units`` and ``columns`` say what each column is; then one module for each kind of measurement:
+``pulses``, ``retention``, ``iv``, ``statistics`` (switching, endurance), ``neuron`` (f-I), ``array`` (a measured array as one
+chip). ``devices`` is the only module that knows the library's device parts.
+"""
+
+from .api import KINDS, fit
+from .array import MeasuredArray, measured_array
+from .results import Estimate, Fitted, Found
+
+__all__ = ["KINDS", "Estimate", "Fitted", "Found", "MeasuredArray", "fit", "measured_array"]

@@ -1,0 +1,306 @@
+"""From a table to the quantities that a kind of measurement needs: which column is what, in which unit, which rows.
+
+A role is a quantity that a kind needs (``up``, ``time``, ...). Its column is named by the user, or found by its header among the
+names listed here; its unit stands in the header or is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import FitError, suggest
+from . import units
+from .table import Table, is_empty, number
+
+
+@dataclass(frozen=True)
+class Role:
+    """A quantity: of what kind ("" for a label, "number" for a bare number), and headers by which it is known."""
+
+    quantity: str
+    names: tuple[str, ...]
+
+
+G, A, V, T = "conductance", "current", "voltage", "time"
+DEVICE = Role("", ("device", "device_id", "cell", "dut"))
+ROLES: dict[str, dict[str, Role]] = {
+    "pulses": {
+        "up": Role(G, ("up", "conductance_up", "g_up", "ltp", "potentiation", "set")),
+        "down": Role(G, ("down", "conductance_down", "g_down", "ltd", "depression", "reset")),
+        "conductance": Role(G, ("conductance", "g")),
+        "polarity": Role("", ("polarity", "direction", "branch")),
+        "pulse": Role("number", ("pulse", "pulse_number", "n")),
+        "device": DEVICE,
+    },
+    "retention": {
+        "time": Role(T, ("time", "t")),
+        "conductance": Role(G, ("conductance", "g", "mean")),
+        "level": Role("", ("level", "curve", "state", "device", "device_id")),
+    },
+    "iv": {
+        "voltage": Role(V, ("voltage", "v")),
+        "current": Role(A, ("current", "i")),
+        "shunt": Role(V, ("shunt", "v_shunt")),
+        "source": Role(V, ("source", "v_source")),
+        "sweep": Role("", ("sweep", "sweep_id", "offsets", "cycle")),
+    },
+    "endurance": {
+        "cycle": Role("number", ("cycle", "cycles", "n")),
+        "on": Role(G, ("on", "g_on", "lrs", "r_on")),
+        "off": Role(G, ("off", "g_off", "hrs", "r_off")),
+        "device": DEVICE,
+    },
+    "statistics": {
+        "v_set": Role(V, ("v_set", "vset")),
+        "v_reset": Role(V, ("v_reset", "vreset")),
+        "i_on": Role(A, ("i_on", "ion")),
+        "i_off": Role(A, ("i_off", "ioff")),
+        "on": Role(G, ("g_on", "r_on", "r_lrs", "g_lrs")),
+        "off": Role(G, ("g_off", "r_off", "r_hrs", "g_hrs")),
+        "device": DEVICE,
+    },
+    "f-I": {
+        "current": Role(A, ("current", "i", "input", "input_current")),
+        "rate": Role("rate", ("rate", "f", "frequency", "firing_rate")),
+    },
+}
+NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "pulses": (("up", "down"), ("conductance", "polarity"), ("up",), ("down",)),
+    "retention": (("time", "conductance"),),
+    "iv": (("voltage", "current"), ("shunt", "source")),
+    "endurance": (("cycle", "on", "off"),),
+    "statistics": (("v_set",), ("v_reset",), ("i_on", "i_off"), ("on", "off")),
+    "f-I": (("current", "rate"),),
+}
+
+
+@dataclass
+class Columns:
+    """Quantities in SI (``[row]``; labels as text), the number of each row, and how they came about."""
+
+    kind: str
+    values: dict[str, Any]
+    rows: list[str]
+    units: dict[str, str]
+    notes: list[str] = field(default_factory=list)
+    normalised: bool = False
+
+    def __contains__(self, role: str) -> bool:
+        return role in self.values
+
+    def __getitem__(self, role: str) -> Any:
+        return self.values[role]
+
+    def groups(self, role: str) -> dict[str, np.ndarray]:
+        """Row indices of each label of a role, in order of appearance; one group "" where the role is not there."""
+        labels = self.values.get(role)
+        if labels is None:
+            return {"": np.arange(len(self.rows))}
+        found: dict[str, list[int]] = {}
+        for i, label in enumerate(labels):
+            found.setdefault(str(label), []).append(i)
+        return {label: np.array(index) for label, index in found.items()}
+
+
+def kind_of(table: Table, given: Mapping[str, str]) -> str:
+    """The one kind whose needs the columns meet.
+
+    Raises:
+        FitError: none, or more than one.
+    """
+    fitting = [k for k in ROLES if not set(given) - set(ROLES[k]) and _met(k, _assign(table, k, given))]
+    if len(fitting) == 1:
+        return fitting[0]
+    what = "the columns fit no kind of measurement" if not fitting else f"the columns fit several kinds: {', '.join(fitting)}"
+    raise FitError(
+        table.name, what, got=", ".join(table.columns), fix=f"Say kind=, one of {', '.join(map(repr, ROLES))}, and columns=."
+    )
+
+
+def _assign(table: Table, kind: str, given: Mapping[str, str]) -> dict[str, str]:
+    """The header of each role: as given, else by its name."""
+    chosen = dict(given)
+    by_name = {units.bare(header): header for header in reversed(list(table.columns)) if header not in given.values()}
+    for role, spec in ROLES[kind].items():
+        hit = next((by_name[name] for name in spec.names if name in by_name), None)
+        if role not in chosen and hit is not None:
+            chosen[role] = hit
+    return chosen
+
+
+def _met(kind: str, chosen: Mapping[str, str]) -> bool:
+    return any(all(role in chosen for role in need) for need in NEEDS[kind])
+
+
+def select(
+    table: Table,
+    kind: str,
+    given: Mapping[str, str],
+    unit: str | Mapping[str, str] | None,
+    *,
+    only: Mapping[str, Any],
+    skip_empty: bool,
+    decimal: str,
+) -> Columns:
+    """The quantities of a kind, in SI.
+
+    Raises:
+        FitError: a missing column or unit, mixed units, empty or non-numeric cells.
+    """
+    roles = ROLES[kind]
+    for role in given:
+        if role not in roles:
+            raise FitError("fit: columns", f"the kind {kind!r} has no {role!r}", fix=suggest(role, roles))
+    chosen = _assign(table, kind, given)
+    if not _met(kind, chosen):
+        needs = " or ".join(" + ".join(need) for need in NEEDS[kind])
+        missing = next((r for need in NEEDS[kind] for r in need if r not in chosen), "up")
+        raise FitError(
+            table.name,
+            f"a measurement of the kind {kind!r} needs columns for {needs}",
+            got=", ".join(table.columns),
+            fix=f"Say which: columns={{{missing!r}: '...'}}.",
+        )
+    out = Columns(kind, {}, [], {}, list(table.notes))
+    found = {role: head for role, head in chosen.items() if role not in given}
+    if found:
+        out.notes.append("columns found by name: " + ", ".join(f"{role} = {head!r}" for role, head in found.items()))
+    raw = _raw(table, chosen, roles)
+    keep, index = _kept(table, raw, roles, only, skip_empty, out)
+    for role, cells in raw.items():
+        if role == "sweep" or not roles[role].quantity:
+            out.values[role] = [str(cells[i]) for i in index[keep]]
+        else:
+            out.values[role] = _numbers(table, chosen[role], cells, index[keep], decimal)
+    out.rows = [table.row(int(i)) for i in index[keep]]
+    _to_si(table, out, chosen, roles, unit)
+    return out
+
+
+def _raw(table: Table, chosen: Mapping[str, str], roles: Mapping[str, Role]) -> dict[str, Any]:
+    """Columns of one length: matrices are flattened, their rows become sweeps, offsets become labels."""
+    raw = {role: table.column(header) for role, header in chosen.items()}
+    arrays = {role: np.asarray(c) for role, c in raw.items() if not isinstance(c, list)}
+    flat = {role: a.ravel() for role, a in arrays.items()}
+    for role, a in arrays.items():
+        if a.ndim > 2:
+            raise FitError(
+                f"{table.name}: column {chosen[role]!r}",
+                "must be [row] or [sweep, row]",
+                got=f"shape {list(a.shape)}",
+                fix=f"Choose an index of its last axis, e.g. '{chosen[role]}[0]'.",
+            )
+        if a.ndim == 2 and "sweep" in roles and "sweep" not in raw:
+            flat["sweep"] = np.repeat(np.arange(a.shape[0]), a.shape[1])
+    raw |= flat
+    longest = max(len(c) for role, c in raw.items() if role != "sweep")
+    if "sweep" in arrays and arrays["sweep"].ndim == 1 and len(arrays["sweep"]) != longest:
+        offsets = arrays["sweep"]
+        if offsets[0] == 0 and offsets[-1] == longest and bool((np.diff(offsets) > 0).all()):
+            raw["sweep"] = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    for role, cells in raw.items():
+        if len(cells) != longest:
+            raise FitError(f"{table.name}: column {chosen.get(role, role)!r}", f"must have {longest} rows", got=str(len(cells)))
+    return raw
+
+
+def _kept(
+    table: Table, raw: Mapping[str, Any], roles: Mapping[str, Role], only: Mapping[str, Any], skip_empty: bool, out: Columns
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which rows are used: those asked for, without the empty ones where that was asked."""
+    index = np.arange(len(next(iter(raw.values()))))
+    keep = np.ones(len(index), dtype=bool)
+    for header, wanted in only.items():
+        cells = table.column(header)
+        keep &= np.array([str(c) == str(wanted) for c in cells])
+        out.notes.append(f"only rows with {header} = {wanted}: {int(keep.sum())} of {len(index)}")
+        if not keep.any():
+            seen = sorted({str(c) for c in cells})
+            raise FitError(f"fit: only {header!r}", "leaves no row", got=repr(str(wanted)), fix=suggest(str(wanted), seen))
+    empty = np.zeros(len(index), dtype=bool)
+    for role, cells in raw.items():
+        if roles[role].quantity:
+            here = (
+                np.isnan(cells)
+                if isinstance(cells, np.ndarray) and cells.dtype.kind == "f"
+                else np.array([is_empty(c) for c in cells])
+            )
+            empty |= here & keep
+            if bool((here & keep).all() if not keep.all() else here.all()):
+                raise FitError(f"{table.name}: {role}", "its column is empty")
+    if empty.any() and not skip_empty:
+        first = int(np.flatnonzero(empty)[0])
+        role = next(r for r, c in raw.items() if roles[r].quantity and is_empty(c[first]))
+        raise FitError(
+            f"{table.name}: {table.row(first)}, {role}",
+            "must be a number",
+            got=f"an empty cell or NaN ({int(empty.sum())} such rows)",
+            fix="Complete the file, or give skip_empty=True to leave such rows out; the report says how many.",
+        )
+    if empty.any():
+        out.notes.append(f"{int(empty.sum())} rows with empty cells or NaN were left out, as asked (skip_empty)")
+    return keep & ~empty, index
+
+
+def _numbers(table: Table, header: str, cells: Any, index: np.ndarray, decimal: str) -> np.ndarray:
+    if isinstance(cells, np.ndarray) and cells.dtype.kind in "fiu":
+        values: np.ndarray = cells[index].astype(np.float64)
+        if not np.isfinite(values).all():
+            first = int(index[np.flatnonzero(~np.isfinite(values))[0]])
+            raise FitError(f"{table.name}: {table.row(first)}, column {header!r}", "must be finite", got=str(cells[first]))
+        return values
+    return np.asarray([number(table, header, int(i), str(cells[i]), decimal) for i in index])
+
+
+def _to_si(
+    table: Table, out: Columns, chosen: Mapping[str, str], roles: Mapping[str, Role], unit: str | Mapping[str, str] | None
+) -> None:
+    """Multiply by the units, each in its header or given; resistances become conductances."""
+    main = next((roles[r].quantity for r in out.values if roles[r].quantity in (G, A)), "")
+    given = dict(unit) if isinstance(unit, Mapping) else ({} if unit is None else {main or V: unit})
+    for role in list(out.values):
+        quantity = roles[role].quantity
+        if quantity in ("", "number"):
+            continue
+        name = _unit(table, chosen[role], role, quantity, given)
+        actual = "resistance" if quantity == G and units.spelled(name) in units.UNITS["resistance"] else quantity
+        values = out.values[role] * units.factor(f"fit: unit of {role}", actual, name)
+        if actual == "resistance":
+            if not (values > 0).all():
+                raise FitError(f"{table.name}: {role}", "a resistance must be above 0 ohm", got=f"{values.min():g}")
+            values = 1 / values
+            out.notes.append(f"{role}: resistances were turned into conductances")
+        out.values[role], out.units[role] = values, units.spelled(name)
+    for quantity in {roles[r].quantity for r in out.units}:
+        used = {r: u for r, u in out.units.items() if roles[r].quantity == quantity}
+        if len(set(used.values())) > 1:
+            raise FitError(
+                table.name,
+                f"its columns of {quantity} must have one unit",
+                got=", ".join(f"{r} in {u}" for r, u in used.items()),
+                fix="Convert one of them.",
+            )
+    out.normalised = units.NORMALISED in out.units.values()
+
+
+def _unit(table: Table, header: str, role: str, quantity: str, given: Mapping[str, str]) -> str:
+    _, own = units.split_header(header, quantity)
+    if own is None and quantity == G:
+        _, own = units.split_header(header, "resistance")
+    asked = given.get(role, given.get(quantity))
+    if asked is None and quantity == G:
+        asked = given.get("resistance")
+    if own is not None and asked is not None and own != units.spelled(asked):
+        raise FitError(f"{table.name}: column {header!r}", f"says {own}", got=f"unit={asked!r}", fix="Give one of them.")
+    name = own if own is not None else asked
+    if name is None:
+        raise FitError(
+            f"{table.name}: column {header!r}",
+            f"needs a unit of {quantity}",
+            fix=f"Units are never guessed: give unit={{{quantity!r}: ...}} ({units.USUAL[quantity]}), or put it in the header.",
+        )
+    return name

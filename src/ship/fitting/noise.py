@@ -1,0 +1,99 @@
+"""What the scatter of a pulse train is made of, from how residuals part with the distance between pulses.
+
+Around the model's curve, ``e_{n+1} = phi_n e_n + sigma_step xi`` is what the device carries on (phi: how much of a deviation a
+pulse leaves, the ratio of the curve's successive steps); what is read differs by a white part and by parts that are forgotten over
+some pulses, with correlations ``rho`` from one to the next. The mean square difference of residuals h pulses apart is then
+
+    V(h) = 2 sigma_step^2 <(1 - phi^h) / (1 - phi^2)> + sum 2 sigma_rho^2 (1 - rho^h) + 2 sigma_white^2
+
+(the first term grows as ``h sigma_step^2`` where phi is 1), and the variances are its fit with none below 0. Only distances up to
+a fifth of a branch count: there, a curve that misses the data looks less like noise.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import NamedTuple
+
+import numpy as np
+
+Array = np.ndarray
+RHO = np.array([0.3, 0.6, 0.8, 0.9, 0.95, 0.98])
+
+
+class Noise(NamedTuple):
+    step: Array  # [series], standard deviation of each pulse's step
+    slow: Array  # [series, rho], of the parts of a read that are forgotten over some pulses
+    white: Array  # [series], of the rest of a read
+
+    @property
+    def read(self) -> Array:
+        """Standard deviation of a read."""
+        return np.asarray(np.sqrt((self.slow**2).sum(1) + self.white**2))
+
+
+def memory(w: Array, starts: Array) -> Array:
+    """phi before each point, ``[point]``: from successive steps of the curve, 1 where they say nothing; never above 1."""
+    step = np.diff(w, prepend=w[0])
+    phi = np.ones_like(w)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = step[1:] / step[:-1]
+    legal = np.isfinite(ratio) & (np.abs(step[:-1]) > 1e-9)
+    phi[1:][legal] = np.clip(ratio[legal], 0.0, 1.0)
+    for start in starts:  # the first steps of a branch have another polarity
+        phi[start : start + 2] = 1.0
+    return phi
+
+
+def split(residual: Array, phi: Array, starts: Array) -> Noise:
+    """The parts of the scatter of each series.
+
+    Args:
+        residual: ``[series, point]``.
+        phi: ``[point]``.
+        starts: first points of the branches.
+    """
+    from scipy import optimize
+
+    r = np.atleast_2d(residual)
+    bounds = [*starts.tolist(), r.shape[1]]
+    shortest = int(np.diff(bounds).min())
+    lags = np.unique(np.geomspace(1, max(shortest // 5, 2), 16).astype(int))
+    parted = np.stack([_parted(r, bounds, int(h)) for h in lags], axis=1)
+    carried = np.array([np.mean(_carried(phi, int(h))) for h in lags])
+    slow = 2 * (1 - RHO[None, :] ** lags[:, None])
+    slow = slow * (len(lags) >= 5 and shortest >= 40)  # short branches do not tell them apart
+    design = np.concatenate([carried[:, None], slow, np.full((len(lags), 1), 2.0)], axis=1)
+    out = np.empty((len(r), design.shape[1]))
+    for i, v in enumerate(parted):
+        weight = 1 / np.maximum(v * np.sqrt(lags), 1e-12 + 1e-6 * v.max())  # the further apart, the fewer independent differences
+        out[i] = np.sqrt(optimize.nnls(design * weight[:, None], v * weight)[0])
+    return Noise(out[:, 0], out[:, 1:-1], out[:, -1])
+
+
+def _parted(r: Array, bounds: list[int], lag: int) -> Array:
+    """V(lag) of each series, within branches."""
+    total, count = np.zeros(len(r)), 0
+    for a, b in itertools.pairwise(bounds):
+        total += ((r[:, a + lag : b] - r[:, a : b - lag]) ** 2).sum(1)
+        count += b - lag - a
+    return np.asarray(total / count)
+
+
+def _carried(phi: Array, lag: int) -> Array:
+    near = phi > 1 - 1e-6
+    safe = np.where(near, 0.0, phi)
+    return np.where(near, float(lag), 2 * (1 - safe**lag) / (1 - safe**2))
+
+
+def simulate(noise: Noise, phi: Array, series: int, rng: np.random.Generator) -> Array:
+    """Deviations from the curve with the first series' scatter, ``[series, point]``."""
+    step, slow, white = float(noise.step[0]), noise.slow[0], float(noise.white[0])
+    e, s = np.zeros(series), slow * rng.standard_normal((series, len(RHO)))
+    fresh = slow * np.sqrt(1 - RHO**2)
+    out = np.empty((series, len(phi)))
+    for k in range(len(phi)):
+        e = phi[k] * e + step * rng.standard_normal(series)
+        s = RHO * s + fresh * rng.standard_normal((series, len(RHO)))
+        out[:, k] = e + s.sum(1)
+    return out + white * rng.standard_normal(out.shape)

@@ -1,0 +1,223 @@
+"""What a fit found: the models in order, with intervals and verdicts, a device where one can be made, a figure, a report."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..errors import FileError, FitError
+from ..models.devices import Device
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Estimate(NamedTuple):
+    """A parameter: its value, the middle 95 % of its bootstrap replicates (NaN: not estimated), its unit."""
+
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+    unit: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.value:.4g}"
+        if not math.isnan(self.low):
+            text += f" [{self.low:.4g}, {self.high:.4g}]"
+        return f"{text} {self.unit}".rstrip()
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """One model beside the data.
+
+    Args:
+        name: of the model.
+        parameters: by name.
+        residual: root mean square, as a fraction of ``scale``.
+        criterion: what the ranking goes by: AICc, lower is better; only differences mean something.
+        n_parameters: free ones.
+        verdict: in words; what speaks against it, where ``fits`` is false.
+    """
+
+    name: str
+    parameters: Mapping[str, Estimate]
+    residual: float
+    criterion: float
+    n_parameters: int
+    verdict: str = "fits"
+    fits: bool = True
+
+
+class Series(NamedTuple):
+    """A line or points of a figure."""
+
+    x: np.ndarray
+    y: np.ndarray
+    label: str = ""
+    style: str = "line"  # line (each its own dashes), solid, dashed, points
+    colour: int = 0
+
+
+class Panel(NamedTuple):
+    """Axes of a figure."""
+
+    x: str
+    y: str
+    series: tuple[Series, ...]
+    title: str = ""
+    log_x: bool = False
+    log_y: bool = False
+    height: float = 1.0
+
+
+@dataclass
+class Found:
+    """What `ship.fit` found.
+
+    Args:
+        kind: of the measurement.
+        source, sha256: the file's name and digest.
+        ranking: the models that were fitted: those that fit first, then by their criterion.
+        scale: what residuals are fractions of, in words.
+        summary: facts of the data themselves, by name.
+        notes: what was left out, assumed, or cannot be known.
+        panels: the figure.
+        settings: how it was fitted (seed, replicates, units), for the record.
+        values: tables of the fit (parameters of each device, their correlation), by name.
+    """
+
+    kind: str
+    source: str
+    sha256: str
+    ranking: tuple[Fitted, ...]
+    scale: str
+    summary: dict[str, Estimate]
+    notes: list[str]
+    panels: list[Panel]
+    settings: dict[str, Any]
+    values: dict[str, Any] = field(default_factory=dict)
+    make_device: Callable[[], Device] | None = field(default=None, repr=False)
+
+    @property
+    def best(self) -> Fitted:
+        """The first model of the ranking that fits.
+
+        Raises:
+            FitError: none does.
+        """
+        for fitted in self.ranking:
+            if fitted.fits:
+                return fitted
+        reasons = "; ".join(f"{f.name}: {f.verdict}" for f in self.ranking) or "no model was fitted"
+        raise FitError(f"fit of {self.source}", "no model follows the data", got=reasons)
+
+    @property
+    def device(self) -> Device:
+        """A device with the parameters of the best model that this version of the library can emulate.
+
+        Raises:
+            FitError: the measurement does not determine a device, or no model fits; the message says what is missing.
+        """
+        if self.make_device is None:
+            raise FitError(f"fit of {self.source}", f"a measurement of the kind {self.kind!r} does not determine a device")
+        return self.make_device()
+
+    def refusal(self) -> str | None:
+        """Why there is no device; None: there is one."""
+        try:
+            return None if isinstance(self.device, Device) else ""
+        except FitError as error:
+            return str(error)
+
+    def figure(self) -> Figure:
+        """Data, models and residuals, as a `matplotlib.figure.Figure`."""
+        from .figures import draw
+
+        return draw(self.panels, f"{self.source}: {self.kind}")
+
+    def __str__(self) -> str:
+        lines = [f"{self.source}: {self.kind}, {self.settings.get('points', '?')} points"]
+        width = max((len(name) for name in self.summary), default=0)
+        lines += [f"  {name:{width}}  {value}" for name, value in self.summary.items()]
+        if self.ranking:
+            lines.append(
+                f"Models, best first (residual: rms, of {self.scale}; [..]: 95 % of {self.settings.get('replicates')} replicates)"
+            )
+        finite = [f.criterion for f in self.ranking if math.isfinite(f.criterion)]
+        for k, fitted in enumerate(self.ranking, 1):
+            gap = f"AICc +{fitted.criterion - min(finite):.1f}" if math.isfinite(fitted.criterion) else "AICc none"
+            lines.append(f"  {k}. {fitted.name:14} residual {fitted.residual:7.2%}  {gap:14} {fitted.verdict}")
+            lines += [f"       {name} = {value}" for name, value in fitted.parameters.items()]
+        refusal = self.refusal()
+        lines.append(f"Device: {self.device.name!r}" if refusal is None else f"No device: {refusal}")
+        lines += [f"Note: {note}" for note in self.notes]
+        return "\n".join(lines)
+
+    def report(self) -> dict[str, Any]:
+        """All of it but the figure, as plain numbers, text and lists (JSON)."""
+        models = [
+            {"name": f.name, "fits": f.fits, "verdict": f.verdict, "residual": f.residual, "aicc": f.criterion}
+            | {"n_parameters": f.n_parameters, "parameters": {k: v._asdict() for k, v in f.parameters.items()}}
+            for f in self.ranking
+        ]
+        made: dict[str, Any] = {"kind": self.kind, "source": self.source, "sha256": self.sha256, "scale": self.scale}
+        made["models"] = models
+        made |= {"summary": {k: v._asdict() for k, v in self.summary.items()}, "notes": self.notes, "settings": self.settings}
+        return _plain(made | {"values": self.values, "no_device": self.refusal()})  # type: ignore[no-any-return]
+
+    def origin(self) -> dict[str, Any]:
+        """What a device file says about where its numbers come from."""
+        return {"source": self.source, "sha256": self.sha256, "kind": self.kind} | {
+            k: v for k, v in self.settings.items() if isinstance(v, str | int | float)
+        }
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write report.json, figure.png and, where there is a device, device.toml; returns what was written.
+
+        Raises:
+            FileError: the folder cannot be written.
+        """
+        from ..device_files import save_device, write_text
+
+        folder = Path(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FileError(str(folder), "cannot be made", got=str(error.strerror)) from error
+        written = [folder / "report.json", folder / "figure.png"]
+        write_text(written[0], json.dumps(self.report(), indent=1, allow_nan=False) + "\n")
+        self.figure().savefig(written[1])
+        if self.refusal() is None:
+            written.append(folder / "device.toml")
+            save_device(self.device, written[-1], origin=self.origin())
+        return written
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    return int(value) if isinstance(value, np.integer) else value
+
+
+def rank(fitted: list[Fitted]) -> tuple[Fitted, ...]:
+    """Those that fit first, then by criterion; of those within 2 of the first, which are as good, the one with fewest parameters."""
+    ordered = sorted(fitted, key=lambda f: (not f.fits, f.criterion))
+    if ordered and ordered[0].fits:
+        equal = [f for f in ordered if f.fits and f.criterion <= ordered[0].criterion + 2]
+        first = min(equal, key=lambda f: f.n_parameters)
+        ordered.remove(first)
+        ordered.insert(0, first)
+    return tuple(ordered)

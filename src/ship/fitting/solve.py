@@ -1,0 +1,92 @@
+"""Least squares with bounds and several starts, the criterion that models are ranked by, and intervals from replicates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+Array = np.ndarray
+RIDGE = 1e-3  # weight of a pull to the start, for what the data leave open; beside the data it does not count
+
+
+class Solution(NamedTuple):
+    theta: Array  # [parameter]
+    rss: float  # sum of squared residuals, of the data alone
+
+
+def least_squares(
+    residual: Callable[[Array], Array],
+    starts: Sequence[Array],
+    low: Array,
+    high: Array,
+    *,
+    ridge: Array | None = None,
+    rough: bool = False,
+) -> Solution:
+    """The best of the local minima that are reached from several starts; deterministic.
+
+    Args:
+        residual: ``[parameter] -> [point]``; it and the parameters of order 1.
+        starts, low, high: ``[parameter]``.
+        ridge: weights of the pull of each parameter to the first start (0: none).
+        rough: to a thousandth of what a replicate scatters, for the bootstrap.
+    """
+    from scipy import optimize
+
+    weight = np.zeros(len(low)) if ridge is None else RIDGE * ridge
+    pull = weight > 0
+    best: Solution | None = None
+    for start in starts:
+        x0 = np.clip(start, low + 1e-9 * (high - low), high - 1e-9 * (high - low))
+        made = optimize.least_squares(
+            lambda x: np.concatenate([residual(x), (weight * (x - starts[0]))[pull]]),
+            x0,
+            bounds=(low, high),
+            x_scale=0.1,
+            ftol=1e-4 if rough else 1e-9,
+            max_nfev=40 if rough else 200,
+        )
+        rss = float((residual(made.x) ** 2).sum())
+        if best is None or rss < best.rss * (1 - 1e-9):
+            best = Solution(made.x, rss)
+    assert best is not None
+    return best
+
+
+def aicc(rss: float, n: int, k: int, effective: float | None = None) -> float:
+    """Akaike's criterion for small samples: ``m ln(rss / n) + 2 k + 2 k (k + 1) / (m - k - 1)``; infinite where k is too many.
+
+    Args:
+        rss: sum of squared residuals.
+        n: points.
+        k: parameters, with the variance.
+        effective: m, independent points; None: all n.
+    """
+    m = float(n) if effective is None else effective
+    if m <= k + 1:
+        return math.inf
+    return m * math.log(max(rss, 1e-30) / n) + 2 * k + 2 * k * (k + 1) / (m - k - 1)
+
+
+def independent(residual: Array) -> float:
+    """How many independent points a series with autocorrelation is worth: ``n / (1 + 2 sum rho)``, summed while rho > 0.05."""
+    n, r = len(residual), residual - residual.mean()
+    variance = float(r @ r)
+    if variance <= 0 or n < 4:
+        return float(n)
+    total = 1.0
+    for lag in range(1, n // 3):
+        rho = float(r[lag:] @ r[:-lag]) / variance
+        if rho < 0.05:
+            break
+        total += 2 * rho
+    return n / total
+
+
+def interval(replicates: Array) -> tuple[float, float]:
+    """The middle 95 % of replicates."""
+    low, high = np.percentile(replicates, [2.5, 97.5])
+    return float(low), float(high)
