@@ -107,12 +107,13 @@ class Columns:
 
 
 def kind_of(table: Table, given: Mapping[str, str]) -> str:
-    """The one kind whose needs the columns meet.
+    """The one kind whose needs the columns meet; of several, the one that needs most of them.
 
     Raises:
         FitError: none, or more than one.
     """
-    fitting = [k for k in ROLES if not set(given) - set(ROLES[k]) and _met(k, _assign(table, k, given))]
+    most = {k: _met(k, _assign(table, k, given)) for k in ROLES if not set(given) - set(ROLES[k])}
+    fitting = [k for k, size in most.items() if size and size == max(most.values())]
     if len(fitting) == 1:
         return fitting[0]
     what = "the columns fit no kind of measurement" if not fitting else f"the columns fit several kinds: {', '.join(fitting)}"
@@ -132,8 +133,9 @@ def _assign(table: Table, kind: str, given: Mapping[str, str]) -> dict[str, str]
     return chosen
 
 
-def _met(kind: str, chosen: Mapping[str, str]) -> bool:
-    return any(all(role in chosen for role in need) for need in NEEDS[kind])
+def _met(kind: str, chosen: Mapping[str, str]) -> int:
+    """How many columns the largest need of the kind has that is met; 0: none is."""
+    return max((len(need) for need in NEEDS[kind] if all(role in chosen for role in need)), default=0)
 
 
 def select(

@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from .results import Panel
+import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#444444", "#2166ac", "#d95f02", "#1b9e77", "#984ea3", "#a6761d", "#e7298a", "#66a61e")
 DASHES = ("-", "--", "-.", ":")
+
+
+class Series(NamedTuple):
+    """A line or points of a figure."""
+
+    x: np.ndarray
+    y: np.ndarray
+    label: str = ""
+    style: str = "line"  # line (each its own dashes), solid, dashed, points
+    colour: int = 0
+
+
+class Panel(NamedTuple):
+    """Axes of a figure."""
+
+    x: str
+    y: str
+    series: tuple[Series, ...]
+    title: str = ""
+    log_x: bool = False
+    log_y: bool = False
+    height: float = 1.0
 
 
 def draw(panels: Sequence[Panel], title: str) -> Figure:

@@ -22,7 +22,8 @@ from ..errors import FitError
 from ..models.devices import Device
 from . import devices
 from .columns import Columns
-from .results import Estimate, Fitted, Found, Panel, Series, rank
+from .figures import Panel, Series
+from .results import Estimate, Fitted, Found, rank
 from .solve import aicc, interval, least_squares
 
 Array = np.ndarray

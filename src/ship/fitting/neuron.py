@@ -16,7 +16,8 @@ import numpy as np
 
 from ..errors import FitError
 from .columns import Columns
-from .results import Estimate, Fitted, Found, Panel, Series, rank
+from .figures import Panel, Series
+from .results import Estimate, Fitted, Found, rank
 from .solve import aicc, interval, least_squares
 
 Array = np.ndarray

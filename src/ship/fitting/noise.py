@@ -1,13 +1,14 @@
 """What the scatter of a pulse train is made of, from how residuals part with the distance between pulses.
 
 Around the model's curve, ``e_{n+1} = phi_n e_n + sigma_step xi`` is what the device carries on (phi: how much of a deviation a
-pulse leaves, the ratio of the curve's successive steps); what is read differs by a white part and by parts that are forgotten over
-some pulses, with correlations ``rho`` from one to the next. The mean square difference of residuals h pulses apart is then
+pulse leaves, the ratio of the curve's successive steps); what is read differs by a white part and by parts that are forgotten
+over some pulses, with correlations ``rho`` from one to the next. The mean square difference of residuals h pulses apart is then
 
     V(h) = 2 sigma_step^2 <(1 - phi^h) / (1 - phi^2)> + sum 2 sigma_rho^2 (1 - rho^h) + 2 sigma_white^2
 
 (the first term grows as ``h sigma_step^2`` where phi is 1), and the variances are its fit with none below 0. Only distances up to
-a fifth of a branch count: there, a curve that misses the data looks less like noise.
+a fifth of a branch count: there, a curve that misses the data looks less like noise. The slow parts come in only where steps and
+white reads do not explain V: a single train does not tell a walk from what is forgotten over its length.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 Array = np.ndarray
+ENOUGH = 2.0  # mean squared deviation of V, in its standard errors, up to which steps and white reads alone explain it
 RHO = np.array([0.3, 0.6, 0.8, 0.9, 0.95, 0.98])
 
 
@@ -63,11 +65,17 @@ def split(residual: Array, phi: Array, starts: Array) -> Noise:
     carried = np.array([np.mean(_carried(phi, int(h))) for h in lags])
     slow = 2 * (1 - RHO[None, :] ** lags[:, None])
     slow = slow * (len(lags) >= 5 and shortest >= 40)  # short branches do not tell them apart
-    design = np.concatenate([carried[:, None], slow, np.full((len(lags), 1), 2.0)], axis=1)
-    out = np.empty((len(r), design.shape[1]))
+    simple = np.stack([carried, np.full(len(lags), 2.0)], axis=1)
+    design = np.concatenate([simple[:, :1], slow, simple[:, 1:]], axis=1)
+    known = np.sqrt(4 * lags / (3 * r.shape[1]))  # how well V is known, relative, where steps add up
+    out = np.zeros((len(r), design.shape[1]))
     for i, v in enumerate(parted):
-        weight = 1 / np.maximum(v * np.sqrt(lags), 1e-12 + 1e-6 * v.max())  # the further apart, the fewer independent differences
-        out[i] = np.sqrt(optimize.nnls(design * weight[:, None], v * weight)[0])
+        weight = 1 / (np.maximum(v, 1e-12 + 1e-6 * v.max()) * known)
+        found, error = optimize.nnls(simple * weight[:, None], v * weight)
+        if error**2 <= ENOUGH * len(lags):
+            out[i, [0, -1]] = np.sqrt(found)
+        else:
+            out[i] = np.sqrt(optimize.nnls(design * weight[:, None], v * weight)[0])
     return Noise(out[:, 0], out[:, 1:-1], out[:, -1])
 
 
@@ -97,3 +105,24 @@ def simulate(noise: Noise, phi: Array, series: int, rng: np.random.Generator) ->
         s = RHO * s + fresh * rng.standard_normal((series, len(RHO)))
         out[:, k] = e + s.sum(1)
     return out + white * rng.standard_normal(out.shape)
+
+
+def whitened(residual: Array, made: Noise, phi: Array) -> Array:
+    """Residuals ``[point]`` as independent numbers of variance 1, were they made of this scatter (of its first series)."""
+    from scipy import linalg
+
+    n, distance = len(residual), np.abs(np.arange(len(residual))[:, None] - np.arange(len(residual)))
+    kept = np.cumsum(np.log(np.clip(phi, 1e-9, 1.0)))
+    variance = np.empty(n)
+    total = 0.0
+    for k in range(n):
+        total = phi[k] ** 2 * total + float(made.step[0]) ** 2
+        variance[k] = total
+    earlier = np.minimum.outer(np.arange(n), np.arange(n))
+    covariance = variance[earlier] * np.exp(-np.abs(kept[:, None] - kept[None, :]))
+    for rho, size in zip(RHO, made.slow[0], strict=True):
+        if size > 0:
+            covariance += size**2 * rho**distance
+    floor = 1e-12 + 1e-6 * float(np.trace(covariance)) / n
+    covariance[np.diag_indices(n)] += float(made.white[0]) ** 2 + floor
+    return np.asarray(linalg.solve_triangular(linalg.cholesky(covariance, lower=True), residual, lower=True))

@@ -13,6 +13,7 @@ from .solve import Solution, least_squares
 from .trains import Train as Pulses
 
 Array = np.ndarray
+PILOT = 24  # replicates that the bias of the scatter is taken from
 ACCEPT = 0.05  # of the window: a systematic deviation up to here is let pass
 
 
@@ -40,7 +41,8 @@ class CurveFit:
         theta: ``[device, parameter]``, of the scaled data; alpha in itself, not its logarithm.
         model, residual: one series a device, of the scaled data.
         step, read: ``[device]``, the scatter, of the scaled data.
-        replicates: ``[device, replicate, parameter]``; ``scatter``: ``[device, replicate, 2]``.
+        replicates: ``[device, replicate, parameter]``; ``again``: ``[device, replicate, 2]``, step and read.
+        scatters, phi: of each device, for `noise.whitened`.
         left: ``[device][replicate, point]``, residuals of the replicates: what scatter alone leaves.
     """
 
@@ -52,7 +54,9 @@ class CurveFit:
     step: Array
     read: Array
     replicates: Array
-    scatter: Array
+    again: Array
+    scatters: list[scatter.Noise]
+    phi: list[Array]
     left: list[Array]
 
     @property
@@ -95,7 +99,7 @@ class _Problem:
 
 def fit_curve(curve: Curve, trains: Sequence[Scaled], replicates: int, rng: np.random.Generator) -> CurveFit:
     """The curve beside each train, and replicates: the fitted curve with its fitted scatter, simulated and fitted again."""
-    thetas, models, residuals, sizes, again, scattered, remains = [], [], [], [], [], [], []
+    thetas, models, residuals, sizes, again, scattered, remains, noises, phis = [], [], [], [], [], [], [], [], []
     names: tuple[str, ...] = ()
     for scaled in trains:
         problem = _Problem(curve, scaled)
@@ -104,9 +108,8 @@ def fit_curve(curve: Curve, trains: Sequence[Scaled], replicates: int, rng: np.r
         residual = scaled.y - model
         phi = scatter.memory(problem.w(found.theta), scaled.train.starts)
         made = scatter.split(residual, phi, scaled.train.starts)
-        series = model + scatter.simulate(made, phi, replicates, rng)
-        refits = np.stack([problem.solve(y, [found.theta], rough=True).theta for y in series])
-        left = np.stack([y - problem.values(x) for y, x in zip(series, refits, strict=True)])
+        made = _unbiased(problem, found.theta, model, made, phi, scaled, rng)
+        refits, left = _again(problem, found.theta, model, made, phi, replicates, rng)
         resplit = scatter.split(left, phi, scaled.train.starts)
         names = ("g_min", "g_max", "w_0", *problem.own)
         thetas.append(problem.natural(found.theta))
@@ -116,6 +119,8 @@ def fit_curve(curve: Curve, trains: Sequence[Scaled], replicates: int, rng: np.r
         again.append(problem.natural(refits))
         scattered.append(np.stack([resplit.step, resplit.read], 1))
         remains.append(left)
+        noises.append(made)
+        phis.append(phi)
     size = np.array(sizes)
     return CurveFit(
         curve,
@@ -127,8 +132,33 @@ def fit_curve(curve: Curve, trains: Sequence[Scaled], replicates: int, rng: np.r
         size[:, 1],
         np.stack(again),
         np.stack(scattered),
+        noises,
+        phis,
         remains,
     )
+
+
+def _again(
+    problem: _Problem, theta: Array, model: Array, made: scatter.Noise, phi: Array, count: int, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """The fitted curve with its scatter, simulated and fitted again: parameters and residuals of the replicates."""
+    series = model + scatter.simulate(made, phi, count, rng)
+    refits = np.stack([problem.solve(y, [theta], rough=True).theta for y in series])
+    return refits, np.stack([y - problem.values(x) for y, x in zip(series, refits, strict=True)])
+
+
+def _unbiased(
+    problem: _Problem, theta: Array, model: Array, made: scatter.Noise, phi: Array, scaled: Scaled, rng: np.random.Generator
+) -> scatter.Noise:
+    """The scatter, enlarged by what the fit of the curve took from it; by half of it at most."""
+    _, left = _again(problem, theta, model, made, phi, PILOT, rng)
+    seen = scatter.split(left, phi, scaled.train.starts)
+
+    def larger(size: float, found: Array) -> float:
+        return min(max(size / max(float(np.sqrt(np.mean(found**2))), 1e-12), 1.0), 1.5)
+
+    step, read = larger(float(made.step[0]), seen.step), larger(float(made.read[0]), seen.read)
+    return scatter.Noise(made.step * step, made.slow * read, made.white * read)
 
 
 def systematic(residual: Sequence[Array], trains: Sequence[Scaled], blocks: int = 12) -> float:

@@ -10,15 +10,18 @@ import numpy as np
 from ..errors import FitError
 from ..models.devices import Device
 from . import devices
+from . import noise as scatter
 from .columns import Columns
 from .curves import CURVES, monotone, nonlinearity
+from .figures import Panel, Series
 from .pulse_fit import CurveFit, Scaled, fit_curve, verdict
-from .results import Estimate, Fitted, Found, Panel, Series, rank
-from .solve import aicc, independent, interval
+from .results import Estimate, Fitted, Found, rank
+from .solve import aicc, interval
 from .trains import Train, gather
 
 Array = np.ndarray
 KNOTS = 16  # of the table, at most
+PIECE = 2000  # points that are whitened together
 UNIT = {"g_min": "S", "g_max": "S"}
 
 
@@ -31,13 +34,12 @@ def fit_pulses(columns: Columns, source: str, sha256: str, settings: dict[str, A
     rng = np.random.default_rng(settings["seed"])
     fits = [fit_curve(curve, scaled, count, rng) for curve in CURVES]
     table, table_model, knots = _table(trains, low, high)
-    calmest = min([f.residual for f in fits], key=lambda r: sum(float((x**2).sum()) for x in r))
-    effective = sum(independent(r) for r in calmest)
-    ranked = [_fitted(fit, scaled, low, high, n, effective) for fit in fits]
-    residual = np.concatenate([t.g - m for t, m in zip(trains, table_model, strict=True)]) / (high - low)
-    ranked.append(_table_fitted(table, residual, knots, aicc(float((residual**2).sum()), n, knots + 1, effective)))
+    calmest = min(fits, key=lambda fit: fit.rss)
+    ranked = [_fitted(fit, scaled, low, high, n, _whitened(fit.residual, calmest)) for fit in fits]
+    left = [(t.g - m) / (high - low) for t, m in zip(trains, table_model, strict=True)]
+    ranked.append(_table_fitted(table, np.concatenate(left), knots, aicc(_whitened(left, calmest), n, knots + 1)))
     order = rank(ranked)
-    notes = [*columns.notes, *_notes(trains, fits, count, effective, n)]
+    notes = [*columns.notes, *_notes(trains, fits, count)]
     by_name = {fit.curve.name: fit for fit in fits}
     found = Found(
         "pulses",
@@ -53,6 +55,15 @@ def fit_pulses(columns: Columns, source: str, sha256: str, settings: dict[str, A
     )
     found.make_device = lambda: _device(found, by_name, scaled, table)
     return found
+
+
+def _whitened(residual: Sequence[Array], fit: CurveFit) -> float:
+    """Sum of squares of the residuals, were they made of the scatter around the closest curve: what wanders counts less."""
+    total = 0.0
+    for r, made, phi in zip(residual, fit.scatters, fit.phi, strict=True):
+        pieces = range(0, len(r), PIECE)
+        total += sum(float((scatter.whitened(r[a : a + PIECE], made, phi[a : a + PIECE]) ** 2).sum()) for a in pieces)
+    return total
 
 
 def _scaled(trains: Sequence[Train]) -> tuple[list[Scaled], float, float]:
@@ -78,7 +89,7 @@ def _noise(fit: CurveFit) -> tuple[Array, Array]:
     """Step and read noise as fractions of each device's window: values ``[device, 2]``, replicates ``[device, replicate, 2]``."""
     window = fit.theta[:, 1] - fit.theta[:, 0]
     again = fit.replicates[..., 1] - fit.replicates[..., 0]
-    return np.stack([fit.step, fit.read], 1) / window[:, None], fit.scatter / again[..., None]
+    return np.stack([fit.step, fit.read], 1) / window[:, None], fit.again / again[..., None]
 
 
 def _estimates(fit: CurveFit, low: float, high: float) -> dict[str, Estimate]:
@@ -103,14 +114,14 @@ def _estimates(fit: CurveFit, low: float, high: float) -> dict[str, Estimate]:
     return made
 
 
-def _fitted(fit: CurveFit, scaled: Sequence[Scaled], low: float, high: float, n: int, effective: float) -> Fitted:
+def _fitted(fit: CurveFit, scaled: Sequence[Scaled], low: float, high: float, n: int, whitened: float) -> Fitted:
     fits, text = verdict(fit, scaled)
     k = len(scaled) * len(fit.names) + 1
     return Fitted(
         fit.curve.name,
         _estimates(fit, low, high),
         float(np.sqrt(fit.rss / n)),
-        aicc(fit.rss, n, k, effective),
+        aicc(whitened, n, k),
         k,
         text,
         fits,
@@ -161,16 +172,16 @@ def _summary(trains: Sequence[Train], low: float, high: float) -> dict[str, Esti
     return made
 
 
-def _notes(trains: Sequence[Train], fits: Sequence[CurveFit], count: int, effective: float, n: int) -> list[str]:
+def _notes(trains: Sequence[Train], fits: Sequence[CurveFit], count: int) -> list[str]:
     notes = [
         "w_0 is the state before the first pulse; parameters with _p belong to pulses up, with _d to pulses down",
         f"intervals: {count} replicates of each device: the fitted curve with its fitted scatter, simulated and fitted again; "
         "where a model misses the data they do not cover that",
-        f"residuals are correlated: AICc counts {effective:.0f} independent points of {n}",
+        "AICc weighs residuals by the scatter around the closest curve, correlations included: what wanders counts less",
     ]
     if len(trains) < devices.LEAST:
         notes.append(
-            f"{len(trains)} device(s): the spread from device to device cannot be estimated (at least {devices.LEAST}); it is left 0 "
+            f"{len(trains)} device(s): the spread from device to device cannot be estimated (at least {devices.LEAST}): it is 0 "
             "in the device. The scatter from cycle to cycle is that of the device(s) measured"
         )
     if any(float(t.g.min()) < 0 for t in trains):

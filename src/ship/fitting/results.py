@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import FileError, FitError
 from ..models.devices import Device
+from .figures import Panel, draw
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,28 +54,6 @@ class Fitted:
     n_parameters: int
     verdict: str = "fits"
     fits: bool = True
-
-
-class Series(NamedTuple):
-    """A line or points of a figure."""
-
-    x: np.ndarray
-    y: np.ndarray
-    label: str = ""
-    style: str = "line"  # line (each its own dashes), solid, dashed, points
-    colour: int = 0
-
-
-class Panel(NamedTuple):
-    """Axes of a figure."""
-
-    x: str
-    y: str
-    series: tuple[Series, ...]
-    title: str = ""
-    log_x: bool = False
-    log_y: bool = False
-    height: float = 1.0
 
 
 @dataclass
@@ -138,8 +117,6 @@ class Found:
 
     def figure(self) -> Figure:
         """Data, models and residuals, as a `matplotlib.figure.Figure`."""
-        from .figures import draw
-
         return draw(self.panels, f"{self.source}: {self.kind}")
 
     def __str__(self) -> str:
@@ -213,7 +190,7 @@ def _plain(value: Any) -> Any:
 
 
 def rank(fitted: list[Fitted]) -> tuple[Fitted, ...]:
-    """Those that fit first, then by criterion; of those within 2 of the first, which are as good, the one with fewest parameters."""
+    """Those that fit first, then by criterion; of those within 2 of the first, as good as it, the one with fewest parameters."""
     ordered = sorted(fitted, key=lambda f: (not f.fits, f.criterion))
     if ordered and ordered[0].fits:
         equal = [f for f in ordered if f.fits and f.criterion <= ordered[0].criterion + 2]

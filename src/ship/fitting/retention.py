@@ -12,7 +12,8 @@ from ..errors import FitError
 from ..models.devices import Device, hfo2
 from . import devices, trend
 from .columns import Columns
-from .results import Estimate, Found, Panel, Series, rank
+from .figures import Panel, Series
+from .results import Estimate, Found, rank
 
 Array = np.ndarray
 LEAST = 3  # points of a curve
@@ -82,7 +83,7 @@ def _published() -> trend.Law:
     return trend.Law("hfo2", ("written",), ("S",), (hfo2.W_MIN,), (hfo2.W_MAX,), ((70.0,),), value, (True,), absolute=1e-6)
 
 
-GRID = np.array([hfo2.W_MIN, hfo2.KNEE - 1e-9, hfo2.KNEE, hfo2.W_MAX]) * 1e-6  # S; the law is straight in between
+GRID = np.array([hfo2.W_MIN + 1e-9, hfo2.KNEE - 1e-9, hfo2.KNEE + 1e-9, hfo2.W_MAX - 1e-9]) * 1e-6  # S; straight in between
 
 
 @lru_cache(maxsize=64)

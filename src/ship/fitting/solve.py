@@ -56,34 +56,17 @@ def least_squares(
     return best
 
 
-def aicc(rss: float, n: int, k: int, effective: float | None = None) -> float:
-    """Akaike's criterion for small samples: ``m ln(rss / n) + 2 k + 2 k (k + 1) / (m - k - 1)``; infinite where k is too many.
+def aicc(rss: float, n: int, k: int) -> float:
+    """Akaike's criterion for small samples: ``n ln(rss / n) + 2 k + 2 k (k + 1) / (n - k - 1)``; infinite where k is too many.
 
     Args:
-        rss: sum of squared residuals.
+        rss: sum of squares of independent residuals.
         n: points.
         k: parameters, with the variance.
-        effective: m, independent points; None: all n.
     """
-    m = float(n) if effective is None else effective
-    if m <= k + 1:
+    if n <= k + 1:
         return math.inf
-    return m * math.log(max(rss, 1e-30) / n) + 2 * k + 2 * k * (k + 1) / (m - k - 1)
-
-
-def independent(residual: Array) -> float:
-    """How many independent points a series with autocorrelation is worth: ``n / (1 + 2 sum rho)``, summed while rho > 0.05."""
-    n, r = len(residual), residual - residual.mean()
-    variance = float(r @ r)
-    if variance <= 0 or n < 4:
-        return float(n)
-    total = 1.0
-    for lag in range(1, n // 3):
-        rho = float(r[lag:] @ r[:-lag]) / variance
-        if rho < 0.05:
-            break
-        total += 2 * rho
-    return n / total
+    return n * math.log(max(rss, 1e-30) / n) + 2 * k + 2 * k * (k + 1) / (n - k - 1)
 
 
 def interval(replicates: Array) -> tuple[float, float]:

@@ -12,7 +12,8 @@ from ..models.devices import Device
 from ..parameters import Varied
 from . import devices, trend
 from .columns import Columns
-from .results import Estimate, Fitted, Found, Panel, Series, rank
+from .figures import Panel, Series
+from .results import Estimate, Fitted, Found, rank
 from .solve import interval
 
 Array = np.ndarray
