@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from ..errors import FitError
-from ..models import devices
-from ..models.devices import Bounded, Device
+from ..models.devices import (
+    Bounded,
+    Device,
+    HfO2Drift,
+    LogDrift,
+    NonlinearPulses,
+    PowerDrift,
+    SinhIV,
+    TableUpdate,
+    VolatileRetention,
+    Wear,
+)
+from ..models.devices.neurosim import SHARE, deviation
 from ..parameters import Varied
 
 LEAST = 3  # devices from which on a spread is estimated
@@ -17,22 +30,7 @@ GAMMA = {"hard": 0.0, "soft": 1.0}
 
 
 class NoPartError(FitError):
-    """This version of the library has no device part for a law."""
-
-
-def part(name: str, law: str, **values: Any) -> Any:
-    """A part of the library by its class name.
-
-    Raises:
-        NoPartError: this version has none of that name, or it takes other parameters.
-    """
-    made = getattr(devices, name, None)
-    if made is None:
-        raise NoPartError(f"the law {law!r}", f"this version of SHIP has no device part for it (ship.devices.{name})")
-    try:
-        return made(**values)
-    except TypeError as error:
-        raise NoPartError(f"ship.devices.{name}", f"does not take what the law {law!r} gives", got=str(error)) from error
+    """The library has no device part for a law."""
 
 
 def varied(nominal: float, spread: float) -> Any:
@@ -57,7 +55,7 @@ def pulsed(
         noise: of one pulse's step, as a fraction of the window.
 
     Raises:
-        FitError: the measurement had pulses of one polarity only, or this version has no such part.
+        FitError: the measurement had pulses of one polarity only, or the library no such part.
     """
     if ("alpha_p" not in nominal and "k_p" not in nominal) or ("alpha_d" not in nominal and "k_d" not in nominal):
         missing = "down" if "alpha_p" in nominal or "k_p" in nominal else "up"
@@ -66,13 +64,11 @@ def pulsed(
         )
     values = {n: varied(nominal[n], spread.get(n, 0.0)) for n in nominal}
     if curve == "exponential":
-        update = part(
-            "NonlinearPulses",
-            curve,
-            k_p=values["k_p"],
-            k_d=values["k_d"],
-            p_max_p=float(p_max[0]),
-            p_max_d=float(p_max[1]),
+        update: Any = NonlinearPulses(
+            nl_up=_nonlinearity(nominal["k_p"], spread.get("k_p", 0.0)),
+            nl_down=_nonlinearity(nominal["k_d"], spread.get("k_d", 0.0)),
+            pulses_up=float(p_max[0]),
+            pulses_down=float(p_max[1]),
             noise=noise,
         )
     else:
@@ -86,51 +82,87 @@ def tabled(up: Sequence[tuple[float, float]], down: Sequence[tuple[float, float]
     """A device that follows measured branches: knots (pulse number, S) of each.
 
     Raises:
-        FitError: this version has no table device.
+        ParameterError: a table that never changes.
     """
     low = min(g for _, g in (*up, *down))
     high = max(g for _, g in (*up, *down))
-    update = part("TableUpdate", "table", up=tuple(up), down=tuple(down), noise=noise)
+    update = TableUpdate(up=_points(up), down=_points(down), noise=noise)
     return Device(name=name, g_min=max(low, 0.0), g_max=high, update=update)
 
 
-def retention(law: str, theta: np.ndarray, t0: float) -> Any:
+def retention(law: str, theta: np.ndarray, t0: float, g_min: float, g_max: float) -> Any:
     """The retention part of a fitted law, None for one without drift; ``theta``: ``[curve, parameter]``.
 
     Raises:
-        FitError: this version has no such part.
+        NoPartError: the library has no such part.
     """
     if law == "constant":
         return None
     if law == "power":
         nu = theta[:, 1]
-        return part("PowerDrift", law, nu=varied(nu.mean(), nu.std(ddof=1)), t0=t0)
+        return PowerDrift(nu=varied(nu.mean(), nu.std(ddof=1)), t0=t0)
     if law == "hfo2":
-        return part("HfO2Drift", law)
+        return HfO2Drift()
     if law == "logarithmic":
-        return part("LogDrift", law, b=varied(theta[:, 1].mean(), theta[:, 1].std(ddof=1)), t0=t0)
-    return part("Relaxation", law, tau=float(np.median(theta[:, 2])), to=float(np.median(theta[:, 1] / theta[:, 0])))
+        return LogDrift(b=varied(theta[:, 1].mean(), theta[:, 1].std(ddof=1)), t0=t0)
+    rest = (float(np.median(theta[:, 1])) - g_min) / (g_max - g_min)
+    if not 0 <= rest <= 1:
+        raise NoPartError("the law 'exponential'", "relaxes to outside the window of the levels", got=f"{rest:.2f} of it")
+    return VolatileRetention(tau=float(np.median(theta[:, 2])), rest=rest)
 
 
 def iv_part(law: str, values: Mapping[str, float]) -> Any:
     """The current-voltage part of a fitted law, by its on state; None where the library has none: the device is then ohmic."""
-    if law == "sinh" and hasattr(devices, "SinhIV"):
-        return part("SinhIV", law, b=values["b, on"])
-    return None
+    return SinhIV(b=values["b, on"]) if law == "sinh" else None
 
 
-def endurance(law: str, theta: np.ndarray, lowest: float) -> Any:
+def endurance(law: str, theta: np.ndarray, on: float, off: float, first: float) -> Any:
     """The endurance part of a fitted law; None for a window that stays.
 
+    Args:
+        law: of both states.
+        theta: ``[state, parameter]``, on and off; the logarithmic law's second is S lost for each decade of cycles.
+        on, off: S, at the first cycle.
+        first: its number.
+
     Raises:
-        FitError: this version has no such part.
+        NoPartError: the library has no such part, or the window grows.
     """
-    return None if law == "constant" else part("LogWear", law, on=float(theta[0, 1]), off=float(theta[1, 1]))
+    if law == "constant":
+        return None
+    if law != "logarithmic":
+        raise NoPartError(f"the law {law!r}", "has no endurance part: Wear closes a window with the logarithm of the cycles")
+    falls, rises = float(theta[0, 1]), -float(theta[1, 1])
+    lost = max(falls, 0.0) + max(rises, 0.0)
+    if falls + rises <= 0:
+        grows = f"{-falls - rises:.3g} S a decade"
+        raise NoPartError("the law 'logarithmic'", "opens the window, and no endurance part does", got=grows)
+    return Wear(onset=max(first, 1.0), rate=(falls + rises) / (on - off), towards=max(rises, 0.0) / lost)
 
 
 def prefix(name: str) -> str:
     """A parameter's name within a device."""
-    return name if name in ("g_min", "g_max") else f"update.{name}"
+    own = {"k_p": "nl_up", "k_d": "nl_down"}.get(name, name)
+    return name if name in ("g_min", "g_max") else f"update.{own}"
+
+
+def _nonlinearity(k: float, spread: float) -> Any:
+    """NeuroSim's non-linearity of a fitted curvature, its spread by the derivative there."""
+
+    def of(x: float) -> float:
+        return math.copysign(float(deviation(torch.tensor(abs(x), dtype=torch.float64))[0]) / SHARE, x)
+
+    step = 1e-4 * max(abs(k), 1.0)
+    return varied(of(k), spread * abs(of(k + step) - of(k - step)) / (2 * step))
+
+
+def _points(knots: Sequence[tuple[float, float]]) -> tuple[float, ...]:
+    """Conductance after 0, 1, 2 ... pulses, by lines between knots (pulse number from 1 on, S); the first line begins them."""
+    at, g = (np.array(part, dtype=float) for part in zip(*knots, strict=True))
+    points = np.interp(np.arange(0, int(at[-1]) + 1), at, g)
+    if len(at) > 1:
+        points[0] = max(g[0] - (g[1] - g[0]) / (at[1] - at[0]), 0.0)
+    return tuple(float(v) for v in points)
 
 
 def spread_of(theta: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -221,7 +221,7 @@ def _device(found: Found, fits: dict[str, CurveFit], scaled: Sequence[Scaled], t
         except devices.NoPartError as error:
             refused = refused or error
             continue
-        note = f"the device follows {fitted.name!r}: this version of SHIP has no part for {first!r}, the best model"
+        note = f"the device follows {fitted.name!r}: the library has no part for {first!r}, the best model"
         if fitted.name != first and note not in found.notes:
             found.notes.append(note)
         return device

@@ -99,7 +99,7 @@ class Found:
 
     @property
     def device(self) -> Device:
-        """A device with the parameters of the best model that this version of the library can emulate.
+        """A device with the parameters of the best model that the library has a part for.
 
         Raises:
             FitError: the measurement does not determine a device, or no model fits; the message says what is missing.

@@ -135,6 +135,6 @@ def _device(found: Found, fits: dict[str, trend.TrendFit], t0: float) -> Device:
     first = np.array([m[0] for m in fit.model])
     if len(first) < 2:
         raise FitError("fit: device", "needs the retention of at least two levels, for a window", got="one curve")
-    retention = devices.retention(found.best.name, fit.theta, t0)
+    retention = devices.retention(found.best.name, fit.theta, t0, float(first.min()), float(first.max()))
     name = found.source.rsplit(".", 1)[0]
     return Device(name=name, g_min=float(first.min()), g_max=float(first.max()), retention=retention)

@@ -188,12 +188,12 @@ def fit_endurance(columns: Columns, source: str, sha256: str, settings: dict[str
     notes = [*columns.notes, "a window that closes at once (a failure) is no trend: look at the figure"]
     settings = settings | {"points": len(x)}
     found = Found("endurance", source, sha256, ranked, "each state's mean", summary, notes, panels, settings, values)
-    found.make_device = lambda: _worn(found, fits)
+    found.make_device = lambda: _worn(found, fits, float(x.min()))
     return found
 
 
-def _worn(found: Found, fits: dict[str, trend.TrendFit]) -> Device:
+def _worn(found: Found, fits: dict[str, trend.TrendFit], first: float) -> Device:
     fit = fits[found.best.name]
     on, off = float(fit.model[0][0]), float(fit.model[1][0])
-    wear = devices.endurance(found.best.name, fit.theta, float(min(fit.model[0].min(), on)))
+    wear = devices.endurance(found.best.name, fit.theta, on, off, first)
     return Device(name=found.source.rsplit(".", 1)[0], g_min=off, g_max=on, endurance=wear)

@@ -14,6 +14,7 @@ from .hfo2 import HfO2Drift, hfo2_memory
 from .iv import PooleFrenkelIV, PowerIV, SinhIV
 from .library import capacitor, ecram, gokmen_vlasov, library, reram_es, reram_sb
 from .linear_drift import LinearDrift
+from .log_drift import LogDrift
 from .logarithmic import LogarithmicPulses, cnr
 from .mapping import BitSliced, Differential, Mapping, Offset
 from .memristor import Memristor
@@ -67,6 +68,7 @@ __all__ = [
     "LevelProgramming",
     "LinearDrift",
     "LinearStep",
+    "LogDrift",
     "LogarithmicPulses",
     "Mapping",
     "Memristor",
