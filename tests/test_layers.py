@@ -13,7 +13,7 @@ ROOT = Path(ship.__file__).parent
 LAYERS = [
     {"errors", "surrogate", "compiled", "threads"},
     {"random", "parameters", "resolve", "clock", "graph", "connect", "draws", "sift"},
-    {"models"},
+    {"models", "crossbar"},
     {"group", "plan", "explain"},
     {"engine"},
     {"specs", "inputs", "monitor", "memory", "network", "snapshot"},
