@@ -114,8 +114,8 @@ def _solved(
             got = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
             raise ParameterError(f"{where}: {name}", f"must have a last axis of {size}", got=got)
         if value.dtype != G.dtype or not bool(value.isfinite().all()):
-            got = value.dtype if value.dtype != G.dtype else "some that are not finite"
-            raise ParameterError(f"{where}: {name}", f"must be finite voltages of dtype {G.dtype}", got=got)
+            fault = value.dtype if value.dtype != G.dtype else "some that are not finite"
+            raise ParameterError(f"{where}: {name}", f"must be finite voltages of dtype {G.dtype}", got=fault)
     masks = (("floating_rows", rows, m), ("floating_columns", columns, n))
     for name, mask, size in masks:
         if mask is not None and (mask.dtype != torch.bool or mask.ndim < 1 or mask.shape[-1] != size):
