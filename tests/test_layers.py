@@ -13,7 +13,7 @@ ROOT = Path(ship.__file__).parent
 LAYERS = [
     {"errors", "surrogate", "compiled", "threads"},
     {"random", "parameters", "resolve", "clock", "graph", "connect", "draws", "sift"},
-    {"models", "devices"},
+    {"models", "devices", "crossbar"},
     {"group", "plan", "explain", "arrays", "hardware", "verify", "sweeps", "pulses", "pulse_list", "select"},
     {"engine"},
     {"specs", "inputs", "monitor", "memory", "network", "snapshot", "programming", "mitigation", "energy", "verbs"},

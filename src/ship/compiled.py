@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-KINDS = ("kernel", "machine", "scan", "products", "draws", "sift", "pulses")  # of texts
+KINDS = ("kernel", "machine", "scan", "products", "draws", "sift", "pulses", "conjugate")  # of texts
 VERSION = 1  # of the layout of kernels and tables
 
 

@@ -1,0 +1,33 @@
+"""Crossbars with resistive wires: exact and approximate effective matrices, sneak paths, selectors, converters, power."""
+
+from __future__ import annotations
+
+from .adc import ADC, Converted, calibrated, convert
+from .approximate import Approximation, approximate
+from .energy import Power, power
+from .nodal import Nodes, currents, effective, nodes
+from .selector import Selector, conducting, selected
+from .settings import Crossbar
+from .tiles import Matrix, matrix, read
+
+__all__ = [
+    "ADC",
+    "Approximation",
+    "Converted",
+    "Crossbar",
+    "Matrix",
+    "Nodes",
+    "Power",
+    "Selector",
+    "approximate",
+    "calibrated",
+    "conducting",
+    "convert",
+    "currents",
+    "effective",
+    "matrix",
+    "nodes",
+    "power",
+    "read",
+    "selected",
+]

@@ -1,0 +1,65 @@
+"""A selector in series with each memory cell: the transistor of a 1T1R cell or the threshold switch of a 1S1R cell.
+
+conducting   ``G' = 1 / (1 / G + resistance)``
+blocking     ``G' = 1 / (1 / G + 1 / leakage)``    where the cell sees less than ``threshold``
+
+The voltage that decides is the one between the ideal lines, before any IR drop: the network stays linear.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..errors import ParameterError, is_real
+
+
+@dataclass(frozen=True)
+class Selector:
+    """A switch in series with a cell.
+
+    Args:
+        resistance: ohm, while it conducts.
+        leakage: S, while it blocks.
+        threshold: V across cell and selector from which on it conducts.
+
+    Raises:
+        ParameterError: a value is negative.
+    """
+
+    resistance: float = 0.0
+    leakage: float = 0.0
+    threshold: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, unit in (("resistance", "ohm"), ("leakage", "S"), ("threshold", "V")):
+            value = getattr(self, name)
+            if not is_real(value) or value < 0:
+                raise ParameterError(f"Selector.{name}", f"must be at least 0 {unit}", got=value)
+            object.__setattr__(self, name, float(value))
+
+
+def conducting(G: Tensor, selector: Selector) -> Tensor:
+    """Conductance (S) of cells ``G`` (S, any shape) behind open selectors; 0 stays 0. Differentiable."""
+    return G / (1 + G * selector.resistance)
+
+
+def selected(G: Tensor, selector: Selector, v: Tensor, column_v: Tensor | None = None) -> Tensor:
+    """Conductance (S) of cells and selectors under a pattern of line voltages, such as V/2 or V/3 reading.
+
+    Args:
+        G: S, ``[..., m, n]``.
+        selector: in series with each cell.
+        v: V, of the rows, ``[..., m]``.
+        column_v: V, of the columns, ``[..., n]``; None is 0 V.
+
+    Returns:
+        S, ``[..., m, n]``: for `currents` under the same voltages. Differentiable in ``G``, not in the voltages.
+    """
+    across = v.detach().unsqueeze(-1)
+    if column_v is not None:
+        across = across - column_v.detach().unsqueeze(-2)
+    blocking = G * selector.leakage / (G + selector.leakage) if selector.leakage > 0 else torch.zeros_like(G)
+    return torch.where(across.abs() >= selector.threshold, conducting(G, selector), blocking)
