@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from . import random
 from .clock import nearest_slots
 from .connect import EdgeList
+from .crossbar import Crossbar
 from .errors import GraphError, ParameterError, suggest
 from .hardware import Hardware
 from .models.contract import Bag, Connection, Model, Neuron, Rule, Source, Spiking, SpikingNeuron, Synapse
@@ -46,6 +47,7 @@ class Spec:
     connect: Any = None  # a `Connectivity`, or a matrix [pre, post] of 0 and 1
     device: Device | None = None  # what holds the weights
     mapping: Mapping_ | None = None
+    crossbar: Crossbar | None = None  # the lines that the devices sit on
     learning: Pulsing | None = None  # how changes of weight become pulses
 
     @property
@@ -150,6 +152,7 @@ class Group(nn.Module):
                 variation=variation,
                 dtype=dtype,
                 learning=spec.learning,
+                crossbar=spec.crossbar,
                 place=self.place(),
             )
             self.hardware.by_rule = spec.rule is not None

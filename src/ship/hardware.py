@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from .arrays import DeviceArray
+from .crossbar import Crossbar, convert, matrix
 from .models.devices import device as physics
 from .models.devices.contract import Update
 from .models.devices.device import Device
@@ -76,10 +77,11 @@ class Hardware(nn.Module):
         variation: bool,
         dtype: torch.dtype,
         learning: Pulsing | None = None,
+        crossbar: Crossbar | None = None,
         place: Sequence[Tensor] | None = None,
     ) -> None:
         super().__init__()
-        self.mapping, self.pairs, self.variation = mapping, pairs, variation
+        self.mapping, self.pairs, self.variation, self.crossbar = mapping, pairs, variation, crossbar
         self.array = DeviceArray(
             device,
             (mapping.devices, *pairs),
@@ -102,6 +104,7 @@ class Hardware(nn.Module):
         self.view = view_of(device)
         self.trial, self.drift = 0, 0.0
         self.kelvin: float | None = None
+        self.scale = 1.0  # V, w_max of the weights that the run has
         self.held = False  # no time passes: the network is being measured
         self._cache: tuple[object, Tensor] | None = None
         self.pulser = Pulser(self.array, mapping, learning or Pulsing(), where)
@@ -208,7 +211,8 @@ class Hardware(nn.Module):
         fresh = self.fresh
         if not torch.is_grad_enabled() and self._cache is not None and self._cache[0] == fresh:
             return self._cache[1]
-        made = self._acts(self.array, float(self.full)) * self.gain * self.column
+        self.scale = float(self.full)
+        made = self._acts(self.array, self.scale) * self.gain * self.column
         if not made.requires_grad:
             self._cache = (fresh, made)
         return made if self.probe is None or not torch.is_grad_enabled() else made + self.probe
@@ -233,8 +237,32 @@ class Hardware(nn.Module):
         i, v, _ = self.reads(array)
         seen = i / v
         low, high = seen.new_tensor(self.view.read_low), seen.new_tensor(self.view.read_high)
-        parts = seen.expand(*seen.shape[:2], *array.shape).unbind(-1 - len(self.pairs))
+        seen = seen.expand(*seen.shape[:2], *array.shape)
+        if self.crossbar is not None:  # each device of a weight has an array of its own
+            seen = matrix(seen.clamp(min=0.0), self.crossbar).matrix.to(seen.dtype)
+        parts = seen.unbind(-1 - len(self.pairs))
         return self.mapping.weight(parts, low, high) * w_max
+
+    @property
+    def converts(self) -> bool:
+        """Whether column sums pass a converter in this run."""
+        return self.crossbar is not None and self.crossbar.adc is not None and self.mode != "weights"
+
+    @property
+    def tall(self) -> int:
+        """Rows that share a converter."""
+        rows = self.pairs[0]
+        return rows if self.crossbar is None or self.crossbar.tile is None else self.crossbar.tile[0]
+
+    def converted(self, sums: Tensor) -> Tensor:
+        """Sums of weights over the rows of one tile (V) as the converters read them, ``[..., post]``.
+
+        A converter sees the difference of the columns of a weight's devices, ``span v_read`` ampere for a weight at full scale.
+        """
+        assert self.crossbar is not None
+        assert self.crossbar.adc is not None
+        ampere = (self.view.read_high - self.view.read_low) * self.mapping.reach * self.view.v_read / self.scale
+        return convert(sums * ampere, self.crossbar.adc).currents / ampere
 
     def _sampled(self, model: Tensor) -> Tensor:
         """Model weights written to devices that no chip has: drawn afresh in each trial."""
@@ -256,6 +284,7 @@ class Hardware(nn.Module):
         if goal.ndim == 1 + len(self.pairs):
             goal = goal.expand(chips, 1, *goal.shape)
         array.write_(goal, None)
+        self.scale = w_max
         if self.drift:
             array.wait(self.drift, kelvin=self.kelvin)
         return self._acts(array, w_max)
@@ -305,6 +334,8 @@ class Hardware(nn.Module):
         }
         made = self.calibration(weight)
         lines = [f"{self.array.device.name}, {self.mapping.devices} for each weight; {said[self.mode]}", str(made)]
+        if self.crossbar is not None:
+            lines.append(f"each device of a weight on an array of its own: {self.crossbar}")
         if self.by_rule:
             lines.append(f"learns by pulses: one count stands for {self.pulser.step(made.w_max):.3g} V; {self.pulser.pulsing}")
         return [*lines, *self.warnings(weight, reach), *self.array.notes]

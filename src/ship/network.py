@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from . import programming
 from .clock import Programme, check_dt, timeline
+from .crossbar import Crossbar
 from .engine.fusion import choose_engine
 from .engine.products import Choice
 from .engine.reference import SourceNode
@@ -81,6 +82,7 @@ class Network(DeviceVerbs):
         connect: Any = None,
         device: Device | None = None,
         mapping: DeviceMapping | None = None,
+        crossbar: Crossbar | None = None,
         learning: Pulsing | None = None,
         **parameters: Any,
     ) -> None:
@@ -101,6 +103,7 @@ class Network(DeviceVerbs):
                 then belong to edges; default: all pairs of units.
             device: what holds the weights of a synapse, see ``ship.devices``; written by `program`.
             mapping: how a weight becomes conductances; default: a differential pair.
+            crossbar: the lines that the devices sit on, with their resistances, tiles and converters.
             learning: how changes of weight become pulses on the devices; default: ``ship.Pulsing()``.
             parameters: the model's parameters and options, see ``ship.describe(model)``.
 
@@ -129,6 +132,7 @@ class Network(DeviceVerbs):
             connect=connect,
             device=device,
             mapping=mapping,
+            crossbar=crossbar,
             learning=learning,
             parameters=parameters,
         )
@@ -154,6 +158,7 @@ class Network(DeviceVerbs):
             "connect": old.connect,
             "device": old.device,
             "mapping": old.mapping,
+            "crossbar": old.crossbar,
             "learning": old.learning,
         }
         keywords = {k: parameters.pop(k) for k in before if k in parameters}

@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from .connect import Connectivity
+from .crossbar import Crossbar
 from .errors import GraphError, ParameterError, is_whole, suggest
 from .group import Spec, build_model
 from .models.contract import Connection, Model, Neuron, Rule
@@ -58,6 +59,7 @@ def make_spec(model: type[Model], tag: str, **given: Any) -> Spec:
     _check_connect(where, model, given["connect"])
     _check_device(where, model, given["device"], given["mapping"])
     _check_learning(where, given)
+    _check_crossbar(where, given, parameters.get("side", "post"))
     return Spec(
         tag,
         made,
@@ -74,6 +76,7 @@ def make_spec(model: type[Model], tag: str, **given: Any) -> Spec:
         given["connect"],
         given["device"],
         given["mapping"],
+        given["crossbar"],
         given["learning"],
     )
 
@@ -102,6 +105,28 @@ def _check_device(where: str, model: type[Model], device: Any, mapping: Any) -> 
         raise GraphError(f"{where}.device", "must be a device", got=repr(device), fix="E.g. device=ship.Device(g_max=50e-6).")
     if mapping is not None and not isinstance(mapping, Mapping):
         raise GraphError(f"{where}.mapping", "must be a mapping", got=repr(mapping), fix="E.g. mapping=ship.Differential().")
+
+
+def _check_crossbar(where: str, given: Mapping_[str, Any], side: str) -> None:
+    crossbar = given["crossbar"]
+    if crossbar is None:
+        return
+    if not isinstance(crossbar, Crossbar):
+        got = repr(crossbar)
+        raise GraphError(f"{where}.crossbar", "must be ship.crossbar.Crossbar(...)", got=got)
+    if given["device"] is None:
+        raise GraphError(f"{where}.crossbar", "needs devices that sit on it", fix="Give device= as well.")
+    if given["connect"] is not None:
+        raise GraphError(f"{where}.crossbar", "has a device at every crossing", got="connect=", fix="Leave one of the two out.")
+    adc = crossbar.adc
+    if adc is None:
+        return
+    if adc.full_scale is None:
+        raise GraphError(f"{where}.crossbar", "a converter needs full_scale (A)", got="None", fix="See ship.crossbar.calibrated.")
+    if side != "post" or isinstance(given["delay"], Tensor | np.ndarray):
+        raise GraphError(
+            f"{where}.crossbar", "converters read the columns' sums: side='post', and one delay for all", got=f"side={side!r}"
+        )
 
 
 def _check_learning(where: str, given: Mapping_[str, Any]) -> None:

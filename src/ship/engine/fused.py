@@ -52,6 +52,8 @@ class Fused:
         node = self.node
         if isinstance(node, SourceNode):
             return "a source"
+        if node.group.hardware is not None and node.group.hardware.converts:
+            return "converters at its columns"
         if isinstance(node, PlasticNode) and node.group.hardware is not None:
             return "learns by pulses on its devices"
         if isinstance(node, PlasticNode) and (node.feed.per_connection or node.edges is not None):

@@ -21,6 +21,7 @@ from .. import random
 from ..connect import EdgeList
 from ..errors import GraphError
 from ..group import Group
+from ..hardware import Hardware
 from ..models.contract import Bag, Connection, Neuron, Source, Spiking
 from ..parameters import Kind
 from ..plan import emits_first
@@ -347,12 +348,23 @@ class ConnectionNode(Node):
         """What the model's step sees, for each slot, by side."""
         model, side = self.group.model, self.group.side
         assert isinstance(model, Connection)
+        hardware = self.group.hardware
+        if side == "post" and hardware is not None and hardware.converts:
+            return self._converted(hardware, self.feed.arrivals(k0, n, self.like))
         if side == "post":
             return self.feed.weighted(k0, n, self.weight, self.like)
         if side == "connection":
             dense = self.feed.dense(k0, n, self.like)
             return dense * self.weight if model.weighted else dense
         return self.feed.arrivals(k0, n, self.like)
+
+    def _converted(self, hardware: Hardware, arrivals: Tensor) -> Tensor:
+        """Weighted sums behind the converters of their columns, tile by tile."""
+        tall, total = hardware.tall, self.like
+        for lo in range(0, arrivals.shape[-1], tall):
+            rows = self.weight[..., lo : lo + tall, :]
+            total = total + hardware.converted(project(arrivals[..., lo : lo + tall], rows))
+        return total
 
     @property
     def weight(self) -> Tensor:
