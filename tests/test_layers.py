@@ -17,7 +17,7 @@ LAYERS = [
     {"group", "plan", "explain", "arrays", "hardware", "verify", "sweeps", "pulses", "pulse_list", "select"},
     {"engine"},
     {"specs", "inputs", "monitor", "memory", "network", "snapshot", "programming", "mitigation", "energy", "verbs"},
-    {"train", "data", "plot", "files", "study", "fitting", "device_files"},
+    {"train", "data", "plot", "files", "study", "fitting", "device_files", "hardware_files"},
     {"demo", "bench", "cli", "question"},
 ]
 

@@ -1,5 +1,6 @@
 """SHIP: Spiking Hardware In PyTorch. Networks of compact device and circuit models, with exact time."""
 
+from . import crossbar as crossbar
 from . import devices as devices
 from .arrays import DeviceArray
 from .connect import Edges, InDegree, OutDegree, Probability

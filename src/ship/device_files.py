@@ -73,13 +73,18 @@ def save_device(device: Device, path: str | os.PathLike[str], *, origin: Mapping
     """
     if not isinstance(device, Device):
         raise FileError("save_device", "needs a ship.Device", got=type(device).__name__)
+    write_text(path, device_text(device, origin))
+
+
+def device_text(device: Device, origin: Mapping[str, str | int | float] | None = None) -> str:
+    """A device as the TOML of its file; see `save_device`."""
     lines = [f"format = {json.dumps(FORMAT)}", f"version = {VERSION}", *_part_lines(device, device.name)]
     for name, part in device.parts.items():
         if name:
             lines += ["", f"[{name}]", *_part_lines(part, f"{device.name}.{name}")]
     if origin:
         lines += ["", "[origin]", *(f"{_key(k)} = {_text(v, f'origin.{k}')}" for k, v in origin.items())]
-    write_text(path, "\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"
 
 
 def _part_lines(part: Part, where: str) -> list[str]:
@@ -140,8 +145,20 @@ def load_device(path: str | os.PathLike[str], *, parts: Sequence[type[Part]] = (
     Raises:
         FileError: no such file, no TOML, another version, an unknown class or parameter, a value out of its limits.
     """
-    content = _read(path)
-    where = Path(path).name
+    return _device(_read(path), Path(path).name, parts)
+
+
+def read_device(text: str, where: str, parts: Sequence[type[Part]] = ()) -> Device:
+    """A device from the TOML of a file; see `load_device`."""
+    import tomllib
+
+    try:
+        return _device(tomllib.loads(text), where, parts)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise FileError(where, "is no readable TOML", got=str(error)) from error
+
+
+def _device(content: dict[str, Any], where: str, parts: Sequence[type[Part]]) -> Device:
     known = device_parts() | {p.__name__: p for p in parts}
     if content.get("format") != FORMAT:
         raise FileError(where, f"must say format = {FORMAT!r}", got=repr(content.get("format")), fix="Is it a device file?")

@@ -17,12 +17,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from . import hardware_files, parameters, surrogate
 from . import models as _models
-from . import parameters, surrogate
 from .connect import CONNECTIVITIES, Connectivity, Edges
 from .errors import FileError, ShipError, suggest
 from .group import Spec
 from .models.contract import Model, Rule
+from .models.devices.contract import Part
 from .network import Network
 from .parameters import Distribution, PerChip, PerSample, Varied, declared
 from .plan import wire
@@ -118,22 +119,23 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any
     return tensors, structure
 
 
-def load(path: str | os.PathLike[str], *, models: Sequence[type[Model]] = ()) -> Network:
+def load(path: str | os.PathLike[str], *, models: Sequence[type[Model] | type[Part]] = ()) -> Network:
     """Load a network saved by `save`, initialised and ready to run (or to continue, if it was saved running).
 
     Args:
         path: the file.
-        models: the user's own model classes that it uses, by their class names.
+        models: the user's own classes that it uses, models and parts of devices, by their class names.
 
     Raises:
         FileError: damaged, truncated, of another format, or naming a model that is not known.
     """
     tensors, structure = read(path)
-    known = library_models() | {m.__name__: m for m in models}
+    own_models, parts = hardware_files.split(models)
+    known = library_models() | {m.__name__: m for m in own_models}
     try:
         net = Network()
         for group in structure["groups"]:
-            _read_spec(net, group, known, tensors)
+            _read_spec(net, group, known, parts, tensors)
         _check_sizes(net, tensors)
         settings = structure["settings"]
         dtype = {"float32": torch.float32, "float64": torch.float64}[settings["dtype"]]
@@ -185,6 +187,7 @@ def _write_spec(net: Network, tag: str, tensors: dict[str, Tensor]) -> dict[str,
         name: _encode(v, tensors, f"given/{tag}/initial/{name}", f"{spec.where}.initial", getattr(net[tag], f"initial/{name}"))
         for name, v in spec.initial.items()
     }
+    entry |= hardware_files.encode(spec, tensors)
     if spec.connect is not None:
         entry["connect"] = _encode_connect(spec, tensors)
     if spec.rule is not None:
@@ -278,7 +281,13 @@ def _decode(value: Any, tensors: Mapping[str, Tensor]) -> Any:
     return surrogate.SURROGATES[value["surrogate"]](**value["values"])
 
 
-def _read_spec(net: Network, entry: dict[str, Any], known: Mapping[str, type[Model]], tensors: Mapping[str, Tensor]) -> None:
+def _read_spec(
+    net: Network,
+    entry: dict[str, Any],
+    known: Mapping[str, type[Model]],
+    parts: Sequence[type[Part]],
+    tensors: Mapping[str, Tensor],
+) -> None:
     def model(name: str, kind: type) -> type[Model]:
         if name not in known or not issubclass(known[name], kind):
             raise FileError(
@@ -311,6 +320,7 @@ def _read_spec(net: Network, entry: dict[str, Any], known: Mapping[str, type[Mod
         initial=initial,
         rule=rule,
         connect=_decode_connect(entry.get("connect"), tensors),
+        **hardware_files.decode(entry, f"group {entry['tag']!r}", tensors, parts),
         **keep,
         **given,
     )

@@ -130,6 +130,8 @@ def _copy(net: Network, made: Network, tag: str, by_tag: Mapping[str, dict[str, 
         connect=None if edges is None else Edges(edges.pre, edges.post),
         device=device,
         mapping=None if device is None else by_tag["mapping"].get(tag, spec.mapping),
+        crossbar=None if device is None else spec.crossbar,
+        learning=None if device is None else spec.learning,
         **{k: v for k, v in spec.given.items() if k not in given},
         **{k: v for k, v in given.items() if k in spec.given or v is not getattr(spec.model, k)},
     )
