@@ -80,7 +80,7 @@ def fit_neuron(columns: Columns, source: str, sha256: str, settings: dict[str, A
         Panel("input current (nA)", "rate (Hz)", tuple(lines)),
         Panel("input current (nA)", "residual (Hz)", tuple(left), height=0.6),
     ]
-    found = Found("f-I", source, sha256, ranked, "the largest rate", summary, notes, panels, settings, values)
+    found = Found("f-I", source, sha256, ranked, "rms, of the largest rate", summary, notes, panels, settings, values)
 
     def none() -> Any:
         raise FitError("fit: device", "a rate curve gives a neuron, not a memory device", fix="See found.values['ship.LIF'].")
