@@ -664,3 +664,18 @@ def test_mos2():
         ship.fit(path)
     with pytest.raises(ship.FitError, match="needs at least 8 values"):
         ship.fit(path, "statistics", skip_empty=True)
+
+
+def test_sdc_retention():
+    """One read a minute of one device: conductances that jump tenfold, no law; rows with NaN are not dropped in silence."""
+    with np.load(real("sdc_retention1.npz")) as file:
+        volt = file["volt"].astype(np.float64)
+    with pytest.raises(ship.FitError, match="NaN"):
+        ship.fit({"shunt": volt[..., 0], "source": volt[..., 1]}, "iv", unit="V", shunt=1000.0)
+    g = []
+    for read in volt:
+        good = ~np.isnan(read).any(1)
+        g.append(np.polyfit(read[good, 1] - read[good, 0], read[good, 0] / 1000, 1)[0])
+    found = ship.fit({"time_min": 1.0 + np.arange(60), "g": np.array(g)}, "retention", unit="S", replicates=20)
+    assert not any(f.fits for f in found.ranking)
+    assert "the values jump" in found.ranking[0].verdict

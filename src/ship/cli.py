@@ -118,15 +118,11 @@ def fit(
     """Fit compact models to a measurement; write the report, a figure and, where one fits, a device file."""
     from . import fitting
 
-    units = dict(_pair("--unit", u) for u in unit or [] if "=" in u)
-    single = [u for u in unit or [] if "=" not in u]
-    if len(single) > 1 or (single and units):
-        raise ShipError("ship fit: --unit", "takes one unit, or QUANTITY=UNIT for each", got=", ".join(unit or []))
     found = fitting.fit(
         file,
         kind or None,
-        columns=dict(_pair("--column", c) for c in column or []),
-        unit=single[0] if single else units or None,
+        columns=_columns(column),
+        unit=_units("fit", unit),
         g_min=g_min,
         g_max=g_max,
         scale=scale,
@@ -141,6 +137,59 @@ def fit(
     )
     print(found)
     print("Written: " + ", ".join(str(path) for path in found.save(out)))
+
+
+@app.command()
+def ask(
+    file: Annotated[Path, typer.Argument(help="A device file (.toml), or a measurement to fit.")],
+    kind: Annotated[str, typer.Option(help="Of a measurement, see ship fit.")] = "",
+    column: Annotated[list[str] | None, typer.Option(help="As for ship fit.", metavar="ROLE=HEADER")] = None,
+    unit: Annotated[list[str] | None, typer.Option(help="As for ship fit.", metavar="[QUANTITY=]UNIT")] = None,
+    g_min: Annotated[float | None, typer.Option(help="S, for normalised data.")] = None,
+    g_max: Annotated[float | None, typer.Option(help="S, for normalised data.")] = None,
+    scale: Annotated[tuple[float, float] | None, typer.Option(help="Normalised values of g-min and g-max.")] = None,
+    chips: Annotated[int, typer.Option(min=2, help="Virtual chips.")] = 64,
+    learn: Annotated[bool, typer.Option(help="Also let a layer learn on the chips, by pulses.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder for figures, report and device file.")] = Path("answer"),
+    seed: Annotated[int, typer.Option(min=0, help="Of split, weights, devices and bootstrap.")] = 0,
+    epochs: Annotated[int, typer.Option(min=1, help="Of training.")] = 40,
+    progress: Annotated[bool, typer.Option(help="Draw progress bars.")] = True,
+) -> None:
+    """Would a network whose weights sit in this device read digits? Accuracy over virtual chips, from a measurement."""
+    from . import question
+    from .device_files import load_device
+
+    if file.suffix == ".toml":
+        device = load_device(file)
+    else:
+        from . import fitting
+
+        found = fitting.fit(
+            file,
+            kind or None,
+            columns=_columns(column),
+            unit=_units("ask", unit),
+            g_min=g_min,
+            g_max=g_max,
+            scale=scale,
+            seed=seed,
+        )
+        print(found)
+        found.save(out)
+        device = found.device
+    question.ask(device, out, chips=chips, seed=seed, epochs=epochs, learn=learn, progress=progress)
+
+
+def _columns(given: list[str] | None) -> dict[str, str]:
+    return dict(_pair("--column", c) for c in given or [])
+
+
+def _units(command: str, given: list[str] | None) -> str | dict[str, str] | None:
+    units = dict(_pair("--unit", u) for u in given or [] if "=" in u)
+    single = [u for u in given or [] if "=" not in u]
+    if len(single) > 1 or (single and units):
+        raise ShipError(f"ship {command}: --unit", "takes one unit, or QUANTITY=UNIT for each", got=", ".join(given or []))
+    return single[0] if single else units or None
 
 
 def _pair(name: str, text: str) -> tuple[str, str]:

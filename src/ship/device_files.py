@@ -56,7 +56,7 @@ def device_parts() -> dict[str, type[Part]]:
     return {
         n: c
         for n, c in found.items()
-        if inspect.isclass(c) and issubclass(c, Part) and not inspect.isabstract(c) and c not in (Part, devices.Device)
+        if inspect.isclass(c) and issubclass(c, Part) and not inspect.isabstract(c) and c not in (Part, Device)
     }
 
 

@@ -97,7 +97,7 @@ def fit_iv(columns: Columns, source: str, sha256: str, settings: dict[str, Any])
     values = {"sweeps": list(chosen), "on": on, "off": off}
     values |= {law.name: {"names": list(law.parameters), "on, off": theta} for law, theta, _ in fits}
     panels = _panels(loops, {law.name: theta for law, theta, _ in fits}, order, side)
-    found = Found("iv", source, sha256, order, "the local current", summary, notes, panels, settings, values)
+    found = Found("iv", source, sha256, order, "rms, of the local current", summary, notes, panels, settings, values)
     found.make_device = lambda: _device(found, on, off, float(v_read))
     return found
 

@@ -72,21 +72,26 @@ def fit_neuron(columns: Columns, source: str, sha256: str, settings: dict[str, A
         summary["ship.LIF: t_ref"] = Estimate(lif["t_ref"], unit="s")
         summary["ship.LIF: input"] = Estimate(V_TH / (tau * i_th), unit=f"V/s per A, at v_th = {V_TH:g} V")
     settings = settings | {"points": len(i)}
-    fine = np.linspace(i.min(), i.max(), 400)
-    lines = [Series(i * 1e9, f, "measured", "points", 0)]
-    lines += [Series(fine * 1e9, rate(r.name, fits[r.name][0], fine), r.name, "line", k + 1) for k, r in enumerate(ranked)]
-    left = [Series(i * 1e9, f - rate(r.name, fits[r.name][0], i), r.name, "line", k + 1) for k, r in enumerate(ranked)]
-    panels = [
-        Panel("input current (nA)", "rate (Hz)", tuple(lines)),
-        Panel("input current (nA)", "residual (Hz)", tuple(left), height=0.6),
-    ]
-    found = Found("f-I", source, sha256, ranked, "the largest rate", summary, notes, panels, settings, values)
+    panels = _panels(i, f, [(r.name, fits[r.name][0]) for r in ranked])
+    found = Found("f-I", source, sha256, ranked, "rms, of the largest rate", summary, notes, panels, settings, values)
 
     def none() -> Any:
         raise FitError("fit: device", "a rate curve gives a neuron, not a memory device", fix="See found.values['ship.LIF'].")
 
     found.make_device = none
     return found
+
+
+def _panels(i: Array, f: Array, order: list[tuple[str, Array]]) -> list[Panel]:
+    """Data and laws, and what they miss."""
+    fine = np.linspace(i.min(), i.max(), 400)
+    lines = [Series(i * 1e9, f, "measured", "points", 0)]
+    lines += [Series(fine * 1e9, rate(name, p, fine), name, "line", k + 1) for k, (name, p) in enumerate(order)]
+    left = [Series(i * 1e9, f - rate(name, p, i), name, "line", k + 1) for k, (name, p) in enumerate(order)]
+    return [
+        Panel("input current (nA)", "rate (Hz)", tuple(lines)),
+        Panel("input current (nA)", "residual (Hz)", tuple(left), height=0.6),
+    ]
 
 
 def _fit(model: str, i: Array, f: Array, replicates: int, rng: np.random.Generator) -> tuple[Array, Array]:

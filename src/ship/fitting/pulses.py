@@ -46,7 +46,7 @@ def fit_pulses(columns: Columns, source: str, sha256: str, settings: dict[str, A
         source,
         sha256,
         order,
-        "the measured window",
+        "rms, of the measured window",
         _summary(trains, low, high),
         notes,
         _panels(trains, by_name, table_model, order, low, high),

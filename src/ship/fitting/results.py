@@ -41,7 +41,7 @@ class Fitted:
     Args:
         name: of the model.
         parameters: by name.
-        residual: root mean square, as a fraction of ``scale``.
+        residual: how far the model is from the data, see `Found.scale`.
         criterion: what the ranking goes by: AICc, lower is better; only differences mean something.
         n_parameters: free ones.
         verdict: in words; what speaks against it, where ``fits`` is false.
@@ -64,7 +64,7 @@ class Found:
         kind: of the measurement.
         source, sha256: the file's name and digest.
         ranking: the models that were fitted: those that fit first, then by their criterion.
-        scale: what residuals are fractions of, in words.
+        scale: what residuals are, in words.
         summary: facts of the data themselves, by name.
         notes: what was left out, assumed, or cannot be known.
         panels: the figure.
@@ -125,7 +125,7 @@ class Found:
         lines += [f"  {name:{width}}  {value}" for name, value in self.summary.items()]
         if self.ranking:
             lines.append(
-                f"Models, best first (residual: rms, of {self.scale}; [..]: 95 % of {self.settings.get('replicates')} replicates)"
+                f"Models, best first (residual: {self.scale}; [..]: 95 % of {self.settings.get('replicates')} replicates)"
             )
         finite = [f.criterion for f in self.ranking if math.isfinite(f.criterion)]
         for k, fitted in enumerate(self.ranking, 1):

@@ -39,7 +39,9 @@ def fit_retention(columns: Columns, source: str, sha256: str, settings: dict[str
         notes.append("one curve: neither the spread from device to device nor how the law depends on the level can be estimated")
     settings = settings | {"points": sum(len(x) for x, _ in curves.values()), "curves": len(curves)}
     values = {n: {"levels": list(curves), "names": list(f.law.parameters), "parameters": f.theta} for n, f in fits.items()}
-    found = Found("retention", source, sha256, order, "each curve's mean", _summary(curves, fits), notes, [], settings, values)
+    found = Found(
+        "retention", source, sha256, order, "rms, of each curve's mean", _summary(curves, fits), notes, [], settings, values
+    )
     found.panels = _panels(curves, fits, order)
     found.make_device = lambda: _device(found, fits, t0)
     return found

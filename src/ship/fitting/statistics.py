@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ def fit_statistics(columns: Columns, source: str, sha256: str, settings: dict[st
         for n, x in data.items()
         for law in ("normal", "log-normal")
     ]
-    order = rank([r for r in ranked if r is not None])
+    order = rank(_comparable([r for r in ranked if r is not None]))
     groups = columns.groups("device")
     values: dict[str, Any] = {"names": names}
     summary = {"sweeps": Estimate(float(len(columns.rows))), "devices": Estimate(float(len(groups)))}
@@ -64,7 +65,7 @@ def fit_statistics(columns: Columns, source: str, sha256: str, settings: dict[st
     )
     settings = settings | {"points": len(columns.rows), "devices": len(groups)}
     panels = [_panel(n, x, columns) for n, x in data.items()]
-    found = Found("statistics", source, sha256, order, "the distance of distributions", summary, notes, panels, settings, values)
+    found = Found("statistics", source, sha256, order, "Kolmogorov-Smirnov distance", summary, notes, panels, settings, values)
     found.make_device = lambda: _device(found, data, groups)
     return found
 
@@ -95,6 +96,15 @@ def _distribution(name: str, x: Array, law: str, columns: Columns, replicates: i
         else f"{name} is no {law} sample (p = {p:.2g}): several populations, or a drift"
     )
     return Fitted(f"{name}: {law}", made, distance, 2 * 3 - 2 * likelihood, 2, text, p >= CRITICAL)
+
+
+def _comparable(ranked: list[Fitted]) -> list[Fitted]:
+    """Criteria counted from the best distribution of the same quantity."""
+    best: dict[str, float] = {}
+    for fitted in ranked:
+        quantity = fitted.name.split(":")[0]
+        best[quantity] = min(best.get(quantity, math.inf), fitted.criterion)
+    return [replace(f, criterion=f.criterion - best[f.name.split(":")[0]]) for f in ranked]
 
 
 def _distance(y: Array) -> float:
@@ -187,7 +197,7 @@ def fit_endurance(columns: Columns, source: str, sha256: str, settings: dict[str
     values = {n: {"names": list(f.law.parameters), "on, off": f.theta} for n, f in fits.items()}
     notes = [*columns.notes, "a window that closes at once (a failure) is no trend: look at the figure"]
     settings = settings | {"points": len(x)}
-    found = Found("endurance", source, sha256, ranked, "each state's mean", summary, notes, panels, settings, values)
+    found = Found("endurance", source, sha256, ranked, "rms, of each state's mean", summary, notes, panels, settings, values)
     found.make_device = lambda: _worn(found, fits, float(x.min()))
     return found
 

@@ -22,7 +22,8 @@ from .solve import aicc, interval, least_squares
 
 Array = np.ndarray
 Value = Callable[[Array, Array, float], Array]  # (parameters, x, x_0) -> y, with y in units of its mean
-ACCEPT = 0.05  # of the mean
+ACCEPT = 0.05  # of the mean: up to here a law fits
+WILD = 0.3  # of the mean: from here on none does
 
 
 @dataclass(frozen=True)
@@ -166,8 +167,12 @@ def fitted(fit: TrendFit, names: Sequence[str]) -> Fitted:
 def _verdict(fit: TrendFit, rms: float) -> tuple[bool, str]:
     if rms <= ACCEPT:
         return True, "fits"
-    pairs = np.concatenate([r[1:] * r[:-1] for r in fit.residual])
-    rho = float(pairs.mean()) / rms**2
+    cut = 3 * float(np.median(np.abs(np.concatenate(fit.residual))))  # one wild point says nothing about its neighbours
+    tame = [np.clip(r, -cut, cut) for r in fit.residual]
+    pairs = np.concatenate([r[1:] * r[:-1] for r in tame])
+    rho = float(pairs.mean()) / float(np.mean(np.concatenate(tame) ** 2))
+    if rms > WILD:
+        return False, f"{fit.law.name} misses {rms:.0%} of the mean: the values jump, there is no trend to fit"
     if abs(rho) * math.sqrt(len(pairs)) > 2:
         return (
             False,
