@@ -73,6 +73,7 @@ class DeviceArray(nn.Module):
         self._declarations: dict[str, Parameter] = {}
         self._spreads: dict[str, tuple[float, float]] = {}
         self._cycles: dict[str, dict[str, tuple[float, float]]] = {}
+        self._nominal: Values | None = None
         self.register_buffer("die_ids", torch.tensor(dies, dtype=torch.int64))
         self.register_buffer("events", torch.zeros((), dtype=torch.int64))
         for part, made in device.parts.items():
@@ -171,6 +172,13 @@ class DeviceArray(nn.Module):
         low, high = self.device.update.window(Bag({k: table[""][k] for k in ("g_min", "g_max")} | table["update"]))
         table[""] |= {"g_min": low, "g_max": high}
         return Values(table, self._cycles)
+
+    @property
+    def nominal(self) -> Values:
+        """The parameters of the nominal device: no variation."""
+        if self._nominal is None:
+            self._nominal = DeviceArray(replace(self.device, correlated=()), 1, variation=False, dtype=self.dtype).values
+        return self._nominal
 
     # -- the trajectory ----------------------------------------------------------------------------------------------------
 

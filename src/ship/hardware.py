@@ -105,6 +105,7 @@ class Hardware(nn.Module):
         self.trial, self.drift = 0, 0.0
         self.kelvin: float | None = None
         self.scale = 1.0  # V, w_max of the weights that the run has
+        self.sampled: DeviceArray | None = None  # the devices of the present trial, of no chip
         self.held = False  # no time passes: the network is being measured
         self._cache: tuple[object, Tensor] | None = None
         self.pulser = Pulser(self.array, mapping, learning or Pulsing(), where)
@@ -221,14 +222,15 @@ class Hardware(nn.Module):
     def fresh(self) -> object:
         """What the devices act as changes where this does."""
         array = self.array
-        return int(array.events), float(array.get_buffer("age").sum()), self.trial if array.device.noise else 0
+        slow = array.device.noise is not None and not array.device.noise.white
+        return int(array.events), float(array.get_buffer("age").sum()), self.trial if slow else 0
 
     def reads(self, array: DeviceArray | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """How one spike reads each device, with the read noise of the trial: current (A), voltage (V), width (s)."""
         array = array or self.array
         p, device, t = array.values, array.device, array.trajectory
         g = None
-        if device.noise is not None:
+        if device.noise is not None and not device.noise.white:
             g = physics.read(device, p, t, array.normals("run", physics.draws(device, p, "noise"), self.trial))
         own = p.of("")
         return physics.current(device, p, t, own.v_read, g), own.v_read, own.t_read
@@ -242,6 +244,25 @@ class Hardware(nn.Module):
             seen = matrix(seen.clamp(min=0.0), self.crossbar).matrix.to(seen.dtype)
         parts = seen.unbind(-1 - len(self.pairs))
         return self.mapping.weight(parts, low, high) * w_max
+
+    @property
+    def noisy(self) -> bool:
+        """Whether every read of a device within this run draws noise anew."""
+        noise = self.array.device.noise
+        return self.mode != "weights" and noise is not None and noise.white
+
+    def read_variance(self) -> Tensor:
+        """V^2, of what one spike adds through each weight, ``[chip, 1, pre, post]``: its devices read with independent noise."""
+        array = self.array if self.sampled is None or self.mode != "sampled" else self.sampled
+        p, device, t = array.values, array.device, array.trajectory
+        one = (torch.ones((), dtype=array.dtype, device=self.full.device),) * physics.draws(device, p, "noise")
+        off = tuple(torch.zeros_like(x) for x in one)
+        v = p.of("").v_read
+        ends = [physics.current(device, p, t, v, physics.read(device, p, t, xi)) / v for xi in (one, off)]
+        spread = (ends[0] - ends[1]).expand(len(array.die_ids), 1, *array.shape) / (self.view.read_high - self.view.read_low)
+        share = spread.new_tensor(self.mapping.signs()).reshape(-1, *(1,) * len(self.pairs))
+        total: Tensor = (spread * share).square().sum(-1 - len(self.pairs))
+        return total * (self.scale * self.gain * self.column) ** 2
 
     @property
     def converts(self) -> bool:
@@ -284,7 +305,7 @@ class Hardware(nn.Module):
         if goal.ndim == 1 + len(self.pairs):
             goal = goal.expand(chips, 1, *goal.shape)
         array.write_(goal, None)
-        self.scale = w_max
+        self.scale, self.sampled = w_max, array
         if self.drift:
             array.wait(self.drift, kelvin=self.kelvin)
         return self._acts(array, w_max)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from .errors import ParameterError, is_whole
+from .models.contract import Bag
 from .models.devices import device as physics
 from .models.devices.contract import Pulse, Xi
 from .models.devices.device import Device, Happened, Trajectory, Values
@@ -31,6 +32,8 @@ class Devices(Protocol):
     @property
     def values(self) -> Values: ...
     @property
+    def nominal(self) -> Values: ...
+    @property
     def trajectory(self) -> Trajectory: ...
     def next_event(self) -> int: ...
     def normals(self, name: str, count: int, event: int, index: Tensor | None = None) -> Xi: ...
@@ -45,12 +48,15 @@ class WriteVerify:
     Args:
         tolerance: accepted error, as a fraction of the device's window.
         most: attempts for one device.
-        by: "rewrite": each attempt is a write of its own; "pulse": one standard pulse up or down at a time.
+        by: "rewrite": each attempt is a write of its own; "pulse": one standard pulse up or down at a time; "train": as many
+            at once as would take the nominal device from where it was read to the target.
+        reads: how many reads a verification averages.
     """
 
     tolerance: float = 0.02
     most: int = 20
     by: str = "rewrite"
+    reads: int = 1
 
     def __post_init__(self) -> None:
         if not (isinstance(self.tolerance, int | float) and 0 < self.tolerance < 1):
@@ -59,8 +65,10 @@ class WriteVerify:
             )
         if not is_whole(self.most, 1):
             raise ParameterError("WriteVerify.most", "must be a whole number of attempts, at least 1", got=repr(self.most))
-        if self.by not in ("rewrite", "pulse"):
-            raise ParameterError("WriteVerify.by", "must be 'rewrite' or 'pulse'", got=repr(self.by))
+        if self.by not in ("rewrite", "pulse", "train"):
+            raise ParameterError("WriteVerify.by", "must be 'rewrite', 'pulse' or 'train'", got=repr(self.by))
+        if not is_whole(self.reads, 1):
+            raise ParameterError("WriteVerify.reads", "must be a whole number of reads, at least 1", got=repr(self.reads))
 
 
 class Written(NamedTuple):
@@ -104,28 +112,68 @@ class _Some:
     def draw(self, part: str, event: int) -> Xi:
         return self.array.normals(part, physics.draws(self.array.device, self.p, part), event, self.index)
 
-    def attempt(self, by: str) -> Tensor:
-        """One write or one pulse each; the energy (J) that it took."""
+    def attempt(self, verify: WriteVerify, curves: Curves | None) -> tuple[Tensor, Tensor]:
+        """One write or one train of pulses each: how many pulses, and the energy (J)."""
         device, own, before, event = self.array.device, self.p.of(""), self.t, self.array.next_event()
-        seen = self.seen if by == "pulse" else physics.conductance(device, self.p, before)
-        pulse = Pulse(torch.where(seen < self.goal, own.v_set, own.v_reset), own.t_write, torch.ones_like(own.t_write))
+        rewrite = verify.by == "rewrite"
+        seen = physics.conductance(device, self.p, before) if rewrite else self.seen
+        count = torch.ones_like(self.goal) if curves is None else curves.pulses(seen, self.goal)
+        pulse = Pulse(torch.where(seen < self.goal, own.v_set, own.v_reset), own.t_write, count)
         kept = self.draw("retention", event)
-        if by == "pulse":
-            self.t = physics.pulsed(device, self.p, before, pulse, self.draw("update", event), kept)
-        else:
+        if rewrite:
             self.t = physics.written(device, self.p, before, self.goal, self.draw("programming", event), kept)
+        else:
+            self.t = physics.pulsed(device, self.p, before, pulse, self.draw("update", event), kept)
         energy = physics.pulse_energy(device, self.p, before, self.t, pulse)
         if self.array.watch is not None:
             self.array.watch(Happened("write", self.p, pulse, before, self.t, energy, None, self.index))
-        return energy
+        return count, energy
 
-    def read(self) -> Tensor:
-        """Read all of them; which missed their targets."""
+    def read(self, reads: int) -> Tensor:
+        """Read all of them so many times; which missed their targets by the mean."""
         device, watch = self.array.device, self.array.watch
-        self.seen = physics.read(device, self.p, self.t, self.draw("noise", self.array.next_event()))
-        if watch is not None:
-            watch(physics.read_event(device, self.p, self.t, self.seen, torch.ones_like(self.seen), self.index))
+        total = torch.zeros(())
+        for _ in range(reads if device.noise is not None else 1):
+            seen = physics.read(device, self.p, self.t, self.draw("noise", self.array.next_event()))
+            if watch is not None:
+                watch(physics.read_event(device, self.p, self.t, seen, torch.ones_like(seen), self.index))
+            total = total + seen
+        self.seen = total / (reads if device.noise is not None else 1)
         return (self.seen - self.goal).abs() > self.accept
+
+
+class Curves:
+    """The nominal device under pulses: what it takes from the bottom up, and from the top down."""
+
+    def __init__(self, device: Device, p: Values, like: Tensor) -> None:
+        counts = torch.unique(torch.logspace(0, 4, 97, dtype=torch.float64).round())
+        self.counts = torch.cat([torch.zeros(1, dtype=torch.float64), counts]).to(like)
+        p = p.mapped(lambda t: t.flatten() if t.numel() == 1 else t.reshape(len(t), -1))  # states many of a kind keep their axis
+        own, bag, n = p.of(""), p.of("update"), len(self.counts)
+        low, high = (end.reshape(-1)[:1] for end in device.update.window(bag))
+        self.up = self._branch(device, bag, low.expand(n), own.v_set.reshape(-1)[:1], own.t_write.reshape(-1)[:1])
+        self.down = self._branch(device, bag, high.expand(n), own.v_reset.reshape(-1)[:1], own.t_write.reshape(-1)[:1])
+
+    def _branch(self, device: Device, bag: Bag, start: Tensor, v: Tensor, width: Tensor) -> Tensor:
+        states = device.update.states
+        empty = type(states)(*(start.new_zeros((*((s.inner,) if s.inner else ()), len(start))) for s in states))
+        quiet = (torch.zeros_like(start),) * device.update.normals
+        x = device.update.pulse(device.update.place(start, empty, bag), Pulse(v, width, self.counts), bag, quiet)
+        return device.update.conductance(x, bag)
+
+    def pulses(self, seen: Tensor, goal: Tensor) -> Tensor:
+        """How many from ``seen`` to ``goal`` (S), at least 1."""
+        up = self._at(self.up, goal) - self._at(self.up, seen)
+        down = self._at(-self.down, -goal) - self._at(-self.down, -seen)
+        return torch.where(goal > seen, up, down).round().clamp(min=1.0)
+
+    def _at(self, rising: Tensor, g: Tensor) -> Tensor:
+        """The number of pulses after which a branch is at ``g``, by interpolation."""
+        branch = rising.cummax(0).values.contiguous()
+        k = torch.searchsorted(branch, g.contiguous()).clamp(1, len(branch) - 1)
+        step = branch[k] - branch[k - 1]
+        share = torch.where(step > 0, (g - branch[k - 1]) / torch.where(step > 0, step, 1.0), 0.0).clamp(0.0, 1.0)
+        return self.counts[k - 1] + share * (self.counts[k] - self.counts[k - 1])
 
 
 def verified(array: Devices, goal: Tensor, verify: WriteVerify, chosen: Tensor | None) -> Written:
@@ -138,7 +186,8 @@ def verified(array: Devices, goal: Tensor, verify: WriteVerify, chosen: Tensor |
     failed = torch.zeros_like(wanted).flatten()
     ends: list[_Some] = []
     some = _Some.taken(array, index, goal, verify.tolerance * (high - low))
-    missed = some.read() if verify.by == "pulse" else torch.ones_like(index, dtype=torch.bool)
+    missed = torch.ones_like(index, dtype=torch.bool) if verify.by == "rewrite" else some.read(verify.reads)
+    curves = Curves(array.device, array.nominal, goal) if verify.by == "train" else None
     for attempt in range(verify.most + 1):
         last = attempt == verify.most
         ended = some.part(torch.ones_like(missed) if last else ~missed)
@@ -148,9 +197,10 @@ def verified(array: Devices, goal: Tensor, verify: WriteVerify, chosen: Tensor |
             some = some.part(missed)
         if last or not len(some.index):
             break
-        spent[some.index] += some.attempt(verify.by)
-        count[some.index] += 1
-        missed = some.read()
+        pulses, energy = some.attempt(verify, curves)
+        spent[some.index] += energy
+        count[some.index] += pulses
+        missed = some.read(verify.reads)
     failed[some.index] = True
     if ends:
         array.put(torch.cat([part.index for part in ends]), _joined(ends))

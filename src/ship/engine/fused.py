@@ -54,6 +54,8 @@ class Fused:
             return "a source"
         if node.group.hardware is not None and node.group.hardware.converts:
             return "converters at its columns"
+        if node.group.hardware is not None and node.group.hardware.noisy and node.group.side == "post":
+            return "its devices are read with noise in each slot"
         if isinstance(node, PlasticNode) and node.group.hardware is not None:
             return "learns by pulses on its devices"
         if isinstance(node, PlasticNode) and (node.feed.per_connection or node.edges is not None):

@@ -154,9 +154,19 @@ class Node(ABC):
             sample = torch.zeros(1, dtype=torch.int64, device=device)
         slot = torch.arange(k0, k0 + n, device=device) + self.clock.slot
         chip = torch.zeros(1, dtype=torch.int64, device=device) if shared else self.group.die_ids
-        draw = random.normal if model.noise[name] == "normal" else random.uniform
+        return self._drawn(name, model.noise[name], sample, chip, slot, torch.float64 if shared else self.group.dtype)
+
+    def draws(self, name: str, kind: str, k0: int, n: int) -> Tensor:
+        """Numbers for each sample, chip and unit that no model declares, ``[n, chip, batch, unit]``."""
+        device = self.group.die_ids.device
+        sample = torch.arange(self.lead[1], device=device) + self.clock.first_sample
+        slot = torch.arange(k0, k0 + n, device=device) + self.clock.slot
+        return self._drawn(name, kind, sample, self.group.die_ids, slot, self.group.dtype)
+
+    def _drawn(self, name: str, kind: str, sample: Tensor, chip: Tensor, slot: Tensor, dtype: torch.dtype) -> Tensor:
+        draw = random.normal if kind == "normal" else random.uniform
         key = random.key(self.group.seed, self.tag, "noise", name)
-        dtype = torch.float64 if shared else self.group.dtype
+        device = self.group.die_ids.device
         return draw(key, chip=chip, sample=sample, slot=slot, trial=self.clock.trial, n=self.group.n, dtype=dtype, device=device)
 
     def lookup(self, name: str) -> Tensor:
@@ -297,6 +307,11 @@ class ConnectionNode(Node):
         self.feed = Feed(1 if group.side == "unit" else group.n, None if group.side == "pre" else self.edges)
         self.membranes: list[NeuronNode | None] = []
         self.bias = False  # whether the model itself must add the bias
+        self.variance: Tensor | None = None  # V^2, of one spike through each weight, where devices are read with noise
+
+    def begin(self, dt: float, clock: Clock) -> None:
+        super().begin(dt, clock)
+        self.variance = None
 
     def _extend(self, p: Bag) -> None:
         """``p.membrane``: the time constant of the targets, for ``drive="exact"``, where all have a linear membrane."""
@@ -349,6 +364,8 @@ class ConnectionNode(Node):
         model, side = self.group.model, self.group.side
         assert isinstance(model, Connection)
         hardware = self.group.hardware
+        if side == "post" and hardware is not None and hardware.noisy:
+            return self._noisy(hardware, k0, n)
         if side == "post" and hardware is not None and hardware.converts:
             return self._converted(hardware, self.feed.arrivals(k0, n, self.like))
         if side == "post":
@@ -357,6 +374,20 @@ class ConnectionNode(Node):
             dense = self.feed.dense(k0, n, self.like)
             return dense * self.weight if model.weighted else dense
         return self.feed.arrivals(k0, n, self.like)
+
+    def _noisy(self, hardware: Hardware, k0: int, n: int) -> Tensor:
+        """Weighted sums of devices that are read with noise anew in each slot; a sum of normal numbers is one for each sum."""
+        if self.variance is None:
+            self.variance = hardware.read_variance()
+        if any(bucket.line.kind == "values" for _, _, buckets in self.feed.sources for bucket in buckets):
+            variance = project(self.feed.arrivals(k0, n, self.like).square(), self.variance)  # a level scales the read
+        else:
+            variance = self.feed.weighted(k0, n, self.variance, self.like)  # each of several spikes is a read
+        reads = variance > 0  # the slope of a root is infinite at 0
+        noise = torch.where(reads, torch.where(reads, variance, 1.0).sqrt(), 0.0) * self.draws("reads", "normal", k0, n)
+        if hardware.converts:
+            return self._converted(hardware, self.feed.arrivals(k0, n, self.like)) + noise
+        return self.feed.weighted(k0, n, self.weight, self.like) + noise
 
     def _converted(self, hardware: Hardware, arrivals: Tensor) -> Tensor:
         """Weighted sums behind the converters of their columns, tile by tile."""
@@ -441,6 +472,7 @@ class PlasticNode(ConnectionNode):
 
     @torch.no_grad()
     def _learn(self, k: int) -> None:
+        self.variance = None
         rule = self.group.spec.rule
         assert rule is not None
         pre = self.feed.dense(k, 1, self.like)[0]

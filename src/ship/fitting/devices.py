@@ -11,6 +11,7 @@ import torch
 
 from ..errors import FitError
 from ..models.devices import (
+    AdditiveNoise,
     Bounded,
     Device,
     HfO2Drift,
@@ -43,6 +44,7 @@ def pulsed(
     nominal: Mapping[str, float],
     spread: Mapping[str, float],
     noise: float,
+    read: float,
     p_max: tuple[int, int],
     name: str,
     correlated: Any,
@@ -52,7 +54,7 @@ def pulsed(
     Args:
         curve: hard, soft, power or exponential.
         nominal, spread: by name; S for g_min and g_max.
-        noise: of one pulse's step, as a fraction of the window.
+        noise, read: of one pulse's step, and of a read, as fractions of the window.
 
     Raises:
         FitError: the measurement had pulses of one polarity only, or the library no such part.
@@ -74,12 +76,15 @@ def pulsed(
     else:
         gammas = {n: values.get(n, GAMMA.get(curve, 0.0)) for n in ("gamma_p", "gamma_d")}
         update = Bounded(alpha_p=values["alpha_p"], alpha_d=values["alpha_d"], noise=noise, **gammas)
+    read_noise = AdditiveNoise(sigma=read * (nominal["g_max"] - nominal["g_min"])) if read > 0 else None
     pairs = tuple((prefix(a), prefix(b), r) for a, b, r in correlated)
-    return Device(name=name, g_min=values["g_min"], g_max=values["g_max"], update=update, correlated=pairs)
+    return Device(name=name, g_min=values["g_min"], g_max=values["g_max"], update=update, noise=read_noise, correlated=pairs)
 
 
-def tabled(up: Sequence[tuple[float, float]], down: Sequence[tuple[float, float]], noise: float, name: str) -> Device:
-    """A device that follows measured branches: knots (pulse number, S) of each.
+def tabled(
+    up: Sequence[tuple[float, float]], down: Sequence[tuple[float, float]], noise: float, read: float, name: str
+) -> Device:
+    """A device that follows measured branches: knots (pulse number, S) of each; noises as fractions of the window.
 
     Raises:
         ParameterError: a table that never changes.
@@ -87,7 +92,8 @@ def tabled(up: Sequence[tuple[float, float]], down: Sequence[tuple[float, float]
     low = min(g for _, g in (*up, *down))
     high = max(g for _, g in (*up, *down))
     update = TableUpdate(up=_points(up), down=_points(down), noise=noise)
-    return Device(name=name, g_min=max(low, 0.0), g_max=high, update=update)
+    read_noise = AdditiveNoise(sigma=read * (high - low)) if read > 0 else None
+    return Device(name=name, g_min=max(low, 0.0), g_max=high, update=update, noise=read_noise)
 
 
 def retention(law: str, theta: np.ndarray, t0: float, g_min: float, g_max: float) -> Any:

@@ -232,8 +232,9 @@ def _of_model(found: Found, fitted: Fitted, fits: dict[str, CurveFit], scaled: S
     name = found.source.rsplit(".", 1)[0]
     best = fitted.name
     if best == "table":
-        noise = min(fits.values(), key=lambda f: f.rss).step.mean()
-        return devices.tabled(table.get("up", ()), table.get("down", ()), float(noise), name)
+        nearest = min(fits.values(), key=lambda f: f.rss)
+        step, read = (float(v) for v in _noise(nearest)[0].mean(0))
+        return devices.tabled(table.get("up", ()), table.get("down", ()), step, read, name)
     fit = fits[best]
     values = found.values[best]
     spread = dict(zip(fit.names, values.get("spread", ()), strict=False))
@@ -251,7 +252,8 @@ def _of_model(found: Found, fitted: Fitted, fits: dict[str, CurveFit], scaled: S
         ]
         pairs = _possible(pairs, kept)
     longest = (max(s.p_max[0] for s in scaled), max(s.p_max[1] for s in scaled))
-    return devices.pulsed(best, nominal, spread, float(_noise(fit)[0][:, 0].mean()), longest, name, pairs)
+    step, read = (float(v) for v in _noise(fit)[0].mean(0))
+    return devices.pulsed(best, nominal, spread, step, read, longest, name, pairs)
 
 
 def _possible(pairs: list[tuple[str, str, float]], names: list[str]) -> list[tuple[str, str, float]]:

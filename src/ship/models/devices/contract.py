@@ -146,8 +146,13 @@ class Retention(Part):
 
 @dataclass(frozen=True)
 class ReadNoise(Part):
-    """How one read differs from what is there."""
+    """How one read differs from what is there.
 
+    ``white``: every read draws anew, within a run as well, in proportion to one normal number. Otherwise the noise is slow: it
+    stays for a trial, and the next one draws anew.
+    """
+
+    white: ClassVar[bool] = False
     event: ClassVar[str | None] = "read"
     normals: ClassVar[int] = 1
 

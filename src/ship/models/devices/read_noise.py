@@ -34,6 +34,8 @@ def growth(t: Tensor, t_read: Tensor) -> Tensor:
 class RelativeNoise(ReadNoise):
     """A fraction of the conductance."""
 
+    white: ClassVar[bool] = True
+
     sigma: Value = param(0.01, least=0.0, role="noise")
 
     def read(self, g: Tensor, written: Tensor, age: Tensor, p: Bag, xi: Xi) -> Tensor:
@@ -43,6 +45,8 @@ class RelativeNoise(ReadNoise):
 @dataclass(frozen=True)
 class AdditiveNoise(ReadNoise):
     """The same for all conductances."""
+
+    white: ClassVar[bool] = True
 
     sigma: Value = param(0.1e-6, unit="S", least=0.0, role="noise")
 

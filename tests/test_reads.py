@@ -1,0 +1,100 @@
+"""Reads of devices: noise anew in each read, and closed-loop programming by trains of pulses."""
+
+import math
+
+import pytest
+import torch
+
+import ship
+from synapses import HIGH, LOW, device, network, spikes
+
+
+class TestReadNoise:
+    """White noise: every read of a device draws anew."""
+
+    def net(self, noise, engine="auto", batch=4000, **options):
+        net = ship.Network()
+        net.add(ship.SpikeInput, "in", n=6)
+        net.add(ship.LeakyIntegrator, "out", n=2, tau=float("inf"), output=True)
+        weight = torch.linspace(-0.8, 1.0, 12).reshape(6, 2)
+        net.add(ship.ImpulseSynapse, "a", source="in", target="out", weight=weight, device=device(noise=noise), **options)
+        net.init(chips=2, seed=1, engine=engine, dtype=torch.float64)
+        net.program()
+        return net, torch.ones(batch, 3, 6).double()
+
+    @pytest.mark.parametrize(
+        "mapping", [ship.Differential(), ship.Differential(pairs=2), ship.Offset()], ids=["pair", "2", "offset"]
+    )
+    def test_variance_of_sums(self, mapping):
+        """A sum over 6 spikes varies by the sum of the devices' variances, independently in slots, samples, units and chips."""
+        net, x = self.net(ship.devices.RelativeNoise(sigma=0.1), mapping=mapping)
+        out = net.run(x).diff(dim=-2, prepend=torch.zeros(2, 4000, 1, 2).double())
+        g = net["a"].hardware.array.conductance()
+        signs = torch.tensor(mapping.signs()).reshape(-1, 1, 1)
+        expected = (0.1 * g * signs / (HIGH - LOW)).square().sum((1, 2))  # w_max is 1 V; [chip, post]
+        found = out.var(dim=1).mean(1)  # 3 x 4000 values each
+        assert float((found / expected - 1).abs().max()) < 4 * math.sqrt(2 / 12000)  # 4 estimates: 4 sigma
+        flat = out.permute(0, 3, 2, 1).reshape(12, -1)
+        correlation = torch.corrcoef(flat) - torch.eye(12)
+        assert float(correlation.abs().max()) < 4.5 / math.sqrt(4000)  # the largest of 66
+
+    def test_mean_is_what_is_there(self):
+        net, x = self.net(ship.devices.AdditiveNoise(sigma=5e-6))
+        mean = net.run(x)[..., 0, :].mean(1)
+        expected = net["a"].value("weight").squeeze(1).sum(-2)
+        assert torch.allclose(mean, expected, atol=4 * 0.05 * math.sqrt(12 / 4000))
+
+    def test_engines_agree_and_chunks_do_not_matter(self):
+        noise = ship.devices.RelativeNoise(sigma=0.1)
+        nets = [network(device(noise=noise), chips=2, engine=e) for e in ("reference", "fused")]
+        outs = []
+        for net in nets:
+            net.program()
+            outs.append(net.run(spikes()))
+        assert torch.allclose(*outs, atol=1e-9)
+        first = nets[0].run(spikes()[:, :20])
+        rest = nets[0].run(spikes()[:, 20:], reset=False)
+        assert torch.allclose(torch.cat([first, rest], -2), outs[0], atol=1e-9)
+        assert "read with noise in each slot" in nets[1].explain()
+
+    def test_training_through_it(self):
+        net = network(device(noise=ship.devices.RelativeNoise(sigma=0.1)))
+        net.sample_devices()
+        net.run(spikes()).square().sum().backward()
+        assert bool(torch.isfinite(net["a"].weight.grad).all())
+        assert int((net["a"].weight.grad != 0).sum()) > 40
+
+
+class TestTrains:
+    def array(self, noise=None):
+        update = ship.devices.NonlinearPulses(nl_up=2.0, nl_down=-3.0, pulses_up=1000.0, pulses_down=800.0, noise=1e-3)
+        return ship.DeviceArray(device(update=update, noise=noise), 500, chips=2, seed=2, dtype=torch.float64)
+
+    def test_a_train_takes_the_device_where_the_nominal_one_would_go(self):
+        """Without noise, two trains are enough: one to the target, one for the rounding of the interpolated curve."""
+        goal = torch.linspace(LOW, HIGH, 500).double()
+        one, many = self.array(), self.array()
+        found = one.write(goal, verify=ship.WriteVerify(0.02, most=20, by="train"))
+        slow = many.write(goal, verify=ship.WriteVerify(0.02, most=1500, by="pulse"))
+        assert not bool(found.failed.any())
+        assert not bool(slow.failed.any())
+        assert float(found.error.abs().max()) <= 0.02 * (HIGH - LOW)
+        assert float(found.pulses.mean()) == pytest.approx(float(slow.pulses.mean()), rel=0.1)  # the same way
+
+    def test_reads_are_averaged(self):
+        """Noise of 5 % of the window against a tolerance of 2 %: one read lies, the mean of 100 does not."""
+        goal = torch.full((500,), 50e-6).double()
+        noise = ship.devices.AdditiveNoise(sigma=5e-6)
+        error = {}
+        for reads in (1, 100):
+            array = self.array(noise)
+            array.write(goal, verify=ship.WriteVerify(0.02, most=50, by="train", reads=reads))
+            error[reads] = float((array.conductance() - goal).abs().mean())
+        assert error[100] < 1.1e-6
+        assert error[1] > 2 * error[100]
+
+    def test_errors(self):
+        with pytest.raises(ship.ParameterError, match=r"WriteVerify\.reads: must be a whole number of reads, at least 1; got 0"):
+            ship.WriteVerify(reads=0)
+        with pytest.raises(ship.ParameterError, match=r"WriteVerify\.by: must be 'rewrite', 'pulse' or 'train'; got 'x'"):
+            ship.WriteVerify(by="x")
