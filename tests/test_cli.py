@@ -92,3 +92,45 @@ def test_figures_of_the_demo(demo):
     names = {path.name for path in out.iterdir()}
     assert {"raster.png", "network.png", "training.png", "confusion.png", "weights.png", "levels.png", "drift.png"} <= names
     assert all(path.stat().st_size > 5000 for path in out.iterdir())
+
+
+def test_devices(tmp_path):
+    """A list with what each is; one as a file that can be loaded."""
+    done = call("devices")
+    assert done.returncode == 0
+    assert [line.split()[0] for line in done.stdout.splitlines()] == list(ship.devices.library())
+    path = tmp_path / "pcm.toml"
+    path.write_text(call("devices", "pcm").stdout)
+    assert ship.load_device(path) == ship.devices.library()["pcm"]()
+    wrong = call("devices", "pmc")
+    assert (wrong.returncode, "no device named 'pmc'" in wrong.stderr, "pcm" in wrong.stderr) == (2, True, True)
+
+
+def test_ask(tmp_path):
+    """From a device file to the accuracy of chips: a good device keeps the network's accuracy, a bad one does not."""
+    pytest.importorskip("sklearn")
+    made = {}
+    for name, noise in (("good", 1e-7), ("bad", 60e-6)):
+        device = ship.Device(
+            name=name, update=ship.devices.Bounded(alpha_p=0.02, alpha_d=0.02), noise=ship.devices.AdditiveNoise(sigma=noise)
+        )
+        ship.save_device(device, tmp_path / f"{name}.toml")
+        words = ("--chips", "3", "--epochs", "6", "--no-progress", "--out", str(tmp_path / name))
+        done = call("ask", str(tmp_path / f"{name}.toml"), *words)
+        assert done.returncode == 0, done.stderr
+        made[name] = json.loads(done.stdout.splitlines()[-1])
+        assert (tmp_path / name / "chips.png").stat().st_size > 5000
+    exact = made["good"]["floating_point"][0]
+    assert exact > 0.85
+    assert made["good"]["conditions"]["pulses, verified"]["mean"][0] > exact - 0.03
+    assert made["bad"]["conditions"]["pulses, verified"]["mean"][0] < exact - 0.15
+    assert made["good"]["conditions"]["pulses, verified"]["yield"][0] == 1.0
+
+
+def test_ask_from_a_measurement(tmp_path):
+    """A file that cannot be read as pulses is refused before anything is trained."""
+    (tmp_path / "a.csv").write_text("up,down\n1,2\n2,1\n")
+    done = call("ask", str(tmp_path / "a.csv"), "--kind", "pulses", "--out", str(tmp_path))
+    assert done.returncode == 2
+    assert "unit" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -52,6 +52,22 @@ def describe(model: Annotated[str, typer.Argument(help="A model's name, e.g. LIF
 
 
 @app.command()
+def devices(name: Annotated[str, typer.Argument(help="A device's name, e.g. pcm; leave out for a list.")] = "") -> None:
+    """The devices of the library; with a name, its device file, to keep and to edit."""
+    from .device_files import device_text
+    from .devices import library
+    from .errors import suggest
+
+    known = library()
+    if not name:
+        print("\n".join(f"{key:20} {(make.__doc__ or '').strip().splitlines()[0]}" for key, make in known.items()))
+    elif name not in known:
+        raise ShipError("ship devices", f"no device named {name!r}", fix=suggest(name, known))
+    else:
+        print(device_text(known[name]()), end="")
+
+
+@app.command()
 def cache(clear: Annotated[bool, typer.Option("--clear", help="Remove them.")] = False) -> None:
     """Show the compiled kernels that are kept, or remove them."""
     from . import compiled

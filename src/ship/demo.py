@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +20,16 @@ from . import data, plot
 from .errors import RunError
 from .models import LIF, ExpSynapse, LeakyIntegrator, SpikeInput
 from .models.devices import hfo2
+from .models.devices.mapping import Differential
 from .network import Network
-from .parameters import Normal, per_chip
-from .random import draw_normal, key
+from .parameters import Normal
+from .study import drift_curve, sweep, virtual_chips
 from .train import ConfusionMatrix, Interval, Max, Trainer, mean_interval, wilson
 
 STEPS, DT = 20, 1e-3
 PIXEL_NOISE = 0.2
 LEVELS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 TIMES = (10.0, 31.6, 100.0, 316.0, 1e3, 3.16e3, 1e4)  # s
-SYNAPSES = ("in>hid", "hid>hid", "hid>out")
 TAIL = 8
 
 
@@ -80,54 +79,6 @@ def logistic_regression(digits: data.Split) -> float:
     return float(model.score(digits.x_test.numpy(), digits.labels_test.numpy()))
 
 
-Memory = Callable[
-    [str, Tensor, Tensor, Tensor], Tensor
-]  # synapse, weights, xi of the plus and of the minus device -> weights on a chip
-
-
-def on_chips(weights: dict[str, Tensor], chips: int, seed: int, memory: Memory, x: Tensor, labels: Tensor) -> Tensor:
-    """Accuracy of each chip, all in one run. Each device draws from its own stream: chip 7 is the same alone."""
-    written = {}
-    for tag, w in weights.items():
-        pairs = [
-            [draw_normal(key(seed, tag, side), die, tuple(w.shape)).float() for side in ("plus", "minus")] for die in range(chips)
-        ]
-        written[tag] = per_chip(torch.stack([memory(tag, w, plus, minus) for plus, minus in pairs]))
-    net = build(written)
-    net.init(dt=DT, seed=seed, chips=chips)
-    right = torch.zeros(chips)
-    with torch.no_grad():
-        for index in torch.arange(len(x)).split(120):
-            scores = Max(tail=TAIL)(net.run(encode(x[index]), steps=STEPS + TAIL))
-            right += (scores.argmax(-1) == labels[index]).sum(-1)
-    return right / len(x)
-
-
-def levels_memory(levels: int) -> Memory:
-    """Quantised to levels, then programmed with noise."""
-
-    def written(tag: str, w: Tensor, plus: Tensor, minus: Tensor) -> Tensor:
-        w_max = float(w.abs().max())
-        pair = hfo2.to_pair(hfo2.quantise(w, levels, w_max), w_max)
-        sigma = hfo2.programming_spread(levels)
-        return hfo2.from_pair(pair[0] + sigma * plus, pair[1] + sigma * minus, w_max)
-
-    return written
-
-
-def drift_memory(t: float, *, continuous: bool = False) -> Memory:
-    """Written without error, then left alone for t seconds."""
-
-    def drifted(tag: str, w: Tensor, plus: Tensor, minus: Tensor) -> Tensor:
-        w_max = float(w.abs().max())
-        pair = hfo2.to_pair(w, w_max)
-        return hfo2.from_pair(
-            hfo2.drifted(pair[0], t, plus, continuous=continuous), hfo2.drifted(pair[1], t, minus, continuous=continuous), w_max
-        )
-
-    return drifted
-
-
 def run(out: Path, seed: int = 0, chips: int = 32, epochs: int = 60, progress: bool = True) -> dict[str, Any]:
     """The whole demonstration; returns what its last line prints.
 
@@ -142,7 +93,6 @@ def run(out: Path, seed: int = 0, chips: int = 32, epochs: int = 60, progress: b
         RunError: fewer than two chips.
     """
     from rich.console import Console
-    from rich.table import Table
 
     if chips < 2:
         raise RunError("demo: chips", "must be at least 2, for an interval", got=str(chips))
@@ -161,40 +111,32 @@ def run(out: Path, seed: int = 0, chips: int = 32, epochs: int = 60, progress: b
     )
     _figures(net, trainer, matrix, digits, out)
 
-    weights = {tag: net[tag].value("weight").detach() for tag in SYNAPSES}
+    test_digits = data.Batches(digits.x_test, digits.labels_test, 120, encode=encode)
+    readout = Max(tail=TAIL)
 
-    def study(memory: Memory) -> Tensor:
-        return on_chips(weights, chips, seed, memory, digits.x_test, digits.labels_test)
+    def quantised(levels: float) -> Network:
+        mapping = Differential(levels=int(levels))
+        made = virtual_chips(net, chips, device=hfo2.hfo2_memory(levels=int(levels)), mapping=mapping)
+        made.program()
+        return made
 
-    levels = {n: study(levels_memory(n)) for n in LEVELS}
-    drift = {t: study(drift_memory(t)) for t in TIMES}
-    smooth = mean_interval(study(drift_memory(TIMES[-1], continuous=True)))
+    def drifting(*, continuous: bool = False) -> Network:
+        return virtual_chips(net, chips, device=hfo2.hfo2_memory(levels=None, continuous=continuous))
+
+    levels = sweep(quantised, LEVELS, test_digits, readout=readout, name="levels")
+    drift = drift_curve(drifting(), test_digits, TIMES, readout=readout)
+    smooth = mean_interval(drift_curve(drifting(continuous=True), test_digits, TIMES[-1:], readout=readout).chips[0])
     title = f"HfO2 memory, {chips} virtual chips"
-    for heading, unit, found in (("levels", "", levels), ("time since writing", " s", drift)):
-        table = Table(title=f"{title}: accuracy against {heading}")
-        for column in (heading, "mean", "95 % interval of the mean", "worst chip", "best chip"):
-            table.add_column(column, justify="right")
-        for at, values in found.items():
-            mean = mean_interval(values)
-            table.add_row(
-                f"{at:g}{unit}",
-                f"{mean.value:.1%}",
-                f"{mean.low:.1%} to {mean.high:.1%}",
-                f"{values.min():.1%}",
-                f"{values.max():.1%}",
-            )
-        console.print(table)
-    last = mean_interval(drift[TIMES[-1]])
+    console.print(levels.table(f"{title}: accuracy against levels"))
+    console.print(drift.table(f"{title}: accuracy against time since writing"))
+    last = drift.intervals[-1]
     console.print(
         f"The fit of the drift jumps by 1.90 uS at 64.41 uS; with a continuous fit the accuracy at 10^4 s is {smooth.value:.1%} "
         f"({smooth.low:.1%} to {smooth.high:.1%}) instead of {last.value:.1%}. It is used only where it is valid, 10 s to 10^4 s."
     )
     lines = {f"floating point, {test.value:.1%}": test.value, f"logistic regression, {pixels:.1%}": pixels}
-    for name, xlabel, found in (("levels", "conductance levels", levels), ("drift", "time since writing (s)", drift)):
-        bars: list[Interval] = [mean_interval(v) for v in found.values()]
-        plot.accuracy(list(found), bars, chips=list(found.values()), lines=lines, xlabel=xlabel, title=title).savefig(
-            out / f"{name}.png"
-        )
+    for name, curve in (("levels", levels), ("drift", drift)):
+        curve.plot(lines=lines, title=title).savefig(out / f"{name}.png")
     console.print(f"Figures in {out}/")
 
     def rounded(interval: Interval) -> list[float]:
@@ -204,8 +146,8 @@ def run(out: Path, seed: int = 0, chips: int = 32, epochs: int = 60, progress: b
         "test_accuracy": round(test.value, 4),
         "test_interval": [round(test.low, 4), round(test.high, 4)],
         "logistic_regression": round(pixels, 4),
-        "levels": {str(n): rounded(mean_interval(v)) for n, v in levels.items()},
-        "drift": {f"{t:g}": rounded(mean_interval(v)) for t, v in drift.items()},
+        "levels": {f"{n:g}": rounded(mean) for n, mean in zip(levels.x, levels.intervals, strict=True)},
+        "drift": {f"{t:g}": rounded(mean) for t, mean in zip(drift.x, drift.intervals, strict=True)},
         "drift_continuous_fit": rounded(smooth),
         "chips": chips,
         "seed": seed,

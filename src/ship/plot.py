@@ -264,7 +264,7 @@ def confusion(counts: Tensor, *, title: str = "") -> Any:
 
 
 def accuracy(
-    x: Sequence[float],
+    x: Sequence[float] | Sequence[str],
     intervals: Sequence[Any],
     *,
     chips: Sequence[Tensor] | None = None,
@@ -273,10 +273,10 @@ def accuracy(
     log: bool = True,
     title: str = "",
 ) -> Any:
-    """Accuracy against a device property, with error bars.
+    """Accuracy against a device property, or in several conditions, with error bars.
 
     Args:
-        x: the property.
+        x: the property; or the names of conditions, which no line joins.
         intervals: ``(value, low, high)`` for each x, e.g. `ship.train.Interval`.
         chips: for each x the accuracy of each chip, drawn as dots.
         lines: levels to compare with, by name.
@@ -286,6 +286,8 @@ def accuracy(
     if len(set(sizes)) > 1 or not len(x):
         raise RunError("plot.accuracy", "needs an interval (and chips) for each x", got=f"sizes {sizes}")
     figure, axes = _figure()
+    names = [str(name) for name in x] if isinstance(x[0], str) else []
+    x = list(range(1, len(names) + 1)) if names else [float(value) for value in x]
     if chips is not None:
         for at, values in zip(x, chips, strict=True):
             axes.plot([at] * len(values), 100 * values, ".", color=GREY, alpha=0.35, ms=3)
@@ -294,10 +296,14 @@ def accuracy(
         [m - 100 * i[1] for m, i in zip(middle, intervals, strict=True)],
         [100 * i[2] - m for m, i in zip(middle, intervals, strict=True)],
     ]
-    axes.errorbar(list(x), middle, yerr=errors, marker="o", ms=4, capsize=3, color=BLUE, label="mean over chips, 95 % interval")
-    for (name, level), style in zip((lines or {}).items(), ("--", ":", "-."), strict=False):
-        axes.axhline(100 * level, ls=style, color=ORANGE, label=name)
-    if log:
+    style = {"fmt": "o" if names else "o-", "ms": 4, "capsize": 3, "color": BLUE}
+    axes.errorbar(x, middle, yerr=errors, label="mean over chips, 95 % interval", **style)
+    for (name, level), dashes in zip((lines or {}).items(), ("--", ":", "-."), strict=False):
+        axes.axhline(100 * level, ls=dashes, color=ORANGE, label=name)
+    if names:
+        axes.set_xticks(x, [name.replace(", ", ",\n") for name in names])
+        axes.set_xlim(0.5, len(names) + 0.5)
+    elif log:
         axes.set_xscale("log")
         if max(x) <= 100 * min(x):  # less than two decades have too few ticks of their own
             axes.set_xticks(list(x), [f"{value:g}" for value in x])

@@ -91,20 +91,15 @@ def ask(
         lines[f"one layer, floating point, {floating:.1%}"] = floating
         console.print(f"One layer of 640 weights, trained in floating point: {floating:.1%}")
     console.print(_table(device, chips, rows, exact.value))
-    for line in said + _effort(written):
+    for line in said + _effort(device, written):
         console.print(line)
     figure = plot.accuracy(
-        list(range(1, len(rows) + 1)),
+        [r.name for r in rows],
         [summary(r.chips).mean for r in rows],
         chips=[r.chips for r in rows],
         lines=lines,
-        xlabel="",
         title=f"{device.name}: {chips} virtual chips",
-        log=False,
     )
-    axes = figure.axes[0]
-    axes.set_xticks(range(1, len(rows) + 1), [r.name.replace(", ", ",\n") for r in rows])
-    axes.set_xlim(0.5, len(rows) + 0.5)
     figure.savefig(out / "chips.png")
     result = {
         "device": device.name,
@@ -222,15 +217,17 @@ def _table(device: Device, chips: int, rows: list[Row], exact: float) -> Any:
     return table
 
 
-def _effort(written: dict[str, Written]) -> list[str]:
+def _effort(device: Device, written: dict[str, Written]) -> list[str]:
     """What writing took."""
     n = sum(w.pulses.numel() for w in written.values())
     pulses = sum(float(w.pulses.double().sum()) for w in written.values()) / n
     failed = sum(float(w.failed.double().sum()) for w in written.values()) / n
     energy = sum(float(w.energy.double().sum()) for w in written.values()) / n
+    nominal = DeviceArray(device, 1, variation=False).values.of("")
+    volts = f"{float(nominal.v_set):g} V and {float(nominal.v_reset):g} V for {float(nominal.t_write):g} s"
     return [
-        f"Writing took {pulses:.1f} pulses and {energy:.2g} J for a device (in the devices alone, at the pulses that the device "
-        f"declares); {failed:.2%} of them missed their target by more than 2 % of the window."
+        f"Writing took {pulses:.1f} pulses for a device; {failed:.2%} of them missed their target by more than {TOLERANCE:.0%} "
+        f"of the window. With pulses of {volts}, as the device says, that is {energy:.2g} J in a device."
     ]
 
 
