@@ -57,6 +57,19 @@ class TestReadNoise:
         assert torch.allclose(torch.cat([first, rest], -2), outs[0], atol=1e-9)
         assert "read with noise in each slot" in nets[1].explain()
 
+    def test_noise_comes_before_the_converters(self):
+        """Each tile has noise and a converter of its own: sums are whole codes, and vary by the noise and two roundings."""
+        adc = ship.crossbar.ADC(8, 50e-6, bipolar=True)
+        lines = ship.crossbar.Crossbar(adc=adc, tile=(4, 8))
+        net, x = self.net(ship.devices.RelativeNoise(sigma=0.1), crossbar=lines)
+        plain, _ = self.net(ship.devices.RelativeNoise(sigma=0.1))
+        one, other = (each.run(x)[..., 0, :] for each in (net, plain))
+        lsb = 50e-6 / 127 / ((HIGH - LOW) * 0.1)
+        codes = one / lsb
+        assert torch.allclose(codes, codes.round(), atol=1e-6)
+        assert torch.allclose(one.var(1), other.var(1) + 2 * lsb**2 / 12, rtol=4 * math.sqrt(2 / 4000))  # two roundings
+        assert torch.allclose(one.mean(1), other.mean(1), atol=0.02)
+
     def test_training_through_it(self):
         net = network(device(noise=ship.devices.RelativeNoise(sigma=0.1)))
         net.sample_devices()

@@ -209,10 +209,9 @@ class Hardware(nn.Module):
             return model
         if self.mode == "sampled":
             return self._sampled(model)
-        fresh = self.fresh
+        fresh, self.scale = self.fresh, float(self.full)
         if not torch.is_grad_enabled() and self._cache is not None and self._cache[0] == fresh:
             return self._cache[1]
-        self.scale = float(self.full)
         made = self._acts(self.array, self.scale) * self.gain * self.column
         if not made.requires_grad:
             self._cache = (fresh, made)
@@ -262,7 +261,8 @@ class Hardware(nn.Module):
         spread = (ends[0] - ends[1]).expand(len(array.die_ids), 1, *array.shape) / (self.view.read_high - self.view.read_low)
         share = spread.new_tensor(self.mapping.signs()).reshape(-1, *(1,) * len(self.pairs))
         total: Tensor = (spread * share).square().sum(-1 - len(self.pairs))
-        return total * (self.scale * self.gain * self.column) ** 2
+        factor = self.scale * self.gain * self.column if array is self.array else self.scale
+        return total * factor**2
 
     @property
     def converts(self) -> bool:

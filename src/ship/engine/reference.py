@@ -364,10 +364,8 @@ class ConnectionNode(Node):
         model, side = self.group.model, self.group.side
         assert isinstance(model, Connection)
         hardware = self.group.hardware
-        if side == "post" and hardware is not None and hardware.noisy:
-            return self._noisy(hardware, k0, n)
-        if side == "post" and hardware is not None and hardware.converts:
-            return self._converted(hardware, self.feed.arrivals(k0, n, self.like))
+        if side == "post" and hardware is not None and (hardware.noisy or hardware.converts):
+            return self._read(hardware, k0, n)
         if side == "post":
             return self.feed.weighted(k0, n, self.weight, self.like)
         if side == "connection":
@@ -375,27 +373,31 @@ class ConnectionNode(Node):
             return dense * self.weight if model.weighted else dense
         return self.feed.arrivals(k0, n, self.like)
 
-    def _noisy(self, hardware: Hardware, k0: int, n: int) -> Tensor:
-        """Weighted sums of devices that are read with noise anew in each slot; a sum of normal numbers is one for each sum."""
+    def _read(self, hardware: Hardware, k0: int, n: int) -> Tensor:
+        """Weighted sums of devices that are read with noise anew in each slot, or by converters, tile by tile."""
+        if not hardware.converts:
+            return self.feed.weighted(k0, n, self.weight, self.like) + self._read_noise(hardware, k0, n)
+        arrivals, tall, total = self.feed.arrivals(k0, n, self.like), hardware.tall, self.like
+        for lo in range(0, arrivals.shape[-1], tall):
+            part = project(arrivals[..., lo : lo + tall], self.weight[..., lo : lo + tall, :])
+            total = total + hardware.converted(part + self._read_noise(hardware, k0, n, (lo, lo + tall)))
+        return total
+
+    def _read_noise(self, hardware: Hardware, k0: int, n: int, rows: tuple[int, int] | None = None) -> Tensor:
+        """What white read noise adds to sums: a sum of normal numbers is one normal number. ``rows``: of one tile."""
+        if not hardware.noisy:
+            return self.like
         if self.variance is None:
             self.variance = hardware.read_variance()
-        if any(bucket.line.kind == "values" for _, _, buckets in self.feed.sources for bucket in buckets):
-            variance = project(self.feed.arrivals(k0, n, self.like).square(), self.variance)  # a level scales the read
+        graded = any(bucket.line.kind == "values" for _, _, buckets in self.feed.sources for bucket in buckets)
+        if graded or rows is not None:  # a level scales what is read, each of several spikes is a read
+            arrivals, (lo, hi) = self.feed.arrivals(k0, n, self.like), rows or (0, self.variance.shape[-2])
+            variance = project((arrivals.square() if graded else arrivals)[..., lo:hi], self.variance[..., lo:hi, :])
         else:
-            variance = self.feed.weighted(k0, n, self.variance, self.like)  # each of several spikes is a read
+            variance = self.feed.weighted(k0, n, self.variance, self.like)
         reads = variance > 0  # the slope of a root is infinite at 0
-        noise = torch.where(reads, torch.where(reads, variance, 1.0).sqrt(), 0.0) * self.draws("reads", "normal", k0, n)
-        if hardware.converts:
-            return self._converted(hardware, self.feed.arrivals(k0, n, self.like)) + noise
-        return self.feed.weighted(k0, n, self.weight, self.like) + noise
-
-    def _converted(self, hardware: Hardware, arrivals: Tensor) -> Tensor:
-        """Weighted sums behind the converters of their columns, tile by tile."""
-        tall, total = hardware.tall, self.like
-        for lo in range(0, arrivals.shape[-1], tall):
-            rows = self.weight[..., lo : lo + tall, :]
-            total = total + hardware.converted(project(arrivals[..., lo : lo + tall], rows))
-        return total
+        spread = torch.where(reads, torch.where(reads, variance, 1.0).sqrt(), 0.0)
+        return spread * self.draws("reads" if rows is None else f"reads {rows[0]}", "normal", k0, n)
 
     @property
     def weight(self) -> Tensor:

@@ -24,6 +24,7 @@ from ...errors import ParameterError
 from ...parameters import State, declared
 from ..contract import Bag
 
+SLACK = 1e-3  # by which an age may exceed what a law is valid for: a run that follows a wait to the very end takes time, too
 Xi = tuple[Tensor, ...]  # standard normal numbers, one tensor for each that a part declares
 StateTuple = Any  # a NamedTuple of tensors
 
@@ -126,7 +127,7 @@ class Retention(Part):
         Raises:
             ParameterError: an age above ``oldest``, or a conductance outside ``g_range``.
         """
-        if bool((age > self.oldest * (1 + 1e-9)).any()):
+        if bool((age > self.oldest * (1 + SLACK)).any()):
             raise ParameterError(
                 f"{where}: age", f"must be at most {self.oldest:g} s, where the law is valid", got=f"{float(age.max()):g} s"
             )
