@@ -1,6 +1,7 @@
 """Device files: what is written comes back to the bit, and nothing in a file is trusted."""
 
 import math
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -180,3 +181,15 @@ def test_infinities(tmp_path):
     made = ship.Device(noise=Hum(lags=(math.inf, -math.inf)))
     ship.save_device(made, tmp_path / "a.toml")
     assert ship.load_device(tmp_path / "a.toml", parts=[Hum]) == made
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are those of POSIX")
+def test_others_may_read_what_they_may_read(tmp_path):
+    """A device file has the permissions of any other new file, and keeps those of the file that it replaces."""
+    path, plain = tmp_path / "device.toml", tmp_path / "plain.txt"
+    plain.write_text("")
+    ship.save_device(ship.Device(), path)
+    assert path.stat().st_mode == plain.stat().st_mode
+    path.chmod(0o640)
+    ship.save_device(ship.Device(), path)
+    assert path.stat().st_mode & 0o777 == 0o640

@@ -575,6 +575,23 @@ def test_report_figure_and_folder(tmp_path):
     assert [a.get_ylabel().split("\n")[0] for a in axes] == ["conductance (uS)", "residual"]
 
 
+def test_estimates_at_a_limit_read_as_zero():
+    """1e-15 with an interval from 1e-12 on is 0, not a value outside its own interval."""
+    assert str(ship.fitting.Estimate(5e-15, 1.3e-12, 0.23, "S")) == "0 [0, 0.23] S"
+    assert str(ship.fitting.Estimate(1e-6, 9e-7, 2e-6, "S")) == "1e-06 [9e-07, 2e-06] S"
+    assert str(ship.fitting.Estimate(2.0)) == "2"
+
+
+def test_read_noise_is_said_to_be_left_out():
+    """2 % of a window of about 50 uS: 1 uS."""
+    found = pulses(up_down(n=40, read=0.02))
+    (note,) = [n for n in found.notes if n.startswith("read noise")]
+    sigma = float(note.split("sigma=")[1].split(")")[0])
+    window = found.best.parameters["g_max"].value - found.best.parameters["g_min"].value
+    assert sigma == pytest.approx(found.best.parameters["read noise"].value * window, rel=0.05)
+    assert found.device.noise is None
+
+
 def call(*words):
     return subprocess.run(
         [sys.executable, "-m", "ship.cli", "fit", *map(str, words)], capture_output=True, text=True, timeout=300

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from . import random
+from .adoption import adopt
 from .errors import ParameterError, RunError, suggest
 from .models.contract import Bag
 from .models.devices import device as physics
@@ -397,6 +398,19 @@ class DeviceArray(nn.Module):
         if self.watch is not None:
             self.watch(Happened("write", p, pulse, before, after, energy))
         return energy
+
+    def adopt(self, measured: Any, faults: Any = None) -> None:
+        """Take the state of a measured chip: as if written now, and broken where its map says.
+
+        Args:
+            measured: a `ship.MeasuredArray`, or conductances (S), ``[...]`` or ``[chip, ...]``.
+            faults: 0 sound, 1 stuck low, 2 stuck high, 3 open, in the same shape; default: the map of ``measured``. A map takes
+                the place of what the device's faults part drew.
+
+        Raises:
+            ParameterError: a wrong shape, conductances that the device cannot take, faults that its faults part cannot hold.
+        """
+        adopt(self, measured, faults)
 
     def wait(self, seconds: float, *, kelvin: float | None = None) -> None:
         """Leave the devices alone for ``seconds``, at a temperature (K) where the device has a thermal part.

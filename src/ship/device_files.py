@@ -286,8 +286,16 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        open_up(temporary, path)
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def open_up(temporary: str, path: Path) -> None:
+    """Give a temporary file, which is its owner's alone, the permissions of the file that it replaces, or of any new one."""
+    mask = os.umask(0o022)  # it can only be read by setting it
+    os.umask(mask)
+    os.chmod(temporary, path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~mask)

@@ -20,6 +20,7 @@ from torch import Tensor
 from . import hardware_files, parameters, surrogate
 from . import models as _models
 from .connect import CONNECTIVITIES, Connectivity, Edges
+from .device_files import open_up
 from .errors import FileError, ShipError, suggest
 from .group import Spec
 from .models.contract import Model, Rule
@@ -85,6 +86,7 @@ def write(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], structure
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        open_up(temporary, path)
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from . import mitigation, programming
+from .adoption import adopt_group
 from .energy import Costs, Ledger, Meter
 from .energy.costs import assigned
 from .energy.ledger import ledger
@@ -65,6 +66,26 @@ class DeviceVerbs(nn.Module):
         report = programming.program(sim.groups, self._specs, tags, verify, weights or {})
         sim.refresh()
         return {tag: _without_chip(w, self.chips) for tag, w in report.items()}
+
+    def adopt(self, tag: str, *measured: Any, faults: Sequence[Any] | None = None) -> None:
+        """Give a group's devices the state of a measured chip, as if written now; the group then runs with them.
+
+        Full scale of the weights (V) is as in `program`. What the chip was meant to hold is not known: `calibrate` and `repair`
+        go by the model's weights.
+
+        Args:
+            tag: the group.
+            measured: for each device of a weight a `ship.MeasuredArray`, or conductances (S), ``[pre, post]``: plus and minus for
+                a pair. Every chip becomes the one measured; ``[chip, pre, post]`` gives each its own.
+            faults: for each of them 0 sound, 1 stuck low, 2 stuck high, 3 open; default: the map of ``measured``.
+
+        Raises:
+            GraphError: no such group, one without devices, another number of arrays than the mapping has devices, a wrong shape.
+            ParameterError: conductances or faults that the device cannot hold, see `ship.DeviceArray.adopt`.
+        """
+        sim = self._ready("Network.adopt")
+        adopt_group(sim.groups, tag, measured, faults)
+        sim.refresh()
 
     def wait(self, seconds: float, *, kelvin: float | None = None) -> None:
         """Leave all devices alone for ``seconds``, at a temperature in K: each goes on along its own trajectory.

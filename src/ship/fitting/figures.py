@@ -41,7 +41,7 @@ def draw(panels: Sequence[Panel], title: str) -> Figure:
     from matplotlib.figure import Figure
 
     heights = [panel.height for panel in panels]
-    figure = Figure(figsize=(7.2, 0.8 + 2.9 * sum(heights)), layout="constrained", dpi=120)
+    figure = Figure(figsize=(8.4, 0.8 + 2.9 * sum(heights)), layout="constrained", dpi=120)
     figure.suptitle(title, fontsize=10)
     rows = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
     for axes, panel in zip(rows, panels, strict=True):
@@ -71,7 +71,7 @@ def draw(panels: Sequence[Panel], title: str) -> Figure:
         if panel.log_y:
             axes.set_yscale("log")
         labelled = [s.label for s in panel.series if s.label]
-        if labelled:
-            axes.legend(fontsize=7, ncols=2 if len(labelled) > 4 else 1)
+        if labelled:  # beside the axes: never over the data
+            axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
         axes.grid(alpha=0.25)
     return figure

@@ -278,7 +278,7 @@ def _panels(loops: Sequence[Loop], thetas: dict[str, Array], order: Sequence[Fit
     title = f"sweep with the median loop, of {len(loops)}; solid: on state, dashed: off state"
     return [
         Panel("voltage (V)", "|current| (uA)", tuple(data), title, log_y=True, height=1.2),
-        Panel("voltage (V)", "residual\n(% of the current)", tuple(left), height=0.7),
+        Panel("voltage (V)", "residual\n(% of |I| + 1 % of its largest)", tuple(left), height=0.7),
     ]
 
 

@@ -39,8 +39,9 @@ def fit_pulses(columns: Columns, source: str, sha256: str, settings: dict[str, A
     left = [(t.g - m) / (high - low) for t, m in zip(trains, table_model, strict=True)]
     ranked.append(_table_fitted(table, np.concatenate(left), knots, aicc(_whitened(left, calmest), n, knots + 1)))
     order = rank(ranked)
-    notes = [*columns.notes, *_notes(trains, fits, count)]
     by_name = {fit.curve.name: fit for fit in fits}
+    read = float(np.mean(by_name.get(order[0].name, calmest).read)) * (high - low)
+    notes = [*columns.notes, *_notes(trains, fits, count, read)]
     found = Found(
         "pulses",
         source,
@@ -172,7 +173,8 @@ def _summary(trains: Sequence[Train], low: float, high: float) -> dict[str, Esti
     return made
 
 
-def _notes(trains: Sequence[Train], fits: Sequence[CurveFit], count: int) -> list[str]:
+def _notes(trains: Sequence[Train], fits: Sequence[CurveFit], count: int, read: float) -> list[str]:
+    """What a reader should know; ``read``: S, noise of a read."""
     notes = [
         "w_0 is the state before the first pulse; parameters with _p belong to pulses up, with _d to pulses down",
         f"intervals: {count} replicates of each device: the fitted curve with its fitted scatter, simulated and fitted again; "
@@ -186,6 +188,11 @@ def _notes(trains: Sequence[Train], fits: Sequence[CurveFit], count: int) -> lis
         )
     if any(float(t.g.min()) < 0 for t in trains):
         notes.append("some conductances are below 0 S (noise, or an offset of the instrument); they were kept")
+    if read > 0:
+        notes.append(
+            "read noise is reported, and is not in the device, as it may be the instrument's: to have it there, "
+            f"dataclasses.replace(device, noise=ship.devices.AdditiveNoise(sigma={read:.2g}))  # S"
+        )
     if max(len(f.theta) for f in fits) > 1:
         notes.append(
             "parameters are means over devices; the spread over devices is cleared of the uncertainty of each device's fit"

@@ -28,9 +28,12 @@ class Estimate(NamedTuple):
     unit: str = ""
 
     def __str__(self) -> str:
-        text = f"{self.value:.4g}"
-        if not math.isnan(self.low):
-            text += f" [{self.low:.4g}, {self.high:.4g}]"
+        if math.isnan(self.low):
+            return f"{self.value:.4g} {self.unit}".rstrip()
+        # At a limit of 0, fits end at 1e-15 of nothing: as text that is 0.
+        size = 1e-9 * max(abs(self.value), abs(self.low), abs(self.high))
+        value, low, high = (0.0 if abs(x) < size else x for x in self[:3])
+        text = f"{value:.4g} [{low:.4g}, {high:.4g}]"
         return f"{text} {self.unit}".rstrip()
 
 

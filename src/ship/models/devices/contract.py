@@ -181,6 +181,10 @@ class Faults(Part):
     def broken(self, g: Tensor, p: Bag, xi: Xi) -> Tensor:
         """The conductance (S) that is there in place of ``g``; ``g`` itself where the device is sound."""
 
+    def as_mapped(self, codes: Tensor, p: Bag) -> Xi | None:
+        """The frozen numbers that break devices as a map says (0 sound, 1 stuck low, 2 stuck high, 3 open); None: none do."""
+        return None
+
 
 @dataclass(frozen=True)
 class Endurance(Part):

@@ -54,3 +54,15 @@ class Stuck(Faults):
         edge = p.low + p.high
         stuck = torch.where(u < p.low, low, torch.where(u < edge, high, torch.zeros_like(g)))
         return torch.where(u < edge + p.open, stuck, g)
+
+    def as_mapped(self, codes: Tensor, p: Bag) -> Xi | None:
+        edges = [torch.zeros_like(p.low), p.low, p.low + p.high, p.low + p.high + p.open, torch.ones_like(p.low)]
+        kinds = (1, 2, 3, 0)  # in the order of their intervals of u
+        u = torch.zeros_like(codes, dtype=torch.float64)
+        for kind, start, end in zip(kinds, edges[:-1], edges[1:], strict=True):
+            u = torch.where(codes == kind, ((start + end) / 2).double(), u)
+        xi = torch.special.ndtri(u).to(codes.dtype)
+        again, held = as_uniform(xi), torch.ones_like(codes, dtype=torch.bool)
+        for kind, start, end in zip(kinds, edges[:-1], edges[1:], strict=True):  # also where an interval is empty or too small
+            held = held & ((codes != kind) | ((again >= start) & (again < end)))
+        return (xi,) if bool(held.all()) else None
