@@ -190,8 +190,8 @@ def _notes(trains: Sequence[Train], fits: Sequence[CurveFit], count: int, read: 
         notes.append("some conductances are below 0 S (noise, or an offset of the instrument); they were kept")
     if read > 0:
         notes.append(
-            "read noise is reported, and is not in the device, as it may be the instrument's: to have it there, "
-            f"dataclasses.replace(device, noise=ship.devices.AdditiveNoise(sigma={read:.2g}))  # S"
+            f"the read noise, {read:.2g} S, is in the device, for every read; if it is the instrument's, take it out: "
+            "dataclasses.replace(device, noise=None), or remove [noise] from the device file"
         )
     if max(len(f.theta) for f in fits) > 1:
         notes.append(
