@@ -82,9 +82,17 @@ def tabled(up: Sequence[tuple[float, float]], down: Sequence[tuple[float, float]
     """A device that follows measured branches: knots (pulse number, S) of each.
 
     Raises:
+        FitError: conductances below 0 S.
         ParameterError: a table that never changes.
     """
     low = min(g for _, g in (*up, *down))
+    if low < 0:
+        raise FitError(
+            "fit: device",
+            "conductances must be at least 0 S",
+            got=f"{low:.3g} S",
+            fix="Take off the offset of the instrument; or, where the data are normalised, say unit='normalised'.",
+        )
     high = max(g for _, g in (*up, *down))
     update = TableUpdate(up=_points(up), down=_points(down), noise=noise)
     return Device(name=name, g_min=max(low, 0.0), g_max=high, update=update)
