@@ -639,6 +639,15 @@ def test_gong():
     assert bool(torch.isfinite(array.conductance()).all())
 
 
+def test_data_below_zero_are_reported():
+    """Normalised data called uS: the report is there, and says why no device follows."""
+    found = ship.fit(real("gong_potentiation_depression.csv"), unit="uS", replicates=20)
+    assert "Models, best first" in str(found)
+    with pytest.raises(ship.FitError, match="must be at least 0 S"):
+        _ = found.device
+    assert "normalised" in found.refusal()
+
+
 def test_hfo2_figure():
     """The published law against the figure that it was fitted to: 0.7 uS at most, over eight levels."""
     path = real("rram_multilevel_drift_digitised.csv")

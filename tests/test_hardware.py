@@ -3,6 +3,7 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -210,9 +211,14 @@ class TestNetwork:
             net.program("o")
         with pytest.raises(ship.GraphError, match="no group named 'x'"):
             net.program("x")
-        with pytest.raises(ship.RunError, match=r"weights\['a'\]: must be \[6, 8\]; got \[8, 6\]"):
+        with pytest.raises(
+            ship.RunError, match=r"weights\['a'\]: must be \[6, 8\], or \[1, 6, 8\] with a chip axis; got \[8, 6\]"
+        ):
             net.program(weights={"a": torch.zeros(8, 6)})
-        with pytest.raises(ship.RunError, match=r"seconds: must be a number, at least 0; got -1"):
+        with pytest.raises(ship.RunError, match=r"Network.wait: no group runs with its devices.*Call net.program\(\) first"):
+            net.wait(1.0)
+        net.program()
+        with pytest.raises(ship.RunError, match=r"seconds: must be a number of s, at least 0; got -1"):
             net.wait(-1)
         with pytest.raises(ship.RunError, match="kelvin: needs a device with a thermal part"):
             net.wait(1.0, kelvin=400.0)
@@ -220,8 +226,34 @@ class TestNetwork:
             net.program(verify=True)
         with pytest.raises(ship.GraphError, match=r"LIF 'x'.device: LIF has no weight that devices could hold"):
             net.add(ship.LIF, "x", n=2, device=device())
-        with pytest.raises(ship.GraphError, match=r"ExpSynapse 'x'.device: must be a device; got 'pcm'"):
-            net.add(ship.ExpSynapse, "x", source="in", target="out", device="pcm")
+        joined = {"source": "in", "target": "out"}
+        with pytest.raises(ship.GraphError, match=r"'x'.device: must be a device; got 'pcm'. E.g. device=ship.devices.pcm\(\)"):
+            net.add(ship.ExpSynapse, "x", **joined, device="pcm")
+        with pytest.raises(ship.GraphError, match=r"A part goes into one: device=ship.Device\(update=Bounded\(\.\.\.\)\)"):
+            net.add(ship.ExpSynapse, "x", **joined, device=ship.devices.Bounded())
+        with pytest.raises(ship.GraphError, match=r"'x'.mapping: needs devices to map weights to. Give device="):
+            net.add(ship.ExpSynapse, "x", **joined, mapping=ship.Differential())
+        with pytest.raises(ship.GraphError, match=r"no group named \['a'\]"):
+            net.program(["a"])
+        with pytest.raises(ship.ParameterError, match=r"weights\['a'\]: must be numbers; got 'zero'"):
+            net.program(weights={"a": "zero"})
+
+    def test_values_in_other_units(self):
+        """50 meant as uS is 50 S: refused, where it would have made a device without complaint."""
+        with pytest.raises(ship.ParameterError, match=r"g_max: must be at most 1 S; got 50 S. 50 uS is written 50e-6"):
+            ship.Device(g_min=1, g_max=50)
+        array = ship.DeviceArray(device(), 3)
+        with pytest.raises(ship.ParameterError, match=r"target: must be in S; got 20 S. 20 uS is written 20e-6"):
+            array.write(20)
+        array.write(1e-3)  # beyond the window, to whose end it goes
+        array.wait(np.float32(3.0))
+        for wrong, rule in ((3.0, "shape: must be"), ((3, -1), "shape: must be"), (True, "shape: must be")):
+            with pytest.raises(ship.ParameterError, match=rule):
+                ship.DeviceArray(device(), wrong)
+        with pytest.raises(ship.ParameterError, match="device: must be a device"):
+            ship.DeviceArray(ship.Device, 3)
+        with pytest.raises(ship.ParameterError, match="chips: must be None"):
+            ship.DeviceArray(device(), 3, chips=0)
 
 
 @pytest.mark.filterwarnings("ignore:.*the target would starve")

@@ -1,4 +1,4 @@
-"""A measured chip taken as it is: conductances and a map of faults become the state of an array, or of a group's devices.
+"""A measured chip taken as it is: conductances and a map of faults become the state of an array.
 
 Devices are as if written now: age 0, what their retention draws at a write drawn anew; their cycles go on counting. Stuck and
 open devices of the map are broken for good, in place of those that the device's faults part drew with the die.
@@ -6,27 +6,60 @@ open devices of the map are broken for good, in place of those that the device's
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from .errors import GraphError, ParameterError
-from .fitting.array import FAULTS, SOUND, MeasuredArray
+from .errors import ParameterError
 from .models.devices import device as physics
-from .models.devices.contract import Xi
-
-if TYPE_CHECKING:
-    from .arrays import DeviceArray
-    from .group import Group
+from .models.devices.contract import FAULTS, SOUND, Xi
+from .models.devices.device import Device, Trajectory, Values
 
 
-def adopt(array: DeviceArray, measured: Any, faults: Any = None) -> None:
+@runtime_checkable
+class Chip(Protocol):
+    """What a `MeasuredArray` is, to this module."""
+
+    @property
+    def conductance(self) -> Tensor: ...
+    @property
+    def faults(self) -> Tensor: ...
+
+
+class Devices(Protocol):
+    """What this needs of a `DeviceArray`."""
+
+    device: Device
+    dtype: torch.dtype
+    where: str
+    notes: list[str]
+
+    @property
+    def full_shape(self) -> tuple[int, ...]: ...
+    @property
+    def values(self) -> Values: ...
+    @property
+    def trajectory(self) -> Trajectory: ...
+    def next_event(self) -> int: ...
+    def normals(self, name: str, count: int, event: int) -> Xi: ...
+    def window(self) -> tuple[Tensor, Tensor]: ...
+    def _full(self, where: str, value: Any) -> Tensor: ...
+    def _store(self, t: Trajectory) -> None: ...
+
+
+def taken(measured: Any, faults: Any) -> tuple[Any, Any]:
+    """Conductances, and the map that belongs to them unless another is given."""
+    return (
+        (measured.conductance, measured.faults if faults is None else faults)
+        if isinstance(measured, Chip)
+        else (measured, faults)
+    )
+
+
+def adopt(array: Devices, measured: Any, faults: Any = None) -> None:
     """See `DeviceArray.adopt`."""
-    if isinstance(measured, MeasuredArray):
-        faults = measured.faults if faults is None else faults
-        measured = measured.conductance
+    measured, faults = taken(measured, faults)
     g = array._full("conductance", measured).expand(array.full_shape)
     codes = torch.full_like(g, SOUND) if faults is None else array._full("faults", faults).expand(array.full_shape)
     if not bool(torch.isin(codes, torch.tensor(list(FAULTS), dtype=codes.dtype, device=codes.device)).all()):
@@ -43,7 +76,7 @@ def adopt(array: DeviceArray, measured: Any, faults: Any = None) -> None:
     _note(array, g, sound)
 
 
-def _frozen(array: DeviceArray, codes: Tensor) -> Xi:
+def _frozen(array: Devices, codes: Tensor) -> Xi:
     """The numbers with which the device's faults part breaks the devices of the map, and no others."""
     part = array.device.faults
     broken = int((codes != SOUND).sum())
@@ -70,7 +103,7 @@ def _frozen(array: DeviceArray, codes: Tensor) -> Xi:
     return tuple(xi.to(array.dtype) for xi in made)
 
 
-def _check_held(array: DeviceArray, there: Tensor, g: Tensor, sound: Tensor) -> None:
+def _check_held(array: Devices, there: Tensor, g: Tensor, sound: Tensor) -> None:
     """Refuse conductances that the device's state cannot take."""
     away = (there - g).abs() > 1e-4 * g.abs() + 1e-12
     bad = away.expand_as(sound) & sound
@@ -84,7 +117,7 @@ def _check_held(array: DeviceArray, there: Tensor, g: Tensor, sound: Tensor) -> 
         )
 
 
-def _note(array: DeviceArray, g: Tensor, sound: Tensor) -> None:
+def _note(array: Devices, g: Tensor, sound: Tensor) -> None:
     """Say what differs from the measurement, for `explain`."""
     p = array.values
     low, high = physics.window(array.device, p, array.trajectory)
@@ -97,49 +130,3 @@ def _note(array: DeviceArray, g: Tensor, sound: Tensor) -> None:
             f"adopted: {int((~sound).sum())} broken devices are where {type(array.device.faults).__name__} says, up to "
             f"{float(off):.3g} S from where they were measured (low_at and high_at take one value for each device)"
         )
-
-
-def adopt_group(groups: Mapping[str, Group], tag: str, measured: Sequence[Any], faults: Sequence[Any] | None) -> None:
-    """See `Network.adopt`."""
-    from .programming import with_devices
-
-    where = "Network.adopt"
-    hardware = with_devices(where, groups, [tag])[tag]
-    n, shape = hardware.mapping.devices, hardware.pairs
-    if len(measured) != n:
-        raise GraphError(
-            where,
-            f"{type(hardware.mapping).__name__} has {n} devices for each weight of {tag!r}, and needs a measured array for each",
-            got=f"{len(measured)} arrays",
-            fix=f"net.adopt({tag!r}, plus, minus)" if n == 2 else "",
-        )
-    maps = list(faults) if faults is not None else [None] * n
-    if len(maps) != n:
-        raise GraphError(f"{where}: faults", f"must be {n} maps, one for each array", got=f"{len(maps)}")
-    parts = [_part(f"{where}: array {k} of {tag!r}", a, f, shape) for k, (a, f) in enumerate(zip(measured, maps, strict=True))]
-    model = groups[tag].model_weight().detach()
-    with torch.no_grad():
-        adopt(hardware.array, *(torch.stack(kind, dim=-1 - len(shape)) for kind in zip(*parts, strict=True)))
-        hardware.full.fill_(hardware.full_scale(model))
-        hardware.gain.fill_(1.0)
-        hardware.column.fill_(1.0)
-        hardware.wanted = hardware.aim = None  # what was wanted of this chip is not in the measurement
-        hardware.remember()
-        hardware.mode = "programmed"
-        hardware.changed()
-        if groups[tag].spec.rule is not None:
-            groups[tag].plastic_weight = hardware.weight(model).clone()
-
-
-def _part(where: str, measured: Any, faults: Any, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """Conductances (S) and codes of one device of every weight."""
-    if isinstance(measured, MeasuredArray):
-        faults = measured.faults if faults is None else faults
-        measured = measured.conductance
-    g = torch.as_tensor(measured, dtype=torch.float64)
-    codes = torch.zeros_like(g) if faults is None else torch.as_tensor(faults, dtype=torch.float64)
-    for name, tensor in (("conductance", g), ("faults", codes)):
-        if tuple(tensor.shape[-len(shape) :]) != shape:
-            fix = "Transpose it: rows are source units, columns target units." if tuple(tensor.shape) == shape[::-1] else ""
-            raise GraphError(f"{where}: {name}", f"must be {list(shape)}, [pre, post]", got=f"{list(tensor.shape)}", fix=fix)
-    return g, codes.expand_as(g)

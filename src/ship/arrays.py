@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from . import random
 from .adoption import adopt
-from .errors import ParameterError, RunError, suggest
+from .errors import ParameterError, RunError, is_real, is_whole, suggest
 from .models.contract import Bag
 from .models.devices import device as physics
 from .models.devices.contract import Pulse, Xi
@@ -62,6 +62,7 @@ class DeviceArray(nn.Module):
         place: Sequence[Tensor] | None = None,
     ) -> None:
         super().__init__()
+        _check(device, shape, chips)
         device = device if variation else replace(device, faults=None)
         self.device, self.tag, self.seed, self.place = device, tag, seed, place
         self.where = f"{device.name} '{tag}'" if where is None else f"{where}.device"
@@ -330,6 +331,10 @@ class DeviceArray(nn.Module):
         goal = self._full("target", target).expand(len(self.die_ids), 1, *self.shape)
         if bool((goal < 0).any()):
             raise ParameterError(f"{self.where}: target", "must be at least 0 S", got=f"{float(goal.min()):g}")
+        if bool((goal > 1.0).any()) and bool((goal > self.window()[1].max()).any()):
+            raise ParameterError(
+                f"{self.where}: target", "must be in S", got=f"{float(goal.max()):g} S", fix="20 uS is written 20e-6."
+            )
         chosen = None if only is None else self._full("only", only.to(self.dtype)) > 0
         if verify is not None:
             return verified(self, goal, verify, chosen)
@@ -419,8 +424,8 @@ class DeviceArray(nn.Module):
             RunError: negative or not a number, or a temperature for a device without a thermal part.
             ParameterError: the retention is not valid for such an age or conductance.
         """
-        if not (isinstance(seconds, int | float) and 0 <= seconds < math.inf):
-            raise RunError(f"{self.where}: seconds", "must be a number, at least 0", got=repr(seconds))
+        if not (is_real(seconds) and seconds >= 0):
+            raise RunError(f"{self.where}: seconds", "must be a number of s, at least 0", got=repr(seconds))
         if kelvin is not None and (self.device.thermal is None or not kelvin > 0):
             raise RunError(
                 f"{self.where}: kelvin",
@@ -450,6 +455,17 @@ class DeviceArray(nn.Module):
         """The lowest and the highest conductance (S) of each device, after wear."""
         low, high = physics.window(self.device, self.values, self.trajectory)
         return self.out(low), self.out(high)
+
+
+def _check(device: Any, shape: Any, chips: Any) -> None:
+    """Refuse what is no device, no shape, or no chips."""
+    if not isinstance(device, Device):
+        raise ParameterError("DeviceArray: device", "must be a device", got=repr(device), fix="E.g. ship.Device(g_max=50e-6).")
+    sizes = shape if isinstance(shape, tuple | list) else (shape,)
+    if not all(is_whole(size) for size in sizes):
+        raise ParameterError("DeviceArray: shape", "must be a whole number, or a tuple of them", got=repr(shape))
+    if is_whole(chips) and chips < 1:
+        raise ParameterError("DeviceArray: chips", "must be None, a number of chips, or a list of die ids", got=repr(chips))
 
 
 def _fits(shape: Sequence[int], full: Sequence[int]) -> bool:

@@ -8,10 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .errors import GraphError, RunError, suggest
+from .adoption import taken
+from .errors import GraphError, RunError, is_real, suggest
 from .group import Group, Spec
 from .hardware import Hardware
 from .models.devices.mapping import Differential
+from .parameters import to_tensor
 from .pulse_list import Pulses, listed, replay
 from .verify import WriteVerify, Written
 
@@ -26,8 +28,8 @@ def with_devices(where: str, groups: Groups, tags: Sequence[str]) -> dict[str, H
     """
     found = {tag: group.hardware for tag, group in groups.items() if group.hardware is not None}
     for tag in tags:
-        if tag not in groups:
-            raise GraphError(where, f"no group named {tag!r}", fix=suggest(str(tag), groups))
+        if not isinstance(tag, str) or tag not in groups:
+            raise GraphError(where, f"no group named {tag!r}", fix=suggest(str(tag), found or groups))
         if tag not in found:
             raise GraphError(where, f"group {tag!r} has no devices", fix="Give device= to net.add.")
     if not found:
@@ -57,10 +59,11 @@ def program(
     for tag, hardware in chosen.items():
         own = groups[tag].model_weight().detach()
         if tag in weights:
-            given = torch.as_tensor(weights[tag], dtype=own.dtype, device=own.device)
-            shape = own.shape[-len(hardware.pairs) :]
-            if tuple(given.shape[-len(shape) :]) != tuple(shape):
-                raise RunError(f"{where}: weights[{tag!r}]", f"must be {list(shape)}", got=f"{list(given.shape)}")
+            given = to_tensor(f"{where}: weights[{tag!r}]", weights[tag]).to(own)
+            shape, dies = own.shape[-len(hardware.pairs) :], len(hardware.array.die_ids)
+            if tuple(given.shape) not in (tuple(shape), (dies, *shape), (dies, 1, *shape)):
+                rule = f"must be {list(shape)}, or {[dies, *shape]} with a chip axis"
+                raise RunError(f"{where}: weights[{tag!r}]", rule, got=f"{list(given.shape)}")
             own = given.unsqueeze(1) if given.ndim == 1 + len(shape) else given
         hardware.warn(groups[tag].spec.where, own, reach(specs, groups, tag))
         report[tag] = hardware.program(own, verify)
@@ -70,10 +73,55 @@ def program(
     return report
 
 
+def adopt(groups: Groups, tag: str, measured: Sequence[Any], faults: Sequence[Any] | None) -> None:
+    """See `Network.adopt`."""
+    where = "Network.adopt"
+    hardware = with_devices(where, groups, [tag])[tag]
+    n, shape = hardware.mapping.devices, hardware.pairs
+    if len(measured) != n:
+        raise GraphError(
+            where,
+            f"{type(hardware.mapping).__name__} has {n} devices for each weight of {tag!r}, and needs a measured array for each",
+            got=f"{len(measured)} arrays",
+            fix=f"net.adopt({tag!r}, plus, minus)" if n == 2 else "",
+        )
+    maps = list(faults) if faults is not None else [None] * n
+    if len(maps) != n:
+        raise GraphError(f"{where}: faults", f"must be {n} maps, one for each array", got=f"{len(maps)}")
+    parts = [_part(f"{where}: array {k} of {tag!r}", a, f, shape) for k, (a, f) in enumerate(zip(measured, maps, strict=True))]
+    model = groups[tag].model_weight().detach()
+    with torch.no_grad():
+        hardware.array.adopt(*(torch.stack(kind, dim=-1 - len(shape)) for kind in zip(*parts, strict=True)))
+        hardware.full.fill_(hardware.full_scale(model))
+        hardware.gain.fill_(1.0)
+        hardware.column.fill_(1.0)
+        hardware.wanted = hardware.aim = None  # what was wanted of this chip is not in the measurement
+        hardware.remember()
+        hardware.mode = "programmed"
+        hardware.changed()
+        if groups[tag].spec.rule is not None:
+            groups[tag].plastic_weight = hardware.weight(model).clone()
+
+
+def _part(where: str, measured: Any, faults: Any, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Conductances (S) and codes of one device of every weight."""
+    measured, faults = taken(measured, faults)
+    g = to_tensor(f"{where}: conductance", measured).double()
+    codes = torch.zeros_like(g) if faults is None else to_tensor(f"{where}: faults", faults).double()
+    for name, tensor in (("conductance", g), ("faults", codes)):
+        if tuple(tensor.shape[-len(shape) :]) != shape:
+            fix = "Transpose it: rows are source units, columns target units." if tuple(tensor.shape) == shape[::-1] else ""
+            raise GraphError(f"{where}: {name}", f"must be {list(shape)}, [pre, post]", got=f"{list(tensor.shape)}", fix=fix)
+    return g, codes.expand_as(g)
+
+
 def wait(groups: Groups, seconds: float, kelvin: float | None) -> None:
     """Let time pass for all devices; see `Network.wait`."""
+    found = with_devices("Network.wait", groups, ())
+    if not any(hardware.mode == "programmed" for hardware in found.values()):
+        raise RunError("Network.wait", "no group runs with its devices, so nothing would age", fix="Call net.program() first.")
     with torch.no_grad():
-        for hardware in with_devices("Network.wait", groups, ()).values():
+        for hardware in found.values():
             hardware.array.wait(seconds, kelvin=kelvin)
 
 
@@ -85,7 +133,7 @@ def read(groups: Groups, tag: str) -> Tensor:
 
 def set_mode(groups: Groups, where: str, tags: Sequence[str], mode: str, drift: float = 0.0, kelvin: float | None = None) -> None:
     """Say with which weights groups run."""
-    if not (isinstance(drift, int | float) and drift >= 0):
+    if not (is_real(drift) and drift >= 0):
         raise RunError(f"{where}: drift", "must be a time in s, at least 0", got=repr(drift))
     for hardware in with_devices(where, groups, tags).values():
         hardware.mode, hardware.drift, hardware.kelvin = mode, float(drift), kelvin

@@ -14,7 +14,9 @@ from .crossbar import Crossbar
 from .errors import GraphError, ParameterError, is_whole, suggest
 from .group import Spec, build_model
 from .models.contract import Connection, Model, Neuron, Rule
-from .models.devices.device import Device
+from .models.devices.contract import Part
+from .models.devices.device import KINDS, Device
+from .models.devices.library import library
 from .models.devices.mapping import Differential, Mapping
 from .parameters import declared
 from .pulses import Pulsing
@@ -101,10 +103,25 @@ def _check_device(where: str, model: type[Model], device: Any, mapping: Any) -> 
         raise GraphError(
             f"{where}.device", f"{model.__name__} has no weight that devices could hold", fix="Give it to a synapse."
         )
+    if device is None:
+        raise GraphError(f"{where}.mapping", "needs devices to map weights to", fix="Give device=, or leave mapping= out.")
     if not isinstance(device, Device):
-        raise GraphError(f"{where}.device", "must be a device", got=repr(device), fix="E.g. device=ship.Device(g_max=50e-6).")
+        raise GraphError(f"{where}.device", "must be a device", got=repr(device), fix=_a_device(device))
     if mapping is not None and not isinstance(mapping, Mapping):
         raise GraphError(f"{where}.mapping", "must be a mapping", got=repr(mapping), fix="E.g. mapping=ship.Differential().")
+
+
+def _a_device(given: Any) -> str:
+    """What was meant, where that can be told."""
+    if isinstance(given, Part):
+        kind = next((name for name, of in KINDS.items() if isinstance(given, of)), "update")
+        return f"A part goes into one: device=ship.Device({kind}={type(given).__name__}(...))."
+    name = given if isinstance(given, str) else getattr(given, "__name__", "")
+    if name in library():
+        return f"E.g. device=ship.devices.{name}()."
+    if name.endswith(".toml"):
+        return f"E.g. device=ship.load_device({name!r})."
+    return "E.g. device=ship.Device(g_max=50e-6)."
 
 
 def _check_crossbar(where: str, given: Mapping_[str, Any], side: str) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 from torch import Tensor, nn
 
 from . import mitigation, programming
-from .adoption import adopt_group
 from .energy import Costs, Ledger, Meter
 from .energy.costs import assigned
 from .energy.ledger import ledger
@@ -84,7 +83,7 @@ class DeviceVerbs(nn.Module):
             ParameterError: conductances or faults that the device cannot hold, see `ship.DeviceArray.adopt`.
         """
         sim = self._ready("Network.adopt")
-        adopt_group(sim.groups, tag, measured, faults)
+        programming.adopt(sim.groups, tag, measured, faults)
         sim.refresh()
 
     def wait(self, seconds: float, *, kelvin: float | None = None) -> None:

@@ -11,11 +11,9 @@ import torch
 from torch import Tensor
 
 from ..errors import FitError
+from ..models.devices.contract import FAULTS, OPEN, SOUND
 from . import units
 from .table import Table, number, read
-
-SOUND, LOW, HIGH, OPEN = range(4)
-FAULTS = {SOUND: "sound", LOW: "stuck low", HIGH: "stuck high", OPEN: "open"}
 
 
 @dataclass(frozen=True)

@@ -87,9 +87,17 @@ def tabled(
     """A device that follows measured branches: knots (pulse number, S) of each; noises as fractions of the window.
 
     Raises:
+        FitError: conductances below 0 S.
         ParameterError: a table that never changes.
     """
     low = min(g for _, g in (*up, *down))
+    if low < 0:
+        raise FitError(
+            "fit: device",
+            "conductances must be at least 0 S",
+            got=f"{low:.3g} S",
+            fix="Take off the offset of the instrument; or, where the data are normalised, say unit='normalised'.",
+        )
     high = max(g for _, g in (*up, *down))
     update = TableUpdate(up=_points(up), down=_points(down), noise=noise)
     read_noise = AdditiveNoise(sigma=read * (high - low)) if read > 0 else None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import FileError, FitError
+from ..errors import FileError, FitError, ShipError
 from ..models.devices import Device
 from .figures import Panel, draw
 
@@ -115,7 +115,7 @@ class Found:
         """Why there is no device; None: there is one."""
         try:
             return None if isinstance(self.device, Device) else ""
-        except FitError as error:
+        except ShipError as error:
             return str(error)
 
     def figure(self) -> Figure:

@@ -171,6 +171,10 @@ class IV(Part):
         """A, at ``v`` (V); ``g`` (S) is the conductance at a small voltage."""
 
 
+SOUND, LOW, HIGH, OPEN = range(4)  # in a map of faults
+FAULTS = {SOUND: "sound", LOW: "stuck low", HIGH: "stuck high", OPEN: "open"}
+
+
 @dataclass(frozen=True)
 class Faults(Part):
     """Which devices are broken, from birth."""

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ...errors import ParameterError
-from ...parameters import Value, option, param
+from ...errors import ParameterError, is_real
+from ...parameters import Value, Varied, option, param
 from ..contract import Bag
 from .bounded import Bounded
 from .contract import IV, Endurance, Faults, Part, Programming, Pulse, ReadNoise, Retention, Thermal, Update, Xi
@@ -61,6 +61,10 @@ class Device(Part):
                 raise ParameterError(
                     f"{self.name}.{name}", f"must be a part of the kind {kind.__name__}", got=repr(part), fix="See ship.devices."
                 )
+
+        top = self.g_max.nominal if isinstance(self.g_max, Varied) else self.g_max
+        if is_real(top) and float(top) > 1:
+            raise ParameterError(f"{self.name}.g_max", "must be at most 1 S", got=f"{top:g} S", fix="50 uS is written 50e-6.")
 
     @property
     def parts(self) -> dict[str, Part]:

@@ -17,7 +17,7 @@ from torch import Tensor
 from ...errors import ParameterError
 from ...parameters import Value, param
 from ..contract import Bag
-from .contract import Faults, Xi, as_uniform
+from .contract import HIGH, LOW, OPEN, SOUND, Faults, Xi, as_uniform
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Stuck(Faults):
 
     def as_mapped(self, codes: Tensor, p: Bag) -> Xi | None:
         edges = [torch.zeros_like(p.low), p.low, p.low + p.high, p.low + p.high + p.open, torch.ones_like(p.low)]
-        kinds = (1, 2, 3, 0)  # in the order of their intervals of u
+        kinds = (LOW, HIGH, OPEN, SOUND)  # in the order of their intervals of u
         u = torch.zeros_like(codes, dtype=torch.float64)
         for kind, start, end in zip(kinds, edges[:-1], edges[1:], strict=True):
             u = torch.where(codes == kind, ((start + end) / 2).double(), u)
