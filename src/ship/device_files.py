@@ -23,12 +23,10 @@ reader gives), never imported; nothing in a file can be executed.
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import json
 import math
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -43,6 +41,7 @@ from .errors import FileError, ShipError, suggest
 from .models import devices
 from .models.devices import Device, Part
 from .parameters import Distribution, Varied, declared
+from .whole import write_whole
 
 FORMAT, VERSION = "ship-device", 1
 MOST = 20 * 2**20  # bytes of a file
@@ -73,7 +72,7 @@ def save_device(device: Device, path: str | os.PathLike[str], *, origin: Mapping
     """
     if not isinstance(device, Device):
         raise FileError("save_device", "needs a ship.Device", got=type(device).__name__)
-    write_text(path, device_text(device, origin))
+    write_whole(path, device_text(device, origin).encode())
 
 
 def device_text(device: Device, origin: Mapping[str, str | int | float] | None = None) -> str:
@@ -267,35 +266,3 @@ def _check(value: Any, where: str, number: parameters.Parameter | None, option: 
         raise FileError(where, "must be a number", got=repr(nominal))
     if isinstance(nominal, int | float) and not bool(number.inside(torch.tensor(float(nominal), dtype=torch.float64))):
         raise FileError(where, number.rule, got=repr(nominal))
-
-
-def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write a text file as a whole or not at all.
-
-    Raises:
-        FileError: the folder is missing or not writable.
-    """
-    path = Path(path)
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    except OSError as error:
-        fix = "Check that the folder exists and is writable."
-        raise FileError(str(path), "cannot be written", got=str(error.strerror), fix=fix) from error
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        open_up(temporary, path)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-
-
-def open_up(temporary: str, path: Path) -> None:
-    """Give a temporary file, which is its owner's alone, the permissions of the file that it replaces, or of any new one."""
-    mask = os.umask(0o022)  # it can only be read by setting it
-    os.umask(mask)
-    os.chmod(temporary, path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~mask)

@@ -4,11 +4,9 @@ executed.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -20,7 +18,6 @@ from torch import Tensor
 from . import hardware_files, parameters, surrogate
 from . import models as _models
 from .connect import CONNECTIVITIES, Connectivity, Edges
-from .device_files import open_up
 from .errors import FileError, ShipError, suggest
 from .group import Spec
 from .models.contract import Model, Rule
@@ -29,6 +26,7 @@ from .network import Network
 from .parameters import Distribution, PerChip, PerSample, Varied, declared
 from .plan import wire
 from .snapshot import Snapshot
+from .whole import write_whole
 
 FORMAT = 1
 DISTRIBUTIONS = {c.__name__: c for c in (parameters.Uniform, parameters.Normal, parameters.LogNormal, parameters.FanIn)}
@@ -73,25 +71,8 @@ def write(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], structure
     """
     from safetensors.torch import save as to_bytes
 
-    path = Path(path)
     data = to_bytes({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, metadata={"ship": json.dumps(structure)})
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    except OSError as error:
-        raise FileError(
-            str(path), "cannot be written", got=str(error.strerror), fix="Check that the folder exists and is writable."
-        ) from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        open_up(temporary, path)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+    write_whole(path, data)
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -164,7 +164,8 @@ class Found:
         Raises:
             FileError: the folder cannot be written.
         """
-        from ..device_files import save_device, write_text
+        from ..device_files import save_device
+        from ..whole import write_whole
 
         folder = Path(folder)
         try:
@@ -172,7 +173,7 @@ class Found:
         except OSError as error:
             raise FileError(str(folder), "cannot be made", got=str(error.strerror)) from error
         written = [folder / "report.json", folder / "figure.png"]
-        write_text(written[0], json.dumps(self.report(), indent=1, allow_nan=False) + "\n")
+        write_whole(written[0], (json.dumps(self.report(), indent=1, allow_nan=False) + "\n").encode())
         self.figure().savefig(written[1])
         if self.refusal() is None:
             written.append(folder / "device.toml")
