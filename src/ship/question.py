@@ -127,6 +127,8 @@ def on_chips(net: Network, device: Device, chips: int, test: data.Batches) -> tu
     said += [f"Note: {w.message}" for w in caught]
     name = "write-verify" if verify.by == "rewrite" else "pulses, verified"
     rows.append(Row(name, accuracy(made, test, readout=readout)))
+    if float(rows[-1].chips.std()) == 0:
+        said.append("All chips are alike: the device has no spread and no noise, so the interval says nothing about real chips.")
     if verify.reads > 1:
         said.append(f"A verification averages {verify.reads} reads: one read is too noisy to tell 2 % of the window.")
     passed = 0.0

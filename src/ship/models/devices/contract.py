@@ -142,7 +142,7 @@ class Retention(Part):
 
     @abstractmethod
     def drift(self, g: Tensor, age: Tensor, p: Bag, xi: Xi) -> Tensor:
-        """The conductance (S) ``age`` (s) after ``g`` (S) was written. ``xi``: drawn at the write, kept until the next one."""
+        """The conductance (S) ``age`` (s) after ``g`` (S) was written; at age 0 it is ``g``. ``xi``: drawn at the write, kept."""
 
 
 @dataclass(frozen=True)

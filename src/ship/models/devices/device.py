@@ -165,7 +165,7 @@ def window(device: Device, p: Values, t: Trajectory | None = None) -> tuple[Tens
 
 def _sound(device: Device, p: Values, t: Trajectory) -> Tensor:
     g = device.update.conductance(t.x, p.of("update"))
-    if device.retention is None:
+    if device.retention is None or not bool((t.age > 0).any()):  # nothing has aged: as written
         return g
     bag, xi = _split(device, p, "retention", t.kept)
     return device.retention.drift(g, t.age.to(g.dtype), bag, xi)
