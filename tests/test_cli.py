@@ -115,13 +115,13 @@ def test_ask(tmp_path):
             name=name, update=ship.devices.Bounded(alpha_p=0.02, alpha_d=0.02), noise=ship.devices.AdditiveNoise(sigma=noise)
         )
         ship.save_device(device, tmp_path / f"{name}.toml")
-        words = ("--chips", "3", "--epochs", "6", "--no-progress", "--out", str(tmp_path / name))
+        words = ("--chips", "3", "--epochs", "15", "--no-progress", "--out", str(tmp_path / name))
         done = call("ask", str(tmp_path / f"{name}.toml"), *words)
         assert done.returncode == 0, done.stderr
         made[name] = json.loads(done.stdout.splitlines()[-1])
         assert (tmp_path / name / "chips.png").stat().st_size > 5000
     exact = made["good"]["floating_point"][0]
-    assert exact > 0.85
+    assert exact > 0.8  # 87 % after 15 epochs
     assert made["good"]["conditions"]["pulses, verified"]["mean"][0] > exact - 0.03
     assert made["bad"]["conditions"]["pulses, verified"]["mean"][0] < exact - 0.15
     assert made["good"]["conditions"]["pulses, verified"]["yield"][0] == 1.0
