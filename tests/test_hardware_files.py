@@ -110,5 +110,8 @@ class TestLines:
         net = network(device())
         with pytest.raises(ship.GraphError, match=r"a'.crossbar: a converter needs full_scale"):
             net.set("a", crossbar=ship.crossbar.Crossbar(adc=ship.crossbar.ADC()))
+        for delay in ([1e-3] * 6, ship.Uniform(1e-3, 3e-3)):
+            with pytest.raises(ship.GraphError, match="one delay for all"):
+                net.set("a", delay=delay, crossbar=ship.crossbar.Crossbar(adc=ship.crossbar.ADC(full_scale=1e-6)))
         with pytest.raises(ship.GraphError, match=r"o'.crossbar: needs devices that sit on it"):
             net.set("o", crossbar=ship.crossbar.Crossbar())

@@ -38,6 +38,21 @@ class TestReadNoise:
         correlation = torch.corrcoef(flat) - torch.eye(12)
         assert float(correlation.abs().max()) < 4.5 / math.sqrt(4000)  # the largest of 66
 
+    @pytest.mark.parametrize("connect", [None, ship.InDegree(3)], ids=["dense", "edges"])
+    def test_levels_scale_what_is_read(self, connect):
+        """A level x reads a device with x sigma: of 6 units at 2, each target sums variances 4 sigma^2 of its devices."""
+        net = ship.Network()
+        net.add(ship.CurrentInput, "in", n=6)
+        net.add(ship.LeakyIntegrator, "out", n=2, tau=float("inf"), output=True)
+        weight = {"weight": 0.5, "device": device(noise=ship.devices.AdditiveNoise(sigma=5e-6)), "connect": connect}
+        net.add(ship.WeightedSum, "a", source="in", target="out", **weight)
+        net.init(dt=1.0, seed=1, dtype=torch.float64)
+        net.program()
+        out = net.run(torch.full((4000, 2, 6), 2.0).double())[:, 1]
+        per_device = (0.5 * 5e-6 / (HIGH - LOW)) ** 2  # full scale is 0.5 V
+        expected = 4 * 2 * per_device * (6 if connect is None else 3)
+        assert float((out.var(0) / expected - 1).abs().max()) < 4 * math.sqrt(2 / 4000)
+
     def test_mean_is_what_is_there(self):
         net, x = self.net(ship.devices.AdditiveNoise(sigma=5e-6))
         mean = net.run(x)[..., 0, :].mean(1)

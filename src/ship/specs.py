@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .connect import Connectivity
 from .crossbar import Crossbar
-from .errors import GraphError, ParameterError, is_whole, suggest
+from .errors import GraphError, ParameterError, is_real, is_whole, suggest
 from .group import Spec, build_model
 from .models.contract import Connection, Model, Neuron, Rule
 from .models.devices.contract import Part
@@ -140,7 +140,7 @@ def _check_crossbar(where: str, given: Mapping_[str, Any], side: str) -> None:
         return
     if adc.full_scale is None:
         raise GraphError(f"{where}.crossbar", "a converter needs full_scale (A)", got="None", fix="See ship.crossbar.calibrated.")
-    if side != "post" or isinstance(given["delay"], Tensor | np.ndarray):
+    if side != "post" or not is_real(given["delay"]):
         raise GraphError(
             f"{where}.crossbar", "converters read the columns' sums: side='post', and one delay for all", got=f"side={side!r}"
         )

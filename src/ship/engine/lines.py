@@ -222,27 +222,32 @@ class Feed:
             parts.append(_total(windows))
         return parts[0] if len(parts) == 1 else torch.cat(_same_lead(parts), -1)
 
-    def weighted(self, k0: int, n: int, weight: Tensor, like: Tensor, skip: Container[Line] = ()) -> Tensor:
-        """``[n, chip, batch, post]``: sums through the weights."""
+    def weighted(
+        self, k0: int, n: int, weight: Tensor, like: Tensor, skip: Container[Line] = (), *, square: bool = False
+    ) -> Tensor:
+        """``[n, chip, batch, post]``: sums through the weights; ``square``: of the squares of what arrives."""
         if self.edges is not None:
-            return self._along_edges(k0, n, weight, like, skip)
+            return self._along_edges(k0, n, weight, like, skip, square)
         if not self.per_connection:
-            return self.product(self.arrivals(k0, n, like, skip), weight)
+            came = self.arrivals(k0, n, like, skip)
+            return self.product(came.square() if square else came, weight)
         sums = []
         for offset, width, buckets in self.sources:
             rows = weight[..., offset : offset + width, :]
             for line, mask in buckets:
                 own = rows if mask is None else rows * mask.to(rows).reshape(width, -1)
-                sums.append(self.product(_arrival(line, k0, n, like, skip), own))
+                came = _arrival(line, k0, n, like, skip)
+                sums.append(self.product(came.square() if square else came, own))
         return _total(sums)
 
-    def _along_edges(self, k0: int, n: int, weight: Tensor, like: Tensor, skip: Container[Line]) -> Tensor:
+    def _along_edges(self, k0: int, n: int, weight: Tensor, like: Tensor, skip: Container[Line], square: bool) -> Tensor:
         assert self.edges is not None
         sums = []
         for offset, _, buckets in self.sources:
             for line, chosen in buckets:
                 assert chosen is not None
                 x = _arrival(line, k0, n, like, skip)
+                x = x.square() if square else x
                 sums.append(
                     project_edges(x, weight[..., chosen], self.edges.pre[chosen] - offset, self.edges.post[chosen], self.n_post)
                 )

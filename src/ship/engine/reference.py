@@ -380,24 +380,27 @@ class ConnectionNode(Node):
         arrivals, tall, total = self.feed.arrivals(k0, n, self.like), hardware.tall, self.like
         for lo in range(0, arrivals.shape[-1], tall):
             part = project(arrivals[..., lo : lo + tall], self.weight[..., lo : lo + tall, :])
-            total = total + hardware.converted(part + self._read_noise(hardware, k0, n, (lo, lo + tall)))
+            total = total + hardware.converted(part + self._read_noise(hardware, k0, n, arrivals, lo))
         return total
 
-    def _read_noise(self, hardware: Hardware, k0: int, n: int, rows: tuple[int, int] | None = None) -> Tensor:
-        """What white read noise adds to sums: a sum of normal numbers is one normal number. ``rows``: of one tile."""
+    def _read_noise(self, hardware: Hardware, k0: int, n: int, arrivals: Tensor | None = None, lo: int = 0) -> Tensor:
+        """What white read noise adds to sums: a sum of normal numbers is one normal number. ``arrivals``: for the tile from row
+        ``lo`` on; None: for all rows.
+        """
         if not hardware.noisy:
             return self.like
         if self.variance is None:
             self.variance = hardware.read_variance()
         graded = any(bucket.line.kind == "values" for _, _, buckets in self.feed.sources for bucket in buckets)
-        if graded or rows is not None:  # a level scales what is read, each of several spikes is a read
-            arrivals, (lo, hi) = self.feed.arrivals(k0, n, self.like), rows or (0, self.variance.shape[-2])
-            variance = project((arrivals.square() if graded else arrivals)[..., lo:hi], self.variance[..., lo:hi, :])
+        # A level scales what is read; each of several spikes is a read.
+        if arrivals is None:
+            variance = self.feed.weighted(k0, n, self.variance, self.like, square=graded)
         else:
-            variance = self.feed.weighted(k0, n, self.variance, self.like)
+            rows = slice(lo, lo + hardware.tall)
+            variance = project((arrivals.square() if graded else arrivals)[..., rows], self.variance[..., rows, :])
         reads = variance > 0  # the slope of a root is infinite at 0
         spread = torch.where(reads, torch.where(reads, variance, 1.0).sqrt(), 0.0)
-        return spread * self.draws("reads" if rows is None else f"reads {rows[0]}", "normal", k0, n)
+        return spread * self.draws("reads" if arrivals is None else f"reads {lo}", "normal", k0, n)
 
     @property
     def weight(self) -> Tensor:
