@@ -71,7 +71,7 @@ def adopt(array: Devices, measured: Any, faults: Any = None) -> None:
     p, before, event = array.values, array.trajectory, array.next_event()
     x = array.device.update.place(torch.where(sound, g, p.of("").g_min), before.x, p.of("update"))
     _check_held(array, array.device.update.conductance(x, p.of("update")), g, sound)
-    kept = array.normals("retention", physics.draws(array.device, p, "retention"), event)
+    kept = array.normals("retention", physics.draws(array.device, p.cycles, "retention"), event)
     array._store(physics.Trajectory(x, torch.zeros_like(before.age), before.cycles, kept, frozen))
     _note(array, g, sound)
 

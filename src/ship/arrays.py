@@ -200,7 +200,7 @@ class DeviceArray(nn.Module):
         one = (1,) * (2 + len(self.shape))
         frozen = device.faults.frozen if device.faults is not None else 0
         zeros = torch.zeros(one, dtype=self.dtype)
-        kept = physics.draws(device, p, "retention")
+        kept = physics.draws(device, self._cycles, "retention")
         self._store(
             Trajectory(
                 type(states)(**start),
@@ -235,7 +235,7 @@ class DeviceArray(nn.Module):
         """The state of every device, ``[chip, 1, ...]``."""
         states = self.device.update.states
         x = type(states)(*(getattr(self, f"x/{n}") for n in states._fields))
-        kept = [getattr(self, f"kept/{i}") for i in range(physics.draws(self.device, self.values, "retention"))]
+        kept = [getattr(self, f"kept/{i}") for i in range(physics.draws(self.device, self._cycles, "retention"))]
         frozen = self.device.faults.frozen if self.device.faults is not None else 0
         return Trajectory(
             x,
@@ -293,7 +293,7 @@ class DeviceArray(nn.Module):
         return int(self.events)
 
     def _draw(self, part: str, event: int) -> Xi:
-        return self.normals(part, physics.draws(self.device, self.values, part), event)
+        return self.normals(part, physics.draws(self.device, self._cycles, part), event)
 
     def _full(self, where: str, value: Any) -> Tensor:
         """A value given by the user, broadcastable to ``[chip, 1, ...]``; a leading chip axis is legal where there is one."""

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -193,7 +192,7 @@ class Hardware(nn.Module):
         """Read what `mitigation.compensate` will compare with; a gain that is there already is part of it."""
         array, p = self.array, self.array.values
         # A stream of its own: the numbers of the events that follow do not depend on this read.
-        xi = array.normals("reference", physics.draws(array.device, p, "noise"), int(array.events))
+        xi = array.normals("reference", physics.draws(array.device, p.cycles, "noise"), int(array.events))
         seen = physics.read(array.device, p, array.trajectory, xi).expand(len(self.gain), 1, *array.shape)
         self.reference.copy_(self.gain * self.total(seen))
 
@@ -230,7 +229,7 @@ class Hardware(nn.Module):
         p, device, t = array.values, array.device, array.trajectory
         g = None
         if device.noise is not None and not device.noise.white:
-            g = physics.read(device, p, t, array.normals("run", physics.draws(device, p, "noise"), self.trial))
+            g = physics.read(device, p, t, array.normals("run", physics.draws(device, p.cycles, "noise"), self.trial))
         own = p.of("")
         return physics.current(device, p, t, own.v_read, g), own.v_read, own.t_read
 
@@ -254,7 +253,7 @@ class Hardware(nn.Module):
         """V^2, of what one spike adds through each weight, ``[chip, 1, pre, post]``: its devices read with independent noise."""
         array = self.array if self.sampled is None or self.mode != "sampled" else self.sampled
         p, device, t = array.values, array.device, array.trajectory
-        one = (torch.ones((), dtype=array.dtype, device=self.full.device),) * physics.draws(device, p, "noise")
+        one = (torch.ones((), dtype=array.dtype, device=self.full.device),) * physics.draws(device, p.cycles, "noise")
         off = tuple(torch.zeros_like(x) for x in one)
         v = p.of("").v_read
         ends = [physics.current(device, p, t, v, physics.read(device, p, t, xi)) / v for xi in (one, off)]
@@ -400,8 +399,7 @@ class View(NamedTuple):
 
 def view_of(device: Device) -> View:
     """Window and read of the nominal device: as made, without what time, wear, noise and faults do to it."""
-    bare = replace(device, retention=None, faults=None, endurance=None, noise=None, programming=None, correlated=())
-    array = DeviceArray(bare, 2, variation=False, dtype=torch.float64)
+    array = DeviceArray(device.bare, 2, variation=False, dtype=torch.float64)
     low, high = (float(end[0]) for end in array.window())
     array.write(torch.tensor([low, high], dtype=torch.float64))
     own = array.values.of("")

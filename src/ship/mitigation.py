@@ -22,7 +22,7 @@ from torch import Tensor
 from .errors import RunError, is_whole
 from .group import Group
 from .hardware import Hardware
-from .programming import with_devices
+from .programming import programmed
 from .verify import WriteVerify
 
 
@@ -78,21 +78,11 @@ def retargeted(aim: Sequence[Tensor], missing: Tensor, faulty: Sequence[Tensor],
 # -- on a network ----------------------------------------------------------------------------------------------------------
 
 
-def _programmed(where: str, groups: Mapping[str, Group], tags: Sequence[str]) -> dict[str, Hardware]:
-    found = with_devices(where, groups, tags)
-    for tag, hardware in found.items():
-        if hardware.mode != "programmed":
-            raise RunError(
-                where, f"group {tag!r} does not run with its devices", got=hardware.mode, fix="Call net.program() first."
-            )
-    return found
-
-
 @torch.no_grad()
 def compensate(groups: Mapping[str, Group], tags: Sequence[str]) -> dict[str, Tensor]:
     """Set the gain of each group; see `Network.compensate`."""
     made = {}
-    for tag, hardware in _programmed("Network.compensate", groups, tags).items():
+    for tag, hardware in programmed("Network.compensate", groups, tags).items():
         now = hardware.total(hardware.array._seen())
         hardware.gain.copy_(drift_gain(hardware.reference, now))
         hardware.changed()
@@ -105,7 +95,7 @@ def calibrate(groups: Mapping[str, Group], tags: Sequence[str]) -> dict[str, Ten
     """Set the gain of each column; see `Network.calibrate`."""
     made = {}
     where = "Network.calibrate"
-    for tag, hardware in _programmed(where, groups, tags).items():
+    for tag, hardware in programmed(where, groups, tags).items():
         if len(hardware.pairs) != 2:
             raise RunError(where, f"group {tag!r} has sparse edges: it has no columns", fix="Use net.compensate().")
         read = hardware.gain * hardware.as_weight(hardware.array._seen())
@@ -126,7 +116,7 @@ def repair(
     if not is_whole(rounds, 1):
         raise RunError(f"{where}: rounds", "must be a whole number, at least 1", got=repr(rounds))
     made = {}
-    for tag, hardware in _programmed(where, groups, tags).items():
+    for tag, hardware in programmed(where, groups, tags).items():
         seen = hardware.array._seen()
         goal = hardware.goal(groups[tag].model_weight()).expand_as(seen)
         if hardware.aim is None:

@@ -166,11 +166,22 @@ def check_learning(groups: Groups, reset_persistent: bool) -> None:
             )
 
 
-def _programmed(where: str, groups: Groups, tag: str) -> Hardware:
-    hardware = with_devices(where, groups, [tag])[tag]
-    if hardware.mode != "programmed":
-        raise RunError(where, f"the devices of {tag!r} must be programmed", fix=f"Call net.program({tag!r}) first.")
-    return hardware
+def programmed(where: str, groups: Groups, tags: Sequence[str]) -> dict[str, Hardware]:
+    """As `with_devices`, of groups that run with their devices.
+
+    Raises:
+        GraphError, RunError: as `with_devices`; a group that does not.
+    """
+    found = with_devices(where, groups, tags)
+    for tag, hardware in found.items():
+        if hardware.mode != "programmed":
+            raise RunError(
+                where,
+                f"devices must be programmed: group {tag!r} does not run with its devices",
+                got=hardware.mode,
+                fix="Call net.program() first.",
+            )
+    return found
 
 
 def record_pulses(groups: Groups, tag: str, on: bool) -> None:
@@ -189,14 +200,14 @@ def pulses(groups: Groups, tag: str) -> Pulses:
 
 def replay_pulses(groups: Groups, tag: str, given: Pulses) -> None:
     """Play a list back; see `Network.replay`."""
-    hardware = _programmed("Network.replay", groups, tag)
+    hardware = programmed("Network.replay", groups, [tag])[tag]
     replay(hardware.array, given, bias=hardware.pulser.pulsing.bias)
 
 
 def refresh(groups: Groups, tag: str, above: float) -> int:
     """Write full pairs anew; see `Network.refresh`."""
     where = "Network.refresh"
-    hardware = _programmed(where, groups, tag)
+    hardware = programmed(where, groups, [tag])[tag]
     if not isinstance(hardware.mapping, Differential):
         raise GraphError(where, "needs differential pairs", got=type(hardware.mapping).__name__)
     if not (isinstance(above, int | float) and 0 < above < 1):

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -110,8 +110,7 @@ class Step(NamedTuple):
 
 def nominal_step(device: Device) -> Step:
     """The effect of one standard pulse up, and of one down, without variation and noise."""
-    bare = replace(device, retention=None, faults=None, endurance=None, noise=None, programming=None, correlated=())
-    array = DeviceArray(bare, 3, variation=False, dtype=torch.float64)
+    array = DeviceArray(device.bare, 3, variation=False, dtype=torch.float64)
     p, (low, high) = array.values, array.window()
     array.write(torch.stack([low[0], high[1], (low[2] + high[2]) / 2]))
     own, before = p.of(""), array.trajectory

@@ -51,7 +51,7 @@ def sweep(device: Device | DeviceArray, v: Any, dt: float, *, substeps: int = 4,
         array.write(start)
     wave, p, t = wave.to(array.dtype), array.values, array.trajectory
     width = torch.tensor(dt / substeps, dtype=array.dtype)
-    counts = {part: physics.draws(array.device, p, part) for part in ("update", "retention")}
+    counts = {part: physics.draws(array.device, p.cycles, part) for part in ("update", "retention")}
     currents, states = [], []
     for k in range(len(wave)):
         currents.append(_plain(array, physics.current(array.device, p, t, wave[k]), single))

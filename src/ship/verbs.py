@@ -166,15 +166,16 @@ class DeviceVerbs(nn.Module):
         Raises:
             GraphError, RunError: no such group, or one without devices; a negative time.
         """
-        programming.set_mode(
-            self._ready("Network.sample_devices").groups, "Network.sample_devices", tags, "sampled", drift, kelvin
-        )
-        self._ready("Network.sample_devices").refresh()
+        self._run_with("Network.sample_devices", tags, "sampled", drift, kelvin)
 
     def use_weights(self, *tags: str) -> None:
         """Run with the model's weights again; devices keep what was written to them."""
-        programming.set_mode(self._ready("Network.use_weights").groups, "Network.use_weights", tags, "weights")
-        self._ready("Network.use_weights").refresh()
+        self._run_with("Network.use_weights", tags, "weights")
+
+    def _run_with(self, where: str, tags: Sequence[str], mode: str, drift: float = 0.0, kelvin: float | None = None) -> None:
+        sim = self._ready(where)
+        programming.set_mode(sim.groups, where, tags, mode, drift, kelvin)
+        sim.refresh()
 
     # -- energy ------------------------------------------------------------------------------------------------------------
 

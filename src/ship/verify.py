@@ -110,7 +110,7 @@ class _Some:
         return _Some(self.array, self.index[mask], (t, p, of(self.goal), of(self.accept), of(self.seen)))
 
     def draw(self, part: str, event: int) -> Xi:
-        return self.array.normals(part, physics.draws(self.array.device, self.p, part), event, self.index)
+        return self.array.normals(part, physics.draws(self.array.device, self.p.cycles, part), event, self.index)
 
     def attempt(self, verify: WriteVerify, curves: Curves | None) -> tuple[Tensor, Tensor]:
         """One write or one train of pulses each: how many pulses, and the energy (J)."""

@@ -8,7 +8,7 @@ seconds in one jump equals any number of steps, and one run can go from pulses o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -67,6 +67,11 @@ class Device(Part):
             raise ParameterError(f"{self.name}.g_max", "must be at most 1 S", got=f"{top:g} S", fix="50 uS is written 50e-6.")
 
     @property
+    def bare(self) -> Device:
+        """The device as made and read once: without what writes, time, wear, noise and faults do to it."""
+        return replace(self, programming=None, retention=None, noise=None, faults=None, endurance=None, correlated=())
+
+    @property
     def parts(self) -> dict[str, Part]:
         """The parts that are not ideal, by name; the device's own parameters are under ``""``."""
         made = {f.name: getattr(self, f.name) for f in fields(self) if f.name in KINDS}
@@ -91,26 +96,23 @@ KINDS: Mapping[str, type[Part]] = {
 }
 
 
+Cycles = Mapping[str, Mapping[str, tuple[float, float]]]  # by part and parameter: (c2c, c2c_abs) of those drawn anew
+
+
 class Values:
     """The parameters of a device's parts as tensors, and their spread from cycle to cycle."""
 
-    def __init__(
-        self, values: Mapping[str, Mapping[str, Tensor]], cycles: Mapping[str, Mapping[str, tuple[float, float]]]
-    ) -> None:
-        self._values, self._cycles = values, cycles
-
-    def cycled(self, part: str) -> int:
-        """How many parameters of the part are drawn anew at each of its events."""
-        return len(self._cycles.get(part, {}))
+    def __init__(self, values: Mapping[str, Mapping[str, Tensor]], cycles: Cycles) -> None:
+        self._values, self.cycles = values, cycles
 
     def mapped(self, fn: Callable[[Tensor], Tensor]) -> Values:
         """The same with a function applied to every tensor."""
-        return Values({part: {k: fn(v) for k, v in own.items()} for part, own in self._values.items()}, self._cycles)
+        return Values({part: {k: fn(v) for k, v in own.items()} for part, own in self._values.items()}, self.cycles)
 
     def of(self, part: str, xi: Xi = ()) -> Bag:
         """The parameters of a part, with the device's window; ``xi``: deviates of those drawn anew, none: nominal."""
         own = dict(self._values[part])
-        for (name, (fraction, absolute)), z in zip(self._cycles.get(part, {}).items(), xi, strict=False):
+        for (name, (fraction, absolute)), z in zip(self.cycles.get(part, {}).items(), xi, strict=False):
             own[name] = own[name] * (1 + fraction * z) + absolute * z
         return Bag({"g_min": self._values[""]["g_min"], "g_max": self._values[""]["g_max"]} | own)
 
@@ -143,10 +145,10 @@ def mapped(t: Trajectory, fn: Callable[[Tensor], Tensor]) -> Trajectory:
     return Trajectory(type(t.x)(*map(fn, t.x)), fn(t.age), fn(t.cycles), tuple(map(fn, t.kept)), tuple(map(fn, t.frozen)))
 
 
-def draws(device: Device, p: Values, part: str) -> int:
+def draws(device: Device, cycles: Cycles, part: str) -> int:
     """Standard normal numbers per device that one event of a part takes."""
     made = device.parts.get(part)
-    return 0 if made is None else made.normals + p.cycled(part)
+    return 0 if made is None else made.normals + len(cycles.get(part, {}))
 
 
 def _split(device: Device, p: Values, part: str, xi: Xi) -> tuple[Bag, Xi]:
@@ -182,9 +184,12 @@ def conductance(device: Device, p: Values, t: Trajectory) -> Tensor:
 
 def now(device: Device, p: Values, t: Trajectory) -> Any:
     """The state as it is now, after drift."""
-    if device.retention is None:
-        return t.x
-    return device.update.place(_sound(device, p, t), t.x, p.of("update"))
+    return _state(device, p, t, _sound(device, p, t))
+
+
+def _state(device: Device, p: Values, t: Trajectory, sound: Tensor) -> Any:
+    """The state with the conductance that drift has left."""
+    return t.x if device.retention is None else device.update.place(sound, t.x, p.of("update"))
 
 
 def read(device: Device, p: Values, t: Trajectory, xi: Xi) -> Tensor:
@@ -199,14 +204,13 @@ def read(device: Device, p: Values, t: Trajectory, xi: Xi) -> Tensor:
 
 def current(device: Device, p: Values, t: Trajectory, v: Tensor, g: Tensor | None = None) -> Tensor:
     """The current (A) at ``v`` (V); ``g``: a conductance that was read, in place of the one that is there."""
-    there = conductance(device, p, t)
+    sound = _sound(device, p, t)
+    seen = _broken(device, p, t, sound) if g is None else g
     if device.iv is not None:
-        return device.iv.current(there if g is None else g, v, p.of("iv"))
-    ideal = device.update.current(now(device, p, t), v, p.of("update"))
+        return device.iv.current(seen, v, p.of("iv"))
+    ideal = device.update.current(_state(device, p, t, sound), v, p.of("update"))
     if device.faults is None and g is None:
         return ideal
-    sound = _sound(device, p, t)
-    seen = there if g is None else g
     # The curve of the state, scaled to the conductance that is seen: a broken or a noisy device keeps its shape.
     return ideal * (seen / torch.where(sound > 0, sound, torch.ones_like(sound)))
 

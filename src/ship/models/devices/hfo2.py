@@ -30,7 +30,7 @@ from ...parameters import option
 from ..contract import Bag
 from .contract import Retention, Xi
 from .device import Device
-from .programming import LevelProgramming
+from .programming import LevelProgramming, of_a_pair
 
 G_MIN, G_MAX = 50e-6, 120e-6  # S, the window that weights are mapped to
 T_MIN, T_MAX = 10.0, 1e4  # s, validity of the fit
@@ -166,12 +166,8 @@ def from_pair(plus: Tensor, minus: Tensor, w_max: float, g_min: float = G_MIN, g
 
 
 def programming_spread(levels: int, g_min: float = G_MIN, g_max: float = G_MAX) -> float:
-    """Standard deviation (S) of one programmed device.
-
-    The weight's is a sixth of its range over the number of levels (neighbouring levels stay 3 sigma from their border); the two
-    devices of a pair share it in equal, independent parts.
-    """
-    return 2 * (g_max - g_min) / levels / 6 / math.sqrt(2)
+    """Standard deviation (S) of one programmed device, see `programming.of_a_pair`."""
+    return of_a_pair(g_max - g_min, float(levels))
 
 
 def hfo2_memory(*, levels: int | None = 16, continuous: bool = False, outside: str = "refuse") -> Device:

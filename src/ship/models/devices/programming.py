@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import torch
 from torch import Tensor
@@ -72,6 +72,18 @@ class PolynomialProgramming(Programming):
         return target + self.sigma(target, p) * xi[0]
 
 
+Number = TypeVar("Number", float, Tensor)
+
+
+def of_a_pair(span: Number, levels: Number) -> Number:
+    """Standard deviation (S) of each device of a pair that holds a weight of so many levels; ``span``: of the device, S.
+
+    The weight's is a sixth of its range over the number of levels (neighbouring levels stay 3 sigma from their border); the two
+    devices share it in equal, independent parts.
+    """
+    return 2 * span / levels / 6 / math.sqrt(2)
+
+
 @dataclass(frozen=True)
 class LevelProgramming(Programming):
     """A number of levels, with errors that just keep them apart.
@@ -89,6 +101,6 @@ class LevelProgramming(Programming):
     def write(self, target: Tensor, p: Bag, xi: Xi) -> Tensor:
         span = p.g_max - p.g_min
         if self.of == "pair":
-            return target + 2 * span / p.levels / 6 / math.sqrt(2) * xi[0]
+            return target + of_a_pair(span, p.levels) * xi[0]
         step = span / (p.levels - 1)
         return p.g_min + torch.round((target - p.g_min) / step) * step + step / 6 * xi[0]
