@@ -127,13 +127,10 @@ class DeviceArray(nn.Module):
         factor, bad = torch.linalg.cholesky_ex(matrix)
         if int(bad):
             raise ParameterError(where, "coefficients must be possible together (a positive definite matrix)", got=repr(pairs))
+        for name in names:
+            if not self._is_varied(name) or not (self._given(name).d2d or self._given(name).d2d_abs):
+                raise ParameterError(where, "needs parameters that vary", got=name, fix="Give it as Varied(..., d2d=...).")
         if not all(name in self._spreads for name in names):
-            if self._spreads or any(self._is_varied(name) for name in names):
-                missing = [name for name in names if not self._is_varied(name)]
-                if missing:
-                    raise ParameterError(
-                        where, "needs parameters that vary", got=missing[0], fix="Give it as Varied(..., d2d=...)."
-                    )
             return  # variation=False
         parts = [(self._declarations[n], getattr(self, self._slot(n)), self._spreads[n], self._key(n)) for n in names]
         deviates, redrawn = correlated(where, parts, factor, self.shape, dies)
