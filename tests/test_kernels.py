@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import math
 import os
@@ -20,10 +21,10 @@ import torch
 import ship
 from ship import compiled as compiled_texts
 from ship.engine import kernels
+from ship.engine.bench import Bench
 from ship.engine.kernel import Kernel
 from ship.engine.printer import BLOCK_BYTES
 from ship.engine.program import Untraceable, trace
-from ship.engine.tape import _Bench
 
 DT = 1e-3
 F64, F32 = torch.float64, torch.float32
@@ -36,34 +37,24 @@ def compiled(function, inputs, dtype):
     """A pointwise function of vectors as a kernel: a function of tensors, and of a cotangent for its gradients."""
     kernel = Kernel(lambda s, x, p: ([function(*x)], []), (), inputs, 0, dtype)
     block = BLOCK_BYTES // dtype.itemsize
-    import ctypes
 
-    def call(address, work, n):
-        ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(address)(work.data_ptr(), n)
+    def call(address, operands, rows, length):
+        """One slot; each row is as long as all units."""
+        for a in range(0, length, block):
+            work = torch.zeros(operands + 1, block, dtype=dtype)
+            table = torch.tensor([[row.data_ptr() + a * dtype.itemsize, 0] for row in rows])
+            kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+            kind(address)(work.data_ptr(), min(block, length - a), 1, table.data_ptr())
 
     def forward(*x):
         out = torch.empty_like(x[0])
-        for a in range(0, len(out), block):
-            n = min(block, len(out) - a)
-            work = torch.zeros(kernel.operands, block, dtype=dtype)
-            for i, v in enumerate(x):
-                work[i, :n] = v[a : a + n]
-            call(kernel.forward, work, n)
-            out[a : a + n] = work[inputs, :n]
+        call(kernel.forward, kernel.operands, [*x, out], len(out))
         return out
 
     def backward(cotangent, *x):
         grads = [torch.empty_like(v) for v in x]
-        address = kernel.backward(tuple(range(inputs)))
-        for a in range(0, len(cotangent), block):
-            n = min(block, len(cotangent) - a)
-            work = torch.zeros(kernel.backward_operands, block, dtype=dtype)
-            for i, v in enumerate(x):
-                work[i, :n] = v[a : a + n]
-            work[inputs + 1, :n] = cotangent[a : a + n]
-            call(address, work, n)
-            for i, g in enumerate(grads):
-                g[a : a + n] = work[inputs + 2 + i, :n]
+        rows = [*x, torch.empty(0), cotangent, *grads]  # no states
+        call(kernel.backward(tuple(range(inputs))), kernel.backward_operands, rows, len(cotangent))
         return grads
 
     return forward, backward
@@ -347,7 +338,7 @@ def test_a_forked_worker():
 
 
 def benches():
-    return {id(o) for o in gc.get_objects() if type(o) is _Bench}
+    return {id(o) for o in gc.get_objects() if issubclass(type(o), Bench)}
 
 
 def test_memory_of_a_run_is_freed():

@@ -17,8 +17,10 @@ import torch
 
 import ship
 from ship import compiled
-from ship.engine import fused, scan, tape
+from ship.engine import assembly, scan, tape
+from ship.engine.alone import Alone
 from ship.engine.kernel import Kernel
+from ship.engine.loop import Loop
 from ship.engine.program import Untraceable
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
@@ -99,7 +101,7 @@ def outcome(which, arguments, lead, *, on_triton, needs=True):
         leaves[i].requires_grad_(False)
     parts = iter(leaves)
     given = tape.Arguments(*([next(parts) for _ in part] for part in arguments))
-    result = tape.run(which, given, lead, 0, SLOTS, bench=scan.Scan if on_triton else None)
+    result = tape.run(which, given, lead, 0, SLOTS, scan.Scan if on_triton else Alone)
     found = [*result.signals, *result.leave]
     if needs:
         generator = torch.Generator().manual_seed(0)
@@ -140,12 +142,13 @@ def captured(monkeypatch, build, dtype=F64, chips=CHIPS):
     found = []
 
     def spy(which, given, lead, start, stop, *rest):
-        if scan.stands_alone(which) and stop - start == SLOTS:
+        if which.alone and stop - start == SLOTS:
             copies = tape.Arguments(*([t.detach().clone() for t in part] for part in given))
             found.append((which, copies, lead))
         return tape.run(which, given, lead, start, stop, *rest)
 
-    monkeypatch.setattr(fused, "run", spy)
+    monkeypatch.setattr(assembly, "run", spy)
+    monkeypatch.setattr(assembly.Block, "bench", lambda block, tape: Loop)  # which is given sums that are done
     net = ship.Network()
     build(net)
     net.init(dt=DT, dtype=dtype, seed=1, chips=chips, engine="fused")
@@ -401,7 +404,7 @@ def test_operations(dtype):
     b = torch.tensor(SPECIAL, dtype=dtype)
     which, _ = hand_made(kernel, (0, 0), [(1, 1, 1, count)] * 2, [], go=-1, n=count, dtype=dtype)
     given = tape.Arguments([], [a.to(DEVICE), b.reshape(1, 1, 1, count).expand(count, 1, 1, count).to(DEVICE)], [], [])
-    result = tape.run(which, given, (1, 1), 0, count, bench=scan.Scan)
+    result = tape.run(which, given, (1, 1), 0, count, scan.Scan)
     a, b = a.flatten()[:, None].expand(count, count), b.expand(count, count)
     want = [*(f(a) for f in UNARY.values()), *(f(a, b) for f in BINARY.values())]
     for name, x, y in zip([*UNARY, *BINARY], result.signals, want, strict=True):
@@ -418,9 +421,9 @@ def test_exp_has_the_bits_of_the_cpu(dtype):
     kernel = Kernel(lambda s, x, p: ([torch.exp(x[0])], []), (), 1, 0, dtype)
     which, arguments = hand_made(kernel, (0,), [(SLOTS, CHIPS, BATCH, N)], [], go=-1, signals=(0,), dtype=dtype)
     arguments.signals[0].sub_(0.5).mul_(180.0)
-    cpu = tape.run(which, arguments, (CHIPS, BATCH), 0, SLOTS).signals[0]
+    cpu = tape.run(which, arguments, (CHIPS, BATCH), 0, SLOTS, Alone).signals[0]
     moved = tape.Arguments([], [arguments.signals[0].to(DEVICE)], [], [])
-    assert torch.equal(tape.run(which, moved, (CHIPS, BATCH), 0, SLOTS, bench=scan.Scan).signals[0].cpu(), cpu)
+    assert torch.equal(tape.run(which, moved, (CHIPS, BATCH), 0, SLOTS, scan.Scan).signals[0].cpu(), cpu)
 
 
 # -- networks ------------------------------------------------------------------------------------------------------------------
@@ -431,7 +434,7 @@ def test_a_network_with_fallbacks(monkeypatch):
     """Feed-forward groups run as kernels, a loop, a pre side and plastic synapses do not; outputs and gradients are those of the
     reference engine.
     """
-    monkeypatch.setattr(scan, "bench", lambda device: scan.Scan)
+    monkeypatch.setattr(assembly.Block, "bench", lambda block, tape: scan.Scan)
     weights = [torch.rand(3, 4, generator=torch.Generator().manual_seed(i), dtype=F64) for i in range(3)]
     found = []
     for engine in ("reference", "fused"):
@@ -472,8 +475,6 @@ def test_refusals():
         return
     assert scan.refusal(device("cuda"), "post") is None
     assert "every connection" in scan.refusal(device("cuda"), "connection")
-    assert scan.bench(device("cpu")) is None
-    assert scan.bench(device("cuda")) is scan.Scan
 
 
 def test_groups_that_act_on_themselves_are_refused():
@@ -482,7 +483,7 @@ def test_groups_that_act_on_themselves_are_refused():
     step = which.steps[0]
     back = step._replace(operands=(step.operands[0], (tape.Source(step.outs[0], 1, N),)))
     with pytest.raises(Untraceable, match="outside of loops"):
-        tape.run(tape.Tape((back,), which.signals, F64, DT), arguments, (CHIPS, BATCH), 0, SLOTS, bench=scan.Scan)
+        tape.run(tape.Tape((back,), which.signals, F64, DT), arguments, (CHIPS, BATCH), 0, SLOTS, scan.Scan)
 
 
 def machine_code(kernel, wanted):

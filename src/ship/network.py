@@ -496,7 +496,8 @@ class Network(DeviceVerbs):
                     if counting is not None:
                         counting.take(k0, n)
 
-                sim.segment(segment, self._plan(segment.dt), chunk, wanted, keep)
+                last = detach and offset + segment.steps == given.steps
+                sim.segment(segment, self._plan(segment.dt), chunk, wanted, keep, last=last)
                 offset += segment.steps
         except BaseException:
             # Ctrl-C or an error half-way: states and delay lines are of different slots, so the next run must start afresh.

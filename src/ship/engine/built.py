@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import torch
@@ -31,6 +32,15 @@ class Built(NamedTuple):
     seen: tuple[str, ...]  # variables beside the output that monitors can have
 
 
+class Feed(NamedTuple):
+    """A connection that only feeds a neuron, as part of its kernel."""
+
+    kind: Kind
+    operand: str  # of the neuron
+    late: bool  # whether it acts for the slot before, as the neuron's advance does
+    convert: str = "none"  # its output times dt ("mul"), or by dt ("div")
+
+
 class Given:
     """In place of a parameter that is no plain number: a model reads it from ``p``."""
 
@@ -51,6 +61,17 @@ class Kind:
     states: tuple[bool, ...]  # which of them are truth values
     state_tree: Any
     dtype: torch.dtype
+    feeds: tuple[Feed, ...] = ()
+
+    @property
+    def parts(self) -> list[Kind]:
+        """The kinds of the feeds and this one: their states, operands and constants follow each other."""
+        return [*(feed.kind for feed in self.feeds), self]
+
+    @property
+    def timed(self) -> bool:
+        """Whether dt is one of the constants, the last one but the clock."""
+        return any(feed.convert != "none" for feed in self.feeds)
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -58,8 +79,9 @@ class Kind:
         model = type(self.model)
         values = [(f.name, *_plain(getattr(self.model, f.name))) for f in fields(self.model)]
         functions = [getattr(model, name, None) for name in FUNCTIONS]
-        rest = [getattr(self, f.name) for f in fields(self) if f.name not in ("model", "tree", "state_tree")]
-        return (model, *functions, *values, *rest, str(self.tree), str(self.state_tree))
+        rest = [getattr(self, f.name) for f in fields(self) if f.name not in ("model", "tree", "state_tree", "feeds")]
+        feeds = tuple((feed.kind.key, *feed[1:]) for feed in self.feeds)
+        return (model, *functions, *values, *rest, str(self.tree), str(self.state_tree), feeds)
 
 
 def _plain(value: Any) -> tuple[Any, ...]:
@@ -77,6 +99,11 @@ def _light(model: Model) -> Model:
     return made
 
 
+def _bare(kind: Kind) -> Kind:
+    feeds = tuple(feed._replace(kind=_bare(feed.kind)) for feed in kind.feeds)
+    return replace(kind, model=_light(kind.model), feeds=feeds)
+
+
 _remembered: dict[tuple[Any, ...], Built | Untraceable] = {}  # a pure function of its keys, like any cache
 
 
@@ -90,7 +117,7 @@ def built(kind: Kind) -> Built:
     found = _remembered.get(key)
     if found is None:
         try:
-            found = _trace(kind, _light(kind.model))
+            found = _trace(_bare(kind))
         except Untraceable as error:
             found = Untraceable(str(error))
         if len(_remembered) >= MOST:
@@ -101,35 +128,64 @@ def built(kind: Kind) -> Built:
     return found
 
 
-def _trace(kind: Kind, model: Model) -> Built:
+def _trace(kind: Kind) -> Built:
     clocked = bool(kind.first)
-    seen = _seen(kind, model) if kind.watched else ()
-    total = kind.count + int(clocked)
+    seen = _seen(kind) if kind.watched else ()
+    counts = [part.count for part in kind.parts]
+    total = sum(counts) + int(kind.timed)
 
     def function(state: Sequence[Tensor], x: Sequence[Tensor], constants: Sequence[Tensor]) -> Any:
-        values = dict(zip(kind.operands, x, strict=True))
-        p = Bag(dict(zip(kind.names, constants, strict=False)))
-        c = None if kind.tree is None else tree_unflatten(list(constants[len(kind.names) : kind.count]), kind.tree)
         go = constants[-1] if clocked else None
-        out, after, extra = _slot(kind, model, tree_unflatten(list(state), kind.state_tree), values, p, c, go, seen)
-        return [o.to(kind.dtype) for o in (out, *extra)], tree_flatten(after)[0]
+        dt = constants[total - 1] if kind.timed else None
+        states = split(state, [len(part.states) for part in kind.parts])
+        inputs = split(x, [len(part.operands) for part in kind.parts])
+        given = split(constants, counts)
+        values = dict(zip(kind.operands, inputs[-1], strict=True))
+        after: list[Tensor] = []
+        for feed, own, came, leaves in zip(kind.feeds, states, inputs, given, strict=False):
+            arrivals = dict(zip(feed.kind.operands, came, strict=True))
+            out, moved, _ = _slot(feed.kind, own, arrivals, leaves, None, ())
+            if feed.convert != "none" and dt is not None:
+                out = out * dt if feed.convert == "mul" else out / dt
+            held = feed.late and go is not None
+            after += [torch.where(go != 0, m, o) if held else m for m, o in zip(moved, own, strict=True)]  # type: ignore[arg-type]
+            values[feed.operand] = values[feed.operand] + out
+        out, moved, extra = _slot(kind, states[-1], values, given[-1], go, seen)
+        return [o.to(kind.dtype) for o in (out, *extra)], [*after, *moved]
 
-    kernel, kept = lean(function, kind.states, len(kind.operands), total, kind.dtype)
-    go = kept.index(kind.count) if clocked and kind.count in kept else -1
-    return Built(kernel, tuple(i for i in kept if i < kind.count), go, seen)
+    flags = tuple(flag for part in kind.parts for flag in part.states)
+    operands = sum(len(part.operands) for part in kind.parts)
+    kernel, kept = lean(function, flags, operands, total + int(clocked), kind.dtype)
+    go = kept.index(total) if clocked and total in kept else -1
+    return Built(kernel, tuple(i for i in kept if i < total), go, seen)
 
 
-def _seen(kind: Kind, model: Model) -> tuple[str, ...]:
-    own = tuple(getattr(model.states, "_fields", ()))
-    if isinstance(model, SpikingNeuron):
+def split(whole: Sequence[Tensor], counts: Sequence[int]) -> list[list[Tensor]]:
+    """A sequence in parts of so many; what is left over belongs to none."""
+    ends = list(accumulate(counts))
+    return [list(whole[end - count : end]) for end, count in zip(ends, counts, strict=True)]
+
+
+def _seen(kind: Kind) -> tuple[str, ...]:
+    own = tuple(getattr(kind.model.states, "_fields", ()))
+    if isinstance(kind.model, SpikingNeuron):
         own += ("margin", "wait", "held") if kind.refractory else ("margin",)
     return own
 
 
 def _slot(
-    kind: Kind, model: Model, state: Any, values: dict[str, Tensor], p: Bag, c: Any, go: Tensor | None, seen: Sequence[str]
-) -> tuple[Tensor, Any, list[Tensor]]:
-    margin = None
+    kind: Kind,
+    leaves: Sequence[Tensor],
+    values: dict[str, Tensor],
+    constants: Sequence[Tensor],
+    go: Tensor | None,
+    seen: Sequence[str],
+) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    """Output, states after the slot, and what monitors want."""
+    model, margin = kind.model, None
+    state = tree_unflatten(list(leaves), kind.state_tree)
+    p = Bag(dict(zip(kind.names, constants, strict=False)))
+    c = None if kind.tree is None else tree_unflatten(list(constants[len(kind.names) :]), kind.tree)
     if isinstance(model, Neuron):
         jump = values.pop("jump", None)
         if jump is None:
@@ -147,4 +203,4 @@ def _slot(
         shown = shown.cell
     if shown:
         found |= shown._asdict()
-    return out, after, [found[name] for name in seen]  # type: ignore[misc]
+    return out, tree_flatten(after)[0], [found[name] for name in seen]  # type: ignore[misc]

@@ -15,12 +15,13 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 from ..models.contract import Bag, Connection
 from ..threads import spread
 from . import kernels
+from .bench import row_addresses, row_table
 from .kernel import Kernel, lean
 from .operation import connection_slot
 from .printer import BLOCK_BYTES
 from .program import as_constants
 from .reference import ConnectionNode, coefficients_of
-from .tape import EVERY, park, row_addresses, row_table, unpark
+from .tape import EVERY, park, unpark
 
 
 class Grid(NamedTuple):
@@ -104,7 +105,7 @@ class _Field:
 
     def __init__(self, kernel: Kernel, lead: tuple[int, int], n_pre: int, n: int, tensors: Sequence[Tensor]) -> None:
         self.kernel, self.lead, self.n_pre, self.n = kernel, lead, n_pre, n
-        self.machine = kernels.machine(kernel.dtype)
+        self.drivers = kernels.drivers("grid", kernel.dtype)
         self.shapes = [t.shape for t in tensors]
         self.size = kernel.dtype.itemsize
         self.blocks = -(-n // (BLOCK_BYTES // self.size))
@@ -126,11 +127,11 @@ class _Field:
         out = torch.empty(*self.lead, slots, self.n, dtype=k.dtype).permute(2, 0, 1, 3)
         leave = [torch.empty_like(t) for t in self.entry]
         args = (
-            k.tile, slots, self.n_pre, self.n, k.states, k.constants, k.outputs, row_addresses(self.x, 1, 2, self.lead),
+            k.tile, slots, self.n_pre, self.n, k.states, k.constants, row_addresses(self.x, 1, 2, self.lead),
             self.x.stride(0), row_addresses(out, 1, 2, self.lead), out.stride(0) * self.size, row_table(self.entry, self.lead),
             row_table(leave, self.lead), row_table(self.constants, self.lead), self.strides,
         )  # fmt: skip
-        spread(self.rows * self.blocks, lambda lo, hi: self.machine["connect_forward"](lo, hi, *args))
+        spread(self.rows * self.blocks, lambda lo, hi: self.drivers["forward"](lo, hi, *args))
         return (out, *leave)
 
     def backward(self, grads: Sequence[Tensor | None], needs: Sequence[bool]) -> list[Tensor | None]:
@@ -147,13 +148,13 @@ class _Field:
         step = slots * self.n_pre * self.size
         at_x = np.zeros(tasks, np.int64) if g_x is None else g_x.data_ptr() + np.arange(tasks, dtype=np.int64) * step
         args = (
-            k.tile, k.backward(k.wanted([needs[0]], needs[1 + s :])), slots, EVERY, self.n_pre, self.n, s, k.constants, k.outputs,
+            k.tile, k.again, k.backward(k.wanted([needs[0]], needs[1 + s :])), slots, EVERY, self.n_pre, self.n, s, k.constants,
             row_addresses(self.x, 1, 2, self.lead), self.x.stride(0), row_table(self.entry, self.lead),
             row_table(self.constants, self.lead), self.strides, row_addresses(g_out, 1, 2, self.lead),
             g_out.stride(0) * self.size, at_x, row_table(g_entry, self.lead), row_table(g_leave, self.lead),
             row_table(g_constants, self.lead),
         )  # fmt: skip
-        spread(tasks, lambda lo, hi: self.machine["connect_backward"](lo, hi, *args))
+        spread(tasks, lambda lo, hi: self.drivers["backward"](lo, hi, *args))
         arrivals = None if g_x is None else g_x.sum(2).permute(2, 0, 1, 3)
         found = [arrivals, *(g if need else None for g, need in zip(g_entry, needs[1 : 1 + s], strict=True)), *g_constants]
         return [

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import compiled
 from ..errors import RunError
 from ..plan import Block as Planned
 from ..plan import Wire
 from . import connections
-from .fused import Block, Fused, outputs_only
+from .assembly import Block, outputs_only
+from .fused import Cell, Fused
 from .program import NotNow, Untraceable
-from .reference import ConnectionNode, Node
+from .reference import ConnectionNode, NeuronNode, Node, PlasticNode
 
 LONG_SLICE = 8  # slots from which on a kernel is worth its call
 ENGINES = ("auto", "reference", "fused")
@@ -32,6 +33,13 @@ def choose_engine(where: str, engine: str) -> str:
     return "reference" if engine == "reference" or not found else "fused"
 
 
+class Layout(NamedTuple):
+    """How the blocks of a schedule run."""
+
+    blocks: dict[Planned, Block | None]  # the tape of each; None where reference nodes run
+    feeds: dict[str, str]  # the connections that are part of another group's kernel, and whose
+
+
 class Fusion:
     """Decides for each block of the schedule, and runs those that are kernels."""
 
@@ -47,17 +55,41 @@ class Fusion:
         """Decide afresh, for another float type or device."""
         self.fused = {tag: Fused(node) for tag, node in self.nodes.items()}
         self.reasons: dict[str, str | None] = {}
-        self.blocks: dict[Planned, Block | None] = {}
+        self.layouts: dict[Any, Layout] = {}
         self.grids: dict[str, connections.Grid] = {}
+        self.behind: dict[str, int] = {}  # groups that have yet to act in a slot, see `fused.Cell`
+
+    def begin(self, blocks: tuple[Planned, ...], wanted: Container[str]) -> None:
+        """Start a segment. ``wanted``: the groups whose outputs are read from outside."""
+        self.behind.clear()
+        watched = frozenset(tag for tag, node in self.nodes.items() if node.takes or tag in wanted)
+        key = (blocks, watched)
+        if key not in self.layouts:
+            self.layouts[key] = self._layout(blocks, watched)
+        self.layout = self.layouts[key]
+
+    def settle(self) -> None:
+        """What is left to do after the last slot of a segment."""
+        for tag in list(self.behind):
+            self._catch_up(tag)
+
+    def _catch_up(self, tag: str) -> None:
+        if tag in self.behind:
+            node, slot = self.nodes[tag], self.behind.pop(tag)
+            node.trace.end = slot
+            node.run(slot, 1)
 
     def describe(self, blocks: Sequence[Planned]) -> dict[str, str]:
         """How each group runs, in words; nodes must have begun a segment."""
         said = {}
+        layout = self._layout(blocks, frozenset())
         for planned in blocks:
-            whole = self.block(planned) is not None
+            whole = layout.blocks[planned] is not None
             for tag in planned.tags:
                 why = self.reason(tag)
-                if whole:
+                if tag in layout.feeds:
+                    said[tag] = f"part of the kernel of {layout.feeds[tag]}"
+                elif whole:
                     said[tag] = "kernel" if len(planned.tags) == 1 else f"kernel, one loop of {len(planned.tags)} groups"
                 elif why is not None:
                     said[tag] = f"PyTorch: {why}"
@@ -86,23 +118,47 @@ class Fusion:
                     assert isinstance(node, ConnectionNode)
                     self.grids[tag] = connections.build(node)
                 else:
-                    fused.build(False)
+                    Cell(fused, ()).build(False)
                     fused.learner()
             except Untraceable as error:
                 why = str(error)
         return why
 
-    def block(self, planned: Planned) -> Block | None:
-        """The tape for a block: all of a loop, or one group with a state; None where the reference nodes run."""
-        tags = planned.tags
-        if planned not in self.blocks:
-            found = None
-            if all(self.reason(tag) is None and tag not in self.grids for tag in tags):
-                found = Block([self.nodes[tag] for tag in tags], [self.fused[tag] for tag in tags], planned.length)
-                if planned.length is None and not self.fused[tags[0]].worthwhile:
-                    found = None
-            self.blocks[planned] = found
-        return self.blocks[planned]
+    def _layout(self, blocks: Sequence[Planned], watched: frozenset[str]) -> Layout:
+        whole = {planned: all(self.reason(tag) is None and tag not in self.grids for tag in planned.tags) for planned in blocks}
+        kernels = {tag for planned in blocks if whole[planned] for tag in planned.tags}
+        feeds = {tag: target for tag in kernels - watched if (target := self._fed_by(tag)) is not None and target in kernels}
+        joined = {}
+        for target in set(feeds.values()):
+            joined[target] = Cell(self.fused[target], [self.fused[tag] for tag in self.nodes if feeds.get(tag) == target])
+            try:
+                joined[target].build(False)
+            except Untraceable:  # together, though not alone
+                del joined[target]
+                feeds = {tag: other for tag, other in feeds.items() if other != target}
+        made: dict[Planned, Block | None] = {}
+        for planned in blocks:
+            tags = [tag for tag in planned.tags if tag not in feeds]
+            cells = [joined.get(tag) or Cell(self.fused[tag], ()) for tag in tags]
+            plain = len(cells) == 1 and not cells[0].feeds and planned.length is None and not cells[0].main.worthwhile
+            made[planned] = Block(cells, planned.length) if whole[planned] and cells and not plain else None
+        return Layout(made, feeds)
+
+    def _fed_by(self, tag: str) -> str | None:
+        """The neuron that a connection feeds, unit by unit, and nothing else."""
+        node = self.nodes[tag]
+        if not isinstance(node, ConnectionNode) or isinstance(node, PlasticNode) or node.group.side != "post":
+            return None
+        if not node.group.model.accepts or len(self.readers[tag]) != 1:  # type: ignore[attr-defined]
+            return None
+        (reader,) = self.readers[tag]
+        target = self.nodes[reader]
+        lines = [entry for entries in target.ports.values() for entry in entries if entry[0].trace is node.trace]
+        if not isinstance(target, NeuronNode) or len(lines) != 1:
+            return None
+        line, offset, width = lines[0]
+        whole = offset == 0 and width == target.group.n == node.group.n
+        return reader if whole and not line.lag else None
 
     def run_one(self, tag: str, k0: int, n: int) -> bool:
         """Run one group of a block that is not one tape; False where the reference node must."""
@@ -117,24 +173,40 @@ class Fusion:
             return True
         if n < LONG_SLICE or self.reason(tag) is not None or tag in self.grids or not self.fused[tag].worthwhile:
             return False
-        return self.run(Planned((tag,), n), k0, n, {tag: 0}, (tag,))
+        return self._execute(Block([Cell(self.fused[tag], ())], n), k0, n, [-1])
 
     def run(self, planned: Planned, k0: int, n: int, reach: Mapping[str, int], wanted: Container[str]) -> bool:
         """Run a block of the schedule; False where it is not for kernels."""
-        block = self.block(planned)
+        block = self.layout.blocks.get(planned)
         if block is None:
-            return False
+            return all(tag in self.layout.feeds for tag in planned.tags)  # which run where they belong
         inside = set(planned.tags)
-        keep = [
-            -1 if tag in wanted or self.nodes[tag].takes or self.readers[tag] - inside else reach[tag] + 1 for tag in planned.tags
-        ]
+        keep = []
+        for cell in block.cells:
+            tag = cell.node.tag
+            outside = tag in wanted or cell.node.takes or self.readers[tag] - inside
+            keep.append(-1 if outside else reach[tag] + 1)
+        if self._execute(block, k0, n, keep):
+            return True
+        for feed in (feed.node for cell in block.cells for feed in cell.feeds):
+            self._catch_up(feed.tag)
+            if feed.tag not in inside and not self.run_one(feed.tag, k0, n):
+                feed.run(k0, n)
+        return False
+
+    def _execute(self, block: Block, k0: int, n: int, keep: Sequence[int]) -> bool:
+        """Run a tape; False where it cannot run, this time or for good."""
         try:
             block.run(k0, n, keep)
         except NotNow:
             return False
         except Untraceable as error:
-            for tag in planned.tags:
-                self.reasons[tag] = str(error)
-            self.blocks[planned] = None
+            for cell in block.cells:
+                self.reasons[cell.node.tag] = str(error)
+            self.layouts.clear()
+            blocks = {planned: None if b is block else b for planned, b in self.layout.blocks.items()}
+            mine = {cell.node.tag for cell in block.cells}
+            self.layout = Layout(blocks, {tag: target for tag, target in self.layout.feeds.items() if target not in mine})
             return False
+        self.behind.update({node.tag: k0 + n - 1 for cell in block.cells for node in cell.behind})
         return True

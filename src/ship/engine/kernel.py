@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from . import kernels
-from .printer import Store, print_numba, print_tile
-from .program import Program, Untraceable, trace, trace_gradient, used
+from .printer import Place, print_rows, print_tile
+from .program import Program, Untraceable, Value, pruned, trace, trace_gradient, used
 
 Flat = Callable[[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]], tuple[Sequence[Tensor], Sequence[Tensor]]]
 
@@ -46,12 +46,12 @@ class Kernel:
 
     @property
     def operands(self) -> int:
-        """Of the forward kernel: states, inputs, constants, outputs."""
-        return self.states + self.inputs + self.constants + self.outputs
+        """Of the work area that a forward kernel needs: states, constants."""
+        return self.states + self.constants
 
     @property
     def backward_operands(self) -> int:
-        """In addition the gradients of states, outputs, inputs, constants."""
+        """Of the work area for both directions: in addition the gradients of these."""
         return 2 * self.operands
 
     def _flat(self, *given: Tensor) -> tuple[Tensor, ...]:
@@ -66,13 +66,18 @@ class Kernel:
         start = self.states + self.inputs
         return frozenset(i - start for i in used(self.program) if i >= start)
 
+    @property
+    def _loads(self) -> list[Place]:
+        """Where the inputs of the program lie: states and constants in the work area, each input in a row of its own."""
+        s, x, p = self.states, self.inputs, self.constants
+        return [*(Place(-1, i) for i in range(s)), *(Place(i) for i in range(x)), *(Place(-1, s + i) for i in range(p))]
+
     @cached_property
     def text(self) -> str:
-        """The forward kernel as text."""
-        s, y = self.states, self.outputs
-        first = self.states + self.inputs + self.constants
-        stores = [Store(first + i, False) for i in range(y)] + [Store(i, False) for i in range(s)]
-        return print_numba(self.program, stores, self.operands, self.dtype)
+        """The forward kernel as text. Rows: inputs, outputs."""
+        x, y = self.inputs, self.outputs
+        stores = [*(Place(x + i) for i in range(y)), *(Place(-1, i) for i in range(self.states))]
+        return print_rows(self.program, self._loads, stores, x + y, self.dtype)
 
     @cached_property
     def forward(self) -> int:
@@ -80,9 +85,19 @@ class Kernel:
         return self._compiled(self.text)
 
     @cached_property
+    def again(self) -> int:
+        """Address of the kernel that runs forward for the gradient. Rows: inputs, states at the start of each slot."""
+        s, y = self.states, self.outputs
+        program = self.program
+        after = Program(program.inputs, program.ops, (*(Value(i) for i in range(s)), *program.outputs[y:]), program.kinds)
+        stores = [*(Place(self.inputs, i) for i in range(s)), *(Place(-1, i) for i in range(s))]
+        return self._compiled(print_rows(pruned(after), self._loads, stores, self.inputs + 1, self.dtype))
+
+    @cached_property
     def tile(self) -> int:
         """Address of the compiled kernel for rows of connections (`print_tile`)."""
-        return self._compiled(print_tile(self.program, self.states, self.operands, self.dtype))
+        operands = self.states + 1 + self.constants
+        return self._compiled(print_tile(self.program, self.states, operands, self.dtype))
 
     def wanted(self, inputs: Sequence[bool], constants: Sequence[bool]) -> tuple[int, ...]:
         """The arguments with gradients: states that are numbers, and those inputs and constants."""
@@ -106,21 +121,23 @@ class Kernel:
         return self._gradients[wanted]
 
     def backward_text(self, wanted: tuple[int, ...]) -> str:
-        """The backward kernel as text."""
+        """The backward kernel as text. Rows: inputs, states, gradients of outputs, of inputs. In the work area behind the
+        constants: gradients of states, of constants.
+        """
         s, x, p, y = self.states, self.inputs, self.constants, self.outputs
         program = self.backward_program(wanted)
-        grads = s + x + p + y
         numbers = [i for i, flag in enumerate(self.flags) if not flag]
-        loads = [*range(s + x + p), *(grads + s + i for i in range(y)), *(grads + i for i in numbers)]
+        loads = [Place(x, i) for i in range(s)] + self._loads[s:]
+        loads += [*(Place(x + 1 + i) for i in range(y)), *(Place(-1, s + p + i) for i in numbers)]
         stores = []
         for i in wanted:
             if i < s:
-                stores.append(Store(grads + i, False))
+                stores.append(Place(-1, s + p + i))
             elif i < s + x:
-                stores.append(Store(grads + s + y + i - s, False))
+                stores.append(Place(x + 1 + y + i - s))
             else:
-                stores.append(Store(grads + s + y + i - s, True))
-        return print_numba(program, stores, self.backward_operands, self.dtype, loads)
+                stores.append(Place(-1, 2 * s + p + i - s - x, add=True))
+        return print_rows(program, loads, stores, 2 * x + y + 1, self.dtype, back=True)
 
     def backward(self, wanted: tuple[int, ...]) -> int:
         """Address of the compiled backward kernel for these gradients."""
@@ -162,6 +179,6 @@ def compiled(text: str) -> Any:
         Untraceable: it does not compile.
     """
     try:
-        return kernels.load("kernel", kernels.maths() + "\n\n" + text)["kernel"]
+        return kernels.load("kernel", kernels.helpers() + "\n\n" + text)["kernel"]
     except Exception as error:
         raise Untraceable(f"no compiled kernel: {type(error).__name__}: {str(error).splitlines()[0]}") from error

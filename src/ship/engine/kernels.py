@@ -1,7 +1,8 @@
-"""The texts of the fused engine: drivers, and the functions that kernels call."""
+"""The texts of the fused engine: drivers, and what kernels call."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -9,22 +10,30 @@ import torch
 
 from ..compiled import clear, contents, digest, folder, load, private_folder, text_of
 
-__all__ = ["clear", "contents", "digest", "folder", "load", "machine", "maths", "private_folder"]
+__all__ = ["clear", "contents", "digest", "drivers", "folder", "helpers", "load", "part", "private_folder"]
+
+DRIVERS = {  # each with the texts that it is made of
+    "alone": ("memory", "alone"),
+    "loop": ("memory", "sums", "learning", "loop"),
+    "grid": ("memory", "grid"),
+    "events": ("events",),
+}
 
 
+@lru_cache(maxsize=16)
 def drivers(name: str, dtype: torch.dtype) -> dict[str, Any]:
-    """The drivers in one of our texts, for one float type."""
-    text = text_of(Path(__file__).with_name(f"{name}.py"))
+    """The drivers of a kind, for one float type."""
+    text = "\n\n".join(part(f"drivers/{one}") for one in DRIVERS[name])
     if dtype == torch.float64:
         text = text.replace("F = np.float32", "F = np.float64", 1)
     return load("machine", text)
 
 
-def machine(dtype: torch.dtype) -> dict[str, Any]:
-    """The drivers of tapes."""
-    return drivers("machine", dtype)
+def part(name: str) -> str:
+    """A text of ours."""
+    return text_of(Path(__file__).parent / f"{name}.py")
 
 
-def maths(name: str = "maths") -> str:
-    """The text of the functions that kernels call: ``maths`` for Numba, ``maths_triton`` for Triton."""
-    return text_of(Path(__file__).with_name(f"{name}.py"))
+def helpers() -> str:
+    """What kernels for the CPU call."""
+    return "\n\n".join([part("maths"), part("access")])

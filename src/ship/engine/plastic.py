@@ -177,6 +177,7 @@ class _Builder:
     def _printed(
         self, program: Program, keys: list[Key], stores: list[Store], written: frozenset[Key], loads: list[int] | None = None
     ) -> Work:
+        loads = list(range(program.inputs)) if loads is None else loads
         return Work(compiled(print_numba(program, stores, len(keys), self.dtype, loads)), tuple(keys), written)
 
 

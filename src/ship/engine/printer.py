@@ -1,9 +1,9 @@
 """Programs printed as kernels: one table of primitives, a printer for the CPU (Numba) and one for CUDA (Triton).
 
-A Numba kernel works on a block of up to ``BLOCK`` units: ``kernel(work, n)``. Operand i of the program is
-``work[i * BLOCK + j]``; the outputs go to the operands named in ``stores``. That no two operands overlap is then plain to the
-compiler, and the loop becomes vector instructions. A Triton kernel calls the program as a function of vectors; `scan` prints the
-time loop around it.
+A Numba kernel works on a block of up to ``BLOCK`` units, so that its states stay in the cache: through many slots, reading and
+writing along rows (`print_rows`); on connections, one call a block (`print_numba`), or many slots for one source unit
+(`print_tile`). All become vector instructions. A Triton kernel calls the program as a function of vectors; `scan` prints the time
+loop around it.
 """
 
 from __future__ import annotations
@@ -89,21 +89,19 @@ def _argument(ref: Ref) -> str:
     return f"v{int(ref)}" if isinstance(ref, Value) else literal(ref)
 
 
-def print_numba(
-    program: Program, stores: Sequence[Store], operands: int, dtype: torch.dtype, loads: Sequence[int] | None = None
-) -> str:
-    """The text of a Numba module with one C function ``kernel(work, n)``, without the functions of `maths` that it calls.
+def print_numba(program: Program, stores: Sequence[Store], operands: int, dtype: torch.dtype, loads: Sequence[int]) -> str:
+    """The text of a Numba module with one C function ``kernel(work, n)`` for a block of up to ``BLOCK`` units, without the
+    functions of `maths` that it calls. Operand i is ``work[i * BLOCK + j]``: that no two overlap is then plain to the compiler.
 
     Args:
         program: what it computes.
         stores: the operand that each output goes to.
         operands: how many there are in the work area.
         dtype: float32 or float64.
-        loads: the operand that each input comes from; input i from operand i where left out.
+        loads: the operand that each input comes from.
     """
     block = BLOCK_BYTES // dtype.itemsize
-    name = "float32" if dtype == torch.float32 else "float64"
-    exp = "exp32" if dtype == torch.float32 else "exp64"
+    name = _name(dtype)
     lines = [
         "from numba import carray, cfunc, types",
         "",
@@ -115,14 +113,86 @@ def print_numba(
         f"    work = carray(pointer, ({operands * block},), F)",
         "    for j in range(n):",
     ]
-    body = [f"v{i} = work[{(i if loads is None else loads[i]) * block} + j]" for i in sorted(used(program))]
-    for op in program.ops:
-        body.append(f"v{int(op.out)} = " + TABLE[op.name].format(*(_argument(a) for a in op.args), exp=exp))
+    body = [f"v{i} = work[{loads[i] * block} + j]" for i in sorted(used(program))]
+    body += _operations(program, dtype)
     for i, (ref, store) in enumerate(zip(program.outputs, stores, strict=True)):
         body.append(f"o{i} = {_argument(ref)}")
         body.append(f"work[{store.operand * block} + j] {'+=' if store.add else '='} o{i}")
     lines += [f"        {line}" for line in body] or ["        pass"]
     return "\n".join(lines) + "\n"
+
+
+class Place(NamedTuple):
+    """Where a value of a kernel that runs along rows lies: in a row, or in the work area; ``at``: which block of it."""
+
+    row: int  # or -1, the work area
+    at: int = 0
+    add: bool = False  # to what is there
+
+
+def print_rows(
+    program: Program, loads: Sequence[Place], stores: Sequence[Place], rows: int, dtype: torch.dtype, *, back: bool = False
+) -> str:
+    """The text of a Numba module with one C function ``kernel(work, n, slots, table)``, without `maths` and `access`.
+
+    It runs a block of up to ``BLOCK`` units through many slots. ``table`` has for each row its address in the first slot, and the
+    bytes from a slot to the next.
+
+    Args:
+        program: what happens in a slot.
+        loads: where each input comes from.
+        stores: where each output goes. A row is either read or written.
+        rows: how many there are.
+        dtype: float32 or float64.
+        back: whether slots are in reverse.
+    """
+    block = BLOCK_BYTES // dtype.itemsize
+    name = _name(dtype)
+    written = sorted({store.row for store in stores} - {-1})
+    lines = [
+        "from numba import cfunc, types",
+        "",
+        f"F = np.{name}",
+        f"SIGNATURE = types.void(types.CPointer(types.{name}), types.int64, types.int64, types.int64)",
+        "",
+        "",
+        '@cfunc(SIGNATURE, error_model="numpy", cache=CACHE)',
+        "def kernel(work, n, slots, table):",
+        "    at = numbers(table)",
+        f"    for t in range({'slots - 1, -1, -1' if back else 'slots'}):",
+    ]
+    inputs = sorted(used(program))
+    reached = sorted({loads[i].row for i in inputs} - {-1} | set(written))
+    for row in reached:
+        lines.append(f"        r{row} = floats{name[5:]}(get(at, {2 * row}, 0) + t * get(at, {2 * row + 1}, 0))")
+    body = [f"v{i} = {_get(loads[i], block)}" for i in inputs]
+    body += _operations(program, dtype)
+    body += [f"o{i} = {_argument(ref)}" for i, ref in enumerate(program.outputs)]
+    for i, place in enumerate(stores):
+        pointer, index = _element(place, block)
+        scope = 1 if place.row < 0 else 2 + written.index(place.row)
+        value = f"{_get(place, block)} + o{i}" if place.add else f"o{i}"
+        body.append(f"put({pointer}, {index}, {value}, {scope})")
+    lines += ["        for j in range(n):", *(f"            {line}" for line in body or ["pass"])]
+    return "\n".join(lines) + "\n"
+
+
+def _element(place: Place, block: int) -> tuple[str, str]:
+    return "work" if place.row < 0 else f"r{place.row}", f"{place.at * block} + j"
+
+
+def _get(place: Place, block: int) -> str:
+    pointer, index = _element(place, block)
+    return f"get({pointer}, {index}, {1 if place.row < 0 else 0})"
+
+
+def _name(dtype: torch.dtype) -> str:
+    return "float32" if dtype == torch.float32 else "float64"
+
+
+def _operations(program: Program, dtype: torch.dtype) -> list[str]:
+    exp = "exp32" if dtype == torch.float32 else "exp64"
+    return [f"v{int(op.out)} = " + TABLE[op.name].format(*(_argument(a) for a in op.args), exp=exp) for op in program.ops]
 
 
 def print_triton(name: str, program: Program, dtype: torch.dtype) -> str:
@@ -151,7 +221,7 @@ def print_tile(program: Program, states: int, operands: int, dtype: torch.dtype)
     through many slots. Its only input is the arrival, one number a slot; its only output is added to ``out[slot, BLOCK]``.
     """
     block = BLOCK_BYTES // dtype.itemsize
-    name = "float32" if dtype == torch.float32 else "float64"
+    name = _name(dtype)
     pointer = f"types.CPointer(types.{name})"
     lines = [
         "from numba import carray, cfunc, types",

@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 
 from . import kernels
+from .bench import shaped
 from .kernel import Kernel
 from .printer import print_triton
 from .program import Untraceable, pruned
-from .tape import EVERY, Call, Step, Tape, shaped
+from .tape import EVERY, Call, Step
 
 BLOCK = 128  # units of one program: one for each thread
 STAGES = 4  # slots whose inputs are on their way while one is computed
@@ -34,17 +35,6 @@ def refusal(device: torch.device, side: str) -> str | None:
     if importlib.util.find_spec("triton") is None:
         return "kernels for cuda need the package triton"
     return "no kernels for cuda with a state on every connection" if side == "connection" else None
-
-
-def bench(device: torch.device) -> type[Scan] | None:
-    """What executes tapes on this device; None for the drivers of the CPU."""
-    return None if device.type == "cpu" else Scan
-
-
-def stands_alone(tape: Tape) -> bool:
-    """Whether a tape has one step, and all that enters its operands are external signals, one each."""
-    sources = [source for step in tape.steps for operand in step.operands for source in operand]
-    return not tape.coupled and all(tape.signals[s.signal].external and s.convert == "none" for s in sources)
 
 
 # -- the text ------------------------------------------------------------------------------------------------------------------
@@ -109,7 +99,7 @@ class _Text:
 
     def head(self) -> str:
         kind = "float32" if self.kernel.dtype == torch.float32 else "float64"
-        return kernels.maths("maths_triton") + HEAD.format(kind=kind, block=BLOCK)
+        return kernels.part("maths_triton") + HEAD.format(kind=kind, block=BLOCK)
 
     def arguments(self, signals: Sequence[str]) -> tuple[list[str], list[str]]:
         """Constants, signals and counts: pointers, numbers."""
@@ -219,15 +209,17 @@ class Scan:
         Untraceable: the tape does not stand alone.
     """
 
+    spent = False
+
     def __init__(self, call: Call, tensors: Sequence[Tensor]) -> None:
         self.tape, self.lead, self.recorded = call.tape, call.lead, call.recorded
-        if not stands_alone(self.tape):
+        if not self.tape.alone:
             raise Untraceable("kernels for cuda are for groups outside of loops, with their state on the post side")
         (self.step,) = self.tape.steps
         self.kernel, self.n, self.slots = self.step.kernel, self.step.n, call.stop - call.start
         self.shapes, self.counts = [t.shape for t in tensors], call.counts
         tensors = [t.detach().to(self.tape.dtype) for t in tensors]
-        a, b, _, _ = call.counts
+        a, b = call.counts[:2]
         self.like = tensors[0] if tensors else torch.empty(0)
         self.entry = self._stack(tensors[:a])
         signals = dict(zip(self.tape.external, tensors[a : a + b], strict=True))
@@ -283,7 +275,7 @@ class Scan:
     def backward(self, grads: Sequence[Tensor | None], needs: Sequence[bool]) -> list[Tensor | None]:
         """The gradient of each tensor that was given."""
         tape, kernel, lead = self.tape, self.kernel, self.lead
-        a, b, _, _ = self.counts
+        a, b = self.counts[:2]
         by_signal = dict(zip(tape.internal, grads, strict=False))
         given = [by_signal[q] for q in self.step.outs]
         slopes = [self._zeros() if g is None else self._wide(g.to(tape.dtype)) for g in given]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten
 
-from ..clock import Segment
+from ..clock import Segment, slots
 from ..group import Group
 from ..models.contract import Bag
 from ..plan import Schedule, Wiring, level_port
@@ -90,9 +90,18 @@ class Simulation:
             line.pending = []
 
     def segment(
-        self, segment: Segment, plan: Schedule, chunk: int, wanted: Container[str], on_chunk: Callable[[int, int], None]
+        self,
+        segment: Segment,
+        plan: Schedule,
+        chunk: int,
+        wanted: Container[str],
+        on_chunk: Callable[[int, int], None],
+        *,
+        last: bool = False,
     ) -> None:
-        """Run one segment of constant dt, in chunks of slots. ``wanted``: the groups whose outputs ``on_chunk`` reads."""
+        """Run one segment of constant dt, in chunks of slots. ``wanted``: the groups whose outputs ``on_chunk`` reads; ``last``:
+        whether gradients end with it.
+        """
         dt, steps = segment
         start = self.clock.time
         for node in self.nodes.values():
@@ -100,6 +109,8 @@ class Simulation:
         for i, line in self.lines:
             line.begin(start, dt, steps, int(i in plan.inserted))
         reach = self._reach()
+        if self.fusion is not None:
+            self.fusion.begin(plan.blocks, wanted)
         for k0 in range(0, steps, chunk):
             n = min(chunk, steps - k0)
             for block in plan.blocks:
@@ -114,8 +125,11 @@ class Simulation:
             on_chunk(k0, n)
             for tag, node in self.nodes.items():
                 node.trace.trim(k0 + n - reach[tag] - 1)
-        for node in self.nodes.values():
-            node.finish(steps)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not last):
+            if self.fusion is not None:
+                self.fusion.settle()
+            for node in self.nodes.values():
+                node.finish(steps)
         for _, line in self.lines:
             line.end(start, dt, steps)
         self.clock = Clock(start + dt * steps, self.clock.slot + steps, self.clock.trial, self.clock.first_sample)
@@ -132,6 +146,8 @@ class Simulation:
         with torch.no_grad():
             for node in self.nodes.values():
                 node.begin(node.dt or plan.dt, self.clock)
+            for i, line in self.lines:
+                line.lag = slots(line.delay, plan.dt) + int(i in plan.inserted)
             said = self.fusion.describe(plan.blocks)
         self.map(lambda t: t)
         if self.lead is None:

@@ -1,0 +1,203 @@
+"""Tapes of one step on the CPU whose operands are external signals: units spread over threads, many slots at a time.
+
+An operand may come as a product that is not done yet: the sums through weights are then made for some rows at a time, and read
+while they are in the cache; their gradients take the place of the sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..threads import spread
+from . import kernels
+from .bench import Bench, row_table, step_rows
+from .printer import BLOCK_BYTES
+from .tape import EVERY, Call, Table
+
+L1_BYTES = 24 * 1024  # of work area that one part of a row should need
+SUM_BYTES = 4 * 2**20  # of sums that are made at a time
+
+
+class Alone(Bench):
+    """One run of such a tape."""
+
+    def __init__(self, call: Call, tensors: Sequence[Tensor]) -> None:
+        super().__init__(call, tensors)
+        (self.step,) = self.tape.steps
+        self.drivers = kernels.drivers("alone", self.tape.dtype)
+        first = sum(call.counts[:4])
+        self.weights = [t.detach() for t in tensors[first:]]
+        self.through = call.through  # for each external signal which weight it goes through, or -1
+        places = {q: i for i, q in enumerate(self.tape.external)}
+        self.places = [places[operand[0].signal] if operand else -1 for operand in self.step.operands]
+        self.lags = [operand[0].lag if operand else 0 for operand in self.step.operands]
+        for place in self.places:
+            if place >= 0 and self.through[place] < 0:
+                self.external[place] = self._signal(self.external[place], self.step.n)
+
+    # -- tables ------------------------------------------------------------------------------------------------------------
+
+    def _inputs(self) -> tuple[Table, Table, Table]:
+        """For each input the addresses of its rows; strides, lags and slots; the slots in which something changes."""
+        signals: list[Tensor | None] = []
+        shapes, cuts = [], {self.start, self.stop}
+        if self.step.go >= 0:
+            cuts.add(self.start + 1)
+        for place, lag in zip(self.places, self.lags, strict=True):
+            if place < 0:
+                signals.append(None)
+                shapes.append([0, 0, 0])
+                continue
+            t, slots = self.external[place], len(self.external[place])
+            lag += 0 if lag else self.start  # an external signal begins with the run, or a slot before it
+            signals.append(t if self.through[place] < 0 else None)
+            shapes.append([self.step.n * self.size if signals[-1] is None else t.stride(0) * self.size, lag, slots])
+            cuts |= {lag, lag + slots}
+        inside = sorted(cut for cut in cuts if self.start <= cut <= self.stop)
+        table = row_table(signals, self.lead, 1)
+        for i, place in enumerate(self.places):
+            if place >= 0 and self.through[place] >= 0:
+                table[i] = self._sum_rows(place)
+        return table, np.array(shapes, np.int64).reshape(-1, 3), np.array(inside, np.int64)
+
+    def _sum_rows(self, place: int) -> Table:
+        """The address of the sums of each row; where there will be no gradient rows share them."""
+        room = self.sums[place]
+        assert room is not None
+        return room.data_ptr() + np.arange(self.rows) % len(room) * (room.stride(0) * self.size)
+
+    @property
+    def _parts(self) -> int:
+        """Parts into which the blocks of a row are split."""
+        blocks, threads = self.blocks(self.step), torch.get_num_threads()
+        fit = max(1, L1_BYTES // (self.step.kernel.backward_operands * BLOCK_BYTES))
+        return max(1, min(blocks, max(-(-blocks // fit), -(-2 * threads // self.rows))))
+
+    # -- running -----------------------------------------------------------------------------------------------------------
+
+    def forward(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Signals and final states."""
+        step = self.step
+        self.checks, leave = self._checks(), [torch.empty_like(t) for t in self.entry]
+        wanted = {q: self._room(self.stop - self.start, step.n) for q in step.outs}
+        outs = list(wanted.values())
+        portions = self._portions()
+        depth = self.rows if self.recorded else portions[0]
+        self.sums = [
+            self.external[i].new_empty(depth, len(self.external[i]), step.n) if w >= 0 else None
+            for i, w in enumerate(self.through)
+        ]
+        inputs, shapes, cuts = self._inputs()
+        tables = (
+            np.array(step_rows(self.tape)[0], np.int64), cuts, inputs, shapes, row_table(outs, self.lead, 1),
+            np.array([t.stride(0) * self.size for t in outs], np.int64), self._table(self.entry), self._table(leave),
+            self._table(self.constants), self._table(self.checks),
+        )  # fmt: skip
+        parts, drive, recorded = self._parts, self.drivers["forward"], int(self.recorded)
+        lo = 0
+        for count in portions:
+            self._sum(lo, lo + count)
+            shift = lo * parts
+
+            def work(i: int, j: int, shift: int = shift) -> None:
+                drive(i + shift, j + shift, parts, EVERY, recorded, *tables)
+
+            spread(count * parts, work)
+            lo += count
+        if not self.recorded:
+            self.sums = []
+        return [wanted[q] for q in self.tape.internal], leave
+
+    def _portions(self) -> list[int]:
+        """Rows that are worked on at a time: as many as sums of theirs lie in the cache."""
+        slots = [len(t) for t, w in zip(self.external, self.through, strict=True) if w >= 0]
+        if not slots:
+            return [self.rows]
+        count = max(1, min(self.rows, SUM_BYTES // max(1, sum(slots) * self.step.n * self.size)))
+        return [count] * (self.rows // count) + ([self.rows % count] if self.rows % count else [])
+
+    def _sum(self, lo: int, hi: int) -> None:
+        """The sums of rows ``lo .. hi - 1``."""
+        batch = self.lead[1]
+        for x, w, room in zip(self.external, self.through, self.sums, strict=True):
+            if room is None:
+                continue
+            x, weight = x.permute(1, 2, 0, 3), self.weights[w]
+            for chip in range(lo // batch, -(-hi // batch)):
+                first, last = max(lo, chip * batch), min(hi, (chip + 1) * batch)
+                part = x[min(chip, len(x) - 1), first - chip * batch : last - chip * batch]
+                into = room[first % len(room) :][: last - first]
+                matrix = weight if weight.ndim == 2 else weight[min(chip, len(weight) - 1), 0]
+                if part.is_contiguous():
+                    torch.mm(part.flatten(0, 1), matrix, out=into.flatten(0, 1))
+                else:
+                    torch.matmul(part, matrix, out=into)
+
+    def backward(self, grads: Sequence[Tensor | None], needs: Sequence[bool]) -> list[Tensor | None]:
+        """The gradient of each tensor that was given."""
+        step, n = self.step, self.step.n
+        a, b, c = self.counts[:3]
+        need_signal, need_constant, need_weight = needs[a : a + b], needs[a + b : a + b + c], needs[a + b + c :]
+        if self.spent:
+            self._sum(0, self.rows)
+        by_signal = dict(zip(self.tape.internal, grads, strict=False))
+        slopes = [None if by_signal[q] is None else self._slope(by_signal[q]) for q in step.outs]  # type: ignore[arg-type]
+        slope_steps = np.array([0 if t is None else t.stride(0) * self.size for t in slopes], np.int64)
+        targets: list[Tensor | None] = []
+        for place, lag in zip(self.places, self.lags, strict=True):
+            room = self.sums[place] if place >= 0 else None
+            slots = len(self.external[place]) if place >= 0 else 0
+            target = None
+            if room is not None and (need_signal[place] or need_weight[self.through[place]]):
+                target = room.view(*self.lead, slots, n).permute(2, 0, 1, 3)
+            elif room is None and place >= 0 and need_signal[place]:
+                target = self._room(slots, n)
+            if target is not None and slots > self.stop - lag:
+                target[max(0, self.stop - lag) :] = 0  # slots that nobody reads
+            targets.append(target)
+        inputs, shapes, cuts = self._inputs()
+        kernel = step.kernel.backward(step.kernel.wanted([t is not None for t in targets], need_constant))
+        g_entry, g_leave = [torch.zeros_like(t) for t in self.entry], self._leaving(grads[len(self.tape.internal) :])
+        g_constants = self._constant_gradients(need_constant)
+        args = (
+            np.array(step_rows(self.tape, [kernel])[0], np.int64), cuts, inputs, shapes,
+            row_table(slopes, self.lead, 1), slope_steps, self._table(self.constants), self._table(self.checks),
+            row_table(targets, self.lead, 1),
+            np.array([0 if t is None else t.stride(0) * self.size for t in targets] or [0], np.int64),
+            self._table(g_entry), self._table(g_leave), self._table(g_constants),
+        )  # fmt: skip
+        parts, drive = self._parts, self.drivers["backward"]
+        spread(self.rows * parts, lambda lo, hi: drive(lo, hi, parts, EVERY, *args))
+        found: list[Tensor | None] = [g if need else None for g, need in zip(g_entry, needs[:a], strict=True)]
+        g_weights: list[Tensor | None] = [None] * len(self.weights)
+        for i, need in enumerate(need_signal):
+            slopes_here = [t for t, place in zip(targets, self.places, strict=True) if t is not None and place == i]
+            if self.through[i] < 0:
+                found.append(sum(slopes_here[1:], slopes_here[0]) if need and slopes_here else None)
+                continue
+            found.append(self._arrival_gradient(i, slopes_here[0]) if need else None)
+            if need_weight[self.through[i]]:
+                g_weights[self.through[i]] = self._weight_gradient(i, slopes_here[0])
+        return self._summed([*found, *g_constants, *g_weights])
+
+    def _slope(self, g: Tensor) -> Tensor:
+        return self._signal(g.expand(self.stop - self.start, *self.lead, -1), self.step.n)
+
+    def _arrival_gradient(self, i: int, slope: Tensor) -> Tensor:
+        """Of what went through weights."""
+        g, weight = slope.permute(1, 2, 0, 3), self.weights[self.through[i]]
+        back = g @ weight.t() if weight.ndim == 2 else torch.matmul(g, weight.transpose(-1, -2))
+        return back.permute(2, 0, 1, 3)
+
+    def _weight_gradient(self, i: int, slope: Tensor) -> Tensor:
+        """Of the weights."""
+        x, g = self.external[i].permute(1, 2, 0, 3), slope.permute(1, 2, 0, 3)
+        weight = self.weights[self.through[i]]
+        if weight.ndim == 2 and len(x) == len(g):
+            return x.flatten(0, 2).t() @ g.flatten(0, 2)
+        each = torch.stack([x[min(c, len(x) - 1)].flatten(0, 1).t() @ g[c].flatten(0, 1) for c in range(len(g))])
+        return each.sum(0) if weight.ndim == 2 else each.unsqueeze(1)

@@ -1,0 +1,319 @@
+"""Blocks of cells that run together as one tape, and the tape with its arguments for one run of a block.
+
+What enters a cell from outside is known for all slots; what comes from the block itself is named as a signal. Sums through
+weights are the same `Feed` that the reference engine uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import plastic, scan
+from .alone import Alone
+from .built import Built
+from .fused import Cell, Fused, Sum
+from .kernel import Kernel
+from .lines import Line
+from .loop import Loop
+from .program import NotNow, Untraceable
+from .reference import ConnectionNode, Node, PlasticNode
+from .tape import Arguments, Bench, Call, Signal, Source, Step, Tape, run
+
+
+class Block:
+    """Groups that run together as one tape: one alone over a window, or a loop."""
+
+    def __init__(self, cells: Sequence[Cell], length: int | None) -> None:
+        self.length = length
+        self.cells = list(cells)
+        self.traces = {id(cell.node.trace): i for i, cell in enumerate(cells)}
+
+    def run(self, k0: int, n: int, kept: Sequence[int]) -> None:
+        """Slots k0 .. k0 + n - 1. ``kept``: for each cell how many of the last slots others will read; -1 for all."""
+        for cell in self.cells:
+            if isinstance(cell.node, PlasticNode) and any(_learned(take) for take in cell.node.takes):
+                raise NotNow("a monitor of weights or traces that a rule changes")
+        made = [cell.build(bool(cell.node.takes) and not outputs_only(cell.node)) for cell in self.cells]
+        assembly = _Assembly(self, made, k0, n, kept)
+        start = assembly.start
+        result = run(assembly.tape, assembly.given, assembly.lead, start, start + n, self.bench(assembly.tape), assembly.history)
+        assembly.finish(result.signals, result.leave)
+
+    def bench(self, tape: Tape) -> Callable[[Call, Sequence[Tensor]], Bench]:
+        """What executes a tape."""
+        if self.cells[0].node.group.zero.device.type != "cpu":
+            return scan.Scan
+        return Alone if tape.alone else Loop
+
+
+def _learned(take: Any) -> bool:
+    name = getattr(take, "name", "weight")
+    return name == "weight" or name.startswith("rule.")
+
+
+def outputs_only(node: Node) -> bool:
+    """Whether what the monitors of a node want is there without being asked for."""
+    changing = {*getattr(node.group.model.states, "_fields", ()), "margin", "wait", "held"}
+    return all(getattr(take, "name", "margin") not in changing for take in node.takes)
+
+
+class _Assembly:
+    """A tape for one run of a block, with its arguments."""
+
+    def __init__(self, block: Block, made: Sequence[tuple[Built, list[Tensor]]], k0: int, n: int, kept: Sequence[int]) -> None:
+        self.block, self.built, self.k0, self.n = block, [b for b, _ in made], k0, n
+        self.lead = block.cells[0].node.lead
+        self.signals: list[Signal] = []
+        self.external: list[Tensor | Sum] = []
+        self.matrices: list[Tensor] = []
+        self.outs: list[tuple[int, ...]] = []
+        self.final: list[int] = []  # the signal that is a node's output
+        for cell, b, keep in zip(block.cells, self.built, kept, strict=True):
+            mine = [self._internal(cell.n, keep)] + [self._internal(cell.n, -1) for _ in b.seen]
+            self.outs.append(tuple(mine))
+            pre = cell.node.group.side == "pre"
+            self.final.append(self._internal(cell.node.group.n, keep) if pre else mine[0])
+        lags = [
+            line.lag + cell.late(part, name)
+            for cell in block.cells
+            for part, name in cell.operands
+            for line in self._inner(cell, part, name)
+        ]
+        lags += [1 for cell in block.cells if isinstance(cell.node, PlasticNode)]
+        self.start = min(k0, max(lags, default=0))
+        self.units: dict[int, plastic.Unit] = {}
+        self.bare: list[Tensor] = []  # what arrives at plastic synapses from outside
+        self.inner = False  # whether something does from groups of the block
+        fields: list[Tensor] = []
+        entry: list[Tensor] = []
+        constants: list[Tensor] = []
+        steps: list[Step] = []
+        for i, (cell, (b, leaves)) in enumerate(zip(block.cells, made, strict=True)):
+            learn = None
+            if isinstance(cell.node, PlasticNode):
+                unit = self.units[i] = self._unit(cell, cell.node)
+                learn = unit.learn(fields)
+                entry, constants, steps = entry + unit.entry, constants + unit.constants, steps + unit.steps
+            entry += cell.states
+            constants += cell.constants(b, leaves, k0 > 0)
+            operands = tuple(
+                self._through_rule(self.units[i]) if i in self.units and name == "value" else self._operand(cell, part, name)
+                for part, name in cell.operands
+            )
+            steps.append(Step(b.kernel, cell.n, operands, self.outs[i], b.go, learn))
+            if cell.node.group.side == "pre":
+                steps.append(self._projection(i, constants))
+        together = max((unit.together for unit in self.units.values()), default=1)
+        node = block.cells[0].node
+        self.tape = Tape(tuple(steps), tuple(self.signals), node.group.dtype, node.dt, block.length, together)
+        signals, weights, through = self._given()
+        self.given = Arguments(entry, signals, constants, self.matrices, weights, through, fields)
+        self._check_gradients()
+        self.history = [self._past(q) for q in self.tape.internal] if self.start else []
+
+    def _given(self) -> tuple[list[Tensor], list[Tensor], list[int]]:
+        """The external signals, the weights that they go through first, and for each signal which, or -1."""
+        alone = self.block.bench(self.tape) is Alone
+        signals: list[Tensor] = []
+        weights: list[Tensor] = []
+        through: list[int] = []
+        for x in self.external:
+            if isinstance(x, Sum) and alone:
+                through.append(len(weights))
+                weights.append(x.weight)
+                signals.append(x.arrivals)
+            else:
+                through.append(-1)
+                signals.append(x.done() if isinstance(x, Sum) else x)
+        return signals, weights, through if weights else []
+
+    def _internal(self, n: int, keep: int) -> int:
+        self.signals.append(Signal(n, False, keep < 0))
+        return len(self.signals) - 1
+
+    def _unit(self, cell: Cell, node: PlasticNode) -> plastic.Unit:
+        """A plastic synapse."""
+        first = len(self.external)
+        arrivals = self._operand(cell, cell.main, "value")
+        self.bare += [x for x in self.external[first:] if isinstance(x, Tensor)]
+        self.inner = self.inner or bool(self._inner(cell, cell.main, "value"))
+        learner = cell.main.learner()
+        assert learner is not None
+        at = [self.final[self.block.traces[id(line.trace)]] for line, _, _ in node.posts]
+        posts = tuple(Source(q, line.lag + 1, n, 0, into) for q, (line, into, n) in zip(at, node.posts, strict=True))
+        return plastic.Unit(node, learner, self.k0, arrivals, posts, self._rigid)
+
+    def _check_gradients(self) -> None:
+        """Raises:
+        NotNow: a gradient would flow through the weights as they were in each slot.
+        """
+        every = (*self.given.entry, *self.given.signals, *self.given.constants, *self.given.matrices, *self.given.weights)
+        through = any(t.requires_grad for t in self.bare) or (self.inner and any(t.requires_grad for t in every))
+        if torch.is_grad_enabled() and through:
+            raise NotNow("a gradient through weights that a rule changes")
+
+    def _rigid(self, n: int) -> int:
+        """An internal signal without a gradient."""
+        self.signals.append(Signal(n, False, False, False))
+        return len(self.signals) - 1
+
+    def _through_rule(self, unit: plastic.Unit) -> tuple[Source, ...]:
+        """What arrives, through weights that change."""
+        self.matrices.append(unit.weight)
+        return (Source(unit.arrived, 0, unit.group.n_pre, matrix=len(self.matrices) - 1),)
+
+    def _outer(self, window: Tensor | Sum, lag: int) -> Source:
+        width = window.weight.shape[-1] if isinstance(window, Sum) else window.shape[-1]
+        self.external.append(window)
+        self.signals.append(Signal(width, True))
+        return Source(len(self.signals) - 1, lag, width)
+
+    def _inner(self, cell: Cell, part: Fused, name: str) -> list[Line]:
+        """The lines from cells of the block."""
+        node = part.node
+        if name == "value":
+            assert isinstance(node, ConnectionNode)
+            every = node.feed.lines
+        else:
+            every = [line for line, _, _ in part.lines(name)]
+        return [line for line in every if id(line.trace) in self.block.traces]
+
+    def _operand(self, cell: Cell, part: Fused, name: str) -> tuple[Source, ...]:
+        node, late = part.node, cell.late(part, name)
+        inner = self._inner(cell, part, name)
+        if name == "value" and isinstance(node, ConnectionNode) and node.edges is not None and node.group.side == "post":
+            if not torch.is_grad_enabled():
+                return tuple(self._along_edges(part, node, inner, late))
+            if inner:
+                raise NotNow("edges in a loop, with gradients")
+        sources: list[Source] = []
+        first, lag = self._window(late)
+        window = part.external(name, first, self.n, [*inner, *cell.fed])
+        if window is not None:
+            width = node.group.n_pre if isinstance(node, PlasticNode) and name == "value" else part.n
+            sources.append(self._outer(window if isinstance(window, Sum) else _wide(window, width), lag))
+        if name == "value":
+            assert isinstance(node, ConnectionNode)
+            sources += self._through(node, inner, late)
+            return tuple(sources)
+        for line, offset, width in part.lines(name):
+            if line in inner:
+                i = self.block.traces[id(line.trace)]
+                wanted = node.group.model.ports[name].kind if name != "jump" else "events"
+                how = "none" if line.kind == wanted else ("mul" if wanted == "charge" else "div")
+                sources.append(Source(self.final[i], line.lag + late, width, offset, 0, how))
+        return tuple(sources)
+
+    def _window(self, late: int) -> tuple[int, int]:
+        """The first slot to ask for outside, and how late the run reads from there on: slot k of an operation reads slot
+        k - late, and before the first slot there is nothing.
+        """
+        return (self.k0 - late, 0) if self.k0 >= late else (0, late)
+
+    def _through(self, node: ConnectionNode, inner: Sequence[Line], late: int) -> list[Source]:
+        """What a connection receives from groups of the block: through its weights, or unit by unit."""
+        sources = []
+        for offset, width, buckets in node.feed.sources:
+            for line, mask in buckets:
+                if line not in inner:
+                    continue
+                signal = self.final[self.block.traces[id(line.trace)]]
+                if node.group.side != "post" or isinstance(node, PlasticNode):
+                    if mask is not None:
+                        raise Untraceable("different delays for its units in a loop")
+                    sources.append(Source(signal, line.lag + late, width, 0, offset))
+                    continue
+                rows = node.weight[..., offset : offset + width, :]
+                self.matrices.append(rows if mask is None else rows * mask.to(rows).reshape(width, -1))
+                sources.append(Source(signal, line.lag + late, width, matrix=len(self.matrices) - 1))
+        return sources
+
+    def _along_edges(self, fused: Fused, node: ConnectionNode, inner: Sequence[Line], late: int) -> list[Source]:
+        """What a sparse connection receives, also from outside: in proportion to what is not zero."""
+        sources = []
+        first, lag = self._window(late)
+        for offset, width, buckets in node.feed.sources:
+            for line, chosen in buckets:
+                assert chosen is not None
+                if not len(chosen):
+                    continue
+                structure = fused.structure(line, chosen, offset, width)
+                self.matrices.append(structure.weights(node.weight).unsqueeze(-2))
+                matrix = len(self.matrices) - 1
+                window: Tensor | None
+                if line in inner:
+                    signal = self.final[self.block.traces[id(line.trace)]]
+                    sources.append(Source(signal, line.lag + late, width, matrix=matrix, structure=structure))
+                    window = line.early(first, self.n, node.like)
+                else:
+                    window = line.window(first, self.n, node.like)
+                if window is not None:
+                    sources.append(self._outer(window, lag)._replace(matrix=matrix, structure=structure))
+        return sources
+
+    def _projection(self, i: int, constants: list[Tensor]) -> Step:
+        """From the pre side of a filter to its targets."""
+        node, fused = self.block.cells[i].node, self.block.cells[i].main
+        assert isinstance(node, ConnectionNode)
+        source = Source(self.outs[i][0], 0, fused.n, matrix=len(self.matrices))
+        if node.edges is None:
+            self.matrices.append(node.weight)
+        elif torch.is_grad_enabled():
+            raise NotNow("edges behind a filter on the pre side, with gradients")
+        else:
+            structure = fused.structure(None, torch.arange(len(node.edges.pre)), 0, fused.n)
+            self.matrices.append(structure.weights(node.weight).unsqueeze(-2))
+            source = source._replace(structure=structure)
+        biased = node.bias
+        if biased:
+            constants.append(node.p.bias)
+        return Step(_sum_kernel(node.group.dtype, biased), node.group.n, ((source,),), (self.final[i],))
+
+    def _past(self, q: int) -> Tensor:
+        """The slots of an internal signal before the run, as far as anyone reads them."""
+        for cell, final in zip(self.block.cells, self.final, strict=True):
+            node = cell.node
+            if final == q:
+                first = max(self.k0 - self.start, node.trace.starts[0] if node.trace.starts else self.k0)
+                if first < self.k0:
+                    return node.trace.window(first, self.k0 - first)
+        return torch.empty(0, *self.lead, self.signals[q].n, dtype=self.block.cells[0].node.group.dtype)
+
+    def finish(self, signals: Sequence[Tensor], leave: Sequence[Tensor]) -> None:
+        """Hand outputs, states and what monitors want to the nodes."""
+        by_signal = dict(zip(self.tape.internal, signals, strict=True))
+        first = 0
+        for i, (cell, b) in enumerate(zip(self.block.cells, self.built, strict=True)):
+            node, out = cell.node, by_signal[self.final[i]]
+            node.trace.put(out, self.k0 + self.n - len(out))
+            if i in self.units:
+                unit = self.units[i]
+                unit.finish(leave[first : first + len(unit.entry)])
+                first += len(unit.entry)
+            flags = b.kernel.flags
+            cell.leave(leave[first : first + len(flags)], flags)
+            first += len(flags)
+            seen = {
+                name: by_signal[q] != 0 if name == "held" else by_signal[q]
+                for name, q in zip(b.seen, self.outs[i][1:], strict=True)
+            }
+            for take in node.takes:
+                take(self.k0, self.n, node.window_lookup(self.k0, self.n, seen))
+
+
+def _wide(window: Tensor, n: int) -> Tensor:
+    """``[slot, chip, batch, n]``."""
+    while window.ndim < 4:
+        window = window.unsqueeze(0)
+    return window if window.shape[-1] == n else window.expand(*window.shape[:-1], n)
+
+
+@lru_cache(maxsize=4)
+def _sum_kernel(dtype: torch.dtype, biased: bool) -> Kernel:
+    """The kernel that hands a sum on."""
+    return Kernel(lambda s, x, p: ([x[0] + p[0] if p else x[0]], []), (), 1, int(biased), dtype)

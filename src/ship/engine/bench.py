@@ -1,0 +1,120 @@
+"""What executes a tape on the CPU: what `alone` and `loop` share, tables of addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .printer import BLOCK_BYTES
+from .tape import EVERY, Call, Step, Table, Tape
+
+
+class Bench:
+    """One run of a tape, with its arguments as kernels want them."""
+
+    spent = False
+
+    def __init__(self, call: Call, tensors: Sequence[Tensor]) -> None:
+        self.tape, self.lead, self.start, self.stop = call.tape, call.lead, call.start, call.stop
+        self.recorded, self.counts = call.recorded, call.counts
+        self.size = self.tape.dtype.itemsize
+        self.shapes = [t.shape for t in tensors]
+        a, b, c = call.counts[:3]
+        self.entry = [t.detach().contiguous() for t in tensors[:a]]
+        self.external = [t.detach() for t in tensors[a : a + b]]
+        self.constants = [self._constant(t.detach(), n) for t, n in zip(tensors[a + b : a + b + c], self._sizes(), strict=True)]
+
+    @property
+    def rows(self) -> int:
+        return self.lead[0] * self.lead[1]
+
+    @property
+    def chunks(self) -> int:
+        """Of `EVERY` slots."""
+        return -(-(self.stop - self.start) // EVERY)
+
+    def blocks(self, step: Step) -> int:
+        return -(-step.n // (BLOCK_BYTES // self.size))
+
+    def _sizes(self) -> list[int]:
+        """Units of each constant."""
+        return [step.n for step in self.tape.steps for _ in range(step.kernel.constants)]
+
+    def _signal(self, t: Tensor, n: int) -> Tensor:
+        if t.shape[-1] != n:
+            t = t.expand(*t.shape[:-1], n)
+        if t.stride(-1) != 1 and n > 1:
+            t = t.contiguous()
+        return t.to(self.tape.dtype)
+
+    def _constant(self, t: Tensor, n: int) -> Tensor:
+        t = t.reshape((1,) * (3 - t.ndim) + tuple(t.shape)).to(self.tape.dtype)
+        return t.expand(t.shape[0], t.shape[1], n).contiguous()
+
+    def _room(self, slots: int, n: int, *, zero: bool = False) -> Tensor:
+        """A signal's buffer; each row's slots lie side by side."""
+        make = torch.zeros if zero else torch.empty
+        return make(*self.lead, slots, n, dtype=self.tape.dtype).permute(2, 0, 1, 3)
+
+    def _checks(self) -> list[Tensor]:
+        """Rooms for the states at every checkpoint; none where there will be no gradient."""
+        return [torch.empty(*self.lead, self.chunks, t.shape[-1], dtype=t.dtype) for t in self.entry] if self.recorded else []
+
+    def _leaving(self, grads: Sequence[Tensor | None]) -> list[Tensor]:
+        """The gradients of the final states."""
+        return [
+            torch.zeros_like(t) if g is None else g.expand_as(t).contiguous().to(t.dtype)
+            for g, t in zip(grads, self.entry, strict=True)
+        ]
+
+    def _constant_gradients(self, needs: Sequence[bool]) -> list[Tensor | None]:
+        """Rooms for the gradients of constants."""
+        return [
+            torch.empty(*self.lead, n, dtype=self.tape.dtype) if need else None
+            for need, n in zip(needs, self._sizes(), strict=True)
+        ]
+
+    def _table(self, tensors: Sequence[Tensor | None]) -> Table:
+        """The addresses of the rows of tensors ``[chip, batch, ...]``."""
+        return row_table(tensors, self.lead)
+
+    def _summed(self, found: Sequence[Tensor | None]) -> list[Tensor | None]:
+        """Gradients summed over what was broadcast."""
+        return [None if g is None else shaped(g, shape) for g, shape in zip(found, self.shapes, strict=True)]
+
+
+def step_rows(tape: Tape, backwards: Sequence[int] | None = None) -> list[list[int]]:
+    """For each step its kernels, sizes and clock, as `drivers.memory` reads them. ``backwards``: the kernels for gradients."""
+    rows = []
+    for i, step in enumerate(tape.steps):
+        k = step.kernel
+        again, back = (0, 0) if backwards is None else (k.again if k.states else 0, backwards[i])
+        rows.append([k.forward, again, back, step.n, k.states, k.inputs, k.constants, k.outputs, step.go])
+    return rows
+
+
+def row_addresses(t: Tensor, chip: int, batch: int, lead: tuple[int, int]) -> Table:
+    """The address of each row, ``[chip * batch]``, in a tensor with these axes for chip and batch."""
+    chips, samples = lead
+    size = t.element_size()
+    rows = t.data_ptr() + np.arange(samples, dtype=np.int64) * (t.stride(batch) * size if t.shape[batch] > 1 else 0)
+    if chips == 1:
+        return rows
+    return (np.arange(chips, dtype=np.int64)[:, None] * (t.stride(chip) * size if t.shape[chip] > 1 else 0) + rows).reshape(-1)
+
+
+def row_table(tensors: Sequence[Tensor | None], lead: tuple[int, int], chip: int = 0) -> Table:
+    """The addresses of the rows of each, ``[which, chip * batch]``; 0 for None. ``chip``: its axis, that of the batch follows."""
+    table = np.zeros((max(1, len(tensors)), lead[0] * lead[1]), np.int64)
+    for row, t in zip(table, tensors, strict=False):
+        if t is not None:
+            row[:] = row_addresses(t, chip, chip + 1, lead)
+    return table
+
+
+def shaped(gradient: Tensor, shape: torch.Size) -> Tensor:
+    """Summed over what was broadcast."""
+    return gradient if gradient.shape == shape else gradient.sum_to_size(shape)

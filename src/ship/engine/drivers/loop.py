@@ -1,0 +1,319 @@
+# ruff: noqa: F821
+# mypy: ignore-errors
+"""The drivers of all other tapes: slot by slot, the steps in order. `tape` builds the tables and names their columns."""
+
+
+@njit(nogil=True, error_model="numpy", cache=CACHE)
+def forward(
+    lo,
+    hi,
+    splits,
+    begin,
+    start,
+    stop,
+    every,
+    steps,
+    operands,
+    refs,
+    signals,
+    base,
+    constants,
+    entry,
+    leave,
+    checks,
+    outs,
+    matrices,
+    edges,
+    depth,
+    widest,
+    dt,
+    together,
+    learns,
+    parts,
+    fields,
+):
+    """Run tasks ``lo .. hi - 1`` over slots ``start .. stop - 1`` of a run that began in slot ``begin``. A task is ``together``
+    rows in lockstep, or one of ``splits`` parts of the blocks of a row.
+    """
+    n_steps = steps.shape[0]
+    all_rings = np.zeros((together, n_steps + 1, depth, widest + 1), np.int32)
+    all_counts = np.zeros((together, n_steps + 1, depth), np.int64)
+    wide = (widest + BLOCK) * SIZE
+    total, most = 0, 0
+    for s in range(n_steps):
+        total += (steps[s, 4] + steps[s, 6]) * ONE * ((steps[s, 3] + BLOCK - 1) // BLOCK)
+        most = max(most, steps[s, 5])
+    room = np.zeros((most + 2) * wide // SIZE, F)  # zeros, outputs that nobody wants, sums
+    zeros, waste, sums = room.ctypes.data, room.ctypes.data + wide, room.ctypes.data + 2 * wide
+    area = np.zeros(together * total // SIZE + 1, F)
+    area0 = area.ctypes.data
+    table = np.zeros(2 * (operands.shape[0] + outs.shape[0]) + 2, np.int64)
+    rows = table.ctypes.data
+    taught = learns.shape[1] > 1
+    at = np.zeros(parts.shape[0] + 1, np.int64)
+    bench = np.zeros(parts.shape[0] * BLOCK if taught else 1, F)
+    indices = np.zeros((3, widest + 1 if taught else 1), np.int32)
+    marks = np.zeros((3, widest + 1 if taught else 1), np.int8)
+    for task in range(lo, hi):
+        r0 = task // splits * together
+        part = task % splits
+        for w in range(together):
+            r, work0, rings, counts = r0 + w, area0 + w * total, all_rings[w], all_counts[w]
+            for s in range(n_steps):
+                n, S = steps[s, 3], steps[s, 4]
+                blocks, stride, work = (n + BLOCK - 1) // BLOCK, (S + steps[s, 6]) * ONE, work0 + steps[s, 13]
+                first, last = blocks * part // splits, blocks * (part + 1) // splits
+                for i in range(S):
+                    into_blocks(work + i * ONE, stride, entry[steps[s, 9] + i, r], first, last, n)
+                load_constants(steps[s], r, work, stride, first, last, constants, steps[s, 11])
+                if start > begin:
+                    set_clock(steps[s], work, stride, last - first, F(1))
+                q = steps[s, 14]
+                if q >= 0:
+                    ring = signals[q, 3]
+                    for t in range(start):
+                        source = base[q, r] + (t & signals[q, 1]) * signals[q, 0]
+                        counts[ring, t % depth] = compress(source, n, rings[ring, t % depth])
+        for t in range(start, stop):
+            for s in range(n_steps):
+                n, S, X, P, Y = steps[s, 3], steps[s, 4], steps[s, 5], steps[s, 6], steps[s, 7]
+                blocks, stride = (n + BLOCK - 1) // BLOCK, (S + P) * ONE
+                first, last = blocks * part // splits, blocks * (part + 1) // splits
+                low, high = first * BLOCK, min(n, last * BLOCK)
+                if steps[s, 15] >= 0 and t > 0:
+                    learn(
+                        steps[s, 15], t, r0, together, learns, parts, fields, signals, base, at, bench.ctypes.data, indices, marks
+                    )
+                for w in range(together):
+                    r, work, rings, counts = r0 + w, area0 + w * total + steps[s, 13], all_rings[w], all_counts[w]
+                    if every > 0 and (t - start) % every == 0:
+                        for i in range(S):
+                            target = checks[steps[s, 9] + i, r] + (t - start) // every * n * SIZE
+                            from_blocks(target, work + i * ONE, stride, first, last, n)
+                    for i in range(X):
+                        table[2 * i] = first * ONE + operand(
+                            steps[s, 10] + i,
+                            t,
+                            r,
+                            part,
+                            sums + i * wide,
+                            zeros,
+                            low,
+                            high,
+                            n,
+                            operands,
+                            refs,
+                            signals,
+                            base,
+                            matrices,
+                            edges,
+                            rings,
+                            counts,
+                            dt,
+                        )
+                    for i in range(Y):
+                        q = outs[steps[s, 12] + i]
+                        row = waste if q < 0 else base[q, r] + (t & signals[q, 1]) * signals[q, 0]
+                        table[2 * (X + i)] = row + first * ONE
+                    if t == begin + 1:
+                        set_clock(steps[s], work, stride, last - first, F(1))
+                    for b in range(first, last):
+                        call(steps[s, 0], work + (b - first) * stride, min(BLOCK, n - b * BLOCK), 1, rows)
+                        for i in range(X + Y):
+                            table[2 * i] += ONE
+                    q = steps[s, 14]
+                    if q >= 0:
+                        ring, source = signals[q, 3], base[q, r] + (t & signals[q, 1]) * signals[q, 0]
+                        counts[ring, t % depth] = compress(source, n, rings[ring, t % depth])
+        for w in range(together):
+            for s in range(n_steps):
+                n, S = steps[s, 3], steps[s, 4]
+                blocks, stride = (n + BLOCK - 1) // BLOCK, (S + steps[s, 6]) * ONE
+                first, last = blocks * part // splits, blocks * (part + 1) // splits
+                for i in range(S):
+                    source = area0 + w * total + steps[s, 13] + i * ONE
+                    from_blocks(leave[steps[s, 9] + i, r0 + w], source, stride, first, last, n)
+    area[0], room[0], bench[0], table[0] = F(0), F(0), F(0), 0  # in use until here: an address alone does not keep an array alive
+
+
+@njit(nogil=True, error_model="numpy", cache=CACHE)
+def backward(
+    lo,
+    hi,
+    start,
+    stop,
+    every,
+    steps,
+    operands,
+    refs,
+    signals,
+    base,
+    constants,
+    checks,
+    outs,
+    matrices,
+    widest,
+    dt,
+    cuts,
+    slopes,
+    g_base,
+    g_entry,
+    g_leave,
+    g_constants,
+    g_operands,
+):
+    """The gradients of `forward` for rows ``lo .. hi - 1``, slots in reverse, states recomputed from the checkpoints.
+
+    ``slopes``: for each signal, 1 where its gradient is wanted, 2 where it may be written instead of added. ``g_operands``: for
+    each operand the signal that keeps its gradient, or -1. ``cuts``: the slots in which a signal begins or ends, or the clock
+    changes.
+    """
+    n_steps = steps.shape[0]
+    wide = (widest + BLOCK) * SIZE
+    total, kept, most = 0, 0, 0
+    for s in range(n_steps):
+        blocks = (steps[s, 3] + BLOCK - 1) // BLOCK
+        total += 2 * (steps[s, 4] + steps[s, 6]) * ONE * blocks
+        kept += steps[s, 4] * blocks * ONE * every
+        most = max(most, steps[s, 5])
+    room = np.zeros((most + 1) * wide // SIZE, F)  # zeros, gradients of operands
+    zeros, sums = room.ctypes.data, room.ctypes.data + wide
+    area, states = np.zeros(total // SIZE + 1, F), np.zeros(kept // SIZE + 1, F)
+    table = np.zeros(2 * (2 * operands.shape[0] + outs.shape[0] + 1) + 2, np.int64)
+    work0, states0, rows = area.ctypes.data, states.ctypes.data, table.ctypes.data
+    for r in range(lo, hi):
+        for s in range(n_steps):
+            n, S, P = steps[s, 3], steps[s, 4], steps[s, 6]
+            blocks, stride, work = (n + BLOCK - 1) // BLOCK, 2 * (S + P) * ONE, work0 + steps[s, 16]
+            load_constants(steps[s], r, work, stride, 0, blocks, constants, steps[s, 11])
+            for i in range(S):
+                into_blocks(work + (S + P + i) * ONE, stride, g_leave[steps[s, 9] + i, r], 0, blocks, n)
+            for i in range(P):
+                for b in range(blocks):
+                    fill(work + b * stride + (S + P + S + i) * ONE, BLOCK, F(0))
+        chunk = (stop - start + every - 1) // every - 1
+        while chunk >= 0:
+            t0, t1 = start + chunk * every, min(stop, start + (chunk + 1) * every)
+            shift = states0
+            for s in range(n_steps):
+                n, S, X, P = steps[s, 3], steps[s, 4], steps[s, 5], steps[s, 6]
+                blocks, stride, work = (n + BLOCK - 1) // BLOCK, 2 * (S + P) * ONE, work0 + steps[s, 16]
+                for i in range(S):
+                    into_blocks(work + i * ONE, stride, checks[steps[s, 9] + i, r] + chunk * n * SIZE, 0, blocks, n)
+                t, cut = t0, 1
+                while t < t1 and S > 0:
+                    while cuts[cut] <= t:
+                        cut += 1
+                    end = min(t1, cuts[cut])
+                    clock(steps[s], work, stride, blocks, t > start, r, constants, n)
+                    for i in range(X):
+                        table[2 * i], table[2 * i + 1] = stored(steps[s, 10] + i, t, r, zeros, operands, refs, signals, base)
+                    table[2 * X], table[2 * X + 1] = shift + (t - t0) * S * ONE, S * ONE
+                    for b in range(blocks):
+                        call(steps[s, 1], work + b * stride, min(BLOCK, n - b * BLOCK), end - t, rows)
+                        for i in range(X):
+                            table[2 * i] += ONE
+                        table[2 * X] += every * S * ONE
+                    t = end
+                shift += S * blocks * ONE * every
+            for t in range(t1 - 1, t0 - 1, -1):
+                shift = states0 + kept
+                for s in range(n_steps - 1, -1, -1):
+                    n, S, X, P, Y = steps[s, 3], steps[s, 4], steps[s, 5], steps[s, 6], steps[s, 7]
+                    blocks, stride, work = (n + BLOCK - 1) // BLOCK, 2 * (S + P) * ONE, work0 + steps[s, 16]
+                    shift -= S * blocks * ONE * every
+                    if t == start or t == t1 - 1:
+                        clock(steps[s], work, stride, blocks, t > start, r, constants, n)
+                    for i in range(X):
+                        table[2 * i], table[2 * i + 1] = stored(steps[s, 10] + i, t, r, zeros, operands, refs, signals, base)
+                        table[2 * (X + 1 + Y + i)] = sums + i * wide
+                    table[2 * X] = shift + (t - t0) * S * ONE
+                    for i in range(Y):
+                        q = outs[steps[s, 12] + i]
+                        known = q >= 0 and g_base[q, r] != 0
+                        table[2 * (X + 1 + i)] = g_base[q, r] + t * signals[q, 5] if known else zeros
+                    for b in range(blocks):
+                        call(steps[s, 2], work + b * stride, min(BLOCK, n - b * BLOCK), 1, rows)
+                        for i in range(2 * X + 1 + Y):
+                            table[2 * i] += ONE
+                        table[2 * X] += (every * S - 1) * ONE
+                    for i in range(X):
+                        hand_on(
+                            steps[s, 10] + i,
+                            t,
+                            r,
+                            sums + i * wide,
+                            n,
+                            operands,
+                            refs,
+                            signals,
+                            matrices,
+                            dt,
+                            slopes,
+                            g_base,
+                            g_operands,
+                        )
+            chunk -= 1
+        for s in range(n_steps):
+            n, S, P = steps[s, 3], steps[s, 4], steps[s, 6]
+            blocks, stride, work = (n + BLOCK - 1) // BLOCK, 2 * (S + P) * ONE, work0 + steps[s, 16]
+            for i in range(S):
+                from_blocks(g_entry[steps[s, 9] + i, r], work + (S + P + i) * ONE, stride, 0, blocks, n)
+            for i in range(P):
+                if g_constants[steps[s, 11] + i, r] != 0:
+                    from_blocks(g_constants[steps[s, 11] + i, r], work + (S + P + S + i) * ONE, stride, 0, blocks, n)
+    area[0], room[0], states[0], table[0] = F(0), F(0), F(0), 0  # in use until here
+
+
+@njit(error_model="numpy", cache=CACHE)
+def clock(step, work, stride, blocks, advancing, r, constants, n):
+    """Set the clock of a step for a slot."""
+    if advancing:
+        set_clock(step, work, stride, blocks, F(1))
+    elif step[8] >= 0:
+        into_blocks(work + (step[4] + step[8]) * ONE, stride, constants[step[11] + step[8], r], 0, blocks, n)
+
+
+@njit(error_model="numpy", cache=CACHE)
+def stored(x, t, r, zeros, operands, refs, signals, base):
+    """Where what entered operand ``x`` in slot ``t`` lies, as `forward` kept it, and the bytes to the next slot."""
+    q, k, offset = operands[x, 2], t, 0
+    if q < 0:
+        e = operands[x, 0]
+        if operands[x, 1] == e:
+            return zeros, 0
+        q, k, offset = refs[e, 1], t - refs[e, 2], refs[e, 4]
+    if k >= 0 and k < signals[q, 2]:
+        return base[q, r] + (k & signals[q, 1]) * signals[q, 0] + offset * SIZE, signals[q, 0]
+    return zeros, 0
+
+
+@njit(error_model="numpy", cache=CACHE)
+def hand_on(x, t, r, source, n, operands, refs, signals, matrices, dt, slopes, g_base, g_operands):
+    """The gradient of operand ``x`` in slot ``t`` goes to what it was summed from."""
+    keep = g_operands[x]
+    if keep >= 0:
+        copy(g_base[keep, r] + t * signals[keep, 5], source, n * SIZE)
+    for e in range(operands[x, 0], operands[x, 1]):
+        q = refs[e, 1]
+        k = t - refs[e, 2]
+        if slopes[q] == 0 or k < 0 or k >= signals[q, 2]:
+            continue
+        target = g_base[q, r] + k * signals[q, 5] + refs[e, 4] * SIZE
+        if slopes[q] == 2:
+            copy(target, source, n * SIZE)
+        elif refs[e, 0] == 1:
+            # The matrix transposed: one row for each target.
+            matrix, step, width = matrices[refs[e, 3], r], refs[e, 9], refs[e, 6]
+            g = vector(source, n)
+            j = 0
+            while j + 4 <= n:
+                spread4(target, matrix + j * step, step, width, g[j], g[j + 1], g[j + 2], g[j + 3])
+                j += 4
+            while j < n:
+                spread(target, matrix + j * step, width, g[j])
+                j += 1
+        elif refs[e, 7] == 0:
+            accumulate(target, source + refs[e, 5] * SIZE, refs[e, 6])
+        else:
+            accumulate_scaled(target, source + refs[e, 5] * SIZE, refs[e, 6], refs[e, 7], dt)

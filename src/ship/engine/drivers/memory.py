@@ -1,0 +1,100 @@
+# ruff: noqa: F821
+# mypy: ignore-errors
+"""What the drivers of the fused engine share: memory by address, and calls of kernels. The drivers are compiled by Numba from
+texts that begin with this one (`kernels`). One text serves both float types: ``F`` and ``CACHE`` are set by the loader. All
+tables are int64; addresses are in bytes. Rows are (chip, sample) pairs.
+
+A kernel has its work area, with ``BLOCK`` elements for each state and constant (for the gradient twice that), and a table with
+the address of each of its rows and the bytes from a slot to the next (`printer.print_rows`).
+"""
+
+import numpy as np
+from llvmlite import ir
+from numba import carray, njit, types
+from numba.extending import intrinsic
+
+F = np.float32  # the loader writes float64 here for the other float type, and says whether compiled code is kept (CACHE)
+SIZE = np.dtype(F).itemsize
+BLOCK = 512 // SIZE
+ONE = BLOCK * SIZE
+
+
+@intrinsic
+def pointer(typing, address):
+    """The address as a pointer to floats."""
+    kind = types.float32 if F is np.float32 else types.float64
+
+    def build(context, builder, signature, args):
+        return builder.inttoptr(args[0], context.get_value_type(types.CPointer(kind)))
+
+    return types.CPointer(kind)(types.int64), build
+
+
+@intrinsic
+def call(typing, function, work, n, slots, table):
+    """Call the kernel at an address."""
+
+    def build(context, builder, signature, args):
+        number, floats = ir.IntType(64), context.get_value_type(types.CPointer(types.float32))
+        kind = ir.FunctionType(ir.VoidType(), [floats, number, number, number])
+        kernel = builder.inttoptr(args[0], kind.as_pointer())
+        builder.call(kernel, [builder.inttoptr(args[1], floats), *args[2:]])
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 5), build
+
+
+@intrinsic
+def copy(typing, target, source, count):
+    """memcpy of ``count`` bytes."""
+
+    def build(context, builder, signature, args):
+        byte = ir.IntType(8).as_pointer()
+        memcpy = builder.module.declare_intrinsic("llvm.memcpy", [byte, byte, ir.IntType(64)])
+        builder.call(
+            memcpy,
+            [builder.inttoptr(args[0], byte), builder.inttoptr(args[1], byte), args[2], ir.Constant(ir.IntType(1), 0)],
+        )
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), build
+
+
+@njit(inline="always")
+def vector(address, n):
+    return carray(pointer(address), (n,), F)
+
+
+@njit(error_model="numpy", cache=CACHE)
+def fill(address, n, value):
+    v = vector(address, n)
+    for j in range(n):
+        v[j] = value
+
+
+@njit(error_model="numpy", cache=CACHE)
+def into_blocks(work, stride, source, first, last, n):
+    """From a row of units to the blocks of an operand."""
+    for b in range(first, last):
+        copy(work + (b - first) * stride, source + b * BLOCK * SIZE, min(BLOCK, n - b * BLOCK) * SIZE)
+
+
+@njit(error_model="numpy", cache=CACHE)
+def from_blocks(target, work, stride, first, last, n):
+    for b in range(first, last):
+        copy(target + b * BLOCK * SIZE, work + (b - first) * stride, min(BLOCK, n - b * BLOCK) * SIZE)
+
+
+@njit(error_model="numpy", cache=CACHE)
+def load_constants(step, r, work, stride, first, last, constants, at):
+    """The constants of a step, and its clock: 1 unless this is the first slot."""
+    for i in range(step[6]):
+        into_blocks(work + (step[4] + i) * ONE, stride, constants[at + i, r], first, last, step[3])
+
+
+@njit(error_model="numpy", cache=CACHE)
+def set_clock(step, work, stride, blocks, value):
+    """The constant that says whether there is a slot to advance over."""
+    if step[8] >= 0:
+        for b in range(blocks):
+            fill(work + b * stride + (step[4] + step[8]) * ONE, BLOCK, value)

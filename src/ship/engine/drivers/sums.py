@@ -1,0 +1,149 @@
+# ruff: noqa: F821
+# mypy: ignore-errors
+"""How the operands of a loop are summed: from signals as they are, or gathered through weights from what is not zero."""
+
+
+@intrinsic
+def integer_pointer(typing, address):
+    """The address as a pointer to 64-bit integers."""
+
+    def build(context, builder, signature, args):
+        return builder.inttoptr(args[0], context.get_value_type(types.CPointer(types.int64)))
+
+    return types.CPointer(types.int64)(types.int64), build
+
+
+@intrinsic
+def index_pointer(typing, address):
+    """The address as a pointer to 32-bit unit numbers."""
+
+    def build(context, builder, signature, args):
+        return builder.inttoptr(args[0], context.get_value_type(types.CPointer(types.uint32)))
+
+    return types.CPointer(types.uint32)(types.int64), build
+
+
+@njit(error_model="numpy", cache=CACHE)
+def accumulate(target, source, n):
+    a, b = vector(target, n), vector(source, n)
+    for j in range(n):
+        a[j] += b[j]
+
+
+@njit(error_model="numpy", cache=CACHE)
+def accumulate_scaled(target, source, n, how, dt):
+    a, b, scale = vector(target, n), vector(source, n), F(dt)
+    if how == 1:
+        for j in range(n):
+            a[j] += b[j] * scale
+    else:
+        for j in range(n):
+            a[j] += b[j] / scale
+
+
+@njit(error_model="numpy", cache=CACHE)
+def spread(target, weight, n, value):
+    """target += value * weight."""
+    a, w = vector(target, n), vector(weight, n)
+    for j in range(n):
+        a[j] += w[j] * value
+
+
+@njit(error_model="numpy", cache=CACHE)
+def spread4(target, weight, stride, n, v0, v1, v2, v3):
+    a = vector(target, n)
+    w0, w1, w2, w3 = vector(weight, n), vector(weight + stride, n), vector(weight + 2 * stride, n), vector(weight + 3 * stride, n)
+    for j in range(n):
+        a[j] += (w0[j] * v0 + w1[j] * v1) + (w2[j] * v2 + w3[j] * v3)
+
+
+@njit(error_model="numpy", cache=CACHE)
+def compress(address, n, indices):
+    """The positions of what is not zero; returns how many."""
+    v = vector(address, n)
+    count = 0
+    for j in range(n):
+        indices[count] = j
+        count += v[j] != F(0)
+    return count
+
+
+@njit(error_model="numpy", cache=CACHE)
+def gather(target, signal, indices, count, n_pre, matrix, stride, n):
+    """target += signal @ matrix, over the elements of the signal that are not zero."""
+    v = vector(signal, n_pre)
+    q = 0
+    while q + 4 <= count:
+        i0, i1, i2, i3 = indices[q], indices[q + 1], indices[q + 2], indices[q + 3]
+        a = vector(target, n)
+        w0, w1 = vector(matrix + i0 * stride, n), vector(matrix + i1 * stride, n)
+        w2, w3 = vector(matrix + i2 * stride, n), vector(matrix + i3 * stride, n)
+        v0, v1, v2, v3 = v[i0], v[i1], v[i2], v[i3]
+        for j in range(n):
+            a[j] += (w0[j] * v0 + w1[j] * v1) + (w2[j] * v2 + w3[j] * v3)
+        q += 4
+    while q < count:
+        spread(target, matrix + indices[q] * stride, n, v[indices[q]])
+        q += 1
+
+
+@njit(error_model="numpy", cache=CACHE)
+def gather_edges(target, n, signal, n_pre, indices, count, begins, ends, posts, weights, n_edges):
+    """target[post] += signal[pre] * weight along the edges of the elements of the signal that are not zero."""
+    a, v = vector(target, n), vector(signal, n_pre)
+    first = carray(integer_pointer(begins), (n_pre,), np.int64)
+    last = carray(integer_pointer(ends), (n_pre,), np.int64)
+    post = carray(index_pointer(posts), (n_edges,), np.uint32)
+    w = vector(weights, n_edges)
+    for q in range(count):
+        i = indices[q]
+        value = v[i]
+        for e in range(first[i], last[i]):
+            a[post[e]] += w[e] * value
+
+
+@njit(error_model="numpy", cache=CACHE)
+def operand(x, t, r, part, room, zeros, lo, hi, n, operands, refs, signals, base, matrices, edges, rings, counts, dt):
+    """The address of what enters operand ``x`` in slot ``t``: of a signal, or of the sum, which is made in ``room`` or where it
+    is kept for the gradient. Units ``lo .. hi - 1`` of n are needed.
+    """
+    r0, r1, store = operands[x, 0], operands[x, 1], operands[x, 2]
+    if r0 == r1:
+        return zeros
+    if r1 == r0 + 1 and refs[r0, 0] == 0 and refs[r0, 6] == n and refs[r0, 7] == 0 and store < 0:
+        q = refs[r0, 1]
+        k = t - refs[r0, 2]
+        if k >= 0 and k < signals[q, 2]:
+            return base[q, r] + (k & signals[q, 1]) * signals[q, 0] + refs[r0, 4] * SIZE
+        return zeros
+    acc = room if store < 0 else base[store, r] + (t & signals[store, 1]) * signals[store, 0]
+    fill(acc + lo * SIZE, hi - lo, F(0))
+    for e in range(r0, r1):
+        q = refs[e, 1]
+        k = t - refs[e, 2]
+        if k < 0 or k >= signals[q, 2]:
+            continue
+        source = base[q, r] + (k & signals[q, 1]) * signals[q, 0] + refs[e, 4] * SIZE
+        if refs[e, 0] > 0:
+            ring, slot = signals[q, 3], k % rings.shape[1]
+            if ring < 0:  # no list is kept
+                ring, slot = rings.shape[0] - 1, 0
+                counts[ring, slot] = compress(source, refs[e, 6], rings[ring, slot])
+            m, found = refs[e, 3], counts[ring, slot]
+            at = rings[ring, slot]
+            if refs[e, 0] == 1:
+                gather(acc + lo * SIZE, source, at, found, refs[e, 6], matrices[m, r] + lo * SIZE, refs[e, 8], hi - lo)
+            else:
+                begins = edges[m, 0] + part * refs[e, 6] * 8
+                ends = begins + refs[e, 6] * 8
+                gather_edges(acc, n, source, refs[e, 6], at, found, begins, ends, edges[m, 1], matrices[m, r], edges[m, 2])
+            continue
+        a, b = max(lo, refs[e, 5]), min(hi, refs[e, 5] + refs[e, 6])
+        if a >= b:
+            continue
+        source += (a - refs[e, 5]) * SIZE
+        if refs[e, 7] == 0:
+            accumulate(acc + a * SIZE, source, b - a)
+        else:
+            accumulate_scaled(acc + a * SIZE, source, b - a, refs[e, 7], dt)
+    return acc
