@@ -130,7 +130,7 @@ class Alone(Bench):
             for chip in range(lo // batch, -(-hi // batch)):
                 first, last = max(lo, chip * batch), min(hi, (chip + 1) * batch)
                 part = x[min(chip, len(x) - 1), first - chip * batch : last - chip * batch]
-                into = room[first % len(room) :][: last - first]
+                into = room.data[first % len(room) :][: last - first]  # autograd, which keeps the room, need not know
                 matrix = weight if weight.ndim == 2 else weight[min(chip, len(weight) - 1), 0]
                 if part.is_contiguous():
                     torch.mm(part.flatten(0, 1), matrix, out=into.flatten(0, 1))
@@ -153,7 +153,7 @@ class Alone(Bench):
             slots = len(self.external[place]) if place >= 0 else 0
             target = None
             if room is not None and (need_signal[place] or need_weight[self.through[place]]):
-                target = room.view(*self.lead, slots, n).permute(2, 0, 1, 3)
+                target = room.data.view(*self.lead, slots, n).permute(2, 0, 1, 3)
             elif room is None and place >= 0 and need_signal[place]:
                 target = self._room(slots, n)
             if target is not None and slots > self.stop - lag:

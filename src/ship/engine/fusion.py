@@ -147,7 +147,7 @@ class Fusion:
     def _fed_by(self, tag: str) -> str | None:
         """The neuron that a connection feeds, unit by unit, and nothing else."""
         node = self.nodes[tag]
-        if not isinstance(node, ConnectionNode) or isinstance(node, PlasticNode) or node.group.side != "post":
+        if not isinstance(node, ConnectionNode) or isinstance(node, PlasticNode) or node.group.side not in ("post", "unit"):
             return None
         if not node.group.model.accepts or len(self.readers[tag]) != 1:  # type: ignore[attr-defined]
             return None
@@ -190,6 +190,7 @@ class Fusion:
             return True
         for feed in (feed.node for cell in block.cells for feed in cell.feeds):
             self._catch_up(feed.tag)
+            feed.trace.end = k0
             if feed.tag not in inside and not self.run_one(feed.tag, k0, n):
                 feed.run(k0, n)
         return False
