@@ -12,7 +12,8 @@ from torch import Tensor
 
 from . import kernels
 from .printer import Store, print_numba, print_tile
-from .program import Program, Untraceable, trace, trace_gradient, used
+from .program import Program, Untraceable, used
+from .trace import trace, trace_gradient
 
 Flat = Callable[[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]], tuple[Sequence[Tensor], Sequence[Tensor]]]
 
