@@ -75,7 +75,7 @@ class Call(NamedTuple):
 class Lowering:
     """From calls, in order, to primitives. Tensors are told apart by identity: all calls must still hold theirs.
 
-    With ``in_place`` a call may change the result of another, as in some of PyTorch's derivatives, if no tensor shares its memory.
+    With ``in_place`` a call may change the result of another, as in some of PyTorch's derivatives, if nothing shares its memory.
     """
 
     def __init__(self, dtype: torch.dtype, width: int, in_place: bool = False) -> None:

@@ -28,10 +28,7 @@ def trace(function: Callable[..., Sequence[Tensor]], inputs: int, dtype: torch.d
     Raises:
         Untraceable: it does something that is not pointwise, or not in the table.
     """
-    program = _traced(function, inputs, torch.linspace(0.25, 0.75, WIDTH, dtype=dtype))
-    if twice and _traced(function, inputs, torch.linspace(-0.75, 0.5, WIDTH + 2, dtype=dtype)) != program:
-        raise Untraceable("it depends on the number of units, or differs from call to call")
-    return program
+    return _traced(function, inputs, dtype, twice=twice)
 
 
 def trace_gradient(
@@ -42,8 +39,7 @@ def trace_gradient(
     Raises:
         Untraceable: as `trace`.
     """
-    example = torch.linspace(0.25, 0.75, WIDTH, dtype=dtype)
-    return _traced(gradient(function, wanted, outputs), inputs + len(outputs), example, in_place=True)
+    return _traced(gradient(function, wanted, outputs), inputs + len(outputs), dtype, in_place=True)
 
 
 def gradient(function: Callable[..., Sequence[Tensor]], wanted: Sequence[int], outputs: Sequence[int]) -> Callable[..., Any]:
@@ -107,7 +103,16 @@ class Recorder(TorchDispatchMode):
         return call.out
 
 
-def _traced(function: Callable[..., Sequence[Tensor]], inputs: int, example: Tensor, in_place: bool = False) -> Program:
+def _traced(
+    function: Callable[..., Sequence[Any]], inputs: int, dtype: torch.dtype, *, twice: bool = True, in_place: bool = False
+) -> Program:
+    program = _once(function, inputs, torch.linspace(0.25, 0.75, WIDTH, dtype=dtype), in_place)
+    if twice and _once(function, inputs, torch.linspace(-0.75, 0.5, WIDTH + 2, dtype=dtype), in_place) != program:
+        raise Untraceable("it depends on the number of units, or differs from call to call")
+    return program
+
+
+def _once(function: Callable[..., Sequence[Any]], inputs: int, example: Tensor, in_place: bool) -> Program:
     examples = [example + 0.01 * i for i in range(inputs)]
     recorder = Recorder(examples)
     try:
