@@ -368,6 +368,15 @@ def test_there_are_enough_wrong_calls():
     assert len(WRONG) >= 100
 
 
+@pytest.mark.parametrize("steps", [5, 2**15])
+@pytest.mark.parametrize(("wrong", "why"), [(NAN, "finite"), (-INF, "finite"), (-1.0, "counts"), (0.5, "counts")])
+def test_one_wrong_value_is_found_in_inputs_of_any_size(steps, wrong, why):
+    x = torch.zeros(1, steps, 4)
+    x[0, steps // 2, 2] = wrong
+    with pytest.raises(ship.RunError, match=why):
+        net().run(x)
+
+
 def test_run_too_large_for_memory_is_refused(monkeypatch):
     made = net()
     monkeypatch.setattr("ship.memory.available_bytes", lambda: 1000)

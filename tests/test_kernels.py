@@ -24,7 +24,8 @@ from ship.engine import kernels
 from ship.engine.bench import Bench
 from ship.engine.kernel import Kernel
 from ship.engine.printer import BLOCK_BYTES
-from ship.engine.program import Untraceable, trace
+from ship.engine.program import Untraceable
+from ship.engine.trace import trace
 
 DT = 1e-3
 F64, F32 = torch.float64, torch.float32

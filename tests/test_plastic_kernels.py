@@ -14,7 +14,8 @@ import pytest
 import torch
 
 import ship
-from ship.engine.program import Value, fold, only, trace
+from ship.engine.program import Value, fold, only
+from ship.engine.trace import trace
 from ship.models.contract import Rule
 from ship.parameters import State
 

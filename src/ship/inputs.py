@@ -19,6 +19,8 @@ from .group import Spec
 from .models.contract import Source
 from .threads import spread
 
+LARGE = 2**16  # values that one compiled pass looks at faster than operations of torch; below them Numba need not be loaded
+
 
 class Events(NamedTuple):
     """Input spikes as a list: ``time`` (s), ``unit`` and ``sample``, all of one length; ``batch`` where the last samples are
@@ -231,7 +233,8 @@ def _signal(spec: Spec, value: Any, n: int, dies: int, dtype: torch.dtype, devic
 
 def _sift(tensor: Tensor) -> tuple[bool, bool]:
     """Whether all values are finite, and whether all are whole numbers from 0 on."""
-    if tensor.dtype in (torch.float32, torch.float64) and tensor.device.type == "cpu" and compiled.available():
+    large = tensor.numel() >= LARGE and tensor.dtype in (torch.float32, torch.float64) and tensor.device.type == "cpu"
+    if large and compiled.available():
         rows = tensor.reshape(-1, tensor.shape[-1] if tensor.shape[-1] > 64 else tensor.shape[-1] * tensor.shape[-2]).numpy()
         found, look = np.zeros(2, np.int8), compiled.load_file(Path(__file__).with_name("sift.py"))["sift"]
         spread(len(rows), lambda lo, hi: look(lo, hi, rows, found))

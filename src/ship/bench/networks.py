@@ -30,9 +30,7 @@ def engines() -> tuple[str, ...]:
 def load(engine: str = "reference") -> None:
     """Import what the engine needs, so that memory counts from there."""
     if engine == "fused":
-        for name in ("numba", "torch.fx.experimental.symbolic_shapes", "torch._functorch.eager_transforms"):
-            importlib.import_module(name)
-        torch.fx.experimental.proxy_tensor.make_fx(lambda a: a + a)(torch.ones(1))  # it imports more when first called
+        importlib.import_module("numba")
 
 
 def versions() -> dict[str, str]:

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from . import kernels
 from .printer import Place, print_rows, print_tile
-from .program import Program, Untraceable, Value, pruned, trace, trace_gradient, used
+from .program import Program, Untraceable, Value, pruned, used
+from .trace import trace, trace_gradient
 
 Flat = Callable[[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]], tuple[Sequence[Tensor], Sequence[Tensor]]]
 

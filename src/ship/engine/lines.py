@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Container
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -54,7 +55,7 @@ class Trace:
         parts = [part_of(w, 0, max(0, k0 - s), k0 + n - s) for s, w in zip(self.starts[i:j], self.windows[i:j], strict=True)]
         if len(parts) == 1:
             return parts[0]
-        lead = torch.broadcast_shapes(*(part.shape[1:3] for part in parts))
+        lead = np.broadcast_shapes(*(part.shape[1:3] for part in parts))  # that of torch imports SymPy
         return torch.cat([part.expand(-1, *lead, -1) for part in parts])
 
     def trim(self, first: int) -> None:
@@ -116,7 +117,7 @@ class Line:
         found = {k - k0: v for k, v in self._early.items() if k0 <= k < k0 + n and (k < self.lag or self.kind != "values")}
         if not found:
             return None
-        lead = torch.broadcast_shapes(*(v.shape[:2] for v in found.values()))
+        lead = np.broadcast_shapes(*(v.shape[:2] for v in found.values()))
         zero = like.new_zeros((*lead, self.width))
         return torch.stack([found[k].expand(*lead, self.width) if k in found else zero for k in range(n)])
 
@@ -293,7 +294,7 @@ def _arrival(line: Line, k0: int, n: int, like: Tensor, skip: Container[Line]) -
 
 def _same_lead(tensors: list[Tensor]) -> list[Tensor]:
     """Leading axes broadcast to one shape, the last axis left alone."""
-    lead = torch.broadcast_shapes(*(t.shape[:3] if t.ndim > 3 else t.shape[:2] for t in tensors))
+    lead = np.broadcast_shapes(*(t.shape[:3] if t.ndim > 3 else t.shape[:2] for t in tensors))
     return [t if t.shape[: len(lead)] == lead else t.expand(*lead, *t.shape[len(lead) :]) for t in tensors]
 
 
@@ -318,7 +319,7 @@ EDGE_VALUES = 2**22  # products held at a time
 
 def project_edges(x: Tensor, weight: Tensor, pre: Tensor, post: Tensor, n_post: int) -> Tensor:
     """``x [slot, chip, batch, pre]`` along edges with weights ``[edge]`` or ``[chip or 1, batch or 1, edge]``."""
-    lead = torch.broadcast_shapes(x.shape[1:3], weight.shape[:-1])
+    lead = np.broadcast_shapes(x.shape[1:3], weight.shape[:-1])
     slots = max(1, EDGE_VALUES // max(1, lead[0] * lead[1] * len(pre)))
     parts = [sum_edges(part[..., pre] * weight, post, n_post) for part in x.split(slots)]
     return parts[0] if len(parts) == 1 else torch.cat(parts)

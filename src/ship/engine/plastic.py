@@ -18,9 +18,10 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 from ..models.contract import Bag, Rule
 from .kernel import Kernel, compiled
 from .printer import Store, print_numba
-from .program import Program, Untraceable, Value, fold, only, trace, used
+from .program import Program, Untraceable, Value, fold, only, used
 from .reference import PlasticNode
 from .tape import Learn, Part, Pass, Source, Step
+from .trace import trace
 
 Key = int | str  # an input of the rule's program by number; "sum" of the changes, "batch": how many samples share them
 

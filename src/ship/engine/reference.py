@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten
@@ -326,7 +327,7 @@ class ConnectionNode(Node):
             taus.append((tau, node.group.n))
         if not taus:
             return
-        lead = torch.broadcast_shapes(*(tau.shape[:-1] for tau, _ in taus))
+        lead = np.broadcast_shapes(*(tau.shape[:-1] for tau, _ in taus))
         membrane = taus[0][0] if len(taus) == 1 else torch.cat([tau.expand(*lead, n) for tau, n in taus], -1)
         side = self.group.side
         if side == "pre" and membrane.numel() > 1:

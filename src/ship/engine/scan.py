@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -226,9 +227,7 @@ class Scan:
         self.signals = [q[0].signal if q else -1 for q in self.step.operands]
         self.inputs = [self._wide(signals[q]) if q >= 0 else self._zeros() for q in self.signals]
         self.late = [q[0].lag if q else 0 for q in self.step.operands]
-        self.constants = self._stack(
-            tensors[a + b :], torch.broadcast_shapes(*(t.shape for t in tensors[a + b :]), (1, 1, self.n))
-        )
+        self.constants = self._stack(tensors[a + b :], np.broadcast_shapes(*(t.shape for t in tensors[a + b :]), (1, 1, self.n)))
 
     def _room(self, *shape: int, zero: bool = False) -> Tensor:
         return self.like.new_zeros(shape, dtype=self.tape.dtype) if zero else self.like.new_empty(shape, dtype=self.tape.dtype)
