@@ -6,6 +6,7 @@ import torch
 
 import ship
 from ship.connect import EdgeList
+from ship.engine import structure
 
 D = torch.float64
 
@@ -200,3 +201,33 @@ def test_errors_of_rules():
         ship.Probability(1.5)
     with pytest.raises(ship.GraphError, match="belongs to a connection"):
         ship.Network().add(ship.LIF, "h", n=3, connect=ship.InDegree(1))
+
+
+@pytest.mark.parametrize("small", [2, 2**16], ids=["numbers of 4 bytes", "of 2"])
+@pytest.mark.parametrize("chips", [None, 2])
+@pytest.mark.parametrize("shared", [True, False])
+def test_edges_are_followed_in_few_bytes(monkeypatch, small, chips, shared):
+    """One weight for each source where all its edges have it; short numbers of targets where they are enough."""
+    monkeypatch.setattr(structure, "SMALL", small)
+    rng = np.random.default_rng(5)
+    pre, post = (rng.integers(0, 40, 300) for _ in range(2))
+    weight = torch.as_tensor((pre % 3 - 0.75) / 4 if shared else rng.integers(-4, 9, 300) / 16)
+    x = torch.as_tensor((rng.random((2, 30, 40)) < 0.3) * 1.0)
+    results = []
+    for engine in ("reference", "fused"):
+        net = ship.Network()
+        net.add(ship.SpikeInput, "in", n=40)
+        net.add(ship.LIF, "out", n=40, output=True)
+        net.add(ship.ImpulseSynapse, "first", source="in", target="out", weight=weight, connect=ship.Edges(pre, post))
+        net.add(
+            ship.ImpulseSynapse, "back", source="out", target="out", weight=weight / 2, connect=ship.Edges(post, pre), delay=1e-3
+        )
+        net.init(dt=1e-3, dtype=torch.float64, chips=chips, engine=engine)
+        with torch.no_grad():
+            results.append(net.run(x))
+    assert results[0].sum() > 20
+    assert torch.equal(*results)
+    found = {s.posts.itemsize for fused in net._sim.fusion.fused.values() for s in fused.structures.values()}
+    assert found == {4 if small == 2 else 2}
+    made = net._sim.fusion.fused["first"].structures.values()
+    assert [s.weights(net["first"].value("weight")).shared for s in made] == [shared]

@@ -439,8 +439,8 @@ def test_an_interrupted_run_counts_nothing(monkeypatch):
     net = small()
     segment = type(net._sim).segment
 
-    def interrupted(*given):
-        segment(*given)
+    def interrupted(*given, **options):
+        segment(*given, **options)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(type(net._sim), "segment", interrupted)

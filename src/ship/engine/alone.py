@@ -16,7 +16,8 @@ from ..threads import spread
 from . import kernels
 from .bench import Bench, row_table, step_rows
 from .printer import BLOCK_BYTES
-from .tape import EVERY, Call, Table
+from .structure import Table
+from .tape import EVERY, Call
 
 L1_BYTES = 24 * 1024  # of work area that one part of a row should need
 SUM_BYTES = 4 * 2**20  # of sums that are made at a time

@@ -243,17 +243,19 @@ class _Assembly:
                 if not len(chosen):
                     continue
                 structure = fused.structure(line, chosen, offset, width)
-                self.matrices.append(structure.weights(node.weight).unsqueeze(-2))
-                matrix = len(self.matrices) - 1
+                weights = structure.weights(node.weight)
+                self.matrices.append(weights.values.unsqueeze(-2))
                 window: Tensor | None
+                mine: list[Source] = []
                 if line in inner:
-                    signal = self.final[self.block.traces[id(line.trace)]]
-                    sources.append(Source(signal, line.lag + late, width, matrix=matrix, structure=structure))
+                    mine.append(Source(self.final[self.block.traces[id(line.trace)]], line.lag + late, width))
                     window = line.early(first, self.n, node.like)
                 else:
                     window = line.window(first, self.n, node.like)
                 if window is not None:
-                    sources.append(self._outer(window, lag)._replace(matrix=matrix, structure=structure))
+                    mine.append(self._outer(window, lag))
+                matrix, shared = len(self.matrices) - 1, weights.shared
+                sources += [s._replace(matrix=matrix, structure=structure, shared=shared) for s in mine]
         return sources
 
     def _projection(self, i: int, constants: list[Tensor]) -> Step:
@@ -267,8 +269,9 @@ class _Assembly:
             raise NotNow("edges behind a filter on the pre side, with gradients")
         else:
             structure = fused.structure(None, torch.arange(len(node.edges.pre)), 0, fused.n)
-            self.matrices.append(structure.weights(node.weight).unsqueeze(-2))
-            source = source._replace(structure=structure)
+            weights = structure.weights(node.weight)
+            self.matrices.append(weights.values.unsqueeze(-2))
+            source = source._replace(structure=structure, shared=weights.shared)
         biased = node.bias
         if biased:
             constants.append(node.p.bias)

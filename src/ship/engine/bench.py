@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from .printer import BLOCK_BYTES
-from .tape import EVERY, Call, Step, Table, Tape
+from .structure import Table
+from .tape import EVERY, Call, Step, Tape
 
 
 class Bench:

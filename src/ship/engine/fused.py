@@ -21,7 +21,7 @@ from .built import Built, Feed, Kind, built, split
 from .lines import Line, project
 from .program import as_constants
 from .reference import ConnectionNode, NeuronNode, Node, PlasticNode, SourceNode, coefficients_of
-from .tape import Structure
+from .structure import Structure
 
 
 class Sum(NamedTuple):

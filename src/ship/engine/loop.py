@@ -14,7 +14,8 @@ from ..threads import spread
 from . import kernels
 from .bench import Bench, row_table, step_rows
 from .printer import BLOCK_BYTES
-from .tape import EVERY, Call, Part, Source, Step, Table
+from .structure import Table
+from .tape import EVERY, Call, Part, Source, Step
 
 WIDE_UNITS, WIDE_SLOTS = 4096, 4  # from where on units are spread over threads
 CONVERSIONS = {"none": 0, "mul": 1, "div": 2}
@@ -64,7 +65,7 @@ class Loop(Bench):
                 for s in sources:
                     m = self.matrices[s.matrix] if s.matrix >= 0 else None
                     strides = (m.stride(-2) * self.size, m.shape[-2] * self.size) if m is not None else (0, 0)
-                    kind = 0 if m is None else 1 if s.structure is None else 2
+                    kind = 0 if m is None else 1 if s.structure is None else 2 + s.shared
                     # An external signal begins with the run, unless it is known to begin a slot before it.
                     lag = s.lag + self.start if self.tape.signals[s.signal].external and not s.lag else s.lag
                     refs.append([kind, s.signal, lag, s.matrix, s.offset, s.into, s.width, CONVERSIONS[s.convert], *strides])
@@ -252,16 +253,19 @@ class Loop(Bench):
         return [[i for i, at in enumerate(level) if at == wanted] for wanted in range(max(level) + 1)]
 
     def _edges(self, parts: int) -> Table:
-        """For each matrix that is a list of weights: addresses of where edges begin and of their targets, and their number."""
+        """For each matrix that is a list of weights: addresses of where edges begin and of their targets; their number, bytes of
+        a target.
+        """
         block = BLOCK_BYTES // self.size
-        table = np.zeros((max(1, len(self.matrices)), 3), np.int64)
+        table = np.zeros((max(1, len(self.matrices)), 4), np.int64)
         for step in self.tape.steps:
             blocks = self.blocks(step)
             cuts = (*(min(step.n, blocks * part // parts * block) for part in range(parts)), step.n)
             for s in (s for sources in step.operands for s in sources if s.structure is not None):
                 assert s.structure is not None
                 bounds = s.structure.bounds(cuts)
-                table[s.matrix] = bounds.ctypes.data, s.structure.posts.ctypes.data, len(s.structure.posts)
+                posts = s.structure.posts
+                table[s.matrix] = bounds.ctypes.data, posts.ctypes.data, len(posts), posts.itemsize
         return table
 
     def backward(self, grads: Sequence[Tensor | None], needs: Sequence[bool]) -> list[Tensor | None]:

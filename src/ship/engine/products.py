@@ -17,7 +17,7 @@ from torch import Tensor
 from ..threads import spread
 from . import kernels
 from .lines import project
-from .tape import Table
+from .structure import Table
 
 GROUP = 1024  # dense rows, one block of columns wide, that lie in the L2 cache together: 256 KB
 REUSE = 2  # times that a dense row must be read for a copy of it to pay

@@ -11,47 +11,13 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from ..connect import EdgeList
 from .kernel import Kernel
+from .structure import Structure
 
-Table = NDArray[np.int64]
 EVERY = 16  # slots between two checkpoints of the states
-
-
-class Structure:
-    """Edges in order of pre, then of post, for drivers that run along them: the ``chosen`` ones of a connection."""
-
-    def __init__(self, edges: EdgeList, chosen: Tensor, offset: int, n_pre: int, n_post: int) -> None:
-        keys = (edges.pre[chosen] - offset) * n_post + edges.post[chosen]
-        if not bool((keys[1:] >= keys[:-1]).all()):
-            order = torch.argsort(keys, stable=True)
-            keys, chosen = keys[order], chosen[order]
-        self.keys, self.chosen = keys.numpy(), chosen
-        self.all_in_order = torch.equal(self.chosen, torch.arange(len(edges.pre)))
-        self.n_pre, self.n_post = n_pre, n_post
-        self.posts = (self.keys % n_post).astype(np.uint32)
-        self._bounds: dict[tuple[int, ...], Table] = {}
-        self._weights: tuple[Tensor, int, Tensor] | None = None
-
-    def bounds(self, cuts: tuple[int, ...]) -> Table:
-        """``[part + 1, pre]``: where the edges of each source to each part of the targets begin; parts are cut at ``cuts``."""
-        if cuts not in self._bounds:
-            rows = np.arange(self.n_pre, dtype=np.int64) * self.n_post
-            self._bounds[cuts] = np.stack([np.searchsorted(self.keys, rows + cut) for cut in cuts]).astype(np.int64)
-        return self._bounds[cuts]
-
-    def weights(self, weight: Tensor) -> Tensor:
-        """Those of the connection's weights, in this order; the last ones are kept: a run in chunks asks again and again."""
-        if self.all_in_order:
-            return weight
-        if self._weights is None or self._weights[0] is not weight or self._weights[1] != weight._version:
-            self._weights = (weight, weight._version, weight[..., self.chosen])
-        return self._weights[2]
 
 
 class Source(NamedTuple):
@@ -65,6 +31,7 @@ class Source(NamedTuple):
     convert: str = "none"  # or times dt, or by dt
     matrix: int = -1
     structure: Structure | None = None  # the edges, where the matrix is a list of weights
+    shared: bool = False  # whether that list has one weight for each source unit
 
 
 class Step(NamedTuple):

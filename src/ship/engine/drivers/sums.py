@@ -14,13 +14,23 @@ def integer_pointer(typing, address):
 
 
 @intrinsic
-def index_pointer(typing, address):
-    """The address as a pointer to 32-bit unit numbers."""
+def wide_index(typing, address):
+    """The address as a pointer to unit numbers of 32 bits."""
 
     def build(context, builder, signature, args):
         return builder.inttoptr(args[0], context.get_value_type(types.CPointer(types.uint32)))
 
     return types.CPointer(types.uint32)(types.int64), build
+
+
+@intrinsic
+def short_index(typing, address):
+    """The same of 16 bits."""
+
+    def build(context, builder, signature, args):
+        return builder.inttoptr(args[0], context.get_value_type(types.CPointer(types.uint16)))
+
+    return types.CPointer(types.uint16)(types.int64), build
 
 
 @njit(error_model="numpy", cache=CACHE)
@@ -57,12 +67,23 @@ def spread4(target, weight, stride, n, v0, v1, v2, v3):
         a[j] += (w0[j] * v0 + w1[j] * v1) + (w2[j] * v2 + w3[j] * v3)
 
 
+LOOK = 32  # elements that are looked at together
+
+
 @njit(error_model="numpy", cache=CACHE)
 def compress(address, n, indices):
     """The positions of what is not zero; returns how many."""
-    v = vector(address, n)
-    count = 0
-    for j in range(n):
+    v, count, whole = vector(address, n), 0, n - n % LOOK
+    for start in range(0, whole, LOOK):
+        bits = carray(integer_pointer(address + start * SIZE), (LOOK * SIZE // 8,), np.int64)
+        found = np.int64(0)
+        for q in range(LOOK * SIZE // 8):
+            found |= bits[q]
+        if found != 0:
+            for j in range(start, start + LOOK):
+                indices[count] = j
+                count += v[j] != F(0)
+    for j in range(whole, n):
         indices[count] = j
         count += v[j] != F(0)
     return count
@@ -88,18 +109,25 @@ def gather(target, signal, indices, count, n_pre, matrix, stride, n):
 
 
 @njit(error_model="numpy", cache=CACHE)
-def gather_edges(target, n, signal, n_pre, indices, count, begins, ends, posts, weights, n_edges):
-    """target[post] += signal[pre] * weight along the edges of the elements of the signal that are not zero."""
+def along_edges(target, post, n_edges, n, signal, n_pre, indices, count, begins, ends, weights, shared):
+    """target[post] += signal[pre] * weight along the edges of the elements of the signal that are not zero. ``shared``: whether
+    all edges of a source have its weight.
+    """
     a, v = vector(target, n), vector(signal, n_pre)
     first = carray(integer_pointer(begins), (n_pre,), np.int64)
     last = carray(integer_pointer(ends), (n_pre,), np.int64)
-    post = carray(index_pointer(posts), (n_edges,), np.uint32)
-    w = vector(weights, n_edges)
+    to = carray(post, (n_edges,))
+    w = vector(weights, n_pre if shared else n_edges)
     for q in range(count):
         i = indices[q]
         value = v[i]
-        for e in range(first[i], last[i]):
-            a[post[e]] += w[e] * value
+        if shared:
+            value *= w[i]
+            for e in range(first[i], last[i]):
+                a[to[e]] += value
+        else:
+            for e in range(first[i], last[i]):
+                a[to[e]] += w[e] * value
 
 
 @njit(error_model="numpy", cache=CACHE)
@@ -134,9 +162,14 @@ def operand(x, t, r, part, room, zeros, lo, hi, n, operands, refs, signals, base
             if refs[e, 0] == 1:
                 gather(acc + lo * SIZE, source, at, found, refs[e, 6], matrices[m, r] + lo * SIZE, refs[e, 8], hi - lo)
             else:
-                begins = edges[m, 0] + part * refs[e, 6] * 8
+                begins, shared = edges[m, 0] + part * refs[e, 6] * 8, refs[e, 0] == 3
                 ends = begins + refs[e, 6] * 8
-                gather_edges(acc, n, source, refs[e, 6], at, found, begins, ends, edges[m, 1], matrices[m, r], edges[m, 2])
+                if edges[m, 3] == 2:
+                    post = short_index(edges[m, 1])
+                    along_edges(acc, post, edges[m, 2], n, source, refs[e, 6], at, found, begins, ends, matrices[m, r], shared)
+                else:
+                    posts = wide_index(edges[m, 1])
+                    along_edges(acc, posts, edges[m, 2], n, source, refs[e, 6], at, found, begins, ends, matrices[m, r], shared)
             continue
         a, b = max(lo, refs[e, 5]), min(hi, refs[e, 5] + refs[e, 6])
         if a >= b:

@@ -1,0 +1,68 @@
+"""Edges of sparse connections as drivers follow them: sorted, with as few bytes an edge as will do."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..connect import EdgeList
+
+Table = NDArray[np.int64]
+SMALL = 2**16  # units from which on a number of one takes more than two bytes
+
+
+class Weights(NamedTuple):
+    """The weights of edges, in the order of a `Structure`; ``shared``: one for each source unit, which all its edges have."""
+
+    values: Tensor  # [..., edge or pre]
+    shared: bool
+
+
+class Structure:
+    """Edges in order of pre, then of post: the ``chosen`` ones of a connection, those from units ``offset`` on."""
+
+    def __init__(self, edges: EdgeList, chosen: Tensor, offset: int, n_pre: int, n_post: int) -> None:
+        pre, post = (x[chosen].numpy() for x in edges)
+        keys = (pre.astype(np.int64) - offset) * n_post + post
+        if bool((keys[1:] >= keys[:-1]).all()):
+            every = len(chosen) == len(edges.pre) and bool((chosen == torch.arange(len(chosen))).all())
+            self.chosen = None if every else chosen
+        else:
+            order = np.argsort(keys, kind="stable")
+            keys, self.chosen = keys[order], chosen[torch.from_numpy(order)]
+        self.n_pre, self.n_post = n_pre, n_post
+        self.posts = (keys % n_post).astype(np.uint16 if n_post <= SMALL else np.uint32)
+        self.starts: Table = np.searchsorted(keys, np.arange(n_pre + 1, dtype=np.int64) * n_post).astype(np.int64)
+        self.full = np.flatnonzero(self.starts[1:] > self.starts[:-1])  # the sources that have edges
+        self._bounds: dict[tuple[int, ...], Table] = {}
+        self._weights: tuple[Tensor, int, Weights] | None = None
+
+    def bounds(self, cuts: tuple[int, ...]) -> Table:
+        """``[part + 1, pre]``: where the edges of each source to each part of the targets begin; parts are cut at ``cuts``."""
+        if cuts not in self._bounds:
+            table = np.repeat(self.starts[None, :-1], len(cuts), 0)
+            for row, cut in zip(table, cuts, strict=True):
+                row[self.full] += np.add.reduceat(self.posts < cut, self.starts[self.full], dtype=np.int64)
+            self._bounds[cuts] = table
+        return self._bounds[cuts]
+
+    def weights(self, weight: Tensor) -> Weights:
+        """Those of the connection's weights; the last ones are kept: a run in chunks asks again and again."""
+        if self._weights is None or self._weights[0] is not weight or self._weights[1] != weight._version:
+            own = weight if self.chosen is None else weight[..., self.chosen]
+            self._weights = (weight, weight._version, self._condensed(own))
+        return self._weights[2]
+
+    def _condensed(self, weight: Tensor) -> Weights:
+        first = self.starts[self.full]
+        rows = weight.detach().reshape(-1, len(self.posts)).numpy()
+        each = np.zeros((len(rows), self.n_pre), rows.dtype)
+        for row, values in zip(each, rows, strict=True):
+            row[self.full] = np.minimum.reduceat(values, first)
+            if (row[self.full] != np.maximum.reduceat(values, first)).any():
+                return Weights(weight, False)
+        return Weights(torch.from_numpy(each).reshape(*weight.shape[:-1], self.n_pre), True)
