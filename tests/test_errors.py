@@ -380,6 +380,7 @@ def test_one_wrong_value_is_found_in_inputs_of_any_size(steps, wrong, why):
 def test_run_too_large_for_memory_is_refused(monkeypatch):
     made = net()
     monkeypatch.setattr("ship.memory.available_bytes", lambda: 1000)
+    monkeypatch.setattr("ship.memory.SMALL", 0)
     with pytest.raises(
         ship.RunError, match=r"needs about .* GiB for 5 slots x 1 chips x 2 samples; got .* GiB free. Use a smaller batch"
     ):
@@ -391,6 +392,7 @@ def test_a_refused_run_changes_nothing(monkeypatch):
     made.run(X)
     kept = made.snapshot()
     monkeypatch.setattr("ship.memory.available_bytes", lambda: 1000)
+    monkeypatch.setattr("ship.memory.SMALL", 0)
     with pytest.raises(ship.RunError, match="needs about"):
         made.run(X)
     now = made.snapshot()

@@ -15,6 +15,7 @@ from .monitor import Request
 from .plan import Wiring
 
 CHUNK_BYTES = 256 * 2**20  # outputs held at a time, where no gradient keeps them all
+SMALL = 64 * 2**20  # bytes that are always there
 GRAPH_TENSORS = 4  # kept for each unit and slot by the graph of gradients, at the least
 
 
@@ -50,9 +51,6 @@ def foresee(
     Raises:
         RunError: it needs more than the memory that is free.
     """
-    available = available_bytes()
-    if available is None:
-        return
     values = float(sum(wiring.n[tag] for tag, spec in specs.items() if spec.output))
     for request in requests:
         if not request.events:
@@ -61,7 +59,10 @@ def foresee(
     if torch.is_grad_enabled() and trainable:
         values += GRAPH_TENSORS * sum(wiring.n.values())
     need = values * steps * lead[0] * lead[1] * dtype.itemsize
-    if need > available:
+    if need < SMALL:
+        return
+    available = available_bytes()
+    if available is not None and need > available:
         raise RunError(
             "Network.run",
             f"needs about {need / 2**30:.1f} GiB for {steps} slots x {lead[0]} chips x {lead[1]} samples",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -99,21 +100,30 @@ def step_rows(tape: Tape, backwards: Sequence[int] | None = None) -> list[list[i
 
 def row_addresses(t: Tensor, chip: int, batch: int, lead: tuple[int, int]) -> Table:
     """The address of each row, ``[chip * batch]``, in a tensor with these axes for chip and batch."""
-    chips, samples = lead
-    size = t.element_size()
-    rows = t.data_ptr() + np.arange(samples, dtype=np.int64) * (t.stride(batch) * size if t.shape[batch] > 1 else 0)
-    if chips == 1:
-        return rows
-    return (np.arange(chips, dtype=np.int64)[:, None] * (t.stride(chip) * size if t.shape[chip] > 1 else 0) + rows).reshape(-1)
+    chips, samples = _rows(lead)
+    base, down, along = _place(t, chip, batch)
+    return base + down * chips + along * samples
 
 
 def row_table(tensors: Sequence[Tensor | None], lead: tuple[int, int], chip: int = 0) -> Table:
     """The addresses of the rows of each, ``[which, chip * batch]``; 0 for None. ``chip``: its axis, that of the batch follows."""
-    table = np.zeros((max(1, len(tensors)), lead[0] * lead[1]), np.int64)
-    for row, t in zip(table, tensors, strict=False):
-        if t is not None:
-            row[:] = row_addresses(t, chip, chip + 1, lead)
+    chips, samples = _rows(lead)
+    places = np.array([(0, 0, 0) if t is None else _place(t, chip, chip + 1) for t in tensors] or [(0, 0, 0)], np.int64)
+    table: Table = places[:, :1] + places[:, 1:2] * chips + places[:, 2:] * samples
     return table
+
+
+def _place(t: Tensor, chip: int, batch: int) -> tuple[int, int, int]:
+    """The address of the first row; bytes from a chip to the next, from a sample to the next."""
+    size, shape, stride = t.element_size(), t.shape, t.stride()
+    return t.data_ptr(), stride[chip] * size if shape[chip] > 1 else 0, stride[batch] * size if shape[batch] > 1 else 0
+
+
+@lru_cache(maxsize=64)
+def _rows(lead: tuple[int, int]) -> tuple[Table, Table]:
+    """Chip and sample of each row."""
+    chips, samples = np.divmod(np.arange(lead[0] * lead[1], dtype=np.int64), lead[1])
+    return chips, samples
 
 
 def shaped(gradient: Tensor, shape: torch.Size) -> Tensor:
