@@ -97,7 +97,15 @@ def _compiled() -> dict[str, Any]:
 
 
 def _drawn(
-    kind: str, base: int, chip: Tensor, sample: Tensor, slot: Tensor, trial: int, n: int, dtype: torch.dtype = torch.float64, *more: Any
+    kind: str,
+    base: int,
+    chip: Tensor,
+    sample: Tensor,
+    slot: Tensor,
+    trial: int,
+    n: int,
+    dtype: torch.dtype = torch.float64,
+    *more: Any,
 ) -> Tensor:
     """What a compiled function draws, ``[slot, chip, batch, n]``."""
     keys = [_chip_key(base, int(c)) for c in chip.tolist()]

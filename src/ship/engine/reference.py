@@ -29,6 +29,7 @@ from .lines import Feed, Line, Trace, part_of, project, project_edges, sum_edges
 from .operation import connection_slot, neuron_slot
 
 NOISE_WINDOW = 64  # slots drawn at a time
+DRAWS: dict[str, Callable[..., Tensor]] = {"normal": random.normal, "uniform": random.uniform, "poisson": random.counts}
 NOISE_VALUES = 2**17  # drawn at a time by a source: they then stay in the cache
 
 
@@ -55,7 +56,8 @@ class Node(ABC):
         self.levels: dict[str, list[tuple[Node, int, int]]] = {}  # biases of connections, by port
         self.takes: list[Take] = []
         self.state: Any = ()
-        self.p, self.c = Bag({}), None
+        self.p = Bag({})
+        self.c: Any = None
         self.lead = (1, 1)
         self.dt = 0.0
         self.clock = Clock()
@@ -166,9 +168,8 @@ class Node(ABC):
         return self._drawn(name, kind, sample, self.group.die_ids, slot, self.group.dtype)
 
     def _drawn(self, name: str, kind: str, sample: Tensor, chip: Tensor, slot: Tensor, dtype: torch.dtype) -> Tensor:
-        draw = {"normal": random.normal, "uniform": random.uniform, "poisson": random.counts}[kind]
         mean = {"mean": self.c.mean} if kind == "poisson" else {}
-        return draw(
+        return DRAWS[kind](
             random.key(self.group.seed, self.tag, "noise", name),
             chip=chip,
             sample=sample,
