@@ -236,6 +236,7 @@ def counts(
 
     The other arguments, and errors, are those of `uniform` and `poisson`.
     """
+    mean = mean.detach()
     if _fast(device or torch.device("cpu")) and mean.numel() == 1 and _largest(mean) <= SMALL_MEAN:
         # u > CDF(k) for the 52 bits of u, u = (bits + 1 / 2) / 2^52: exact in floating point.
         edges = np.floor(_distribution(mean) * 2.0**52 - 0.5).astype(np.int64)

@@ -33,7 +33,7 @@ class Structure:
     """Edges in order of pre, then of post, for drivers that run along them: the ``chosen`` ones of a connection."""
 
     def __init__(self, edges: EdgeList, chosen: Tensor, offset: int, n_pre: int, n_post: int) -> None:
-        keys = (edges.pre[chosen] - offset) * n_post + edges.post[chosen]
+        keys = (edges.pre[chosen].long() - offset) * n_post + edges.post[chosen]
         if not bool((keys[1:] >= keys[:-1]).all()):
             order = torch.argsort(keys, stable=True)
             keys, chosen = keys[order], chosen[order]
