@@ -241,7 +241,7 @@ def counts(
         # u > CDF(k) for the 52 bits of u, u = (bits + 1 / 2) / 2^52: exact in floating point.
         edges = np.floor(_distribution(mean) * 2.0**52 - 0.5).astype(np.int64)
         return _drawn("counts", base, chip, sample, slot, trial, n, dtype, edges)
-    pieces = slot.split(max(1, PIECE // max(1, chip.numel() * sample.numel() * n)))
+    pieces = slot.split(max(1, PIECE // max(1, chip.numel() * sample.numel() * int(n))))
     drawn = (uniform(base, chip=chip, sample=sample, slot=piece, trial=trial, n=n, device=device) for piece in pieces)
     return torch.cat([poisson(u, mean).to(dtype) for u in drawn])
 
