@@ -72,11 +72,12 @@ class Tap:
             value = value.detach()
         slots = range(k0 + first, k0 + n, self.request.every)
         if self.request.events:
-            value = value.expand(len(value), *self.lead, value.shape[-1])
-            places = _events(value.reshape(-1))
-            slot, chip, sample, unit = torch.unravel_index(places, value.shape)
+            shape = (len(value), *self.lead, value.shape[-1])
+            value = value.expand(shape).reshape(-1)
+            places = _events(value)
+            slot, chip, sample, unit = torch.unravel_index(places, shape)
             self.found.append(torch.stack([chip, sample, slots.start + slots.step * slot, unit]))
-            value = value.reshape(-1)[places]
+            value = value[places]
         elif self.request.detach:
             value = value.clone()  # a view would keep the whole window
         self.kept.append(value)

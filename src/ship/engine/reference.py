@@ -237,8 +237,8 @@ class SourceNode(Node):
         model = self.group.model
         assert isinstance(model, Source)
         if not model.states:  # many slots at once: models see trailing axes only
-            drawn = any(kind != "poisson" for kind in model.noise.values())
-            slots = max(1, NOISE_VALUES // (self.lead[1] * self.group.n)) if drawn else n
+            pieces = any(kind != "poisson" for kind in model.noise.values())  # counts need no room beside themselves
+            slots = max(1, NOISE_VALUES // (self.lead[1] * self.group.n)) if pieces else n
             whole = self._slots(k0, min(slots, n))
             if slots < n:
                 first, whole = whole, whole.new_empty((n, *whole.shape[1:]))
