@@ -79,6 +79,24 @@ def build(engine, sparse, model=ship.ExpSynapse, *, delay=2e-3, chips=None, rule
     return net
 
 
+@pytest.mark.parametrize("engine", ["reference", "fused"])
+def test_more_pairs_than_an_int32_counts(engine):
+    """Unit numbers are int32, and numbers of pairs are not: 70,000 units have 4.9e9 pairs."""
+    pre, post = [69_999, 5, 60_000, 0], [69_998, 7, 3, 69_999]
+    net = ship.Network()
+    net.add(ship.SpikeInput, "in", n=70_000)
+    net.add(ship.LeakyIntegrator, "out", n=70_000, output=True)
+    net.add(ship.ExpSynapse, "s", source="in", target="out", connect=ship.Edges(pre, post), weight=torch.tensor([1.0, 2, 3, 4]))
+    net.init(dt=1e-3, engine=engine)
+    assert net["s"].pre.dtype == torch.int32
+    x = torch.zeros(1, 3, 70_000)
+    x[0, 0, pre] = 1.0
+    with torch.no_grad():
+        last = net.run(x)[0, -1]
+    assert sorted(last.nonzero().flatten().tolist()) == sorted(post)
+    assert torch.allclose(last[post] / last[69_998], torch.tensor([1.0, 2, 3, 4]))
+
+
 X = (torch.rand(3, 40, 8, generator=torch.Generator().manual_seed(2)) < 0.3).double()
 DELAYS = (torch.arange(60) % 3 + 1) * 1e-3
 PER_EDGE = ((torch.arange(60)[:, None] + torch.arange(60)) % 4 + 1) * 1e-3

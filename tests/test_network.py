@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import ship
+from ship import monitor
 from ship.files import read, write
 from ship.parameters import Parameter
 from ship.resolve import resolve
@@ -291,6 +292,17 @@ def test_monitors(no_grad):
     net.unmonitor()
     net.run(x)
     assert net.records == {}
+
+
+@pytest.mark.parametrize("density", [0.0, 0.002, 0.5])
+def test_events_of_large_signals(density, monkeypatch):
+    """Looked for piece by piece and stretch by stretch, they are those of PyTorch, at all borders."""
+    x = (torch.rand(2 * monitor.PIECE + 77, generator=torch.Generator().manual_seed(3)) < density).float()
+    x[[0, 63, 64, monitor.PIECE - 1, monitor.PIECE, -78, -77, -1]] = torch.tensor([1.0, 2.0, -1.0, 1.0, 1.0, 3.0, 1.0, 1e-45])
+    found = monitor._events(x)
+    assert torch.equal(found, x.nonzero().squeeze(1))
+    monkeypatch.setattr(monitor.compiled, "available", lambda: False)
+    assert torch.equal(found, monitor._events(x))
 
 
 def test_monitored_values_are_not_changed_later(no_grad):

@@ -175,6 +175,43 @@ def test_compiled_counts_are_the_same(mean, monkeypatch):
     assert torch.equal(quick, random.poisson(u, torch.as_tensor(mean)))
 
 
+@pytest.mark.parametrize("n", [1, 7, 300])
+@pytest.mark.parametrize("mean", [0.0, 1e-9, 0.3, 2.0, 29.9, 31.0])
+@pytest.mark.parametrize("alike", [True, False])
+def test_counts_are_those_of_uniform_numbers(n, mean, alike, monkeypatch):
+    """In one pass, for a mean of all units, or piece by piece; compiled or not; in both float types."""
+    monkeypatch.setattr(random, "PIECE", 4 * n)
+    given = {"chip": torch.tensor([0, 5]), "sample": torch.arange(3) + 9, "slot": torch.arange(11) + 2**31, "trial": 4, "n": n}
+    means = torch.tensor(mean) if alike else torch.linspace(0, mean, n)
+    want = random.poisson(random.uniform(KEY, **given), means)
+    for _ in ("compiled", "plain"):
+        for dtype in (torch.float32, D):
+            assert torch.equal(random.counts(KEY, **given, mean=means, dtype=dtype), want.to(dtype))
+        monkeypatch.setattr(random.compiled, "available", lambda: False)
+    assert want.shape == (11, 2, 3, n)
+
+
+def test_counts_at_the_edges_of_their_distribution():
+    """Whole bits on both sides of each edge count as their uniform numbers do."""
+    pytest.importorskip("numba")
+    twin = random._compiled()
+    for mean in (1e-9, 0.3, 2.0, 29.9):
+        table = random._distribution(torch.tensor(mean))
+        edges = np.floor(table * 2.0**52 - 0.5).astype(np.int64)
+        near = (edges[:, None] + np.arange(-2, 3)).clip(0, 2**52 - 1).ravel()
+        bits, count = np.zeros(twin["HALF"] * -(-len(near) // twin["HALF"]), np.int64), np.empty(twin["HALF"], np.int64)
+        bits[: len(near)] = near
+        for part in bits.reshape(-1, twin["HALF"]):
+            twin["tally"](part, edges, count)
+            assert (count == ((part + 0.5) * 2.0**-52 > table[:, None]).sum(0)).all()
+
+
+@pytest.mark.parametrize("mean", [-1e-9, math.nan, math.inf])
+def test_counts_reject_bad_means(mean):
+    with pytest.raises(ParameterError, match="Poisson mean: must be finite and at least 0; got"):
+        some(random.counts, mean=torch.tensor(mean))
+
+
 @DRAWS
 def test_float32_is_the_rounded_float64(draw):
     assert torch.equal(some(draw, n=10_001, dtype=torch.float32), some(draw, n=10_001).float())

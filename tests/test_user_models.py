@@ -31,6 +31,11 @@ class Decay(NamedTuple):
     decay: Any
 
 
+class Shots(NamedTuple):
+    decay: Any
+    mean: Any
+
+
 @dataclass(frozen=True)
 class Rate(ship.Neuron):
     """A graded unit: what the models here are variations of."""
@@ -72,6 +77,24 @@ class Several(Rate):
     def advance(self, state, x, p, c):
         v = state.v * c.decay + x.charge + x.level * 2**-10 + 0.125 * x.xi * (x.u < 0.5)
         return TwoStates(v.clamp(-2, 2), state.on & ~torch.isnan(v))
+
+
+@dataclass(frozen=True)
+class Shot(Rate):
+    """Counts drawn by the engine, of a mean that is trained otherwise."""
+
+    noise = {"shots": "poisson"}
+
+    def discretise(self, p, dt):
+        return Shots(torch.exp(-dt / p.tau), 400 * dt * p.gain)
+
+    def advance(self, state, x, p, c):
+        return OneState(state.v * c.decay + x.charge + 0.125 * x.shots)
+
+
+@dataclass(frozen=True)
+class Misnamed(Rate):
+    noise = {"xi": "gaussian"}
 
 
 @dataclass(frozen=True)
@@ -274,7 +297,7 @@ def outcome(net, learn=True, steps=20):
     return found
 
 
-FUSED = [Rate, Several, PlainNumber, Nested, Memoryless]
+FUSED = [Rate, Several, Shot, PlainNumber, Nested, Memoryless]
 FALLS_BACK = {
     Branch: "control flow depends on the values",
     InPlace: "in place",
@@ -311,6 +334,11 @@ def test_models_of_users(model, learn):
         if want is not None:
             scale = float(want.detach().abs().max())
             torch.testing.assert_close(got, want, rtol=1e-9, atol=1e-9 * scale, msg=lambda m, n=name: f"{n}: {m}")
+
+
+def test_noise_that_does_not_exist():
+    with pytest.raises(ship.GraphError, match=r"Misnamed 't'\.noise: must be one of normal, uniform, poisson; got 'gaussian'"):
+        ship.Network().add(Misnamed, "t", n=2)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

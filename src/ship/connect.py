@@ -20,7 +20,7 @@ Pairs = NDArray[np.int64]
 
 
 class EdgeList(NamedTuple):
-    """Edges as unit numbers, int64, ``[edge]``. Drawn ones are in order of pre, then of post."""
+    """Edges as unit numbers, ``[edge]``, int32 where that holds them. Drawn ones are in order of pre, then of post."""
 
     pre: Tensor
     post: Tensor
@@ -42,13 +42,18 @@ class Connectivity(ABC):
         """The number of edges, on average."""
 
 
+def _listed(pre: Pairs | Tensor, post: Pairs | Tensor, n_pre: int, n_post: int) -> EdgeList:
+    kind = torch.int32 if max(n_pre, n_post) <= 2**31 else torch.int64
+    return EdgeList(torch.as_tensor(pre).to(kind), torch.as_tensor(post).to(kind))
+
+
 def _generator(key: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=key))
 
 
-def _ordered(pre: Pairs, post: Pairs, n_post: int) -> EdgeList:
+def _ordered(pre: Pairs, post: Pairs, n_pre: int, n_post: int) -> EdgeList:
     flat = np.sort(pre * n_post + post)
-    return EdgeList(torch.from_numpy(flat // n_post), torch.from_numpy(flat % n_post))
+    return _listed(flat // n_post, flat % n_post, n_pre, n_post)
 
 
 def _partners(where: str, k: int, n: int, others: int, key: int, *, multapses: bool) -> Pairs:
@@ -87,7 +92,7 @@ class InDegree(_Degree):
 
     def edges(self, where: str, n_pre: int, n_post: int, key: int) -> EdgeList:
         pre = _partners(f"{where}.k", self.k, n_post, n_pre, key, multapses=self.multapses)
-        return _ordered(pre.ravel(), np.repeat(np.arange(n_post), self.k), n_post)
+        return _ordered(pre.ravel(), np.repeat(np.arange(n_post), self.k), n_pre, n_post)
 
     def expected(self, n_pre: int, n_post: int) -> float:
         return self.k * n_post
@@ -99,7 +104,7 @@ class OutDegree(_Degree):
 
     def edges(self, where: str, n_pre: int, n_post: int, key: int) -> EdgeList:
         post = _partners(f"{where}.k", self.k, n_pre, n_post, key, multapses=self.multapses)
-        return _ordered(np.repeat(np.arange(n_pre), self.k), post.ravel(), n_post)
+        return _ordered(np.repeat(np.arange(n_pre), self.k), post.ravel(), n_pre, n_post)
 
     def expected(self, n_pre: int, n_post: int) -> float:
         return self.k * n_pre
@@ -118,9 +123,8 @@ class Probability(Connectivity):
     def edges(self, where: str, n_pre: int, n_post: int, key: int) -> EdgeList:
         pairs = n_pre * n_post
         if self.p == 0:
-            none = torch.empty(0, dtype=torch.int64)
-            return EdgeList(none, none)
-        if self.p == 1:
+            found = np.empty(0, np.int64)
+        elif self.p == 1:
             found = np.arange(pairs)
         else:  # the gaps between successes are geometric
             draws, found, last = _generator(key), np.empty(0, np.int64), -1
@@ -130,7 +134,7 @@ class Probability(Connectivity):
                 found = np.concatenate([found, last + np.cumsum(gaps)])
                 last = int(found[-1])
             found = found[found < pairs]
-        return EdgeList(torch.from_numpy(found // n_post), torch.from_numpy(found % n_post))
+        return _listed(found // n_post, found % n_post, n_pre, n_post)
 
     def expected(self, n_pre: int, n_post: int) -> float:
         return self.p * n_pre * n_post
@@ -155,10 +159,10 @@ class Edges(Connectivity):
                 raise ParameterError(
                     f"{where}.{name}", f"must be from 0 to {n - 1}", got=f"{int(units.min())} to {int(units.max())}"
                 )
-            sides.append(units.long())
+            sides.append(units)
         if len(sides[0]) != len(sides[1]):
             raise ParameterError(where, "pre and post must be equally long", got=f"{len(sides[0])} and {len(sides[1])}")
-        return EdgeList(*sides)
+        return _listed(sides[0], sides[1], n_pre, n_post)
 
     def expected(self, n_pre: int, n_post: int) -> float:
         return len(self.pre)
@@ -177,7 +181,8 @@ def matrix_edges(where: str, mask: Tensor, n_pre: int, n_post: int) -> EdgeList:
             got=f"shape {list(mask.shape)}",
             fix="E.g. connect=ship.InDegree(100).",
         )
-    return EdgeList(*mask.nonzero(as_tuple=True))
+    pre, post = mask.nonzero(as_tuple=True)
+    return _listed(pre, post, n_pre, n_post)
 
 
 CONNECTIVITIES = {c.__name__: c for c in (InDegree, OutDegree, Probability, Edges)}

@@ -17,7 +17,7 @@ from .connect import EdgeList
 from .crossbar import Crossbar
 from .errors import GraphError, ParameterError, suggest
 from .hardware import Hardware
-from .models.contract import Bag, Connection, Model, Neuron, Rule, Source, Spiking, SpikingNeuron, Synapse
+from .models.contract import NOISE, Bag, Connection, Model, Neuron, Rule, Source, Spiking, SpikingNeuron, Synapse
 from .models.devices.device import Device
 from .models.devices.mapping import Differential
 from .models.devices.mapping import Mapping as Mapping_
@@ -75,6 +75,9 @@ def build_model(cls: type[Model], where: str, given: Mapping[str, Any]) -> Model
             got=f"without {', '.join(missing)}",
             fix="Use a model that defines them.",
         )
+    unknown = [kind for kind in cls.noise.values() if kind not in NOISE]
+    if unknown:
+        raise GraphError(f"{where}.noise", f"must be one of {', '.join(NOISE)}", got=repr(unknown[0]))
     parameters, options = declared(cls)
     for name, value in given.items():
         if name not in parameters and name not in options:
@@ -203,7 +206,7 @@ class Group(nn.Module):
         if self.edges and declaration.per == "connection":
             value = self._on_edges(value)
         on_pairs = declaration.per == "connection" or name.startswith("rule.") or self.side == "connection"
-        place = self.place() if on_pairs and name != "bias" else None
+        place = self.place() if isinstance(value, Varied) and on_pairs and name != "bias" else None
         made = resolve(where, declaration, value, shape, key, dies, variation, place=place)
         self.declarations[name] = declaration
         if made.redrawn:

@@ -15,6 +15,7 @@ from .monitor import Request
 from .plan import Wiring
 
 CHUNK_BYTES = 256 * 2**20  # outputs held at a time, where no gradient keeps them all
+WINDOW_BYTES = 31 * 2**20  # of one group: glibc takes blocks of 32 MiB and more from the system each time, page by page
 SMALL = 64 * 2**20  # bytes that are always there
 GRAPH_TENSORS = 4  # kept for each unit and slot by the graph of gradients, at the least
 
@@ -34,7 +35,8 @@ def available_bytes() -> int | None:
 
 def chunk_slots(wiring: Wiring, lead: tuple[int, int]) -> int:
     """Slots whose outputs are held at a time."""
-    return max(1, CHUNK_BYTES // max(1, sum(wiring.n.values()) * lead[0] * lead[1] * 8))
+    sizes, rows = wiring.n.values(), lead[0] * lead[1] * 8
+    return max(1, min(CHUNK_BYTES // max(1, sum(sizes) * rows), WINDOW_BYTES // max(1, max(sizes, default=0) * rows)))
 
 
 def foresee(

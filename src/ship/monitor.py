@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from . import compiled
 from .errors import RunError, suggest
 from .group import Spec
 from .parameters import declared
 from .plan import Wiring
+from .threads import spread
+
+PIECE = 2**18  # values that one thread looks through at a time
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,7 @@ class Tap:
     def __init__(self, request: Request, lead: tuple[int, int]) -> None:
         self.request, self.lead = request, lead
         self.kept: list[Tensor] = []
+        self.found: list[Tensor] = []  # of events: chip, sample, slot and unit
         self.slots: list[int] = []
         self.offset = 0
 
@@ -63,12 +70,18 @@ class Tap:
             value = value[..., list(self.request.units)]
         if self.request.detach:
             value = value.detach()
+        slots = range(k0 + first, k0 + n, self.request.every)
         if self.request.events:
-            value = value.expand(len(value), *self.lead, value.shape[-1]).to_sparse()
+            shape = (len(value), *self.lead, value.shape[-1])
+            value = value.expand(shape).reshape(-1)
+            places = _events(value)
+            slot, chip, sample, unit = torch.unravel_index(places, shape)
+            self.found.append(torch.stack([chip, sample, slots.start + slots.step * slot, unit]))
+            value = value[places]
         elif self.request.detach:
             value = value.clone()  # a view would keep the whole window
         self.kept.append(value)
-        self.slots += range(k0 + first, k0 + n, self.request.every)
+        self.slots += slots
 
     def tensor(self, chips: bool) -> Tensor:
         """``[batch, time, ...]``, with a chip axis in front where there is one."""
@@ -79,18 +92,23 @@ class Tap:
         return stacked if chips else stacked[0]
 
     def events(self, times: Tensor) -> EventRecord:
-        rows, counts, slots, done = [], [], torch.tensor(self.slots, dtype=torch.int64), 0
-        for value in self.kept:
-            value = value.coalesce()
-            where = value.indices()
-            rows.append(torch.stack([where[1], where[2], slots[done + where[0].cpu()].to(where.device), where[3]]))
-            counts.append(value.values())
-            done += value.shape[0]
-        table = torch.cat(rows, 1) if rows else torch.empty(4, 0, dtype=torch.int64)
-        count = torch.cat(counts) if counts else torch.empty(0)
+        """All events of the run."""
+        table = torch.cat(self.found, 1) if self.found else torch.empty(4, 0, dtype=torch.int64)
+        count = torch.cat(self.kept) if self.kept else torch.empty(0)
         if self.request.units is not None:
             table[3] = torch.tensor(self.request.units)[table[3]]
         return EventRecord(table[0], table[1], table[2], table[3], count, times[table[2]])
+
+
+def _events(x: Tensor) -> Tensor:
+    """Where a signal is not zero, ``[event]``."""
+    if len(x) < PIECE or x.device.type != "cpu" or not compiled.available():
+        return x.nonzero().squeeze(1)
+    cuts = np.append(np.arange(0, len(x), PIECE), len(x))
+    room, count = np.empty(len(x), np.int64), np.empty(len(cuts) - 1, np.int64)
+    values, look = x.detach().numpy(), compiled.load_file(Path(__file__).with_name("sift.py"))["events"]
+    spread(len(count), lambda lo, hi: look(lo, hi, values, cuts, room, count))
+    return torch.from_numpy(np.concatenate([room[start : start + n] for start, n in zip(cuts, count, strict=False)]))
 
 
 def _with_lead(value: Tensor, lead: tuple[int, int]) -> Tensor:

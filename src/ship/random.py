@@ -11,10 +11,11 @@ from __future__ import annotations
 import hashlib
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from . import compiled
@@ -69,10 +70,10 @@ def _unit_interval(high: Tensor, low: Tensor) -> Tensor:
 
 def _blocks(base: int, chip: Tensor, sample: Tensor, slot: Tensor, trial: int, n: int, device: torch.device) -> Tensor:
     """Uniform numbers in float64, ``[slot, chip, batch, n]``; two for each counter, so n must be even."""
+    if _fast(device):
+        return _drawn("uniform", base, chip, sample, slot, trial, n)
     keys = [_chip_key(base, int(c)) for c in chip.tolist()]
     words = _word(slot, "slot"), _word(sample, "sample"), _word(torch.tensor(trial), "trial")
-    if device.type == "cpu" and compiled.available():
-        return _drawn([k & M32 for k in keys], [k >> 32 for k in keys], words[0], words[1], trial, n)
     k0 = torch.tensor([k & M32 for k in keys], device=device).reshape(1, -1, 1, 1)
     k1 = torch.tensor([k >> 32 for k in keys], device=device).reshape(1, -1, 1, 1)
     unit = torch.arange(n // 2, device=device).reshape(1, 1, 1, -1)
@@ -86,18 +87,35 @@ def _blocks(base: int, chip: Tensor, sample: Tensor, slot: Tensor, trial: int, n
     return torch.stack([_unit_interval(a, b), _unit_interval(c, d)], -1).flatten(-2)
 
 
+def _fast(device: torch.device) -> bool:
+    return device.type == "cpu" and compiled.available()
+
+
 def _compiled() -> dict[str, Any]:
     """The compiled twins of `philox` and of `poisson` for small means."""
     return compiled.load_file(Path(__file__).with_name("draws.py"))
 
 
-def _drawn(k0: list[int], k1: list[int], slot: Tensor, sample: Tensor, trial: int, n: int) -> Tensor:
-    out = np.empty((slot.numel() * len(k0) * sample.numel(), n))
-    keys = np.array([k0, k1], np.uint64)
-    words = slot.reshape(-1).cpu().numpy().astype(np.uint64), sample.reshape(-1).cpu().numpy().astype(np.uint64)
-    draw = _compiled()["uniform"]
-    spread(len(out), lambda lo, hi: draw(lo, hi, keys[0], keys[1], *words, np.uint64(trial), n, out))
-    return torch.from_numpy(out).reshape(slot.numel(), len(k0), sample.numel(), n)
+def _drawn(
+    kind: str,
+    base: int,
+    chip: Tensor,
+    sample: Tensor,
+    slot: Tensor,
+    trial: int,
+    n: int,
+    dtype: torch.dtype = torch.float64,
+    *more: Any,
+) -> Tensor:
+    """What a compiled function draws, ``[slot, chip, batch, n]``."""
+    keys = [_chip_key(base, int(c)) for c in chip.tolist()]
+    halves = np.array([[k & M32 for k in keys], [k >> 32 for k in keys]], np.uint64)
+    words = [_word(v, name).reshape(-1).cpu().numpy().astype(np.uint64) for v, name in ((slot, "slot"), (sample, "sample"))]
+    _word(torch.tensor(trial), "trial")
+    out = torch.empty(slot.numel(), len(keys), sample.numel(), n, dtype=dtype)
+    rows, draw = out.numpy().reshape(-1, n) if n else np.empty((0, 0)), _compiled()[kind]
+    spread(len(rows), lambda lo, hi: draw(lo, hi, *halves, *words, np.uint64(trial), *more, rows))
+    return out
 
 
 def _even(n: int) -> int:
@@ -196,6 +214,36 @@ def draw_normal(base: int, chip: int, shape: tuple[int, ...], *, attempt: int = 
 
 
 SMALL_MEAN = 30.0  # up to here the distribution is summed term by term; exp(-mean) is far from underflow
+PIECE = 2**17  # numbers drawn at a time where they are counted in a second step: they then stay in the cache
+
+
+def counts(
+    base: int,
+    *,
+    chip: Tensor,
+    sample: Tensor,
+    slot: Tensor,
+    trial: int,
+    n: int,
+    mean: Tensor,
+    dtype: torch.dtype = torch.float64,
+    device: torch.device | None = None,
+) -> Tensor:
+    """Poisson counts, ``[slot, chip, batch, unit]``: `poisson` of the numbers that `uniform` has.
+
+    Args:
+        mean: expected counts, broadcast with the result.
+
+    The other arguments, and errors, are those of `uniform` and `poisson`.
+    """
+    mean = mean.detach()
+    if _fast(device or torch.device("cpu")) and mean.numel() == 1 and _largest(mean) <= SMALL_MEAN:
+        # u > CDF(k) for the 52 bits of u, u = (bits + 1 / 2) / 2^52: exact in floating point.
+        edges = np.floor(_distribution(mean) * 2.0**52 - 0.5).astype(np.int64)
+        return _drawn("counts", base, chip, sample, slot, trial, n, dtype, edges)
+    pieces = slot.split(max(1, PIECE // max(1, chip.numel() * sample.numel() * int(n))))
+    drawn = (uniform(base, chip=chip, sample=sample, slot=piece, trial=trial, n=n, device=device) for piece in pieces)
+    return torch.cat([poisson(u, mean).to(dtype) for u in drawn])
 
 
 def poisson(u: Tensor, mean: Tensor) -> Tensor:
@@ -211,18 +259,13 @@ def poisson(u: Tensor, mean: Tensor) -> Tensor:
     Raises:
         ParameterError: a mean is negative, infinite or not a number.
     """
-    highest = 0.0
-    if mean.numel() > 0:
-        low, high = torch.aminmax(mean)
-        highest = float(high)
-        if not (float(low) >= 0 and highest < math.inf):
-            raise ParameterError("Poisson mean", "must be finite and at least 0", got=f"values from {float(low)} to {highest}")
-    if u.dtype == torch.float64 and u.device.type == "cpu" and highest <= SMALL_MEAN and u.numel() and compiled.available():
-        counts = _counted(u, mean.to(torch.float64))
-        if counts is not None:
-            return counts
+    largest = _largest(mean)
+    if u.dtype == torch.float64 and _fast(u.device) and largest <= SMALL_MEAN and u.numel():
+        counted = _counted(u, mean.to(torch.float64))
+        if counted is not None:
+            return counted
     rate, x = torch.broadcast_tensors(mean.to(torch.float64), u.to(torch.float64))
-    if highest <= SMALL_MEAN:
+    if largest <= SMALL_MEAN:
         return _sum_terms(x, rate).to(u.dtype)
     large = rate > SMALL_MEAN
     count = _sum_terms(x, torch.where(large, 0.0, rate))
@@ -230,17 +273,32 @@ def poisson(u: Tensor, mean: Tensor) -> Tensor:
     return count.to(u.dtype)
 
 
+def _largest(mean: Tensor) -> float:
+    if mean.numel() == 0:
+        return 0.0
+    low, high = map(float, torch.aminmax(mean))
+    if not (low >= 0 and high < math.inf):
+        raise ParameterError("Poisson mean", "must be finite and at least 0", got=f"values from {low} to {high}")
+    return high
+
+
+def _distribution(mean: Tensor) -> NDArray[np.float64]:
+    """P(count <= k) for one mean."""
+    mean = mean.to(torch.float64)
+    return cast(NDArray[np.float64], _compiled()["cdf"](float(mean), float(torch.exp(-mean))))
+
+
 def _counted(u: Tensor, mean: Tensor) -> Tensor | None:
     """The compiled `_sum_terms`, for one mean, or one for each of the last axis; None for other shapes."""
     if mean.numel() > 1 and mean.shape != u.shape[-1:]:
         return None
     rows = u.contiguous().reshape(-1, u.shape[-1]).numpy()
-    out = np.empty_like(rows)
-    first, twin = torch.exp(-mean), _compiled()
+    out, twin = np.empty_like(rows), _compiled()
     if mean.numel() == 1:
-        table = twin["cdf"](float(mean), float(first))
+        table = _distribution(mean)
         spread(len(rows), lambda lo, hi: twin["poisson_table"](lo, hi, rows, table, out))
     else:
+        first = torch.exp(-mean)
         spread(len(rows), lambda lo, hi: twin["poisson"](lo, hi, rows, mean.numpy(), first.numpy(), out))
     return torch.from_numpy(out).reshape(u.shape)
 

@@ -1,7 +1,9 @@
-"""A look at inputs that may be large, in one pass. Compiled by Numba from this text."""
+"""A look at signals that may be large, in one pass. Compiled by Numba from this text."""
 
 import numpy as np
 from numba import njit
+
+STRETCH = 64  # values that are looked at together: most hold no event
 
 
 @njit(nogil=True, error_model="numpy", cache=CACHE)
@@ -20,3 +22,22 @@ def sift(lo, hi, x, found):
         found[0] = 1
     if torn:
         found[1] = 1
+
+
+@njit(nogil=True, error_model="numpy", cache=CACHE)
+def events(lo, hi, x, cuts, places, count):
+    """Where the pieces ``lo .. hi - 1`` of ``x``, cut at ``cuts``, are not zero: so many places from the piece's first on."""
+    for piece in range(lo, hi):
+        at = cuts[piece]
+        for start in range(cuts[piece], cuts[piece + 1], STRETCH):
+            stop = min(start + STRETCH, cuts[piece + 1])
+            some = np.int32(stop - start < STRETCH)
+            if not some:
+                stretch = x[start : start + STRETCH]
+                for j in range(STRETCH):
+                    some += np.int32(stretch[j] != 0)
+            if some:
+                for j in range(start, stop):
+                    places[at] = j
+                    at += x[j] != 0
+        count[piece] = at - cuts[piece]

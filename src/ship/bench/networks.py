@@ -154,7 +154,7 @@ def equal_tau(data: Arrays, size: Arrays, engine: str) -> Work:
 def brunel(data: Arrays, size: Arrays, engine: str) -> Work:
     n, dt = size["n"], size["dt"]
     pre = data["pre"].ravel()
-    post = np.arange(n).repeat(data["pre"].shape[1])
+    post = np.arange(n, dtype=np.int32).repeat(data["pre"].shape[1])
     weight = np.where(pre < data["n_exc"], data["j"], -data["g"] * data["j"]).astype(np.float32)
     net = Network()
     net.add(PoissonSource, "external", n=n, rate=data["rate"])

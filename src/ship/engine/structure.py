@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..connect import EdgeList
+from . import kernels
 
 Table = NDArray[np.int64]
 SMALL = 2**16  # units from which on a number of one takes more than two bytes
@@ -26,17 +27,22 @@ class Structure:
     """Edges in order of pre, then of post: the ``chosen`` ones of a connection, those from units ``offset`` on."""
 
     def __init__(self, edges: EdgeList, chosen: Tensor, offset: int, n_pre: int, n_post: int) -> None:
-        pre, post = (x[chosen].numpy() for x in edges)
-        keys = (pre.astype(np.int64) - offset) * n_post + post
-        if bool((keys[1:] >= keys[:-1]).all()):
-            every = len(chosen) == len(edges.pre) and bool((chosen == torch.arange(len(chosen))).all())
-            self.chosen = None if every else chosen
-        else:
-            order = np.argsort(keys, kind="stable")
-            keys, self.chosen = keys[order], chosen[torch.from_numpy(order)]
+        every = len(chosen) == len(edges.pre) and bool((chosen == torch.arange(len(chosen))).all())
+        pre, post = ((x if every else x[chosen]).numpy() for x in edges)
         self.n_pre, self.n_post = n_pre, n_post
-        self.posts = (keys % n_post).astype(np.uint16 if n_post <= SMALL else np.uint32)
-        self.starts: Table = np.searchsorted(keys, np.arange(n_pre + 1, dtype=np.int64) * n_post).astype(np.int64)
+        self.chosen = None if every else chosen  # in this order
+        rising = post[1:] >= post[:-1]
+        if not ((pre[1:] > pre[:-1]) | (pre[1:] == pre[:-1]) & rising).all():
+            sort = kernels.drivers("edges", torch.float32)["sort"]
+            order = np.arange(len(post), dtype=np.int32 if len(post) < 2**31 else np.int64)
+            if not rising.all():
+                order = sort(post, n_post, 0, order)
+            order = sort(pre, n_pre, offset, order)
+            post = post[order]
+            self.chosen = torch.from_numpy(order) if every else chosen[torch.from_numpy(order)]
+        self.posts: NDArray[np.integer[Any]] = post.astype(np.uint16 if n_post <= SMALL else np.uint32)
+        counts = np.bincount(pre - offset, minlength=n_pre)
+        self.starts: Table = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         self.full = np.flatnonzero(self.starts[1:] > self.starts[:-1])  # the sources that have edges
         self._bounds: dict[tuple[int, ...], Table] = {}
         self._weights: tuple[Tensor, int, Weights] | None = None
@@ -53,7 +59,7 @@ class Structure:
     def weights(self, weight: Tensor) -> Weights:
         """Those of the connection's weights; the last ones are kept: a run in chunks asks again and again."""
         if self._weights is None or self._weights[0] is not weight or self._weights[1] != weight._version:
-            own = weight if self.chosen is None else weight[..., self.chosen]
+            own = weight if self.chosen is None else weight.index_select(-1, self.chosen)
             self._weights = (weight, weight._version, self._condensed(own))
         return self._weights[2]
 

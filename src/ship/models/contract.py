@@ -38,13 +38,16 @@ class Bag:
         raise AttributeError(f"no parameter or input named {name!r}; there are: {', '.join(self.__dict__)}")
 
 
+NOISE = ("normal", "uniform", "poisson")  # standard normal; in (0, 1); counts with the mean that ``discretise`` calls ``mean``
+
+
 @dataclass(frozen=True)
 class Model(ABC):  # noqa: B024 (its kinds add the functions)
     """What all models share. A model class is abstract or final."""
 
     ports: ClassVar[Mapping[str, Port]] = {}
     states: ClassVar[Any] = ()
-    noise: ClassVar[Mapping[str, str]] = {}  # name -> "normal" or "uniform": inputs that the engine supplies, fresh in each slot
+    noise: ClassVar[Mapping[str, str]] = {}  # inputs that the engine supplies, fresh in each slot: name -> one of `NOISE`
 
     def check(self, where: str, p: Bag) -> None:  # noqa: B027 (most models have nothing to check)
         """Raise a `ParameterError` where parameters contradict each other; limits of single ones are declared."""

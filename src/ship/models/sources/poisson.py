@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 from ...parameters import Kind, Value, option, param
-from ...random import poisson
 from ..contract import Bag, Source, Units
 
 
@@ -27,7 +26,7 @@ class PoissonSource(Source):
     shared: bool = option(False, choices=(True, False))
 
     emits: ClassVar[Kind] = "events"
-    noise = {"u": "uniform"}
+    noise = {"u": "poisson"}
 
     @property
     def same_for_all(self) -> bool:
@@ -37,4 +36,4 @@ class PoissonSource(Source):
         return PoissonCoeffs(p.rate * dt)
 
     def emit(self, state: Any, x: Bag, p: Bag, c: PoissonCoeffs) -> tuple[Units, Any]:
-        return poisson(x.u, c.mean), state
+        return x.u, state
