@@ -18,6 +18,7 @@ from .structure import Table
 from .tape import EVERY, Call, Part, Source, Step
 
 WIDE_UNITS, WIDE_SLOTS = 4096, 4  # from where on units are spread over threads
+Scratch = tuple[NDArray[Any], NDArray[Any], NDArray[np.int32], Table]
 CONVERSIONS = {"none": 0, "mul": 1, "div": 2}
 
 
@@ -189,27 +190,22 @@ class Loop(Bench):
         self.base = row_table(self.buffers, self.lead, 1)
         self.constant_rows = self._table(self.constants)
         self.matrix_rows = self._table(self.matrices)
-        entry = self._table(self.entry)
+        entry, out = self._table(self.entry), self._table(leave)
         self.check_rows = self._table(self.checks)
-        out = self._table(leave)
-        depth = max(1, tape.lag + 1)
         parts = self._parts
         learns, learn_parts = self._learns()
-        fields = self._table(self.fields)
-        tables = (operands, refs, self._signals(), self.base, self.constant_rows)
-        rest = (self.check_rows, outs, self.matrix_rows, self._edges(parts), depth, tape.widest, tape.dt)
-        taught = (tape.together, learns, learn_parts, fields)
-        drive = self.drivers["forward"]
-        if not self.wide:
-            tasks, here = self.rows // tape.together * parts, (self.start, self.start, self.stop, every, steps)
-            spread(tasks, lambda lo, hi: drive(lo, hi, parts, *here, *tables, entry, out, *rest, *taught))
+        tables = (operands, refs, self._signals(), self.base, self.constant_rows, entry, out, self.check_rows, outs)
+        rest = (self.matrix_rows, self._edges(parts), self._depth, tape.widest, tape.dt)
+        taught = (tape.together, learns, learn_parts, self._table(self.fields), self.stop)
+
+        def drive(lo: int, hi: int, t0: int, t1: int, which: Table, scratch: Scratch) -> None:
+            self.drivers["forward"](lo, hi, parts, self.start, t0, t1, every, which, *tables, *rest, *taught, *scratch)
+
+        if self.wide:
+            self._wide(steps, drive)
         else:
-            self._wide(
-                steps,
-                lambda table, lo, hi, first, t0, t1: drive(
-                    lo, hi, parts, self.start, t0, t1, 0, table, *tables, entry if first else out, out, *rest, *taught
-                ),
-            )
+            tasks = self.rows // tape.together * parts
+            spread(tasks, lambda lo, hi: drive(lo, hi, self.start, self.stop, steps, self._scratch(steps)))
         kept = []
         for q in tape.internal:
             if q in self.masks:
@@ -219,21 +215,44 @@ class Loop(Bench):
                 kept.append(self.buffers[q][self.start :].detach())  # another object: what is returned knows its own gradient
         return kept, leave
 
-    def _wide(self, steps: Table, drive: Callable[..., None]) -> None:
+    @property
+    def _depth(self) -> int:
+        """Slots whose lists of what is not zero are kept."""
+        return self.tape.lag + 1 if self.rings else 1
+
+    def _scratch(self, steps: Table) -> Scratch:
+        """Memory that the driver works in: work areas, rows, lists of what is not zero and their lengths."""
+        together, block = self.tape.together, BLOCK_BYTES // self.size
+        kind = np.float32 if self.size == 4 else np.float64
+        area = sum(int((row[4] + row[6]) * block * -(-row[3] // block)) for row in steps)
+        lists = (together, len(self.rings) + 1, self._depth)
+        return (
+            np.zeros((together, area + 1), kind),
+            np.zeros((int(steps[:, 5].max()) + 2, self.tape.widest + block), kind),
+            np.zeros((*lists, self.tape.widest + 1), np.int32),
+            np.zeros(lists, np.int64),
+        )
+
+    def _wide(self, steps: Table, drive: Callable[[int, int, int, int, Table, Scratch], None]) -> None:
         """Slice by slice, and in a slice level by level: each level's steps and their parts side by side."""
-        levels = self._levels()
         length = self.tape.slice or self.stop - self.start
         singles = steps.copy()
-        singles[:, 13] = 0  # each step alone in its work area
-        tasks = self.rows * self._parts
+        singles[:, 13] = 0  # each step alone in its work area, which keeps its states from slice to slice
+        levels = [
+            [
+                (singles[s : s + 1], task, self._scratch(singles[s : s + 1]))
+                for s in level
+                for task in range(self.rows * self._parts)
+            ]
+            for level in self._levels()
+        ]
         for t0 in range(self.start, self.stop, length):
             t1 = min(self.stop, t0 + length)
-            for level in levels:
-                jobs = [(singles[s : s + 1], task) for s in level for task in range(tasks)]
+            for jobs in levels:
 
                 def work(lo: int, hi: int, jobs: Any = jobs, t0: int = t0, t1: int = t1) -> None:
-                    for table, task in jobs[lo:hi]:
-                        drive(table, task, task + 1, t0 == self.start, t0, t1)
+                    for step, task, scratch in jobs[lo:hi]:
+                        drive(task, task + 1, t0, t1, step, scratch)
 
                 spread(len(jobs), work, torch.get_num_threads())
 

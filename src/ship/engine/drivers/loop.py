@@ -31,22 +31,21 @@ def forward(
     learns,
     parts,
     fields,
+    end,
+    areas,
+    room,
+    all_rings,
+    all_counts,
 ):
-    """Run tasks ``lo .. hi - 1`` over slots ``start .. stop - 1`` of a run that began in slot ``begin``. A task is ``together``
+    """Run tasks ``lo .. hi - 1`` over slots ``start .. stop - 1`` of a run from slot ``begin`` to ``end``. A task is ``together``
     rows in lockstep, or one of ``splits`` parts of the blocks of a row.
+
+    ``areas``: for each of those rows the work area, which keeps states between calls; ``room``: rows of zeros, of outputs that
+    nobody wants, of sums; ``all_rings``, ``all_counts``: lists of what is not zero in the last ``depth`` slots of a signal.
     """
     n_steps = steps.shape[0]
-    all_rings = np.zeros((together, n_steps + 1, depth, widest + 1), np.int32)
-    all_counts = np.zeros((together, n_steps + 1, depth), np.int64)
-    wide = (widest + BLOCK) * SIZE
-    total, most = 0, 0
-    for s in range(n_steps):
-        total += (steps[s, 4] + steps[s, 6]) * ONE * ((steps[s, 3] + BLOCK - 1) // BLOCK)
-        most = max(most, steps[s, 5])
-    room = np.zeros((most + 2) * wide // SIZE, F)  # zeros, outputs that nobody wants, sums
-    zeros, waste, sums = room.ctypes.data, room.ctypes.data + wide, room.ctypes.data + 2 * wide
-    area = np.zeros(together * total // SIZE + 1, F)
-    area0 = area.ctypes.data
+    wide, total = room.shape[1] * SIZE, areas.shape[1] * SIZE
+    zeros, waste, sums, area0 = room.ctypes.data, room.ctypes.data + wide, room.ctypes.data + 2 * wide, areas.ctypes.data
     table = np.zeros(2 * (operands.shape[0] + outs.shape[0]) + 2, np.int64)
     rows = table.ctypes.data
     taught = learns.shape[1] > 1
@@ -57,7 +56,7 @@ def forward(
     for task in range(lo, hi):
         r0 = task // splits * together
         part = task % splits
-        for w in range(together):
+        for w in range(together if start == begin else 0):
             r, work0, rings, counts = r0 + w, area0 + w * total, all_rings[w], all_counts[w]
             for s in range(n_steps):
                 n, S = steps[s, 3], steps[s, 4]
@@ -66,8 +65,6 @@ def forward(
                 for i in range(S):
                     into_blocks(work + i * ONE, stride, entry[steps[s, 9] + i, r], first, last, n)
                 load_constants(steps[s], r, work, stride, first, last, constants, steps[s, 11])
-                if start > begin:
-                    set_clock(steps[s], work, stride, last - first, F(1))
                 q = steps[s, 14]
                 if q >= 0:
                     ring = signals[q, 3]
@@ -125,7 +122,7 @@ def forward(
                     if q >= 0:
                         ring, source = signals[q, 3], base[q, r] + (t & signals[q, 1]) * signals[q, 0]
                         counts[ring, t % depth] = compress(source, n, rings[ring, t % depth])
-        for w in range(together):
+        for w in range(together if stop == end else 0):
             for s in range(n_steps):
                 n, S = steps[s, 3], steps[s, 4]
                 blocks, stride = (n + BLOCK - 1) // BLOCK, (S + steps[s, 6]) * ONE
@@ -133,7 +130,7 @@ def forward(
                 for i in range(S):
                     source = area0 + w * total + steps[s, 13] + i * ONE
                     from_blocks(leave[steps[s, 9] + i, r0 + w], source, stride, first, last, n)
-    area[0], room[0], bench[0], table[0] = F(0), F(0), F(0), 0  # in use until here: an address alone does not keep an array alive
+    bench[0], table[0] = F(0), 0  # in use until here: an address alone does not keep an array alive
 
 
 @njit(nogil=True, error_model="numpy", cache=CACHE)
