@@ -42,6 +42,9 @@ class Alone(Bench):
 
     # -- tables ------------------------------------------------------------------------------------------------------------
 
+    def _step(self, backwards: Sequence[int] | None = None) -> Table:
+        return np.array([*step_rows(self.tape, backwards)[0], *[0] * 8], np.int64)
+
     def _inputs(self) -> tuple[Table, Table, Table]:
         """For each input the addresses of its rows; strides, lags and slots; the slots in which something changes."""
         signals: list[Tensor | None] = []
@@ -94,9 +97,9 @@ class Alone(Bench):
         ]
         inputs, shapes, cuts = self._inputs()
         tables = (
-            np.array(step_rows(self.tape)[0], np.int64), cuts, inputs, shapes, row_table(outs, self.lead, 1),
+            self._step(), cuts, inputs, shapes, row_table(outs, self.lead, 1),
             np.array([t.stride(0) * self.size for t in outs], np.int64), self._table(self.entry), self._table(leave),
-            self._table(self.constants), self._table(self.checks),
+            self._table(self.constants), self._moves, self._table(self.checks),
         )  # fmt: skip
         parts, drive, recorded = self._parts, self.drivers["forward"], int(self.recorded)
         lo = 0
@@ -165,8 +168,8 @@ class Alone(Bench):
         g_entry, g_leave = [torch.zeros_like(t) for t in self.entry], self._leaving(grads[len(self.tape.internal) :])
         g_constants = self._constant_gradients(need_constant)
         args = (
-            np.array(step_rows(self.tape, [kernel])[0], np.int64), cuts, inputs, shapes,
-            row_table(slopes, self.lead, 1), slope_steps, self._table(self.constants), self._table(self.checks),
+            self._step([kernel]), cuts, inputs, shapes,
+            row_table(slopes, self.lead, 1), slope_steps, self._table(self.constants), self._moves, self._table(self.checks),
             row_table(targets, self.lead, 1),
             np.array([0 if t is None else t.stride(0) * self.size for t in targets] or [0], np.int64),
             self._table(g_entry), self._table(g_leave), self._table(g_constants),

@@ -53,8 +53,19 @@ class Bench:
         return t.to(self.tape.dtype)
 
     def _constant(self, t: Tensor, n: int) -> Tensor:
+        """One block where all units have the same number."""
         t = t.reshape((1,) * (3 - t.ndim) + tuple(t.shape)).to(self.tape.dtype)
-        return t.expand(t.shape[0], t.shape[1], n).contiguous()
+        return t.expand(*t.shape[:2], n if t.shape[-1] > 1 else BLOCK_BYTES // self.size).contiguous()
+
+    @property
+    def _moves(self) -> Table:
+        """For each constant the bytes from a block to the next."""
+        one = BLOCK_BYTES // self.size
+        return np.array(
+            [BLOCK_BYTES if n > one and t.shape[-1] == n else 0 for t, n in zip(self.constants, self._sizes(), strict=True)]
+            or [0],
+            np.int64,
+        )
 
     def _room(self, slots: int, n: int, *, zero: bool = False) -> Tensor:
         """A signal's buffer; each row's slots lie side by side."""

@@ -46,14 +46,9 @@ class Kernel:
         return len(self.flags)
 
     @property
-    def operands(self) -> int:
-        """Of the work area that a forward kernel needs: states, constants."""
-        return self.states + self.constants
-
-    @property
     def backward_operands(self) -> int:
-        """Of the work area for both directions: in addition the gradients of these."""
-        return 2 * self.operands
+        """Of the work area for the gradient: states, the gradients of states, of constants."""
+        return 2 * self.states + self.constants
 
     def _flat(self, *given: Tensor) -> tuple[Tensor, ...]:
         s, x = self.states, self.inputs
@@ -69,16 +64,25 @@ class Kernel:
 
     @property
     def _loads(self) -> list[Place]:
-        """Where the inputs of the program lie: states and constants in the work area, each input in a row of its own."""
-        s, x, p = self.states, self.inputs, self.constants
-        return [*(Place(-1, i) for i in range(s)), *(Place(i) for i in range(x)), *(Place(-1, s + i) for i in range(p))]
+        """Where the inputs of the program lie: states in the work area, each input and each constant in a row of its own."""
+        return [*(Place(-1, i) for i in range(self.states)), *(Place(i) for i in range(self.inputs + self.constants))]
+
+    @property
+    def rows(self) -> int:
+        """The rows that all kernels begin with: inputs, constants."""
+        return self.inputs + self.constants
 
     @cached_property
     def text(self) -> str:
-        """The forward kernel as text. Rows: inputs, outputs."""
-        x, y = self.inputs, self.outputs
-        stores = [*(Place(x + i) for i in range(y)), *(Place(-1, i) for i in range(self.states))]
-        return print_rows(self.program, self._loads, stores, x + y, self.dtype)
+        """The forward kernel as text. Rows: inputs, constants, outputs."""
+        y = self.outputs
+        stores = [*(Place(self.rows + i) for i in range(y)), *(Place(-1, i) for i in range(self.states))]
+        return print_rows(self.program, self._loads, stores, self.dtype, fixed=self._fixed)
+
+    @property
+    def _fixed(self) -> range:
+        """The rows that are the same in all slots."""
+        return range(self.inputs, self.rows)
 
     @cached_property
     def forward(self) -> int:
@@ -87,12 +91,12 @@ class Kernel:
 
     @cached_property
     def again(self) -> int:
-        """Address of the kernel that runs forward for the gradient. Rows: inputs, states at the start of each slot."""
+        """Address of the kernel that runs forward for the gradient. Rows: inputs, constants, states at the start of each slot."""
         s, y = self.states, self.outputs
         program = self.program
         after = Program(program.inputs, program.ops, (*(Value(i) for i in range(s)), *program.outputs[y:]), program.kinds)
-        stores = [*(Place(self.inputs, i) for i in range(s)), *(Place(-1, i) for i in range(s))]
-        return self._compiled(print_rows(pruned(after), self._loads, stores, self.inputs + 1, self.dtype))
+        stores = [*(Place(self.rows, i) for i in range(s)), *(Place(-1, i) for i in range(s))]
+        return self._compiled(print_rows(pruned(after), self._loads, stores, self.dtype, fixed=self._fixed))
 
     @cached_property
     def tile(self) -> int:
@@ -122,23 +126,21 @@ class Kernel:
         return self._gradients[wanted]
 
     def backward_text(self, wanted: tuple[int, ...]) -> str:
-        """The backward kernel as text. Rows: inputs, states, gradients of outputs, of inputs. In the work area behind the
-        constants: gradients of states, of constants.
-        """
-        s, x, p, y = self.states, self.inputs, self.constants, self.outputs
+        """The backward kernel as text. Rows: inputs, constants, states, gradients of outputs, of inputs."""
+        s, x, y, first = self.states, self.inputs, self.outputs, self.rows
         program = self.backward_program(wanted)
         numbers = [i for i, flag in enumerate(self.flags) if not flag]
-        loads = [Place(x, i) for i in range(s)] + self._loads[s:]
-        loads += [*(Place(x + 1 + i) for i in range(y)), *(Place(-1, s + p + i) for i in numbers)]
+        loads = [Place(first, i) for i in range(s)] + self._loads[s:]
+        loads += [*(Place(first + 1 + i) for i in range(y)), *(Place(-1, s + i) for i in numbers)]
         stores = []
         for i in wanted:
             if i < s:
-                stores.append(Place(-1, s + p + i))
+                stores.append(Place(-1, s + i))
             elif i < s + x:
-                stores.append(Place(x + 1 + y + i - s))
+                stores.append(Place(first + 1 + y + i - s))
             else:
-                stores.append(Place(-1, 2 * s + p + i - s - x, add=True))
-        return print_rows(program, loads, stores, 2 * x + y + 1, self.dtype, back=True)
+                stores.append(Place(-1, 2 * s + i - s - x, add=True))
+        return print_rows(program, loads, stores, self.dtype, fixed=self._fixed, back=True)
 
     def backward(self, wanted: tuple[int, ...]) -> int:
         """Address of the compiled backward kernel for these gradients."""

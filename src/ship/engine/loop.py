@@ -18,7 +18,6 @@ from .structure import Table
 from .tape import EVERY, Call, Part, Source, Step
 
 WIDE_UNITS, WIDE_SLOTS = 4096, 4  # from where on units are spread over threads
-Scratch = tuple[NDArray[Any], NDArray[Any], NDArray[np.int32], Table]
 CONVERSIONS = {"none": 0, "mul": 1, "div": 2}
 
 
@@ -52,7 +51,7 @@ class Loop(Bench):
             learns += step.learn is not None
             outs += list(step.outs)
             state, operand, constant = state + k.states, operand + k.inputs, constant + k.constants
-            work += k.operands * BLOCK_BYTES * blocks
+            work += k.states * BLOCK_BYTES * blocks
             work_back += k.backward_operands * BLOCK_BYTES * blocks
         return np.array(rows, np.int64), np.array(outs or [-1], np.int64)
 
@@ -146,7 +145,7 @@ class Loop(Bench):
             self.buffers[q][slots] = past.expand(-1, *self.lead, -1)
         through = {s.signal for step in tape.steps for sources in step.operands for s in sources if s.matrix >= 0}
         for q in sorted(through):
-            if not tape.signals[q].external and not self.wide:
+            if not tape.signals[q].external:
                 self.rings[q] = len(self.rings)
         if self.recorded:
             x = 0
@@ -194,18 +193,20 @@ class Loop(Bench):
         self.check_rows = self._table(self.checks)
         parts = self._parts
         learns, learn_parts = self._learns()
-        tables = (operands, refs, self._signals(), self.base, self.constant_rows, entry, out, self.check_rows, outs)
+        tables = (operands, refs, self._signals(), self.base, self.constant_rows, self._moves, entry, out, self.check_rows, outs)
         rest = (self.matrix_rows, self._edges(parts), self._depth, tape.widest, tape.dt)
         taught = (tape.together, learns, learn_parts, self._table(self.fields), self.stop)
 
-        def drive(lo: int, hi: int, t0: int, t1: int, which: Table, scratch: Scratch) -> None:
-            self.drivers["forward"](lo, hi, parts, self.start, t0, t1, every, which, *tables, *rest, *taught, *scratch)
+        def drive(lo: int, hi: int, fresh: bool, t0: int, t1: int, which: Table, *room: NDArray[Any]) -> None:
+            self.drivers["forward"](lo, hi, parts, fresh, self.start, t0, t1, every, which, *tables, *rest, *taught, *room)
+
+        def whole(lo: int, hi: int) -> None:
+            drive(lo, hi, True, self.start, self.stop, steps, *self._scratch(steps), *self._lists(tape.together), self._list())
 
         if self.wide:
             self._wide(steps, drive)
         else:
-            tasks = self.rows // tape.together * parts
-            spread(tasks, lambda lo, hi: drive(lo, hi, self.start, self.stop, steps, self._scratch(steps)))
+            spread(self.rows // tape.together, whole)
         kept = []
         for q in tape.internal:
             if q in self.masks:
@@ -217,44 +218,49 @@ class Loop(Bench):
 
     @property
     def _depth(self) -> int:
-        """Slots whose lists of what is not zero are kept."""
-        return self.tape.lag + 1 if self.rings else 1
+        """Slots whose lists of what is not zero are kept: parts of a row may be a slice apart."""
+        apart = (self.tape.slice or self.stop - self.start) if self.wide else 1
+        return self.tape.lag + apart if self.rings else 1
 
-    def _scratch(self, steps: Table) -> Scratch:
-        """Memory that the driver works in: work areas, rows, lists of what is not zero and their lengths."""
-        together, block = self.tape.together, BLOCK_BYTES // self.size
+    def _lists(self, groups: int) -> tuple[NDArray[np.int32], Table]:
+        """Rooms for lists of what is not zero, and for their lengths."""
+        shape = groups, self._parts, max(1, len(self.rings)), self._depth
+        return np.empty((*shape, self.tape.widest + 1), np.int32), np.zeros(shape, np.int64)
+
+    def _list(self) -> NDArray[np.int32]:
+        return np.empty(self.tape.widest + 1, np.int32)
+
+    def _scratch(self, steps: Table) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Memory that the driver works in: work areas, rows."""
+        block = BLOCK_BYTES // self.size
         kind = np.float32 if self.size == 4 else np.float64
-        area = sum(int((row[4] + row[6]) * block * -(-row[3] // block)) for row in steps)
-        lists = (together, len(self.rings) + 1, self._depth)
-        return (
-            np.zeros((together, area + 1), kind),
-            np.zeros((int(steps[:, 5].max()) + 2, self.tape.widest + block), kind),
-            np.zeros((*lists, self.tape.widest + 1), np.int32),
-            np.zeros(lists, np.int64),
-        )
+        area = sum(int(row[4]) * block * -(-int(row[3]) // block) for row in steps)
+        rows = int(steps[:, 5].max()) + 2
+        return np.zeros((self.tape.together, area + 1), kind), np.zeros((rows, self.tape.widest + block), kind)
 
-    def _wide(self, steps: Table, drive: Callable[[int, int, int, int, Table, Scratch], None]) -> None:
+    def _wide(self, steps: Table, drive: Callable[..., None]) -> None:
         """Slice by slice, and in a slice level by level: each level's steps and their parts side by side."""
         length = self.tape.slice or self.stop - self.start
         singles = steps.copy()
         singles[:, 13] = 0  # each step alone in its work area, which keeps its states from slice to slice
+        each = [singles[s : s + 1] for s in range(len(singles))]
+        tasks, lists = range(self.rows * self._parts), self._lists(self.rows)
         levels = [
-            [
-                (singles[s : s + 1], task, self._scratch(singles[s : s + 1]))
-                for s in level
-                for task in range(self.rows * self._parts)
-            ]
+            [(task, each[s], *self._scratch(each[s]), *lists, self._list()) for s in level for task in tasks]
             for level in self._levels()
         ]
+
+        def run(jobs: Sequence[Any], t0: int, t1: int, fresh: bool = False) -> None:
+            def work(lo: int, hi: int) -> None:
+                for task, *room in jobs[lo:hi]:
+                    drive(task, task + 1, fresh, t0, t1, *room)
+
+            spread(len(jobs), work, torch.get_num_threads())
+
+        run([job for jobs in levels for job in jobs], self.start, self.start, fresh=True)
         for t0 in range(self.start, self.stop, length):
-            t1 = min(self.stop, t0 + length)
             for jobs in levels:
-
-                def work(lo: int, hi: int, jobs: Any = jobs, t0: int = t0, t1: int = t1) -> None:
-                    for step, task, scratch in jobs[lo:hi]:
-                        drive(task, task + 1, t0, t1, step, scratch)
-
-                spread(len(jobs), work, torch.get_num_threads())
+                run(jobs, t0, min(self.stop, t0 + length))
 
     def _levels(self) -> list[list[int]]:
         """Steps by how many others they wait for in a slice."""
@@ -325,7 +331,7 @@ class Loop(Bench):
         turned = [m.transpose(-1, -2).contiguous() for m in self.matrices]
         drive = self.drivers["backward"]
         args = (
-            steps, operands, refs, self._signals(), self.base, self.constant_rows, self.check_rows, outs,
+            steps, operands, refs, self._signals(), self.base, self.constant_rows, self._moves, self.check_rows, outs,
             self._table(turned), tape.widest, tape.dt, self._cuts(), how, g_base,
             self._table(g_entry), self._table(g_leave), self._table(g_constants), keep,
         )  # fmt: skip

@@ -9,7 +9,7 @@ loop around it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import NamedTuple
 
 import torch
@@ -131,7 +131,13 @@ class Place(NamedTuple):
 
 
 def print_rows(
-    program: Program, loads: Sequence[Place], stores: Sequence[Place], rows: int, dtype: torch.dtype, *, back: bool = False
+    program: Program,
+    loads: Sequence[Place],
+    stores: Sequence[Place],
+    dtype: torch.dtype,
+    *,
+    fixed: Container[int] = (),
+    back: bool = False,
 ) -> str:
     """The text of a Numba module with one C function ``kernel(work, n, slots, table)``, without `maths` and `access`.
 
@@ -142,8 +148,8 @@ def print_rows(
         program: what happens in a slot.
         loads: where each input comes from.
         stores: where each output goes. A row is either read or written.
-        rows: how many there are.
         dtype: float32 or float64.
+        fixed: the rows that are the same in all slots.
         back: whether slots are in reverse.
     """
     block = BLOCK_BYTES // dtype.itemsize
@@ -159,11 +165,12 @@ def print_rows(
         '@cfunc(SIGNATURE, error_model="numpy", cache=CACHE)',
         "def kernel(work, n, slots, table):",
         "    at = numbers(table)",
-        f"    for t in range({'slots - 1, -1, -1' if back else 'slots'}):",
     ]
     inputs = sorted(used(program))
     reached = sorted({loads[i].row for i in inputs} - {-1} | set(written))
-    for row in reached:
+    lines += [f"    r{row} = floats{name[5:]}(get(at, {2 * row}, 0))" for row in reached if row in fixed]
+    lines.append(f"    for t in range({'slots - 1, -1, -1' if back else 'slots'}):")
+    for row in (row for row in reached if row not in fixed):
         lines.append(f"        r{row} = floats{name[5:]}(get(at, {2 * row}, 0) + t * get(at, {2 * row + 1}, 0))")
     body = [f"v{i} = {_get(loads[i], block)}" for i in inputs]
     body += _operations(program, dtype)

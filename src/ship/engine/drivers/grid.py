@@ -92,19 +92,19 @@ def backward(
     g_constants,
 ):
     """The gradients of `forward`. ``g_arrivals``: for each row and block ``[slot, pre]``, or 0."""
-    G = S + P
     blocks = (n + BLOCK - 1) // BLOCK
     chunks = (slots + every - 1) // every
     area = np.zeros((S + 1 + P) * BLOCK, F)  # of the tile, whose arrivals lie between states and constants
-    own = np.zeros(2 * G * BLOCK + 1, F)
+    own = np.zeros((2 * S + P) * BLOCK + 1, F)
     checks = np.zeros(chunks * S * BLOCK + 1, F)
     states = np.zeros(every * S * BLOCK + 1, F)
     room = np.zeros((3, every, BLOCK), F)  # unwanted sums, arrivals of all connections, their gradients
-    table = np.zeros(8, np.int64)
+    table = np.zeros(2 * (4 + P), np.int64)
     tiled, work, checks0, states0 = area.ctypes.data, own.ctypes.data, checks.ctypes.data, states.ctypes.data
     waste, rows = room.ctypes.data, table.ctypes.data
     x, g_x = waste + every * ONE, waste + 2 * every * ONE
-    table[0], table[1], table[2], table[3], table[6], table[7] = x, ONE, states0, S * ONE, g_x, ONE
+    kept = 2 * (1 + P)  # the row of states; the gradients of the output and of the arrivals follow
+    table[0], table[1], table[kept], table[kept + 1], table[kept + 4], table[kept + 5] = x, ONE, states0, S * ONE, g_x, ONE
     for task in range(lo, hi):
         r, b = task // blocks, task % blocks
         width = min(BLOCK, n - b * BLOCK)
@@ -113,11 +113,11 @@ def backward(
             x0 = arrivals[r] + i * SIZE
             for k in range(S):
                 copy(tiled + k * ONE, entry[k, r] + at, width * SIZE)
-                copy(work + (G + k) * ONE, g_leave[k, r] + at, width * SIZE)
+                copy(work + (S + k) * ONE, g_leave[k, r] + at, width * SIZE)
             for k in range(P):
                 copy(tiled + (S + 1 + k) * ONE, constants[k, r] + i * strides[k] + b * ONE, width * SIZE)
-                copy(work + (S + k) * ONE, constants[k, r] + i * strides[k] + b * ONE, width * SIZE)
-                fill(work + (G + S + k) * ONE, BLOCK, F(0))
+                table[2 * (1 + k)] = constants[k, r] + i * strides[k] + b * ONE
+                fill(work + (2 * S + k) * ONE, BLOCK, F(0))
             for c in range(chunks):
                 copy(checks0 + c * S * ONE, tiled, S * ONE)
                 call_tile(tile, tiled, width, min(every, slots - c * every), x0 + c * every * step * SIZE, step, waste)
@@ -127,14 +127,14 @@ def backward(
                 for t in range(t0, t1):
                     fill(x + (t - t0) * ONE, width, vector(x0 + t * step * SIZE, 1)[0])
                 call(again, work, width, t1 - t0, rows)
-                table[4], table[5] = g_out[r] + t0 * g_step + b * ONE, g_step
+                table[kept + 2], table[kept + 3] = g_out[r] + t0 * g_step + b * ONE, g_step
                 call(back, work, width, t1 - t0, rows)
                 if g_arrivals[task] != 0:
                     for t in range(t0, t1):
                         vector(g_arrivals[task] + (t * n_pre + i) * SIZE, 1)[0] = total(g_x + (t - t0) * ONE, width)
             for k in range(S):
-                copy(g_entry[k, r] + at, work + (G + k) * ONE, width * SIZE)
+                copy(g_entry[k, r] + at, work + (S + k) * ONE, width * SIZE)
             for k in range(P):
                 if g_constants[k, r] != 0:
-                    copy(g_constants[k, r] + at, work + (G + S + k) * ONE, width * SIZE)
+                    copy(g_constants[k, r] + at, work + (2 * S + k) * ONE, width * SIZE)
     area[0], own[0], checks[0], states[0], room[0, 0, 0], table[0] = F(0), F(0), F(0), F(0), F(0), 0  # in use until here

@@ -110,8 +110,8 @@ def learn(x, t, r0, together, learns, parts, fields, signals, base, at, work, in
         n_rows, n_columns = n_pre, 0
         if events:
             q, p = learns[x, 8], learns[x, 9]
-            n_rows = compress(base[q, r] + (t & signals[q, 1]) * signals[q, 0], n_pre, rows)
-            n_columns = compress(base[p, r] + (t & signals[p, 1]) * signals[p, 0], n, columns)
+            n_rows = compress(base[q, r] + (t & signals[q, 1]) * signals[q, 0], n_pre, rows, 0)
+            n_columns = compress(base[p, r] + (t & signals[p, 1]) * signals[p, 0], n, columns, 0)
         seen = rows if events else every
         if n_rows * n + 4 * n_columns * n_pre >= n_pre * n:  # a column takes about four times as long as a row of its size
             seen, n_rows, n_columns = every, n_pre, 0

@@ -8,6 +8,7 @@ def forward(
     lo,
     hi,
     splits,
+    fresh,
     begin,
     start,
     stop,
@@ -18,6 +19,7 @@ def forward(
     signals,
     base,
     constants,
+    moves,
     entry,
     leave,
     checks,
@@ -34,19 +36,24 @@ def forward(
     end,
     areas,
     room,
-    all_rings,
+    all_lists,
     all_counts,
+    own,
 ):
     """Run tasks ``lo .. hi - 1`` over slots ``start .. stop - 1`` of a run from slot ``begin`` to ``end``. A task is ``together``
-    rows in lockstep, or one of ``splits`` parts of the blocks of a row.
+    rows in lockstep, or one of ``splits`` parts of the blocks of a row. ``fresh``: whether states are to be loaded.
 
     ``areas``: for each of those rows the work area, which keeps states between calls; ``room``: rows of zeros, of outputs that
-    nobody wants, of sums; ``all_rings``, ``all_counts``: lists of what is not zero in the last ``depth`` slots of a signal.
+    nobody wants, of sums; ``own``: room for a list. ``all_lists``, ``all_counts``: for each of those rows, or for each row and
+    part, lists of what is not zero in the last slots of signals. What a part lists it has just written: another thread would have
+    to fetch it.
     """
     n_steps = steps.shape[0]
     wide, total = room.shape[1] * SIZE, areas.shape[1] * SIZE
     zeros, waste, sums, area0 = room.ctypes.data, room.ctypes.data + wide, room.ctypes.data + 2 * wide, areas.ctypes.data
-    table = np.zeros(2 * (operands.shape[0] + outs.shape[0]) + 2, np.int64)
+    one = np.ones(BLOCK, F)
+    ones = one.ctypes.data
+    table = np.zeros(2 * (operands.shape[0] + constants.shape[0] + outs.shape[0]) + 2, np.int64)
     rows = table.ctypes.data
     taught = learns.shape[1] > 1
     at = np.zeros(parts.shape[0] + 1, np.int64)
@@ -56,25 +63,25 @@ def forward(
     for task in range(lo, hi):
         r0 = task // splits * together
         part = task % splits
-        for w in range(together if start == begin else 0):
-            r, work0, rings, counts = r0 + w, area0 + w * total, all_rings[w], all_counts[w]
+        for w in range(together if fresh else 0):
+            r, work0, group = r0 + w, area0 + w * total, r0 if splits > 1 else w
+            lists, counts = all_lists[group, part], all_counts[group, part]
             for s in range(n_steps):
                 n, S = steps[s, 3], steps[s, 4]
-                blocks, stride, work = (n + BLOCK - 1) // BLOCK, (S + steps[s, 6]) * ONE, work0 + steps[s, 13]
+                blocks, stride, work = (n + BLOCK - 1) // BLOCK, S * ONE, work0 + steps[s, 13]
                 first, last = blocks * part // splits, blocks * (part + 1) // splits
                 for i in range(S):
                     into_blocks(work + i * ONE, stride, entry[steps[s, 9] + i, r], first, last, n)
-                load_constants(steps[s], r, work, stride, first, last, constants, steps[s, 11])
                 q = steps[s, 14]
                 if q >= 0:
-                    ring = signals[q, 3]
+                    ring, low, high = signals[q, 3], first * BLOCK, min(n, last * BLOCK)
                     for t in range(start):
-                        source = base[q, r] + (t & signals[q, 1]) * signals[q, 0]
-                        counts[ring, t % depth] = compress(source, n, rings[ring, t % depth])
+                        source = base[q, r] + (t & signals[q, 1]) * signals[q, 0] + low * SIZE
+                        counts[ring, t % depth] = compress(source, high - low, lists[ring, t % depth], low)
         for t in range(start, stop):
             for s in range(n_steps):
                 n, S, X, P, Y = steps[s, 3], steps[s, 4], steps[s, 5], steps[s, 6], steps[s, 7]
-                blocks, stride = (n + BLOCK - 1) // BLOCK, (S + P) * ONE
+                blocks, stride = (n + BLOCK - 1) // BLOCK, S * ONE
                 first, last = blocks * part // splits, blocks * (part + 1) // splits
                 low, high = first * BLOCK, min(n, last * BLOCK)
                 if steps[s, 15] >= 0 and t > 0:
@@ -82,7 +89,8 @@ def forward(
                         steps[s, 15], t, r0, together, learns, parts, fields, signals, base, at, bench.ctypes.data, indices, marks
                     )
                 for w in range(together):
-                    r, work, rings, counts = r0 + w, area0 + w * total + steps[s, 13], all_rings[w], all_counts[w]
+                    r, work, group = r0 + w, area0 + w * total + steps[s, 13], r0 if splits > 1 else w
+                    lists, counts = all_lists[group], all_counts[group]
                     if every > 0 and (t - start) % every == 0:
                         for i in range(S):
                             target = checks[steps[s, 9] + i, r] + (t - start) // every * n * SIZE
@@ -104,33 +112,35 @@ def forward(
                             base,
                             matrices,
                             edges,
-                            rings,
+                            lists,
                             counts,
+                            own,
                             dt,
                         )
                     for i in range(Y):
                         q = outs[steps[s, 12] + i]
                         row = waste if q < 0 else base[q, r] + (t & signals[q, 1]) * signals[q, 0]
-                        table[2 * (X + i)] = row + first * ONE
-                    if t == begin + 1:
-                        set_clock(steps[s], work, stride, last - first, F(1))
+                        table[2 * (X + P + i)] = row + first * ONE
                     for b in range(first, last):
+                        aim_constants(table, steps[s], r, b, t > begin, ones, constants, moves)
                         call(steps[s, 0], work + (b - first) * stride, min(BLOCK, n - b * BLOCK), 1, rows)
-                        for i in range(X + Y):
+                        for i in range(X):
+                            table[2 * i] += ONE
+                        for i in range(X + P, X + P + Y):
                             table[2 * i] += ONE
                     q = steps[s, 14]
                     if q >= 0:
-                        ring, source = signals[q, 3], base[q, r] + (t & signals[q, 1]) * signals[q, 0]
-                        counts[ring, t % depth] = compress(source, n, rings[ring, t % depth])
+                        ring, source = signals[q, 3], base[q, r] + (t & signals[q, 1]) * signals[q, 0] + low * SIZE
+                        counts[part, ring, t % depth] = compress(source, high - low, lists[part, ring, t % depth], low)
         for w in range(together if stop == end else 0):
             for s in range(n_steps):
                 n, S = steps[s, 3], steps[s, 4]
-                blocks, stride = (n + BLOCK - 1) // BLOCK, (S + steps[s, 6]) * ONE
+                blocks, stride = (n + BLOCK - 1) // BLOCK, S * ONE
                 first, last = blocks * part // splits, blocks * (part + 1) // splits
                 for i in range(S):
                     source = area0 + w * total + steps[s, 13] + i * ONE
                     from_blocks(leave[steps[s, 9] + i, r0 + w], source, stride, first, last, n)
-    bench[0], table[0] = F(0), 0  # in use until here: an address alone does not keep an array alive
+    bench[0], table[0], one[0] = F(0), 0, F(1)  # in use until here: an address alone does not keep an array alive
 
 
 @njit(nogil=True, error_model="numpy", cache=CACHE)
@@ -146,6 +156,7 @@ def backward(
     signals,
     base,
     constants,
+    moves,
     checks,
     outs,
     matrices,
@@ -170,31 +181,32 @@ def backward(
     total, kept, most = 0, 0, 0
     for s in range(n_steps):
         blocks = (steps[s, 3] + BLOCK - 1) // BLOCK
-        total += 2 * (steps[s, 4] + steps[s, 6]) * ONE * blocks
+        total += (2 * steps[s, 4] + steps[s, 6]) * ONE * blocks
         kept += steps[s, 4] * blocks * ONE * every
         most = max(most, steps[s, 5])
     room = np.zeros((most + 1) * wide // SIZE, F)  # zeros, gradients of operands
     zeros, sums = room.ctypes.data, room.ctypes.data + wide
     area, states = np.zeros(total // SIZE + 1, F), np.zeros(kept // SIZE + 1, F)
-    table = np.zeros(2 * (2 * operands.shape[0] + outs.shape[0] + 1) + 2, np.int64)
+    table = np.zeros(2 * (2 * operands.shape[0] + constants.shape[0] + outs.shape[0] + 1) + 2, np.int64)
+    one = np.ones(BLOCK, F)
+    ones = one.ctypes.data
     work0, states0, rows = area.ctypes.data, states.ctypes.data, table.ctypes.data
     for r in range(lo, hi):
         for s in range(n_steps):
             n, S, P = steps[s, 3], steps[s, 4], steps[s, 6]
-            blocks, stride, work = (n + BLOCK - 1) // BLOCK, 2 * (S + P) * ONE, work0 + steps[s, 16]
-            load_constants(steps[s], r, work, stride, 0, blocks, constants, steps[s, 11])
+            blocks, stride, work = (n + BLOCK - 1) // BLOCK, (2 * S + P) * ONE, work0 + steps[s, 16]
             for i in range(S):
-                into_blocks(work + (S + P + i) * ONE, stride, g_leave[steps[s, 9] + i, r], 0, blocks, n)
+                into_blocks(work + (S + i) * ONE, stride, g_leave[steps[s, 9] + i, r], 0, blocks, n)
             for i in range(P):
                 for b in range(blocks):
-                    fill(work + b * stride + (S + P + S + i) * ONE, BLOCK, F(0))
+                    fill(work + b * stride + (2 * S + i) * ONE, BLOCK, F(0))
         chunk = (stop - start + every - 1) // every - 1
         while chunk >= 0:
             t0, t1 = start + chunk * every, min(stop, start + (chunk + 1) * every)
             shift = states0
             for s in range(n_steps):
                 n, S, X, P = steps[s, 3], steps[s, 4], steps[s, 5], steps[s, 6]
-                blocks, stride, work = (n + BLOCK - 1) // BLOCK, 2 * (S + P) * ONE, work0 + steps[s, 16]
+                blocks, stride, work = (n + BLOCK - 1) // BLOCK, (2 * S + P) * ONE, work0 + steps[s, 16]
                 for i in range(S):
                     into_blocks(work + i * ONE, stride, checks[steps[s, 9] + i, r] + chunk * n * SIZE, 0, blocks, n)
                 t, cut = t0, 1
@@ -202,38 +214,40 @@ def backward(
                     while cuts[cut] <= t:
                         cut += 1
                     end = min(t1, cuts[cut])
-                    clock(steps[s], work, stride, blocks, t > start, r, constants, n)
                     for i in range(X):
                         table[2 * i], table[2 * i + 1] = stored(steps[s, 10] + i, t, r, zeros, operands, refs, signals, base)
-                    table[2 * X], table[2 * X + 1] = shift + (t - t0) * S * ONE, S * ONE
+                    table[2 * (X + P)], table[2 * (X + P) + 1] = shift + (t - t0) * S * ONE, S * ONE
                     for b in range(blocks):
+                        aim_constants(table, steps[s], r, b, t > start, ones, constants, moves)
                         call(steps[s, 1], work + b * stride, min(BLOCK, n - b * BLOCK), end - t, rows)
                         for i in range(X):
                             table[2 * i] += ONE
-                        table[2 * X] += every * S * ONE
+                        table[2 * (X + P)] += every * S * ONE
                     t = end
                 shift += S * blocks * ONE * every
             for t in range(t1 - 1, t0 - 1, -1):
                 shift = states0 + kept
                 for s in range(n_steps - 1, -1, -1):
                     n, S, X, P, Y = steps[s, 3], steps[s, 4], steps[s, 5], steps[s, 6], steps[s, 7]
-                    blocks, stride, work = (n + BLOCK - 1) // BLOCK, 2 * (S + P) * ONE, work0 + steps[s, 16]
+                    blocks, stride, work = (n + BLOCK - 1) // BLOCK, (2 * S + P) * ONE, work0 + steps[s, 16]
                     shift -= S * blocks * ONE * every
-                    if t == start or t == t1 - 1:
-                        clock(steps[s], work, stride, blocks, t > start, r, constants, n)
+                    own = X + P  # the row of states; gradients of outputs and of inputs follow
                     for i in range(X):
                         table[2 * i], table[2 * i + 1] = stored(steps[s, 10] + i, t, r, zeros, operands, refs, signals, base)
-                        table[2 * (X + 1 + Y + i)] = sums + i * wide
-                    table[2 * X] = shift + (t - t0) * S * ONE
+                        table[2 * (own + 1 + Y + i)] = sums + i * wide
+                    table[2 * own] = shift + (t - t0) * S * ONE
                     for i in range(Y):
                         q = outs[steps[s, 12] + i]
                         known = q >= 0 and g_base[q, r] != 0
-                        table[2 * (X + 1 + i)] = g_base[q, r] + t * signals[q, 5] if known else zeros
+                        table[2 * (own + 1 + i)] = g_base[q, r] + t * signals[q, 5] if known else zeros
                     for b in range(blocks):
+                        aim_constants(table, steps[s], r, b, t > start, ones, constants, moves)
                         call(steps[s, 2], work + b * stride, min(BLOCK, n - b * BLOCK), 1, rows)
-                        for i in range(2 * X + 1 + Y):
+                        for i in range(X):
                             table[2 * i] += ONE
-                        table[2 * X] += (every * S - 1) * ONE
+                        table[2 * own] += every * S * ONE
+                        for i in range(own + 1, own + 1 + Y + X):
+                            table[2 * i] += ONE
                     for i in range(X):
                         hand_on(
                             steps[s, 10] + i,
@@ -253,22 +267,13 @@ def backward(
             chunk -= 1
         for s in range(n_steps):
             n, S, P = steps[s, 3], steps[s, 4], steps[s, 6]
-            blocks, stride, work = (n + BLOCK - 1) // BLOCK, 2 * (S + P) * ONE, work0 + steps[s, 16]
+            blocks, stride, work = (n + BLOCK - 1) // BLOCK, (2 * S + P) * ONE, work0 + steps[s, 16]
             for i in range(S):
-                from_blocks(g_entry[steps[s, 9] + i, r], work + (S + P + i) * ONE, stride, 0, blocks, n)
+                from_blocks(g_entry[steps[s, 9] + i, r], work + (S + i) * ONE, stride, 0, blocks, n)
             for i in range(P):
                 if g_constants[steps[s, 11] + i, r] != 0:
-                    from_blocks(g_constants[steps[s, 11] + i, r], work + (S + P + S + i) * ONE, stride, 0, blocks, n)
-    area[0], room[0], states[0], table[0] = F(0), F(0), F(0), 0  # in use until here
-
-
-@njit(error_model="numpy", cache=CACHE)
-def clock(step, work, stride, blocks, advancing, r, constants, n):
-    """Set the clock of a step for a slot."""
-    if advancing:
-        set_clock(step, work, stride, blocks, F(1))
-    elif step[8] >= 0:
-        into_blocks(work + (step[4] + step[8]) * ONE, stride, constants[step[11] + step[8], r], 0, blocks, n)
+                    from_blocks(g_constants[steps[s, 11] + i, r], work + (2 * S + i) * ONE, stride, 0, blocks, n)
+    area[0], room[0], states[0], table[0], one[0] = F(0), F(0), F(0), 0, F(1)  # in use until here
 
 
 @njit(error_model="numpy", cache=CACHE)

@@ -4,8 +4,13 @@
 texts that begin with this one (`kernels`). One text serves both float types: ``F`` and ``CACHE`` are set by the loader. All
 tables are int64; addresses are in bytes. Rows are (chip, sample) pairs.
 
-A kernel has its work area, with ``BLOCK`` elements for each state and constant (for the gradient twice that), and a table with
-the address of each of its rows and the bytes from a slot to the next (`printer.print_rows`).
+A kernel has its work area, with ``BLOCK`` elements for each state (for the gradient twice that, and one for each constant), and a
+table with the address of each of its rows and the bytes from a slot to the next (`printer.print_rows`): inputs, constants, then
+the others. A constant that is one number has one block for all.
+
+A step is a row of numbers: addresses of the kernels forward, again, back; units, states, inputs, constants, outputs; the
+constant that is its clock, or -1; its first state, operand, constant and output among all; its work area; the list of what is
+not zero that its output keeps, or -1; what changes its weights, or -1; its work area for the gradient.
 """
 
 import numpy as np
@@ -86,15 +91,10 @@ def from_blocks(target, work, stride, first, last, n):
 
 
 @njit(error_model="numpy", cache=CACHE)
-def load_constants(step, r, work, stride, first, last, constants, at):
-    """The constants of a step, and its clock: 1 unless this is the first slot."""
+def aim_constants(table, step, r, b, clock, ones, constants, moves):
+    """Let the rows of the constants of a step begin at block ``b``. ``clock``: whether there is a slot to advance over; in the
+    first slot the constant itself says so.
+    """
+    X, first = step[5], step[11]
     for i in range(step[6]):
-        into_blocks(work + (step[4] + i) * ONE, stride, constants[at + i, r], first, last, step[3])
-
-
-@njit(error_model="numpy", cache=CACHE)
-def set_clock(step, work, stride, blocks, value):
-    """The constant that says whether there is a slot to advance over."""
-    if step[8] >= 0:
-        for b in range(blocks):
-            fill(work + b * stride + (step[4] + step[8]) * ONE, BLOCK, value)
+        table[2 * (X + i)] = ones if clock and i == step[8] else constants[first + i, r] + b * moves[first + i]

@@ -71,8 +71,8 @@ LOOK = 32  # elements that are looked at together
 
 
 @njit(error_model="numpy", cache=CACHE)
-def compress(address, n, indices):
-    """The positions of what is not zero; returns how many."""
+def compress(address, n, indices, first):
+    """The positions of what is not zero, counted from ``first``; returns how many."""
     v, count, whole = vector(address, n), 0, n - n % LOOK
     for start in range(0, whole, LOOK):
         bits = carray(integer_pointer(address + start * SIZE), (LOOK * SIZE // 8,), np.int64)
@@ -81,10 +81,10 @@ def compress(address, n, indices):
             found |= bits[q]
         if found != 0:
             for j in range(start, start + LOOK):
-                indices[count] = j
+                indices[count] = first + j
                 count += v[j] != F(0)
     for j in range(whole, n):
-        indices[count] = j
+        indices[count] = first + j
         count += v[j] != F(0)
     return count
 
@@ -131,7 +131,7 @@ def along_edges(target, post, n_edges, n, signal, n_pre, indices, count, begins,
 
 
 @njit(error_model="numpy", cache=CACHE)
-def operand(x, t, r, part, room, zeros, lo, hi, n, operands, refs, signals, base, matrices, edges, rings, counts, dt):
+def operand(x, t, r, part, room, zeros, lo, hi, n, operands, refs, signals, base, matrices, edges, lists, counts, own, dt):
     """The address of what enters operand ``x`` in slot ``t``: of a signal, or of the sum, which is made in ``room`` or where it
     is kept for the gradient. Units ``lo .. hi - 1`` of n are needed.
     """
@@ -153,12 +153,16 @@ def operand(x, t, r, part, room, zeros, lo, hi, n, operands, refs, signals, base
             continue
         source = base[q, r] + (k & signals[q, 1]) * signals[q, 0] + refs[e, 4] * SIZE
         if refs[e, 0] > 0:
-            ring, slot = signals[q, 3], k % rings.shape[1]
+            m, ring, slot, at, found = refs[e, 3], signals[q, 3], k % counts.shape[2], own, 0
             if ring < 0:  # no list is kept
-                ring, slot = rings.shape[0] - 1, 0
-                counts[ring, slot] = compress(source, refs[e, 6], rings[ring, slot])
-            m, found = refs[e, 3], counts[ring, slot]
-            at = rings[ring, slot]
+                found = compress(source, refs[e, 6], own, 0)
+            elif lists.shape[0] == 1:
+                at, found = lists[0, ring, slot], counts[0, ring, slot]
+            else:
+                for p in range(lists.shape[0]):
+                    for j in range(counts[p, ring, slot]):
+                        own[found] = lists[p, ring, slot, j]
+                        found += 1
             if refs[e, 0] == 1:
                 gather(acc + lo * SIZE, source, at, found, refs[e, 6], matrices[m, r] + lo * SIZE, refs[e, 8], hi - lo)
             else:
