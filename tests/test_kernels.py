@@ -23,6 +23,7 @@ from ship import compiled as compiled_texts
 from ship.engine import kernels
 from ship.engine.bench import Bench
 from ship.engine.kernel import Kernel
+from ship.engine.loop import Loop
 from ship.engine.printer import BLOCK_BYTES
 from ship.engine.program import Untraceable
 from ship.engine.trace import trace
@@ -437,3 +438,48 @@ def test_gradcheck_of_smooth_networks(synapse, loop):
     weight, tau = (t.detach().clone().requires_grad_() for t in (net["s"].weight, net["out"].tau))
     assert torch.autograd.gradcheck(run, (weight, tau, x), eps=1e-7, atol=1e-5)
     assert all(net._sim.fusion.reasons[t] is None for t in ("s", "out"))
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+@pytest.mark.parametrize("delays", [(5e-3, 3e-3), (2e-3, 0.0)], ids=["long slices", "short slices"])
+def test_units_of_few_rows_are_spread_over_threads(monkeypatch, threads, delays):
+    """Slice by slice, each part with its own list of spikes, also from the chunk before: whatever the threads, the reference."""
+    monkeypatch.setattr("ship.engine.loop.WIDE_UNITS", 100)
+    monkeypatch.setattr("ship.engine.loop.WIDE_SLOTS", 1)
+    rng = np.random.default_rng(3)
+    n = 700
+    pre, post = rng.integers(0, n, 20 * n), rng.integers(0, n, 20 * n)
+    own = torch.as_tensor(rng.integers(-3, 9, 20 * n) / 32)
+    dense = torch.as_tensor((rng.random((n, n)) < 0.02) * rng.integers(-3, 9, (n, n)) / 32)
+    x = torch.as_tensor((rng.random((1, 60, n)) < 0.1) * 1.0)
+
+    def run(engine):
+        net = ship.Network()
+        net.add(ship.SpikeInput, "in", n=n)
+        net.add(ship.LIF, "a", n=n, output=True, t_ref=2e-3)
+        net.add(ship.LIF, "b", n=n, output=True)
+        net.add(ship.ImpulseSynapse, "in>a", source="in", target="a", weight=torch.eye(n) * 1.5)
+        net.add(ship.ImpulseSynapse, "a>b", source="a", target="b", weight=own, connect=ship.Edges(pre, post), delay=delays[1])
+        net.add(ship.ImpulseSynapse, "b>a", source="b", target="a", weight=dense, delay=delays[0])
+        net.add(
+            ship.ExpSynapse, "a>a", source="a", target="a", weight=own, connect=ship.Edges(post, pre), delay=delays[0], tau=4e-3
+        )
+        net.init(dt=DT, dtype=F64, engine=engine)
+        with torch.no_grad():
+            return net.run(x)
+
+    slices, spread_out = [], Loop._wide
+    monkeypatch.setattr(Loop, "_wide", lambda loop, *rest: (slices.append(loop.tape.slice), spread_out(loop, *rest)))
+    want = run("reference")
+    assert all(out.sum() > 100 for out in want.values())
+    monkeypatch.setattr("ship.network.chunk_slots", lambda wiring, lead: 23)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        for _ in range(3):
+            found = run("fused")
+            for tag, out in want.items():
+                assert torch.equal(found[tag], out)
+        assert len(slices) == 9
+    finally:
+        torch.set_num_threads(before)
