@@ -143,7 +143,7 @@ class Alone(Bench):
 
     def backward(self, grads: Sequence[Tensor | None], needs: Sequence[bool]) -> list[Tensor | None]:
         """The gradient of each tensor that was given."""
-        step, n = self.step, self.step.n
+        step = self.step
         a, b, c = self.counts[:3]
         need_signal, need_constant, need_weight = needs[a : a + b], needs[a + b : a + b + c], needs[a + b + c :]
         if self.spent:
@@ -151,18 +151,7 @@ class Alone(Bench):
         by_signal = dict(zip(self.tape.internal, grads, strict=False))
         slopes = [None if by_signal[q] is None else self._slope(by_signal[q]) for q in step.outs]  # type: ignore[arg-type]
         slope_steps = np.array([0 if t is None else t.stride(0) * self.size for t in slopes], np.int64)
-        targets: list[Tensor | None] = []
-        for place, lag in zip(self.places, self.lags, strict=True):
-            room = self.sums[place] if place >= 0 else None
-            slots = len(self.external[place]) if place >= 0 else 0
-            target = None
-            if room is not None and (need_signal[place] or need_weight[self.through[place]]):
-                target = room.data.view(*self.lead, slots, n).permute(2, 0, 1, 3)
-            elif room is None and place >= 0 and need_signal[place]:
-                target = self._room(slots, n)
-            if target is not None and slots > self.stop - lag:
-                target[max(0, self.stop - lag) :] = 0  # slots that nobody reads
-            targets.append(target)
+        targets = self._targets(need_signal, need_weight)
         inputs, shapes, cuts = self._inputs()
         kernel = step.kernel.backward(step.kernel.wanted([t is not None for t in targets], need_constant))
         g_entry, g_leave = [torch.zeros_like(t) for t in self.entry], self._leaving(grads[len(self.tape.internal) :])
@@ -187,6 +176,22 @@ class Alone(Bench):
             if need_weight[self.through[i]]:
                 g_weights[self.through[i]] = self._weight_gradient(i, slopes_here[0])
         return self._summed([*found, *g_constants, *g_weights])
+
+    def _targets(self, need_signal: Sequence[bool], need_weight: Sequence[bool]) -> list[Tensor | None]:
+        """Where the gradient of each input goes: that of a sum to where the sum was."""
+        targets: list[Tensor | None] = []
+        for place, lag in zip(self.places, self.lags, strict=True):
+            target = None
+            if place >= 0:
+                room, slots = self.sums[place], len(self.external[place])
+                if room is not None and (need_signal[place] or need_weight[self.through[place]]):
+                    target = room.data.view(*self.lead, slots, self.step.n).permute(2, 0, 1, 3)
+                elif room is None and need_signal[place]:
+                    target = self._room(slots, self.step.n)
+                if target is not None and slots > self.stop - lag:
+                    target[max(0, self.stop - lag) :] = 0  # slots that nobody reads
+            targets.append(target)
+        return targets
 
     def _slope(self, g: Tensor) -> Tensor:
         return self._signal(g.expand(self.stop - self.start, *self.lead, -1), self.step.n)
