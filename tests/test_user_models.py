@@ -251,9 +251,6 @@ class OwnSurrogate(ship.Surrogate):
     def __call__(self, x):
         return OwnSpike.apply(x)
 
-    def primitive(self, x):
-        return torch.atan(x)
-
     def derivative(self, x):
         return 1 / (1 + x * x)
 

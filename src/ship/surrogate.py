@@ -2,7 +2,7 @@
 
 ``x`` is the distance above threshold, in the neuron's unit. Forward: 1 where ``x >= 0``, else 0, exactly. Backward:
 ``derivative(x)``.
-Written as ``s + (g - g.detach())`` with ``g`` a primitive of the pseudo-derivative, so that it traces to pointwise operations.
+Both consist of pointwise operations, so that models with it become kernels.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,17 +29,37 @@ class Surrogate(ABC):
                 raise ParameterError(f"{type(self).__name__}.{f.name}", "must be a finite number above 0", got=repr(value))
 
     def __call__(self, x: Tensor) -> Tensor:
-        s = (x >= 0).to(x.dtype)
-        g = self.primitive(x)
-        return s + (g - g.detach())
-
-    @abstractmethod
-    def primitive(self, x: Tensor) -> Tensor:
-        """A function whose derivative is the pseudo-derivative."""
+        return _Spike.apply(x, self)  # type: ignore[no-any-return, no-untyped-call]
 
     @abstractmethod
     def derivative(self, x: Tensor) -> Tensor:
         """The pseudo-derivative."""
+
+
+class _Spike(torch.autograd.Function):
+    """The spike with its pseudo-derivative, also for the transforms of `torch.func`."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, surrogate: Surrogate) -> Tensor:
+        return torch.where(x.isnan(), x, (x >= 0).to(x.dtype))  # NaN stays visible in the spikes
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Surrogate], output: Tensor) -> None:
+        x, ctx.surrogate = inputs
+        ctx.save_for_backward(x)
+        ctx.save_for_forward(x)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        (x,) = ctx.saved_tensors
+        return grads[0] * ctx.surrogate.derivative(x), None
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return tangents[0] * ctx.surrogate.derivative(x)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -46,9 +67,6 @@ class FastSigmoid(Surrogate):
     """``1 / (slope |x| + 1)^2``; slope per unit of x. Source: Zenke & Ganguli, Neural Comput. 30:1514 (2018)."""
 
     slope: float = 10.0
-
-    def primitive(self, x: Tensor) -> Tensor:
-        return x / (1 + self.slope * x.abs())
 
     def derivative(self, x: Tensor) -> Tensor:
         return (self.slope * x.abs() + 1) ** -2
@@ -63,9 +81,6 @@ class Sigmoid(Surrogate):
 
     slope: float = 4.0
 
-    def primitive(self, x: Tensor) -> Tensor:
-        return torch.sigmoid(self.slope * x)
-
     def derivative(self, x: Tensor) -> Tensor:
         s = torch.sigmoid(self.slope * x)
         return self.slope * s * (1 - s)
@@ -76,9 +91,6 @@ class ATan(Surrogate):
     """``slope / (2 (1 + (pi slope x / 2)^2))``; slope per unit of x. Source: Fang et al., ICCV (2021)."""
 
     slope: float = 2.0
-
-    def primitive(self, x: Tensor) -> Tensor:
-        return torch.atan(math.pi / 2 * self.slope * x) / math.pi
 
     def derivative(self, x: Tensor) -> Tensor:
         return self.slope / 2 / (1 + (math.pi / 2 * self.slope * x) ** 2)
@@ -91,10 +103,6 @@ class Triangle(Surrogate):
     width: float = 1.0
     height: float = 0.3
 
-    def primitive(self, x: Tensor) -> Tensor:
-        y = (x / self.width).clamp(-1, 1)
-        return self.height * self.width * (y - y * y.abs() / 2)
-
     def derivative(self, x: Tensor) -> Tensor:
         return self.height * (1 - x.abs() / self.width).clamp(min=0)
 
@@ -105,10 +113,6 @@ class Rectangle(Surrogate):
 
     width: float = 1.0
 
-    def primitive(self, x: Tensor) -> Tensor:
-        outside = x.abs() >= self.width / 2  # false for NaN, which so stays visible in the spikes
-        return torch.where(outside, torch.zeros_like(x), x / self.width)
-
     def derivative(self, x: Tensor) -> Tensor:
         return (x.abs() < self.width / 2).to(x.dtype) / self.width
 
@@ -117,21 +121,14 @@ def _normal_density(x: Tensor, width: float) -> Tensor:
     return torch.exp(-0.5 * (x / width) ** 2) / (width * math.sqrt(2 * math.pi))
 
 
-def _normal_integral(x: Tensor, width: float) -> Tensor:
-    return 0.5 * torch.erf(x / (width * math.sqrt(2)))
-
-
 @dataclass(frozen=True)
 class Gaussian(Surrogate):
-    """``N(x; width)``, the normal density of standard deviation ``width``, in the unit of x; its primitive is the error function.
+    """``N(x; width)``, the normal density of standard deviation ``width``, in the unit of x.
 
     Source: Yin et al., Nat. Mach. Intell. 3:905 (2021), who build `MultiGaussian` of it.
     """
 
     width: float = 0.5
-
-    def primitive(self, x: Tensor) -> Tensor:
-        return _normal_integral(x, self.width)
 
     def derivative(self, x: Tensor) -> Tensor:
         return _normal_density(x, self.width)
@@ -148,11 +145,6 @@ class MultiGaussian(Surrogate):
     height: float = 0.15
     scale: float = 6.0
 
-    def primitive(self, x: Tensor) -> Tensor:
-        wide = self.scale * self.width
-        sides = _normal_integral(x - self.width, wide) + _normal_integral(x + self.width, wide)
-        return (1 + self.height) * _normal_integral(x, self.width) - self.height * sides
-
     def derivative(self, x: Tensor) -> Tensor:
         wide = self.scale * self.width
         sides = _normal_density(x - self.width, wide) + _normal_density(x + self.width, wide)
@@ -165,11 +157,6 @@ class Exponential(Surrogate):
 
     height: float = 1.0
     width: float = 0.5
-
-    def primitive(self, x: Tensor) -> Tensor:
-        # Two clamped halves: through |x| the slope at 0 would be sign(0) = 0, where it is highest.
-        right, left = -torch.expm1(-x.clamp(min=0) / self.width), torch.expm1(x.clamp(max=0) / self.width)
-        return self.height * self.width * torch.where(x >= 0, right, left)
 
     def derivative(self, x: Tensor) -> Tensor:
         return self.height * torch.exp(-x.abs() / self.width)
@@ -184,9 +171,6 @@ class Tanh(Surrogate):
 
     slope: float = 2.0
 
-    def primitive(self, x: Tensor) -> Tensor:
-        return 0.5 * torch.tanh(self.slope * x)
-
     def derivative(self, x: Tensor) -> Tensor:
         return 0.5 * self.slope * (1 - torch.tanh(self.slope * x) ** 2)
 
@@ -196,10 +180,6 @@ class SquaredSoftsign(Surrogate):
     """``slope / (2 (1 + (slope x)^2)^(3/2))``, of the algebraic sigmoid ``x / sqrt(1 + x^2)``; slope per unit of x."""
 
     slope: float = 2.0
-
-    def primitive(self, x: Tensor) -> Tensor:
-        y = self.slope * x
-        return 0.5 * y / torch.sqrt(1 + y * y)
 
     def derivative(self, x: Tensor) -> Tensor:
         return 0.5 * self.slope * (1 + (self.slope * x) ** 2) ** -1.5
@@ -212,9 +192,6 @@ class LeakyReLU(Surrogate):
     height: float = 1.0
     leak: float = 0.1
 
-    def primitive(self, x: Tensor) -> Tensor:
-        return torch.where(x >= 0, self.height * x, self.leak * x)
-
     def derivative(self, x: Tensor) -> Tensor:
         return torch.where(x >= 0, torch.full_like(x, self.height), torch.full_like(x, self.leak))
 
@@ -224,9 +201,6 @@ class StraightThrough(Surrogate):
     """``height`` everywhere. Source: Bengio et al., arXiv:1308.3432 (2013)."""
 
     height: float = 1.0
-
-    def primitive(self, x: Tensor) -> Tensor:
-        return self.height * x
 
     def derivative(self, x: Tensor) -> Tensor:
         return torch.full_like(x, self.height)

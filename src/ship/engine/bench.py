@@ -14,12 +14,21 @@ from .structure import Table
 from .tape import EVERY, Call, Step, Tape
 
 
+@lru_cache(maxsize=1)
+def keep_pages() -> None:
+    """Let glibc keep the pages of large blocks that are freed: it does so for blocks as large as the largest one freed before, up
+    to 32 MiB. Others it takes from the system each time, which clears them page by page: as much work as a kernel's.
+    """
+    torch.empty(31 * 2**20, dtype=torch.uint8)
+
+
 class Bench:
     """One run of a tape, with its arguments as kernels want them."""
 
     spent = False
 
     def __init__(self, call: Call, tensors: Sequence[Tensor]) -> None:
+        keep_pages()
         self.tape, self.lead, self.start, self.stop = call.tape, call.lead, call.start, call.stop
         self.recorded, self.counts = call.recorded, call.counts
         self.size = self.tape.dtype.itemsize
