@@ -15,6 +15,7 @@ from ship.models.contract import Bag, Connection, Neuron
 
 # sum and view: gradients of what broadcasts.
 POINTWISE = {
+    "isnan",
     "_to_copy",
     "abs",
     "add",

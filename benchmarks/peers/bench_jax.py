@@ -152,3 +152,25 @@ def own_tau(data, size):
 
 def equal_tau(data, size):
     return taus(data, size, math.exp(-size["dt"] / data["tau_equal"]))
+
+
+def stdp(data, size):
+    """Weights learn from the slot before, then act. Additive pair STDP of all pairs, hard limits."""
+    membrane, trace = (math.exp(-size["dt"] / data[name]) for name in ("tau_membrane", "tau_trace"))
+    x, w0 = jnp.asarray(data["x"][0]), jnp.asarray(data["w"])
+
+    @jax.jit
+    def function(w, x):
+        def step(carry, now):
+            v, w, pre, post, x_pre, x_post = carry
+            change = data["a_plus"] * x_pre[:, None] * post - data["a_minus"] * pre[:, None] * x_post
+            w = jnp.clip(w + change, 0.0, data["w_max"])
+            x_pre, x_post = (x_pre + pre) * trace, (x_post + post) * trace
+            v = v * membrane + now @ w
+            out = spike(v - 1)
+            return (jnp.where(out > 0, 0.0, v), w, now, out, x_pre, x_post), out
+
+        sources, units = jnp.zeros(w.shape[0]), jnp.zeros(w.shape[1])
+        return jax.lax.scan(step, (units, w, sources, units, sources, units), x)[1]
+
+    return {"forward": lambda: function(w0, x).block_until_ready(), "rate": lambda out: out.mean() / size["dt"]}

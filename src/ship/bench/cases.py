@@ -64,6 +64,14 @@ CASES: dict[str, Case] = {
         Case("own-tau", "own_tau", "10^6 synapses, a time constant each, inference", _TAU, {"steps": 100}, 5),
         Case("equal-tau", "equal_tau", "10^6 synapses, one time constant, inference", _TAU, {"steps": 100}, 5),
         Case(
+            "stdp",
+            "stdp",
+            "784 spike trains to 100 LIF, pair STDP on all weights, one run that learns",
+            {"n_in": 784, "n": 100, "batch": 1, "steps": 1000, "dt": 1e-3},
+            {"steps": 100},
+            5,
+        ),
+        Case(
             "brunel",
             "brunel",
             "Brunel network (g 5, eta 2), 12,500 units, 1 s",

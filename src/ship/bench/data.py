@@ -20,6 +20,7 @@ def make(kind: str, size: Mapping[str, float]) -> Arrays:
         "readout": reservoir,
         "own_tau": taus,
         "equal_tau": taus,
+        "stdp": stdp,
         "brunel": brunel,
     }
     whole = {name: int(value) if float(value).is_integer() else value for name, value in size.items()}
@@ -84,6 +85,23 @@ def taus(size: Mapping[str, Any]) -> Arrays:
         "w": (rng.random(shape, np.float32) * np.float32(1.25 / n)),
         "tau": rng.uniform(2e-3, 10e-3, shape).astype(np.float32),
         "tau_equal": 5e-3,
+        "tau_membrane": TAU,
+    }
+
+
+def stdp(size: Mapping[str, Any]) -> Arrays:
+    """Spikes ``x [batch, time, pre]`` at 20 Hz; ``w [pre, post]`` in V, for some 15 Hz; a pair of spikes changes it by up to a
+    hundredth of ``w_max``.
+    """
+    rng = np.random.default_rng(0)
+    w_max = np.float32(5.2 / size["n_in"])
+    return {
+        "x": (rng.random((size["batch"], size["steps"], size["n_in"])) < 0.02).astype(np.float32),
+        "w": rng.random((size["n_in"], size["n"]), np.float32) * w_max,
+        "w_max": float(w_max),
+        "a_plus": 0.01 * float(w_max),
+        "a_minus": 0.0105 * float(w_max),
+        "tau_trace": 20e-3,
         "tau_membrane": TAU,
     }
 

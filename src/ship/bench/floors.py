@@ -95,6 +95,12 @@ def equal_tau(data: Arrays, size: Arrays) -> Work:
     return {"forward": forward}
 
 
+def stdp(data: Arrays, size: Arrays) -> Work:
+    """One product over all slots, as if weights did not change."""
+    x, w = flat(data["x"]), torch.from_numpy(data["w"])
+    return {"forward": lambda: x @ w}
+
+
 def brunel(data: Arrays, size: Arrays) -> Work:
     """Four bytes, the number of a target, read once for each synaptic event at the theoretical rate."""
     targets = torch.zeros(data["pre"].size)

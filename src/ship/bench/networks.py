@@ -15,7 +15,18 @@ from torch import Tensor
 
 from .. import __version__
 from ..connect import Edges
-from ..models import LIF, CurrentInput, ExpSynapse, ImpulseSynapse, LeakyIntegrator, Link, PoissonSource, SpikeInput, WeightedSum
+from ..models import (
+    LIF,
+    CurrentInput,
+    ExpSynapse,
+    ImpulseSynapse,
+    LeakyIntegrator,
+    Link,
+    PairSTDP,
+    PoissonSource,
+    SpikeInput,
+    WeightedSum,
+)
 from ..network import Network
 
 Arrays = Mapping[str, Any]
@@ -149,6 +160,23 @@ def own_tau(data: Arrays, size: Arrays, engine: str) -> Work:
 
 def equal_tau(data: Arrays, size: Arrays, engine: str) -> Work:
     return _taus(data, size, engine, own=False)
+
+
+def stdp(data: Arrays, size: Arrays, engine: str) -> Work:
+    pair = {"a_plus": data["a_plus"], "a_minus": data["a_minus"], "tau_pre": data["tau_trace"], "tau_post": data["tau_trace"]}
+    rule = PairSTDP(**pair, w_min=0.0, w_max=data["w_max"])
+    net = Network()
+    net.add(SpikeInput, "in", n=size["n_in"])
+    net.add(LIF, "out", n=size["n"], tau=data["tau_membrane"], output=True)
+    net.add(ImpulseSynapse, "learning", source="in", target="out", weight=data["w"], rule=rule)
+    initialised(net, size["dt"], engine)
+    x = torch.from_numpy(data["x"])
+
+    def forward() -> Any:
+        with torch.no_grad():
+            return net.run(x, reset_persistent=True)
+
+    return {"forward": forward, "rate": lambda out: hertz(out, size["dt"])}
 
 
 def brunel(data: Arrays, size: Arrays, engine: str) -> Work:
