@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from .. import compiled
 from ..errors import RunError
 from ..plan import Block as Planned
-from ..plan import Wire
+from ..plan import Schedule, Wire
 from . import connections
 from .assembly import Block, outputs_only
 from .fused import Cell, Fused
@@ -59,13 +59,13 @@ class Fusion:
         self.grids: dict[str, connections.Grid] = {}
         self.behind: dict[str, int] = {}  # groups that have yet to act in a slot, see `fused.Cell`
 
-    def begin(self, blocks: tuple[Planned, ...], wanted: Container[str]) -> None:
+    def begin(self, plan: Schedule, wanted: Container[str]) -> None:
         """Start a segment. ``wanted``: the groups whose outputs are read from outside."""
         self.behind.clear()
         watched = frozenset(tag for tag, node in self.nodes.items() if node.takes or tag in wanted)
-        key = (blocks, watched)
+        key = (plan.blocks, plan.inserted, watched)
         if key not in self.layouts:
-            self.layouts[key] = self._layout(blocks, watched)
+            self.layouts[key] = self._layout(plan.blocks, watched)
         self.layout = self.layouts[key]
 
     def settle(self) -> None:

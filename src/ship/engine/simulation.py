@@ -110,7 +110,7 @@ class Simulation:
             line.begin(start, dt, steps, int(i in plan.inserted))
         reach = self._reach()
         if self.fusion is not None:
-            self.fusion.begin(plan.blocks, wanted)
+            self.fusion.begin(plan, wanted)
         for k0 in range(0, steps, chunk):
             n = min(chunk, steps - k0)
             for block in plan.blocks:

@@ -53,6 +53,11 @@ def forward(
     zeros, waste, sums, area0 = room.ctypes.data, room.ctypes.data + wide, room.ctypes.data + 2 * wide, areas.ctypes.data
     one = np.ones(BLOCK, F)
     ones = one.ctypes.data
+    moving = np.zeros(n_steps, np.int8)  # whether any constant of a step differs from block to block
+    for s in range(n_steps):
+        for i in range(steps[s, 6]):
+            if moves[steps[s, 11] + i] != 0:
+                moving[s] = 1
     table = np.zeros(2 * (operands.shape[0] + constants.shape[0] + outs.shape[0]) + 2, np.int64)
     rows = table.ctypes.data
     taught = learns.shape[1] > 1
@@ -122,7 +127,8 @@ def forward(
                         row = waste if q < 0 else base[q, r] + (t & signals[q, 1]) * signals[q, 0]
                         table[2 * (X + P + i)] = row + first * ONE
                     for b in range(first, last):
-                        aim_constants(table, steps[s], r, b, t > begin, ones, constants, moves)
+                        if b == first or moving[s]:
+                            aim_constants(table, steps[s], r, b, t > begin, ones, constants, moves)
                         call(steps[s, 0], work + (b - first) * stride, min(BLOCK, n - b * BLOCK), 1, rows)
                         for i in range(X):
                             table[2 * i] += ONE
