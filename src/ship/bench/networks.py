@@ -146,12 +146,15 @@ def _taus(data: Arrays, size: Arrays, engine: str, own: bool) -> Work:
         net.add(LIF, f"{layer}", n=n, tau=data["tau_membrane"], output=True)
         net.add(ExpSynapse, f"in>{layer}", source="in", target=f"{layer}", weight=data["w"][layer], **tau)
     initialised(net, dt, engine)
+    x = torch.from_numpy(data["x"])
+    if engine == "fused" and not own:
+        net.tune(x)
 
     def rate(out: Any) -> float:
         traces = list(out.values()) if isinstance(out, dict) else [out]
         return sum(hertz(trace, dt) for trace in traces) / len(traces)
 
-    return {**inference(net, torch.from_numpy(data["x"])), "rate": rate}
+    return {**inference(net, x), "rate": rate}
 
 
 def own_tau(data: Arrays, size: Arrays, engine: str) -> Work:
