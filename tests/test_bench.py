@@ -17,6 +17,7 @@ TINY = {
     "readout": {"n": 20, "batch": 2, "steps": 10},
     "own_tau": {"n": 6, "layers": 2, "steps": 5},
     "equal_tau": {"n": 6, "layers": 2, "steps": 5},
+    "stdp": {"n_in": 12, "n": 6, "steps": 20},
     "brunel": {"n": 50, "steps": 20},
 }
 PEER = """
