@@ -78,7 +78,7 @@ class Alone(Bench):
     def _parts(self) -> int:
         """Parts into which the blocks of a row are split."""
         blocks, threads = self.blocks(self.step), torch.get_num_threads()
-        fit = max(1, L1_BYTES // (self.step.kernel.backward_operands * BLOCK_BYTES))
+        fit = max(1, L1_BYTES // (max(1, self.step.kernel.backward_operands) * BLOCK_BYTES))  # a function may hold nothing
         return max(1, min(blocks, max(-(-blocks // fit), -(-2 * threads // self.rows))))
 
     # -- running -----------------------------------------------------------------------------------------------------------
