@@ -259,7 +259,7 @@ class Group(nn.Module):
     def _own(self, name: str) -> Tensor:
         attribute = name.replace(".", "/")
         nominal: Tensor = getattr(self, attribute)
-        deviate = getattr(self, attribute + "/deviate", None)
+        deviate = self._buffers.get(attribute + "/deviate")
         return nominal if deviate is None else varied(nominal, deviate, self.spreads[name])
 
     def model_weight(self) -> Tensor:
@@ -319,7 +319,7 @@ class Group(nn.Module):
     @property
     def refractory(self) -> bool:
         """Whether any unit has a dead time; without one, no clock is kept."""
-        return isinstance(self.model, SpikingNeuron) and bool((self.value("t_ref") != 0).any())
+        return isinstance(self.model, SpikingNeuron) and bool(self.value("t_ref").count_nonzero())
 
     def fresh_state(self, lead: tuple[int, int], *, rule: bool = False) -> Any:
         """The initial state, ``[chip, batch, ...]``."""
@@ -342,7 +342,7 @@ class Group(nn.Module):
             trailing = pairs if self.edges else {"pre": (self.n_pre, 1), "post": (1, self.n)}.get(state.on, pairs)
         else:
             trailing = self.shape_of(state.on)
-        given: Tensor | None = getattr(self, f"initial/{name}", None) if not rule else None
+        given = self._buffers.get(f"initial/{name}") if not rule else None
         if given is not None:
             start = given
         elif isinstance(state.initial, str):

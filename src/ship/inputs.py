@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -253,8 +254,8 @@ def _batch(
         raise RunError(f"{where}: batch", "must be a whole number, at least 1", got=repr(batch))
     found = {f"input {tag!r}": s.shape[2] for tag, s in signals.items() if s.shape[2] > 1}
     for group in sim.groups.values():
-        for name, tensor in [*group.named_parameters(recurse=False), *group.named_buffers(recurse=False)]:
-            lead = group.lead_of(name, tensor)
+        for name, tensor in itertools.chain(group._parameters.items(), group._buffers.items()):
+            lead = None if tensor is None or tensor.ndim < 2 else group.lead_of(name, tensor)
             if lead is not None and lead[1] > 1:
                 found[f"{group.spec.where}.{name}"] = lead[1]
     if batch is not None:

@@ -58,7 +58,7 @@ def foresee(
         if not request.events:
             units = len(request.units) if request.units else wiring.n[request.tag]
             values += units / request.every * _per_unit(request, specs[request.tag], wiring)
-    if torch.is_grad_enabled() and trainable:
+    if trainable:
         values += GRAPH_TENSORS * sum(wiring.n.values())
     need = values * steps * lead[0] * lead[1] * dtype.itemsize
     if need < SMALL:

@@ -107,7 +107,8 @@ def _events(x: Tensor) -> Tensor:
     cuts = np.append(np.arange(0, len(x), PIECE), len(x))
     room, count = np.empty(len(x), np.int64), np.empty(len(cuts) - 1, np.int64)
     values, look = x.detach().numpy(), compiled.load_file(Path(__file__).with_name("sift.py"))["events"]
-    spread(len(count), lambda lo, hi: look(lo, hi, values, cuts, room, count))
+    bits = values.view(np.dtype(f"i{values.itemsize}"))
+    spread(len(count), lambda lo, hi: look(lo, hi, values, bits, cuts, room, count))
     return torch.from_numpy(np.concatenate([room[start : start + n] for start, n in zip(cuts, count, strict=False)]))
 
 

@@ -442,15 +442,8 @@ class Network(DeviceVerbs):
             reset=reset,
             dtype=self._settings["dtype"],
         )
-        foresee(
-            self._wiring,
-            self._specs,
-            self._requests,
-            given.steps,
-            given.lead,
-            self._settings["dtype"],
-            any(p.requires_grad for p in self.parameters()),
-        )
+        trainable = torch.is_grad_enabled() and any(p.requires_grad for p in self.parameters())
+        foresee(self._wiring, self._specs, self._requests, given.steps, given.lead, self._settings["dtype"], trainable)
         self.lengths = given.lengths
         for tag in self._specs:
             self[tag].project_()
@@ -458,23 +451,23 @@ class Network(DeviceVerbs):
             if reset_persistent:
                 self._reset_persistent()
             sim.reset(given.lead, sim.clock.trial if trial is None else trial, first_sample)
-        return self._execute(sim, given, detach)
+        graph = trainable or (
+            torch.is_grad_enabled() and any(t.requires_grad for t in itertools.chain(given.signals.values(), sim.tensors()))
+        )
+        return self._execute(sim, given, detach, graph)
 
     def _reset_persistent(self) -> None:
         for tag, spec in self._specs.items():
             if spec.rule is not None:
                 self[tag].plastic_weight = self[tag].initial_weight()
 
-    def _execute(self, sim: Simulation, given: Inputs, detach: bool) -> Any:
+    def _execute(self, sim: Simulation, given: Inputs, detach: bool, graph: bool) -> Any:
         assert self._wiring is not None
         taps = [Tap(r, given.lead) for r in self._requests]
         outs: dict[str, list[Tensor]] = {tag: [] for tag, spec in self._specs.items() if spec.output}
         for tag, node in sim.nodes.items():
             node.takes = [tap for tap in taps if tap.request.tag == tag]
         self._programme, self._run_start = given.programme, sim.clock.time
-        graph = torch.is_grad_enabled() and any(
-            t.requires_grad for t in itertools.chain(self.parameters(), given.signals.values(), sim.tensors())
-        )
         chunk = given.steps if graph else chunk_slots(self._wiring, given.lead)  # a graph keeps all slots anyway
         offset = 0
         counting = None if self._meter is None else self._meter.start(sim, given.lead)

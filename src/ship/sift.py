@@ -11,13 +11,13 @@ def sift(lo, hi, x, found):
     """Rows ``lo .. hi - 1`` of ``x``: sets ``found[0]`` where one is not finite, ``found[1]`` where one is no whole number from 0
     on.
     """
-    odd, torn = 0, 0
+    odd, torn, none, infinite = 0, 0, x.dtype.type(0), x.dtype.type(np.inf)  # a float64 beside them would make all of them that
     for row in range(lo, hi):
         line = x[row]
         for j in range(line.shape[0]):
             v = line[j]
-            odd |= not abs(v) < np.inf
-            torn |= (v < 0) | (np.floor(v) != v)
+            odd |= not abs(v) < infinite
+            torn |= (v < none) | (np.floor(v) != v)
     if odd:
         found[0] = 1
     if torn:
@@ -25,19 +25,24 @@ def sift(lo, hi, x, found):
 
 
 @njit(nogil=True, error_model="numpy", cache=CACHE)
-def events(lo, hi, x, cuts, places, count):
-    """Where the pieces ``lo .. hi - 1`` of ``x``, cut at ``cuts``, are not zero: so many places from the piece's first on."""
+def events(lo, hi, x, bits, cuts, places, count):
+    """Where the pieces ``lo .. hi - 1`` of ``x``, cut at ``cuts``, are not zero: so many places from the piece's first on.
+    ``bits``: the same memory as whole numbers.
+    """
+    none = x.dtype.type(0)
     for piece in range(lo, hi):
-        at = cuts[piece]
-        for start in range(cuts[piece], cuts[piece + 1], STRETCH):
-            stop = min(start + STRETCH, cuts[piece + 1])
-            some = np.int32(stop - start < STRETCH)
-            if not some:
-                stretch = x[start : start + STRETCH]
-                for j in range(STRETCH):
-                    some += np.int32(stretch[j] != 0)
-            if some:
-                for j in range(start, stop):
+        at, last = cuts[piece], cuts[piece + 1]
+        whole = last - (last - at) % STRETCH
+        for start in range(at, whole, STRETCH):
+            stretch = bits[start : start + STRETCH]
+            some = bits.dtype.type(0)
+            for j in range(STRETCH):
+                some |= stretch[j]
+            if some != 0:
+                for j in range(start, start + STRETCH):
                     places[at] = j
-                    at += x[j] != 0
+                    at += x[j] != none
+        for j in range(whole, last):
+            places[at] = j
+            at += x[j] != none
         count[piece] = at - cuts[piece]

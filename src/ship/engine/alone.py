@@ -7,6 +7,7 @@ while they are in the cache; their gradients take the place of the sums.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -21,6 +22,11 @@ from .tape import EVERY, Call
 
 L1_BYTES = 24 * 1024  # of work area that one part of a row should need
 SUM_BYTES = 4 * 2**20  # of sums that are made at a time
+
+
+@lru_cache(maxsize=64)
+def _numbers(rows: int) -> Table:
+    return np.arange(rows, dtype=np.int64)
 
 
 class Alone(Bench):
@@ -47,7 +53,7 @@ class Alone(Bench):
 
     def _inputs(self) -> tuple[Table, Table, Table]:
         """For each input the addresses of its rows; strides, lags and slots; the slots in which something changes."""
-        signals: list[Tensor | None] = []
+        signals: list[Tensor | None] = []  # those that are read as they are
         shapes, cuts = [], {self.start, self.stop}
         if self.step.go >= 0:
             cuts.add(self.start + 1)
@@ -63,16 +69,12 @@ class Alone(Bench):
             cuts |= {lag, lag + slots}
         inside = sorted(cut for cut in cuts if self.start <= cut <= self.stop)
         table = row_table(signals, self.lead, 1)
-        for i, place in enumerate(self.places):
-            if place >= 0 and self.through[place] >= 0:
-                table[i] = self._sum_rows(place)
+        for i, (place, signal) in enumerate(zip(self.places, signals, strict=True)):
+            if place >= 0 and signal is None:  # the address of the sums of each row; where there is no gradient rows share them
+                room = self.sums[place]
+                assert room is not None
+                table[i] = room.data_ptr() + _numbers(self.rows) % len(room) * (room.stride(0) * self.size)
         return table, np.array(shapes, np.int64).reshape(-1, 3), np.array(inside, np.int64)
-
-    def _sum_rows(self, place: int) -> Table:
-        """The address of the sums of each row; where there will be no gradient rows share them."""
-        room = self.sums[place]
-        assert room is not None
-        return room.data_ptr() + np.arange(self.rows) % len(room) * (room.stride(0) * self.size)
 
     @property
     def _parts(self) -> int:
@@ -96,11 +98,9 @@ class Alone(Bench):
             for i, w in enumerate(self.through)
         ]
         inputs, shapes, cuts = self._inputs()
-        tables = (
-            self._step(), cuts, inputs, shapes, row_table(outs, self.lead, 1),
-            np.array([t.stride(0) * self.size for t in outs], np.int64), self._table(self.entry), self._table(leave),
-            self._table(self.constants), self._moves, self._table(self.checks),
-        )  # fmt: skip
+        entry, left, constants, checks, out = self._tables(self.entry, leave, self.constants, self.checks, signals=[outs])
+        steps = np.array([t.stride(0) * self.size for t in outs], np.int64)
+        tables = self._step(), cuts, inputs, shapes, out, steps, entry, left, constants, self._moves, checks
         parts, drive, recorded = self._parts, self.drivers["forward"], int(self.recorded)
         lo = 0
         for count in portions:
@@ -156,12 +156,13 @@ class Alone(Bench):
         kernel = step.kernel.backward(step.kernel.wanted([t is not None for t in targets], need_constant))
         g_entry, g_leave = [torch.zeros_like(t) for t in self.entry], self._leaving(grads[len(self.tape.internal) :])
         g_constants = self._constant_gradients(need_constant)
+        constants, checks, entry, left, g_constant, slope, target = self._tables(
+            self.constants, self.checks, g_entry, g_leave, g_constants, signals=[slopes, targets]
+        )
+        target_steps = np.array([0 if t is None else t.stride(0) * self.size for t in targets], np.int64)
         args = (
-            self._step([kernel]), cuts, inputs, shapes,
-            row_table(slopes, self.lead, 1), slope_steps, self._table(self.constants), self._moves, self._table(self.checks),
-            row_table(targets, self.lead, 1),
-            np.array([0 if t is None else t.stride(0) * self.size for t in targets] or [0], np.int64),
-            self._table(g_entry), self._table(g_leave), self._table(g_constants),
+            self._step([kernel]), cuts, inputs, shapes, slope, slope_steps, constants, self._moves, checks, target, target_steps,
+            entry, left, g_constant,
         )  # fmt: skip
         parts, drive = self._parts, self.drivers["backward"]
         spread(self.rows * parts, lambda lo, hi: drive(lo, hi, parts, EVERY, *args))

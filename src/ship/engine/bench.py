@@ -36,7 +36,8 @@ class Bench:
         a, b, c = call.counts[:3]
         self.entry = [t.detach().contiguous() for t in tensors[:a]]
         self.external = [t.detach() for t in tensors[a : a + b]]
-        self.constants = [self._constant(t.detach(), n) for t, n in zip(tensors[a + b : a + b + c], self._sizes(), strict=True)]
+        self.sizes = [step.n for step in self.tape.steps for _ in range(step.kernel.constants)]  # units of each constant
+        self.constants = self._constants(tensors[a + b : a + b + c])
 
     @property
     def rows(self) -> int:
@@ -50,10 +51,6 @@ class Bench:
     def blocks(self, step: Step) -> int:
         return -(-step.n // (BLOCK_BYTES // self.size))
 
-    def _sizes(self) -> list[int]:
-        """Units of each constant."""
-        return [step.n for step in self.tape.steps for _ in range(step.kernel.constants)]
-
     def _signal(self, t: Tensor, n: int) -> Tensor:
         if t.shape[-1] != n:
             t = t.expand(*t.shape[:-1], n)
@@ -61,18 +58,26 @@ class Bench:
             t = t.contiguous()
         return t.to(self.tape.dtype)
 
-    def _constant(self, t: Tensor, n: int) -> Tensor:
-        """One block where all units have the same number."""
-        t = t.reshape((1,) * (3 - t.ndim) + tuple(t.shape)).to(self.tape.dtype)
-        return t.expand(*t.shape[:2], n if t.shape[-1] > 1 else BLOCK_BYTES // self.size).contiguous()
+    def _constants(self, given: Sequence[Tensor]) -> list[Tensor]:
+        """``[chip or 1, batch or 1, unit]``; one block where all units have the same number."""
+        one = BLOCK_BYTES // self.size
+        made = [t.detach() for t in given]
+        numbers = [i for i, t in enumerate(made) if t.numel() == 1]
+        blocks = torch.tensor([made[i].item() for i in numbers], dtype=self.tape.dtype).view(-1, 1, 1, 1).expand(-1, 1, 1, one)
+        for i, block in zip(numbers, blocks.contiguous().unbind(0), strict=True):
+            made[i] = block
+        for i, (t, n) in enumerate(zip(made, self.sizes, strict=True)):
+            if given[i].numel() > 1:
+                t = t.reshape((1,) * (3 - t.ndim) + tuple(t.shape)).to(self.tape.dtype)
+                made[i] = t.expand(*t.shape[:2], n if t.shape[-1] > 1 else one).contiguous()
+        return made
 
     @property
     def _moves(self) -> Table:
         """For each constant the bytes from a block to the next."""
         one = BLOCK_BYTES // self.size
         return np.array(
-            [BLOCK_BYTES if n > one and t.shape[-1] == n else 0 for t, n in zip(self.constants, self._sizes(), strict=True)]
-            or [0],
+            [BLOCK_BYTES if n > one and t.shape[-1] == n else 0 for t, n in zip(self.constants, self.sizes, strict=True)] or [0],
             np.int64,
         )
 
@@ -95,13 +100,20 @@ class Bench:
     def _constant_gradients(self, needs: Sequence[bool]) -> list[Tensor | None]:
         """Rooms for the gradients of constants."""
         return [
-            torch.empty(*self.lead, n, dtype=self.tape.dtype) if need else None
-            for need, n in zip(needs, self._sizes(), strict=True)
+            torch.empty(*self.lead, n, dtype=self.tape.dtype) if need else None for need, n in zip(needs, self.sizes, strict=True)
         ]
 
-    def _table(self, tensors: Sequence[Tensor | None]) -> Table:
-        """The addresses of the rows of tensors ``[chip, batch, ...]``."""
-        return row_table(tensors, self.lead)
+    def _tables(self, *lists: Sequence[Tensor | None], signals: Sequence[Sequence[Tensor | None]] = ()) -> list[Table]:
+        """For each list of tensors ``[chip, batch, ...]``, then for each of ``signals`` ``[slot, chip, batch, unit]``, the
+        addresses of their rows.
+        """
+        places = [NOWHERE if t is None else _place(t, 0, 1) for tensors in lists for t in tensors]
+        places += [NOWHERE if t is None else _place(t, 1, 2) for tensors in signals for t in tensors]
+        table, first, tables = _rows_at(places, self.lead), 0, []
+        for tensors in (*lists, *signals):
+            tables.append(table[first : first + len(tensors)])
+            first += len(tensors)
+        return tables
 
     def _summed(self, found: Sequence[Tensor | None]) -> list[Tensor | None]:
         """Gradients summed over what was broadcast."""
@@ -120,23 +132,30 @@ def step_rows(tape: Tape, backwards: Sequence[int] | None = None) -> list[list[i
 
 def row_addresses(t: Tensor, chip: int, batch: int, lead: tuple[int, int]) -> Table:
     """The address of each row, ``[chip * batch]``, in a tensor with these axes for chip and batch."""
-    chips, samples = _rows(lead)
-    base, down, along = _place(t, chip, batch)
-    return base + down * chips + along * samples
+    table: Table = _rows_at([_place(t, chip, batch)], lead)[0]
+    return table
 
 
 def row_table(tensors: Sequence[Tensor | None], lead: tuple[int, int], chip: int = 0) -> Table:
     """The addresses of the rows of each, ``[which, chip * batch]``; 0 for None. ``chip``: its axis, that of the batch follows."""
-    chips, samples = _rows(lead)
-    places = np.array([(0, 0, 0) if t is None else _place(t, chip, chip + 1) for t in tensors] or [(0, 0, 0)], np.int64)
-    table: Table = places[:, :1] + places[:, 1:2] * chips + places[:, 2:] * samples
-    return table
+    return _rows_at([NOWHERE if t is None else _place(t, chip, chip + 1) for t in tensors], lead)
+
+
+NOWHERE = (0, 0, 0)
 
 
 def _place(t: Tensor, chip: int, batch: int) -> tuple[int, int, int]:
     """The address of the first row; bytes from a chip to the next, from a sample to the next."""
     size, shape, stride = t.element_size(), t.shape, t.stride()
     return t.data_ptr(), stride[chip] * size if shape[chip] > 1 else 0, stride[batch] * size if shape[batch] > 1 else 0
+
+
+def _rows_at(places: Sequence[tuple[int, int, int]], lead: tuple[int, int]) -> Table:
+    """The address of each row, ``[which, chip * batch]``."""
+    chips, samples = _rows(lead)
+    at = np.array(places, np.int64).reshape(-1, 3)
+    table: Table = at[:, :1] + at[:, 1:2] * chips + at[:, 2:] * samples
+    return table
 
 
 @lru_cache(maxsize=64)

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from ..models.contract import Bag, Connection, Model, Neuron, Spiking, SpikingNeuron
 from ..parameters import declared
@@ -18,6 +17,7 @@ from ..surrogate import Surrogate
 from .kernel import Kernel, lean
 from .operation import connection_slot, neuron_slot
 from .program import Untraceable
+from .trees import flatten, unflatten
 
 FUNCTIONS = ("receive", "margin", "reset", "evolve", "emit", "advance", "arrive", "fire", "step")
 MOST = 512  # kinds that are remembered
@@ -183,9 +183,9 @@ def _slot(
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
     """Output, states after the slot, and what monitors want."""
     model, margin = kind.model, None
-    state = tree_unflatten(list(leaves), kind.state_tree)
+    state = unflatten(list(leaves), kind.state_tree)
     p = Bag(dict(zip(kind.names, constants, strict=False)))
-    c = None if kind.tree is None else tree_unflatten(list(constants[len(kind.names) :]), kind.tree)
+    c = None if kind.tree is None else unflatten(list(constants[len(kind.names) :]), kind.tree)
     if isinstance(model, Neuron):
         jump = values.pop("jump", None)
         if jump is None:
@@ -203,4 +203,4 @@ def _slot(
         shown = shown.cell
     if shown:
         found |= shown._asdict()
-    return out, tree_flatten(after)[0], [found[name] for name in seen]  # type: ignore[misc]
+    return out, flatten(after)[0], [found[name] for name in seen]  # type: ignore[misc]

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from ..models.contract import Bag, Connection
 from ..threads import spread
@@ -22,6 +21,7 @@ from .printer import BLOCK_BYTES
 from .program import as_constants
 from .reference import ConnectionNode, coefficients_of
 from .tape import EVERY, park, unpark
+from .trees import flatten, unflatten
 
 
 class Grid(NamedTuple):
@@ -48,15 +48,15 @@ def build(node: ConnectionNode) -> Grid:
     model = node.group.model
     assert isinstance(model, Connection)
     names, tensors, tree = leaves(node)
-    states, state_tree = tree_flatten(node.group.fresh_state((1, 1)))
+    states, state_tree = flatten(node.group.fresh_state((1, 1)))
     flags = tuple(s.dtype == torch.bool for s in states)
 
     def function(state: Sequence[Tensor], x: Sequence[Tensor], constants: Sequence[Tensor]) -> Any:
         p = Bag(dict(zip(names, constants, strict=False)))
-        c = None if tree is None else tree_unflatten(list(constants[len(names) :]), tree)
+        c = None if tree is None else unflatten(list(constants[len(names) :]), tree)
         value = x[0] * p.weight if model.weighted else x[0]
-        out, after, _ = connection_slot(model, tree_unflatten(list(state), state_tree), Bag({"value": value}), p, c)
-        return [out], tree_flatten(after)[0]
+        out, after, _ = connection_slot(model, unflatten(list(state), state_tree), Bag({"value": value}), p, c)
+        return [out], flatten(after)[0]
 
     return Grid(*lean(function, flags, 1, len(tensors), node.group.dtype))
 
@@ -65,7 +65,7 @@ def run(node: ConnectionNode, grid: Grid, k0: int, n: int) -> None:
     """Slots k0 .. k0 + n - 1 of a node."""
     arrivals = node.feed.arrivals(k0, n, node.like)
     _, tensors, _ = leaves(node)
-    states, tree = tree_flatten(node.state)
+    states, tree = flatten(node.state)
     dtype = node.group.dtype
     given = [arrivals, *(s.to(dtype) for s in states), *(tensors[i] for i in grid.constants)]
     recorded = torch.is_grad_enabled() and any(t.requires_grad for t in given)
@@ -74,7 +74,7 @@ def run(node: ConnectionNode, grid: Grid, k0: int, n: int) -> None:
             grid.kernel.wanted([arrivals.requires_grad], [t.requires_grad for t in given[1 + len(states) :]])
         )
     out, *after = _Run.apply(grid.kernel, node.lead, node.group.n_pre, node.group.n, recorded, *given)  # type: ignore[no-untyped-call]
-    node.state = tree_unflatten([a != 0 if f else a for a, f in zip(after, grid.kernel.flags, strict=True)], tree)
+    node.state = unflatten([a != 0 if f else a for a, f in zip(after, grid.kernel.flags, strict=True)], tree)
     node.trace.put(out + node.p.bias if node.bias else out)
     for take in node.takes:
         take(k0, n, node.window_lookup(k0, n))

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from ..models.contract import Connection
 from . import plastic, scan
@@ -22,6 +21,7 @@ from .lines import Line, project
 from .program import as_constants
 from .reference import ConnectionNode, NeuronNode, Node, PlasticNode, SourceNode, coefficients_of
 from .structure import Structure
+from .trees import flatten, unflatten
 
 
 class Sum(NamedTuple):
@@ -102,7 +102,7 @@ class Fused:
     def kind(self, watched: bool, names: Sequence[str], count: int, tree: Any) -> Kind:
         """What the trace depends on. ``names``, ``count``, ``tree``: of `leaves`."""
         node, group = self.node, self.node.group
-        states, state_tree = tree_flatten(group.fresh_state((1, 1)))
+        states, state_tree = flatten(group.fresh_state((1, 1)))
         return Kind(
             model=group.model,
             operands=tuple(self.names),
@@ -252,14 +252,14 @@ class Cell:
 
     @property
     def states(self) -> list[Tensor]:
-        return [s.to(self.node.group.dtype) for part in self.parts for s in tree_flatten(part.node.state)[0]]
+        return [s.to(self.node.group.dtype) for part in self.parts for s in flatten(part.node.state)[0]]
 
     def leave(self, after: Sequence[Tensor], flags: Sequence[bool]) -> None:
         """Hand the final states to the nodes."""
         states = [a != 0 if flag else a for a, flag in zip(after, flags, strict=True)]
-        trees = [tree_flatten(part.node.state) for part in self.parts]
+        trees = [flatten(part.node.state) for part in self.parts]
         for part, own, (_, tree) in zip(self.parts, split(states, [len(leaves) for leaves, _ in trees]), trees, strict=True):
-            part.node.state = tree_unflatten(own, tree)
+            part.node.state = unflatten(own, tree)
 
     def constants(self, built: Built, leaves: Sequence[Tensor], advancing: bool) -> list[Tensor]:
         """Of the leaves those that the kernel reads, in its order."""

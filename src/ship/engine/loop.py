@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..threads import spread
 from . import kernels
-from .bench import Bench, row_table, step_rows
+from .bench import Bench, step_rows
 from .printer import BLOCK_BYTES
 from .structure import Table
 from .tape import EVERY, Call, Part, Source, Step
@@ -186,16 +186,14 @@ class Loop(Bench):
         self.checks = self._checks()
         steps, outs = self._steps()
         operands, refs = self._operands()
-        self.base = row_table(self.buffers, self.lead, 1)
-        self.constant_rows = self._table(self.constants)
-        self.matrix_rows = self._table(self.matrices)
-        entry, out = self._table(self.entry), self._table(leave)
-        self.check_rows = self._table(self.checks)
+        entry, out, self.constant_rows, self.matrix_rows, self.check_rows, fields, self.base = self._tables(
+            self.entry, leave, self.constants, self.matrices, self.checks, self.fields, signals=[self.buffers]
+        )
         parts = self._parts
         learns, learn_parts = self._learns()
         tables = (operands, refs, self._signals(), self.base, self.constant_rows, self._moves, entry, out, self.check_rows, outs)
         rest = (self.matrix_rows, self._edges(parts), self._depth, tape.widest, tape.dt)
-        taught = (tape.together, learns, learn_parts, self._table(self.fields), self.stop)
+        taught = (tape.together, learns, learn_parts, fields, self.stop)
 
         def drive(lo: int, hi: int, fresh: bool, t0: int, t1: int, which: Table, *room: NDArray[Any]) -> None:
             self.drivers["forward"](lo, hi, parts, fresh, self.start, t0, t1, every, which, *tables, *rest, *taught, *room)
@@ -323,17 +321,16 @@ class Loop(Bench):
                 self.slopes[q] = self._room(self.buffers[q].shape[0], tape.signals[q].n, zero=not covered)
                 how[q] = 2 if single else 1
         keep, wanted = self._wanted(how, need_constant, need_matrix)
-        g_base = row_table(self.slopes, self.lead, 1)
         g_entry = [torch.zeros_like(t) for t in self.entry]
         g_leave, g_constants = self._leaving(grads[len(internal) :]), self._constant_gradients(need_constant)
         steps, outs = self._steps([step.kernel.backward(w) for step, w in zip(tape.steps, wanted, strict=True)])
         operands, refs = self._operands()
         turned = [m.transpose(-1, -2).contiguous() for m in self.matrices]
         drive = self.drivers["backward"]
+        matrices, entry, left, constants, g_base = self._tables(turned, g_entry, g_leave, g_constants, signals=[self.slopes])
         args = (
-            steps, operands, refs, self._signals(), self.base, self.constant_rows, self._moves, self.check_rows, outs,
-            self._table(turned), tape.widest, tape.dt, self._cuts(), how, g_base,
-            self._table(g_entry), self._table(g_leave), self._table(g_constants), keep,
+            steps, operands, refs, self._signals(), self.base, self.constant_rows, self._moves, self.check_rows, outs, matrices,
+            tape.widest, tape.dt, self._cuts(), how, g_base, entry, left, constants, keep,
         )  # fmt: skip
         spread(self.rows, lambda lo, hi: drive(lo, hi, self.start, self.stop, EVERY, *args))
         found: list[Tensor | None] = [g if need else None for g, need in zip(g_entry, needs[:a], strict=True)]

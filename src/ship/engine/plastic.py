@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from ..models.contract import Bag, Rule
 from .kernel import Kernel, compiled
@@ -22,6 +21,7 @@ from .program import Program, Untraceable, Value, fold, only, used
 from .reference import PlasticNode
 from .tape import Learn, Part, Pass, Source, Step
 from .trace import trace
+from .trees import flatten, unflatten
 
 Key = int | str  # an input of the rule's program by number; "sum" of the changes, "batch": how many samples share them
 
@@ -66,7 +66,7 @@ def leaves(node: PlasticNode) -> tuple[list[str], list[Tensor], Any]:
     tree of these.
     """
     names = [k for k, v in vars(node.rule_p).items() if isinstance(v, Tensor)]
-    coefficients, tree = tree_flatten(() if node.rule_c is None else node.rule_c)
+    coefficients, tree = flatten(() if node.rule_c is None else node.rule_c)
     every = [*(vars(node.rule_p)[k] for k in names), *(torch.as_tensor(v) for v in coefficients)]
     return names, [_four(v.detach().to(node.like)) for v in every], tree
 
@@ -81,7 +81,7 @@ class _Builder:
     def __init__(self, node: PlasticNode) -> None:
         self.node, self.rule, self.dtype = node, rule_of(node), node.group.dtype
         self.names, self.constants, self.tree = leaves(node)
-        states, self.state_tree = tree_flatten(node.group.fresh_state((1, 1), rule=True))
+        states, self.state_tree = flatten(node.group.fresh_state((1, 1), rule=True))
         self.flags = tuple(s.dtype == torch.bool for s in states)
         self.sides = tuple(s.on if s.on in ("pre", "post") else "connection" for s in self.rule.states or ())
         self.count = len(states)
@@ -95,11 +95,11 @@ class _Builder:
         states = [v != 0 if flag else v for v, flag in zip(given[: self.count], self.flags, strict=True)]
         pre, post, w, *constants = given[self.count :]
         p = Bag(dict(zip(self.names, constants, strict=False)))
-        c = tree_unflatten(constants[len(self.names) :], self.tree) if len(constants) > len(self.names) else None
-        state = tree_unflatten(states, self.state_tree)
+        c = unflatten(constants[len(self.names) :], self.tree) if len(constants) > len(self.names) else None
+        state = unflatten(states, self.state_tree)
         change, after = self.rule.update(state, Bag({"pre": pre, "post": post}), w, p, c)
         new = torch.minimum(torch.maximum(w + change, p.w_min), p.w_max)
-        return [new, change, *(v.to(self.dtype) for v in tree_flatten(after)[0])]
+        return [new, change, *(v.to(self.dtype) for v in flatten(after)[0])]
 
     def build(self) -> Learner:
         connections = [i for i, side in enumerate(self.sides) if side == "connection"]
@@ -218,7 +218,7 @@ class Unit:
         self.together = self._together()
         self.weight = self._own(node.weight, self.lead[0], self.lead[1] if self.together == 1 else 1)
         _, self.leaves, _ = leaves(node)
-        self.states = [s.to(node.like) for s in tree_flatten(node.rule_state)[0]]
+        self.states = [s.to(node.like) for s in flatten(node.rule_state)[0]]
         self.grids = {i: self._own(self.states[i], *self.lead) for i, s in enumerate(learner.sides) if s == "connection"}
         self.arrived, before, *pre = (signal(self.group.n_pre) for _ in range(2 + len(learner.pre.states)))
         spikes, *post = (signal(self.group.n) for _ in range(1 + len(learner.post.states)))
@@ -317,5 +317,5 @@ class Unit:
         for i, t in zip((*learner.pre.states, *learner.post.states), leave[1:], strict=True):
             after[i] = t.unsqueeze(-1 if learner.sides[i] == "pre" else -2)
         states = [after[i] != 0 if flag else after[i] for i, flag in enumerate(learner.flags)]
-        self.node.rule_state = tree_unflatten(states, tree_flatten(self.node.rule_state)[1])
+        self.node.rule_state = unflatten(states, flatten(self.node.rule_state)[1])
         self.node.now = self.weight

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_flatten
 
 from .. import random
 from ..connect import EdgeList
@@ -28,6 +27,7 @@ from ..parameters import Kind
 from ..plan import emits_first
 from .lines import Feed, Line, Trace, part_of, project, project_edges, sum_edges
 from .operation import connection_slot, neuron_slot
+from .trees import flatten
 
 NOISE_WINDOW = 64  # slots drawn at a time
 DRAWS: dict[str, Callable[..., Tensor]] = {"normal": random.normal, "uniform": random.uniform, "poisson": random.counts}
@@ -75,7 +75,8 @@ class Node(ABC):
         self.dt, self.clock = dt, clock
         self.trace.clear()
         self._noise = {}
-        self.group.trial = clock.trial
+        if self.group.trial != clock.trial:  # a module takes long to set an attribute
+            self.group.trial = clock.trial
         if self.group.hardware is not None:
             self.group.hardware.trial = clock.trial
         self.p = self.group.bag(dt)
@@ -214,7 +215,7 @@ class Node(ABC):
 
 def coefficients_of(node: Node) -> tuple[list[Any], Any]:
     """The coefficients of a model for the current dt as a list, and their tree; None where there are none."""
-    return ([], None) if node.c is None else tree_flatten(node.c)
+    return ([], None) if node.c is None else flatten(node.c)
 
 
 def repeated(value: Tensor, n: int) -> Tensor:

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_flatten
 
 from ..clock import Segment, slots
 from ..group import Group
@@ -18,6 +17,7 @@ from .fusion import Fusion
 from .lines import Line
 from .products import Choice
 from .reference import Clock, ConnectionNode, NeuronNode, Node, PlasticNode, make_node
+from .trees import flatten
 
 
 @dataclass
@@ -167,7 +167,7 @@ class Simulation:
     def tensors(self) -> Iterator[Tensor]:
         """The running state: of the nodes, and in flight."""
         for node in self.nodes.values():
-            yield from tree_flatten(node.state)[0]
+            yield from flatten(node.state)[0]
         for _, line in self.lines:
             yield from (item.value for item in line.pending)
 

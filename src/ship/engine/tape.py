@@ -243,8 +243,8 @@ class Parked(NamedTuple):
 
 def park(holder: object) -> list[Tensor]:
     """Take the tensors out of an object's attributes, for autograd to keep, and to free after the backward pass."""
-    found = {name: value for name, value in vars(holder).items() if isinstance(value, Tensor | list | tuple)}
     tensors: list[Tensor] = []
+    attributes = vars(holder)
 
     def put(value: Any) -> Any:
         if isinstance(value, Tensor):
@@ -252,8 +252,11 @@ def park(holder: object) -> list[Tensor]:
             return Parked(len(tensors))
         return value
 
-    for name, value in found.items():
-        setattr(holder, name, put(value) if isinstance(value, Tensor) else _like(value, [put(v) for v in value]))
+    for name, value in attributes.items():
+        if isinstance(value, Tensor):
+            attributes[name] = put(value)
+        elif _holds(value, Tensor):
+            attributes[name] = _like(value, [put(v) for v in value])
     return tensors[::-1]
 
 
@@ -267,9 +270,14 @@ def unpark(holder: Any, kept: Sequence[Tensor]) -> Any:
     for name, value in vars(holder).items():
         if isinstance(value, Parked):
             setattr(full, name, get(value))
-        elif isinstance(value, list | tuple):
+        elif _holds(value, Parked):
             setattr(full, name, _like(value, [get(v) for v in value]))
     return full
+
+
+def _holds(value: Any, kind: type) -> bool:
+    """Whether it is a list or tuple with something of that kind."""
+    return isinstance(value, list | tuple) and any(isinstance(v, kind) for v in value)
 
 
 def _like(value: Any, parts: list[Any]) -> Any:
