@@ -9,7 +9,7 @@ the last one included.
 """
 
 
-@njit(error_model="numpy", cache=CACHE)
+@inner
 def aim(table, inputs, shapes, r, t, offset, zeros):
     """Let the rows of the inputs begin in slot ``t``, at a block."""
     for i in range(shapes.shape[0]):
@@ -20,7 +20,7 @@ def aim(table, inputs, shapes, r, t, offset, zeros):
             table[2 * i], table[2 * i + 1] = zeros, 0
 
 
-@njit(nogil=True, error_model="numpy", cache=CACHE)
+@driver
 def forward(lo, hi, splits, every, recorded, step, cuts, inputs, shapes, outs, out_steps, entry, leave, constants, moves, checks):
     """Tasks ``lo .. hi - 1``. ``every``: slots of a pass, between checkpoints of the states where they are ``recorded``."""
     n, S, X, P, Y = step[3], step[4], step[5], step[6], step[7]
@@ -55,7 +55,7 @@ def forward(lo, hi, splits, every, recorded, step, cuts, inputs, shapes, outs, o
     area[0], room[0, 0], table[0] = F(0), F(0), 0  # in use until here: an address alone does not keep an array alive
 
 
-@njit(nogil=True, error_model="numpy", cache=CACHE)
+@driver
 def backward(
     lo,
     hi,
