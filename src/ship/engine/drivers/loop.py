@@ -53,8 +53,9 @@ def forward(
     n_steps = steps.shape[0]
     wide, total = room.shape[1] * SIZE, areas.shape[1] * SIZE
     zeros, waste, sums, area0 = room.ctypes.data, room.ctypes.data + wide, room.ctypes.data + 2 * wide, areas.ctypes.data
-    one = np.ones(BLOCK, F)
-    ones = one.ctypes.data
+    one = np.zeros(BLOCK, F)
+    ones = np.int64(one.ctypes.data)
+    fill(ones, np.int64(BLOCK), F(1))
     moving = np.zeros(n_steps, np.int64)  # whether any constant of a step differs from block to block
     for s in range(n_steps):
         for i in range(steps[s, 6]):
@@ -146,7 +147,7 @@ def forward(
                 for i in range(S):
                     source = area0 + w * total + steps[s, 13] + i * ONE
                     from_blocks(leave[steps[s, 9] + i, r0 + w], source, stride, first, last, n)
-    table[0], one[0] = 0, F(1)  # in use until here: an address alone does not keep an array alive
+    table[0], one[0] = 0, F(0)  # in use until here: an address alone does not keep an array alive
     if LEARNS:
         bench[0] = F(0)
 
@@ -196,8 +197,9 @@ def backward(
     zeros, sums = room.ctypes.data, room.ctypes.data + wide
     area, states = np.zeros(total // SIZE + 1, F), np.zeros(kept // SIZE + 1, F)
     table = np.zeros(2 * (2 * operands.shape[0] + constants.shape[0] + outs.shape[0] + 1) + 2, np.int64)
-    one = np.ones(BLOCK, F)
-    ones = one.ctypes.data
+    one = np.zeros(BLOCK, F)
+    ones = np.int64(one.ctypes.data)
+    fill(ones, np.int64(BLOCK), F(1))
     work0, states0, rows = area.ctypes.data, states.ctypes.data, table.ctypes.data
     for r in range(lo, hi):
         for s in range(n_steps):
@@ -281,7 +283,7 @@ def backward(
             for i in range(P):
                 if g_constants[steps[s, 11] + i, r] != 0:
                     from_blocks(g_constants[steps[s, 11] + i, r], work + (2 * S + i) * ONE, stride, first, blocks, n)
-    area[0], room[0], states[0], table[0], one[0] = F(0), F(0), F(0), 0, F(1)  # in use until here
+    area[0], room[0], states[0], table[0], one[0] = F(0), F(0), F(0), 0, F(0)  # in use until here
 
 
 @inner
