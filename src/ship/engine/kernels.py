@@ -14,7 +14,8 @@ __all__ = ["clear", "contents", "digest", "drivers", "folder", "helpers", "load"
 
 DRIVERS = {  # each with the texts that it is made of
     "alone": ("memory", "alone"),
-    "loop": ("memory", "sums", "learning", "loop"),
+    "loop": ("memory", "sums", "loop"),
+    "plastic": ("memory", "sums", "learning", "loop"),
     "grid": ("memory", "grid"),
     "events": ("events",),
     "edges": ("edges",),

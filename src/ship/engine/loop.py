@@ -27,7 +27,8 @@ class Loop(Bench):
     def __init__(self, call: Call, tensors: Sequence[Tensor]) -> None:
         super().__init__(call, tensors)
         self.history, self.fields = call.history, call.fields
-        self.drivers = kernels.drivers("loop", self.tape.dtype)
+        taught = any(step.learn is not None for step in self.tape.steps)
+        self.drivers = kernels.drivers("plastic" if taught else "loop", self.tape.dtype)
         widths = [self.tape.signals[q].n for q in self.tape.external]
         self.external = [self._signal(t, n) for t, n in zip(self.external, widths, strict=True)]
         first, count = sum(call.counts[:3]), call.counts[3]

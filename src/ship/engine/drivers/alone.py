@@ -9,7 +9,7 @@ the last one included.
 """
 
 
-@njit(error_model="numpy", cache=CACHE)
+@inner
 def aim(table, inputs, shapes, r, t, offset, zeros):
     """Let the rows of the inputs begin in slot ``t``, at a block."""
     for i in range(shapes.shape[0]):
@@ -20,14 +20,14 @@ def aim(table, inputs, shapes, r, t, offset, zeros):
             table[2 * i], table[2 * i + 1] = zeros, 0
 
 
-@njit(nogil=True, error_model="numpy", cache=CACHE)
+@driver
 def forward(lo, hi, splits, every, recorded, step, cuts, inputs, shapes, outs, out_steps, entry, leave, constants, moves, checks):
     """Tasks ``lo .. hi - 1``. ``every``: slots of a pass, between checkpoints of the states where they are ``recorded``."""
     n, S, X, P, Y = step[3], step[4], step[5], step[6], step[7]
     blocks, stride, start, stop = (n + BLOCK - 1) // BLOCK, S * ONE, cuts[0], cuts[-1]
-    area, room, table = np.zeros(blocks * stride // SIZE + 1, F), np.zeros((2, BLOCK), F), np.zeros(2 * (X + P + Y) + 2, np.int64)
-    room[1, :] = F(1)
+    area, room, table = np.zeros(blocks * stride // SIZE + 1, F), np.zeros(2 * BLOCK, F), np.zeros(2 * (X + P + Y) + 2, np.int64)
     work, zeros, ones, rows = area.ctypes.data, room.ctypes.data, room.ctypes.data + ONE, table.ctypes.data
+    fill(np.int64(ones), BLOCK, F(1))
     for task in range(lo, hi):
         r, part = task // splits, task % splits
         first, last = blocks * part // splits, blocks * (part + 1) // splits
@@ -52,10 +52,10 @@ def forward(lo, hi, splits, every, recorded, step, cuts, inputs, shapes, outs, o
             t = end
         for i in range(S):
             from_blocks(leave[i, r], work + i * ONE, stride, first, last, n)
-    area[0], room[0, 0], table[0] = F(0), F(0), 0  # in use until here: an address alone does not keep an array alive
+    area[0], room[0], table[0] = F(0), F(0), 0  # in use until here: an address alone does not keep an array alive
 
 
-@njit(nogil=True, error_model="numpy", cache=CACHE)
+@driver
 def backward(
     lo,
     hi,
@@ -83,10 +83,10 @@ def backward(
     first_row = X + P  # behind inputs and constants: states, gradients of outputs, of inputs
     blocks, stride, start, stop = (n + BLOCK - 1) // BLOCK, (2 * S + P) * ONE, cuts[0], cuts[-1]
     area, states = np.zeros(blocks * stride // SIZE + 1, F), np.zeros(every * S * BLOCK + 1, F)
-    room, table = np.zeros((3 + X * every, BLOCK), F), np.zeros(2 * (2 * X + P + Y + 1) + 2, np.int64)
-    room[1, :] = F(1)
+    room, table = np.zeros((3 + X * every) * BLOCK, F), np.zeros(2 * (2 * X + P + Y + 1) + 2, np.int64)
     work, kept, zeros, rows = area.ctypes.data, states.ctypes.data, room.ctypes.data, table.ctypes.data
     ones, waste, aside = zeros + ONE, zeros + 2 * ONE, zeros + 3 * ONE
+    fill(np.int64(ones), BLOCK, F(1))
     for task in range(lo, hi):
         r, part = task // splits, task % splits
         first, last = blocks * part // splits, blocks * (part + 1) // splits
@@ -145,4 +145,4 @@ def backward(
         for i in range(P):
             if g_constants[i, r] != 0:
                 from_blocks(g_constants[i, r], work + (2 * S + i) * ONE, stride, first, last, n)
-    area[0], states[0], room[0, 0], table[0] = F(0), F(0), F(0), 0  # in use until here
+    area[0], states[0], room[0], table[0] = F(0), F(0), F(0), 0  # in use until here

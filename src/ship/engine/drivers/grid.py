@@ -18,7 +18,7 @@ def call_tile(typing, function, work, n, slots, signal, step, out):
     return types.void(*[types.int64] * 7), build
 
 
-@njit(error_model="numpy", cache=CACHE)
+@inner
 def total(address, n):
     """The sum of a block, in eight parts."""
     v = vector(address, BLOCK)
@@ -37,7 +37,7 @@ def total(address, n):
     return ((a + b) + (c + d)) + ((e + f) + (g + h))
 
 
-@njit(nogil=True, error_model="numpy", cache=CACHE)
+@driver
 def forward(lo, hi, tile, slots, n_pre, n, S, P, arrivals, step, out, out_step, entry, leave, constants, strides):
     """A state on every connection: rows ``lo .. hi - 1`` times blocks of targets, each source unit through all slots.
 
@@ -66,7 +66,7 @@ def forward(lo, hi, tile, slots, n_pre, n, S, P, arrivals, step, out, out_step, 
     area[0], sums[0] = F(0), F(0)  # in use until here
 
 
-@njit(nogil=True, error_model="numpy", cache=CACHE)
+@driver
 def backward(
     lo,
     hi,

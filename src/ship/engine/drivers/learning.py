@@ -17,7 +17,7 @@ def call_block(typing, function, address, n):
     return types.void(types.int64, types.int64, types.int64), build
 
 
-@njit(error_model="numpy", cache=CACHE)
+@inner
 def load(target, source, stride, n):
     """Elements ``stride`` bytes apart to a block; one for all where the stride is 0."""
     if stride == SIZE:
@@ -31,7 +31,7 @@ def load(target, source, stride, n):
             a[j] = v[j * step]
 
 
-@njit(error_model="numpy", cache=CACHE)
+@inner
 def unload(target, stride, source, n, marks, first):
     """From a block to elements ``stride`` bytes apart, those left out that are marked."""
     step = stride // SIZE
@@ -41,9 +41,12 @@ def unload(target, stride, source, n, marks, first):
             a[j * step] = v[j]
 
 
-@njit(error_model="numpy", cache=CACHE)
-def sweep(kernel, parts, first, count, at, work, lines, n_lines, length, across, along, masked, marks):
-    """Run a kernel on whole lines of connections: rows, or columns, as the strides ``across`` and ``along`` lines say."""
+@inner
+def sweep(kernel, parts, first, count, at, work, lines, n_lines, length, across, marks):
+    """Run a kernel on whole lines of connections: rows, or columns without the rows that are marked. ``across``: where `parts` has
+    the strides from line to line, 2 or 3; the other one is that along a line.
+    """
+    along = 5 - across
     for j in range(0, length if n_lines else 0, BLOCK):
         width = min(BLOCK, length - j)
         for i in range(count):
@@ -58,30 +61,31 @@ def sweep(kernel, parts, first, count, at, work, lines, n_lines, length, across,
             call_block(kernel, work, width)
             for i in range(count):
                 apart, step = parts[first + i, across], parts[first + i, along]
-                if parts[first + i, 4] and masked:
+                if parts[first + i, 4] and across == 3:
                     unload(at[i] + lines[k] * apart + j * step, step, work + i * ONE, width, marks, j)
                 elif parts[first + i, 4]:
                     copy(at[i] + lines[k] * apart + j * SIZE, work + i * ONE, width * SIZE)
 
 
-@njit(error_model="numpy", cache=CACHE)
+@inner
 def visit(kernel, parts, first, last, r, t, at, work, rows, n_rows, columns, n_columns, marks, n_pre, n, fields, signals, base):
     """Run a kernel on whole rows of connections, then on whole columns without the rows that are marked."""
     count = last - first
     for i in range(count):
         q = parts[first + i, 0]
         at[i] = base[q, r] + (t & signals[q, 1]) * signals[q, 0] if q >= 0 else fields[parts[first + i, 1], r]
-    sweep(kernel, parts, first, count, at, work, rows, n_rows, n, 2, 3, False, marks)
-    sweep(kernel, parts, first, count, at, work, columns, n_columns, n_pre, 3, 2, True, marks)
+    for across in range(2, 4):
+        lines, n_lines, length = (rows, n_rows, n) if across == 2 else (columns, n_columns, n_pre)
+        sweep(kernel, parts, first, count, at, work, lines, n_lines, length, across, marks)
 
 
-@njit(error_model="numpy", cache=CACHE)
+@inner
 def mark(marks, seen, n_seen):
     for k in range(n_seen):
         marks[seen[k]] = 1
 
 
-@njit(error_model="numpy", cache=CACHE)
+@inner
 def collect(marks, n, indices):
     """The positions of what is marked; returns how many."""
     count = 0
@@ -91,7 +95,7 @@ def collect(marks, n, indices):
     return count
 
 
-@njit(error_model="numpy", cache=CACHE)
+@inner
 def learn(x, t, r0, together, learns, parts, fields, signals, base, at, work, indices, marks):
     """The weights for slot ``t``, from what happened in the slot before.
 
@@ -110,8 +114,8 @@ def learn(x, t, r0, together, learns, parts, fields, signals, base, at, work, in
         n_rows, n_columns = n_pre, 0
         if events:
             q, p = learns[x, 8], learns[x, 9]
-            n_rows = compress(base[q, r] + (t & signals[q, 1]) * signals[q, 0], n_pre, rows, 0)
-            n_columns = compress(base[p, r] + (t & signals[p, 1]) * signals[p, 0], n, columns, 0)
+            n_rows = compress(base[q, r] + (t & signals[q, 1]) * signals[q, 0], n_pre, rows, np.int64(0))
+            n_columns = compress(base[p, r] + (t & signals[p, 1]) * signals[p, 0], n, columns, np.int64(0))
         seen = rows if events else every
         if n_rows * n + 4 * n_columns * n_pre >= n_pre * n:  # a column takes about four times as long as a row of its size
             seen, n_rows, n_columns = every, n_pre, 0

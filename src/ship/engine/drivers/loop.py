@@ -2,8 +2,10 @@
 # mypy: ignore-errors
 """The drivers of all other tapes: slot by slot, the steps in order. `tape` builds the tables and names their columns."""
 
+LEARNS = "learn" in globals()  # the text of `learning` comes before this one only where a tape changes weights
 
-@njit(nogil=True, error_model="numpy", cache=CACHE)
+
+@driver
 def forward(
     lo,
     hi,
@@ -51,20 +53,19 @@ def forward(
     n_steps = steps.shape[0]
     wide, total = room.shape[1] * SIZE, areas.shape[1] * SIZE
     zeros, waste, sums, area0 = room.ctypes.data, room.ctypes.data + wide, room.ctypes.data + 2 * wide, areas.ctypes.data
-    one = np.ones(BLOCK, F)
-    ones = one.ctypes.data
-    moving = np.zeros(n_steps, np.int8)  # whether any constant of a step differs from block to block
+    one = np.zeros(BLOCK, F)
+    ones = np.int64(one.ctypes.data)
+    fill(ones, np.int64(BLOCK), F(1))
+    moving = np.zeros(n_steps, np.int64)  # whether any constant of a step differs from block to block
     for s in range(n_steps):
         for i in range(steps[s, 6]):
             if moves[steps[s, 11] + i] != 0:
                 moving[s] = 1
     table = np.zeros(2 * (operands.shape[0] + constants.shape[0] + outs.shape[0]) + 2, np.int64)
     rows = table.ctypes.data
-    taught = learns.shape[1] > 1
-    at = np.zeros(parts.shape[0] + 1, np.int64)
-    bench = np.zeros(parts.shape[0] * BLOCK if taught else 1, F)
-    indices = np.zeros((3, widest + 1 if taught else 1), np.int32)
-    marks = np.zeros((3, widest + 1 if taught else 1), np.int8)
+    if LEARNS:
+        at, bench = np.zeros(parts.shape[0] + 1, np.int64), np.zeros(parts.shape[0] * BLOCK, F)
+        indices, marks = np.zeros((3, widest + 1), np.int32), np.zeros((3, widest + 1), np.int8)
     for task in range(lo, hi):
         r0 = task // splits * together
         part = task % splits
@@ -89,10 +90,10 @@ def forward(
                 blocks, stride = (n + BLOCK - 1) // BLOCK, S * ONE
                 first, last = blocks * part // splits, blocks * (part + 1) // splits
                 low, high = first * BLOCK, min(n, last * BLOCK)
-                if steps[s, 15] >= 0 and t > 0:
-                    learn(
-                        steps[s, 15], t, r0, together, learns, parts, fields, signals, base, at, bench.ctypes.data, indices, marks
-                    )
+                if LEARNS:
+                    if steps[s, 15] >= 0 and t > 0:
+                        work = bench.ctypes.data
+                        learn(steps[s, 15], t, r0, together, learns, parts, fields, signals, base, at, work, indices, marks)
                 for w in range(together):
                     r, work, group = r0 + w, area0 + w * total + steps[s, 13], r0 if splits > 1 else w
                     lists, counts = all_lists[group], all_counts[group]
@@ -146,10 +147,12 @@ def forward(
                 for i in range(S):
                     source = area0 + w * total + steps[s, 13] + i * ONE
                     from_blocks(leave[steps[s, 9] + i, r0 + w], source, stride, first, last, n)
-    bench[0], table[0], one[0] = F(0), 0, F(1)  # in use until here: an address alone does not keep an array alive
+    table[0], one[0] = 0, F(0)  # in use until here: an address alone does not keep an array alive
+    if LEARNS:
+        bench[0] = F(0)
 
 
-@njit(nogil=True, error_model="numpy", cache=CACHE)
+@driver
 def backward(
     lo,
     hi,
@@ -182,7 +185,7 @@ def backward(
     each operand the signal that keeps its gradient, or -1. ``cuts``: the slots in which a signal begins or ends, or the clock
     changes.
     """
-    n_steps = steps.shape[0]
+    n_steps, first = steps.shape[0], np.int64(0)
     wide = (widest + BLOCK) * SIZE
     total, kept, most = 0, 0, 0
     for s in range(n_steps):
@@ -194,18 +197,19 @@ def backward(
     zeros, sums = room.ctypes.data, room.ctypes.data + wide
     area, states = np.zeros(total // SIZE + 1, F), np.zeros(kept // SIZE + 1, F)
     table = np.zeros(2 * (2 * operands.shape[0] + constants.shape[0] + outs.shape[0] + 1) + 2, np.int64)
-    one = np.ones(BLOCK, F)
-    ones = one.ctypes.data
+    one = np.zeros(BLOCK, F)
+    ones = np.int64(one.ctypes.data)
+    fill(ones, np.int64(BLOCK), F(1))
     work0, states0, rows = area.ctypes.data, states.ctypes.data, table.ctypes.data
     for r in range(lo, hi):
         for s in range(n_steps):
             n, S, P = steps[s, 3], steps[s, 4], steps[s, 6]
             blocks, stride, work = (n + BLOCK - 1) // BLOCK, (2 * S + P) * ONE, work0 + steps[s, 16]
             for i in range(S):
-                into_blocks(work + (S + i) * ONE, stride, g_leave[steps[s, 9] + i, r], 0, blocks, n)
+                into_blocks(work + (S + i) * ONE, stride, g_leave[steps[s, 9] + i, r], first, blocks, n)
             for i in range(P):
                 for b in range(blocks):
-                    fill(work + b * stride + (2 * S + i) * ONE, BLOCK, F(0))
+                    fill(work + b * stride + (2 * S + i) * ONE, np.int64(BLOCK), F(0))
         chunk = (stop - start + every - 1) // every - 1
         while chunk >= 0:
             t0, t1 = start + chunk * every, min(stop, start + (chunk + 1) * every)
@@ -214,7 +218,7 @@ def backward(
                 n, S, X, P = steps[s, 3], steps[s, 4], steps[s, 5], steps[s, 6]
                 blocks, stride, work = (n + BLOCK - 1) // BLOCK, (2 * S + P) * ONE, work0 + steps[s, 16]
                 for i in range(S):
-                    into_blocks(work + i * ONE, stride, checks[steps[s, 9] + i, r] + chunk * n * SIZE, 0, blocks, n)
+                    into_blocks(work + i * ONE, stride, checks[steps[s, 9] + i, r] + chunk * n * SIZE, first, blocks, n)
                 t, cut = t0, 1
                 while t < t1 and S > 0:
                     while cuts[cut] <= t:
@@ -275,14 +279,14 @@ def backward(
             n, S, P = steps[s, 3], steps[s, 4], steps[s, 6]
             blocks, stride, work = (n + BLOCK - 1) // BLOCK, (2 * S + P) * ONE, work0 + steps[s, 16]
             for i in range(S):
-                from_blocks(g_entry[steps[s, 9] + i, r], work + (S + i) * ONE, stride, 0, blocks, n)
+                from_blocks(g_entry[steps[s, 9] + i, r], work + (S + i) * ONE, stride, first, blocks, n)
             for i in range(P):
                 if g_constants[steps[s, 11] + i, r] != 0:
-                    from_blocks(g_constants[steps[s, 11] + i, r], work + (2 * S + i) * ONE, stride, 0, blocks, n)
-    area[0], room[0], states[0], table[0], one[0] = F(0), F(0), F(0), 0, F(1)  # in use until here
+                    from_blocks(g_constants[steps[s, 11] + i, r], work + (2 * S + i) * ONE, stride, first, blocks, n)
+    area[0], room[0], states[0], table[0], one[0] = F(0), F(0), F(0), 0, F(0)  # in use until here
 
 
-@njit(error_model="numpy", cache=CACHE)
+@inner
 def stored(x, t, r, zeros, operands, refs, signals, base):
     """Where what entered operand ``x`` in slot ``t`` lies, as `forward` kept it, and the bytes to the next slot."""
     q, k, offset = operands[x, 2], t, 0
@@ -296,7 +300,7 @@ def stored(x, t, r, zeros, operands, refs, signals, base):
     return zeros, 0
 
 
-@njit(error_model="numpy", cache=CACHE)
+@inner
 def hand_on(x, t, r, source, n, operands, refs, signals, matrices, dt, slopes, g_base, g_operands):
     """The gradient of operand ``x`` in slot ``t`` goes to what it was summed from."""
     keep = g_operands[x]

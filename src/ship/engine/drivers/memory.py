@@ -15,7 +15,7 @@ not zero that its output keeps, or -1; what changes its weights, or -1; its work
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, njit, types
+from numba import njit, types
 from numba.extending import intrinsic
 
 F = np.float32  # the loader writes float64 here for the other float type, and says whether compiled code is kept (CACHE)
@@ -24,15 +24,21 @@ BLOCK = 512 // SIZE
 ONE = BLOCK * SIZE
 
 
+# What is called from Python, and what only these call: wrappers for other callers would take as long to compile again.
+driver = njit(nogil=True, error_model="numpy", cache=CACHE, no_cfunc_wrapper=True)
+inner = njit(error_model="numpy", cache=CACHE, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+# A literal is a type of its own to Numba: where other calls pass a variable, `np.int64(0)` saves another version of the function.
+
+
 @intrinsic
-def pointer(typing, address):
-    """The address as a pointer to floats."""
+def vector(typing, address, n):
+    """The n floats at the address, as a pointer: the type of an array would take Numba several times as long to compile."""
     kind = types.float32 if F is np.float32 else types.float64
 
     def build(context, builder, signature, args):
         return builder.inttoptr(args[0], context.get_value_type(types.CPointer(kind)))
 
-    return types.CPointer(kind)(types.int64), build
+    return types.CPointer(kind)(types.int64, types.int64), build
 
 
 @intrinsic
@@ -65,32 +71,29 @@ def copy(typing, target, source, count):
     return types.void(types.int64, types.int64, types.int64), build
 
 
-@njit(inline="always")
-def vector(address, n):
-    return carray(pointer(address), (n,), F)
 
 
-@njit(error_model="numpy", cache=CACHE)
+@inner
 def fill(address, n, value):
     v = vector(address, n)
     for j in range(n):
         v[j] = value
 
 
-@njit(error_model="numpy", cache=CACHE)
+@inner
 def into_blocks(work, stride, source, first, last, n):
     """From a row of units to the blocks of an operand."""
     for b in range(first, last):
         copy(work + (b - first) * stride, source + b * BLOCK * SIZE, min(BLOCK, n - b * BLOCK) * SIZE)
 
 
-@njit(error_model="numpy", cache=CACHE)
+@inner
 def from_blocks(target, work, stride, first, last, n):
     for b in range(first, last):
         copy(target + b * BLOCK * SIZE, work + (b - first) * stride, min(BLOCK, n - b * BLOCK) * SIZE)
 
 
-@njit(error_model="numpy", cache=CACHE)
+@inner
 def aim_constants(table, step, r, b, clock, ones, constants, moves):
     """Let the rows of the constants of a step begin at block ``b``. ``clock``: whether there is a slot to advance over; in the
     first slot the constant itself says so.

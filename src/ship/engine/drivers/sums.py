@@ -33,14 +33,14 @@ def short_index(typing, address):
     return types.CPointer(types.uint16)(types.int64), build
 
 
-@njit(error_model="numpy", cache=CACHE)
+@inner
 def accumulate(target, source, n):
     a, b = vector(target, n), vector(source, n)
     for j in range(n):
         a[j] += b[j]
 
 
-@njit(error_model="numpy", cache=CACHE)
+@inner
 def accumulate_scaled(target, source, n, how, dt):
     a, b, scale = vector(target, n), vector(source, n), F(dt)
     if how == 1:
@@ -51,7 +51,7 @@ def accumulate_scaled(target, source, n, how, dt):
             a[j] += b[j] / scale
 
 
-@njit(error_model="numpy", cache=CACHE)
+@inner
 def spread(target, weight, n, value):
     """target += value * weight."""
     a, w = vector(target, n), vector(weight, n)
@@ -59,7 +59,7 @@ def spread(target, weight, n, value):
         a[j] += w[j] * value
 
 
-@njit(error_model="numpy", cache=CACHE)
+@inner
 def spread4(target, weight, stride, n, v0, v1, v2, v3):
     a = vector(target, n)
     w0, w1, w2, w3 = vector(weight, n), vector(weight + stride, n), vector(weight + 2 * stride, n), vector(weight + 3 * stride, n)
@@ -70,12 +70,12 @@ def spread4(target, weight, stride, n, v0, v1, v2, v3):
 LOOK = 32  # elements that are looked at together
 
 
-@njit(error_model="numpy", cache=CACHE)
+@inner
 def compress(address, n, indices, first):
     """The positions of what is not zero, counted from ``first``; returns how many."""
     v, count, whole = vector(address, n), 0, n - n % LOOK
     for start in range(0, whole, LOOK):
-        bits = carray(integer_pointer(address + start * SIZE), (LOOK * SIZE // 8,), np.int64)
+        bits = integer_pointer(address + start * SIZE)
         found = np.int64(0)
         for q in range(LOOK * SIZE // 8):
             found |= bits[q]
@@ -89,7 +89,7 @@ def compress(address, n, indices, first):
     return count
 
 
-@njit(error_model="numpy", cache=CACHE)
+@inner
 def gather(target, signal, indices, count, n_pre, matrix, stride, n):
     """target += signal @ matrix, over the elements of the signal that are not zero."""
     v = vector(signal, n_pre)
@@ -108,15 +108,13 @@ def gather(target, signal, indices, count, n_pre, matrix, stride, n):
         q += 1
 
 
-@njit(error_model="numpy", cache=CACHE)
+@inner
 def along_edges(target, post, n_edges, n, signal, n_pre, indices, count, begins, ends, weights, shared):
     """target[post] += signal[pre] * weight along the edges of the elements of the signal that are not zero. ``shared``: whether
     all edges of a source have its weight.
     """
     a, v = vector(target, n), vector(signal, n_pre)
-    first = carray(integer_pointer(begins), (n_pre,), np.int64)
-    last = carray(integer_pointer(ends), (n_pre,), np.int64)
-    to = carray(post, (n_edges,))
+    first, last, to = integer_pointer(begins), integer_pointer(ends), post
     w = vector(weights, n_pre if shared else n_edges)
     for q in range(count):
         i = indices[q]
@@ -130,7 +128,7 @@ def along_edges(target, post, n_edges, n, signal, n_pre, indices, count, begins,
                 a[to[e]] += w[e] * value
 
 
-@njit(error_model="numpy", cache=CACHE)
+@inner
 def operand(x, t, r, part, room, zeros, lo, hi, n, operands, refs, signals, base, matrices, edges, lists, counts, own, dt):
     """The address of what enters operand ``x`` in slot ``t``: of a signal, or of the sum, which is made in ``room`` or where it
     is kept for the gradient. Units ``lo .. hi - 1`` of n are needed.
@@ -155,7 +153,7 @@ def operand(x, t, r, part, room, zeros, lo, hi, n, operands, refs, signals, base
         if refs[e, 0] > 0:
             m, ring, slot, at, found = refs[e, 3], signals[q, 3], k % counts.shape[2], own, 0
             if ring < 0:  # no list is kept
-                found = compress(source, refs[e, 6], own, 0)
+                found = compress(source, refs[e, 6], own, np.int64(0))
             elif lists.shape[0] == 1:
                 at, found = lists[0, ring, slot], counts[0, ring, slot]
             else:
