@@ -4,7 +4,8 @@ Numbers are made in blocks that stay in the L1 cache, in loops that become vecto
 """
 
 import numpy as np
-from numba import njit
+
+from ship.kept import njit
 
 BLOCK = 256
 HALF = BLOCK // 2

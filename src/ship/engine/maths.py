@@ -7,7 +7,8 @@ underflow goes through the subnormal numbers to 0, NaN stays NaN. The others are
 import math
 
 import numpy as np
-from numba import njit
+
+from ship.kept import njit
 
 
 @njit(inline="always")

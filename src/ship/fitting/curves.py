@@ -69,7 +69,7 @@ class Curve:
 
 POWER = """
 import numpy as np
-from numba import njit
+from ship.kept import njit
 
 
 @njit(cache=CACHE)

@@ -10,8 +10,10 @@ cache. Each output element is summed by one thread, entry after entry, so that r
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, njit, types
+from numba import carray, types
 from numba.extending import intrinsic
+
+from ship.kept import njit
 
 F = np.float32  # the loader writes float64 here for the other float type, and says whether compiled code is kept (CACHE)
 SIZE = np.dtype(F).itemsize

@@ -15,8 +15,10 @@ not zero that its output keeps, or -1; what changes its weights, or -1; its work
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, njit, types
+from numba import carray, types
 from numba.extending import intrinsic
+
+from ship.kept import njit
 
 F = np.float32  # the loader writes float64 here for the other float type, and says whether compiled code is kept (CACHE)
 SIZE = np.dtype(F).itemsize
