@@ -5,8 +5,6 @@ Numbers are made in blocks that stay in the L1 cache, in loops that become vecto
 
 import numpy as np
 
-from ship.kept import njit
-
 BLOCK = 256
 HALF = BLOCK // 2
 

@@ -1,5 +1,5 @@
 # mypy: allow-untyped-calls
-"""Numba's decorators for our texts. What was compiled before is loaded without what only compiling needs.
+"""Numba's decorators, which `compiled` gives to our texts. What was compiled before is loaded without what only compiling needs.
 
 Before it loads machine code Numba imports its implementations of everything (some 190 modules) and compiles its runtime, as if it
 were to compile: 45 MB and 0.7 s in every process. Machine code needs neither: of the runtime it calls C functions by name.

@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from ship.kept import njit
-
 STRETCH = 64  # values that are looked at together: most hold no event
 
 

@@ -9,8 +9,6 @@ matrices. The preconditioner ``(T + G)^-1``, one tridiagonal system for each row
 
 import numpy as np
 
-from ship.kept import njit
-
 
 @njit(inline="always")
 def pivots(G, near, far, g, pivot, step):

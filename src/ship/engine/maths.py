@@ -7,8 +7,7 @@ underflow goes through the subnormal numbers to 0, NaN stays NaN. The others are
 import math
 
 import numpy as np
-
-from ship.kept import njit
+from numba import njit
 
 
 @njit(inline="always")

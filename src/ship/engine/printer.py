@@ -104,7 +104,6 @@ def print_numba(program: Program, stores: Sequence[Store], operands: int, dtype:
     name = _name(dtype)
     lines = [
         "from numba import carray, types",
-        "from ship.kept import cfunc",
         "",
         f"F = np.{name}",
         "",
@@ -158,7 +157,6 @@ def print_rows(
     written = sorted({store.row for store in stores} - {-1})
     lines = [
         "from numba import types",
-        "from ship.kept import cfunc",
         "",
         f"F = np.{name}",
         f"SIGNATURE = types.void(types.CPointer(types.{name}), types.int64, types.int64, types.int64)",
@@ -234,7 +232,6 @@ def print_tile(program: Program, states: int, operands: int, dtype: torch.dtype)
     pointer = f"types.CPointer(types.{name})"
     lines = [
         "from numba import carray, types",
-        "from ship.kept import cfunc",
         "",
         f"F = np.{name}",
         f"SIGNATURE = types.void({pointer}, types.int64, types.int64, {pointer}, types.int64, {pointer})",

@@ -69,7 +69,6 @@ class Curve:
 
 POWER = """
 import numpy as np
-from ship.kept import njit
 
 
 @njit(cache=CACHE)

@@ -4,8 +4,6 @@
 
 import numpy as np
 
-from ship.kept import njit
-
 
 @njit(nogil=True, error_model="numpy", cache=CACHE)
 def sort(units, n, offset, order):
