@@ -217,6 +217,37 @@ def test_trained_parameters_keep_their_limits():
     assert float(net["a"].tau.detach()) > 0
 
 
+def test_limits_in_float32_are_kept_without_a_change_that_autograd_sees():
+    """A limit is rounded to the parameter's type before it is compared: what stands on it stays as it is."""
+    least = ship.parameters.Parameter(1.0, least=0.1, most=0.7)
+    value = torch.tensor([0.1, 0.4, 0.7], dtype=torch.float32, requires_grad=True)
+    least.project_(value)
+    assert value._version == 0
+    with torch.no_grad():
+        value[1] = 0.8
+    least.project_(value)
+    assert torch.equal(value.detach(), torch.tensor([0.1, 0.7, 0.7]))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("trainable", [True, False])
+def test_parameters_share_no_memory_with_what_was_given(dtype, trainable):
+    """Later changes of the user's tensor act in the next `init` alone, and training leaves the tensor as it is."""
+    weight = torch.full((2, 3), 0.5, dtype=D)
+    net = ship.Network()
+    net.add(ship.SpikeInput, "in", n=2)
+    net.add(ship.LIF, "a", n=3, output=True)
+    net.add(ship.ImpulseSynapse, "s", source="in", target="a", weight=weight, trainable=trainable)
+    net.init(dtype=dtype)
+    with torch.no_grad():
+        net["s"].weight.fill_(2.0)
+        assert float(weight.max()) == 0.5
+        weight.fill_(3.0)
+        assert float(net["s"].weight.max()) == 2.0
+    net.init(dtype=dtype)
+    assert float(net["s"].weight.detach().min()) == 3.0
+
+
 def test_batch_sweeps_a_parameter(no_grad):
     """The publication's Fig. 8b: tau swept over the batch, one shared Poisson train; a larger tau never spikes less here."""
     net = ship.Network()

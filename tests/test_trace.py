@@ -164,3 +164,34 @@ def test_a_first_use_imports_no_compiler_but_numba(engine):
         pytest.importorskip("numba")
     done = subprocess.run([sys.executable, "-c", USE.format(engine=engine)], capture_output=True, text=True, check=True)
     assert done.stdout.split() == (["numba"] if engine == "fused" else [])
+
+
+LOAD = """
+import sys
+import numpy as np
+from numba import njit
+import torch, ship
+net = ship.Network()
+net.add(ship.SpikeInput, "in", n=300)
+net.add(ship.LIF, "out", n=4, tau=20e-3, output=True)
+net.add(ship.WeightedSum, "w", source="in", target="out", weight=torch.ones(300, 4))
+net.init(dt=1e-3, engine="fused")
+net.run(torch.ones(8, 100, 300)).sum().backward()  # an input of more than 2^16 values: it is sifted by a kernel, too
+grad = net["w"].weight.grad
+print("numba.np.arraymath" in sys.modules, grad.double().sum().item().hex())
+print(njit(lambda n: np.zeros(n).sum() + n)(3))  # what is compiled afterwards finds Numba whole
+"""
+
+
+def test_kept_code_is_loaded_without_what_compiling_needs(tmp_path, monkeypatch):
+    """The second process loads what the first one compiled, and gets the same numbers."""
+    pytest.importorskip("numba")
+    cache = tmp_path / "cache"
+    cache.mkdir(mode=0o700)
+    monkeypatch.setenv("SHIP_CACHE", str(cache))
+    first, second = (
+        subprocess.run([sys.executable, "-c", LOAD], capture_output=True, text=True, check=True).stdout.split() for _ in range(2)
+    )
+    assert (first[0], second[0]) == ("True", "False")
+    assert first[1:] == second[1:]
+    assert float.fromhex(first[1]) != 0

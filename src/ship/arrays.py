@@ -100,7 +100,7 @@ class DeviceArray(nn.Module):
         if made.redrawn:
             self.notes.append(f"{full}: {made.redrawn} draws fell outside the limits ({declaration.rule}) and were drawn again")
         self._declarations[full] = declaration
-        self.register_buffer(self._slot(full), made.nominal.detach().to(self.dtype).clone())
+        self.register_buffer(self._slot(full), made.nominal.detach().to(self.dtype, copy=True))
         if made.deviate is not None:
             self.register_buffer(self._slot(full) + "/deviate", made.deviate.to(self.dtype))
             self._spreads[full] = made.spread

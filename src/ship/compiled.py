@@ -73,7 +73,9 @@ def available() -> bool:
 
 
 def load(kind: str, text: str) -> dict[str, Any]:
-    """The names that a text of ours defines, its Numba functions compiled or taken from disk."""
+    """The names that a text of ours defines, its Numba functions compiled or taken from disk. The text is given ``njit``,
+    ``cfunc`` and, whether compiled code is kept, ``CACHE``.
+    """
     return _load(kind, text)
 
 
@@ -102,8 +104,10 @@ def _load(kind: str, text: str) -> dict[str, Any]:
     file = str(where or f"<{name}>")
     if where is None:
         linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)  # Triton looks for the text of a function
+    from . import kept  # imports Numba
+
     module = ModuleType(f"ship_{name[:-3]}")
-    module.__dict__.update({"__file__": file, "CACHE": where is not None})
+    module.__dict__.update({"__file__": file, "CACHE": where is not None, "njit": kept.njit, "cfunc": kept.cfunc})
     sys.modules[module.__name__] = module  # Numba looks it up when it loads compiled code
     exec(compile(text, file, "exec"), module.__dict__)
     return module.__dict__

@@ -4,7 +4,6 @@ Numbers are made in blocks that stay in the L1 cache, in loops that become vecto
 """
 
 import numpy as np
-from numba import njit
 
 BLOCK = 256
 HALF = BLOCK // 2

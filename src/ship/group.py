@@ -211,8 +211,8 @@ class Group(nn.Module):
         self.declarations[name] = declaration
         if made.redrawn:
             self.notes.append(f"{name}: {made.redrawn} draws fell outside the limits ({declaration.rule}) and were drawn again")
-        nominal = made.nominal.detach().to(dtype).clone()
-        if not bool(declaration.inside(nominal).all()):
+        nominal = made.nominal.detach().to(dtype, copy=True)
+        if not declaration.all_inside(nominal):
             raise ParameterError(
                 where,
                 f"{declaration.rule}, but rounds to an illegal {dtype}".replace("torch.", ""),

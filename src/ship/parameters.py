@@ -207,6 +207,10 @@ class Parameter:
                 ok = ok & keeps(value, torch.tensor(limit, dtype=value.dtype))
         return ok
 
+    def all_inside(self, value: Tensor) -> bool:
+        """Whether every value keeps the limits: the least and the largest say so, without tensors as large as the value."""
+        return value.numel() == 0 or bool(self.inside(_ends(value)).all())
+
     @property
     def rule(self) -> str:
         """The limits in words: ``"must be above 0 s"``."""
@@ -222,9 +226,14 @@ class Parameter:
         high = self.below - tiny if self.below is not None else self.most
         if low is not None or high is not None:
             with torch.no_grad():
-                inside = value.clamp(min=low, max=high)
-                if not torch.equal(inside, value):  # else a graph that still needs the value would see a change
-                    value.copy_(inside)
+                ends = _ends(value) if value.numel() else value
+                if not torch.equal(ends.clamp(low, high), ends):  # else a graph that still needs the value would see a change
+                    value.clamp_(low, high)
+
+
+def _ends(value: Tensor) -> Tensor:
+    """The least and the largest of some values; NaN, both, where one is."""
+    return torch.stack(torch.aminmax(value))
 
 
 def param(

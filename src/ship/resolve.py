@@ -17,7 +17,7 @@ from .parameters import Distribution, Parameter, PerChip, PerSample, Value, Vari
 class Resolved(NamedTuple):
     """A parameter with its tensors, before it becomes a `torch.nn.Parameter` or a buffer."""
 
-    nominal: Tensor  # trailing axes only, or [chip, 1, ...] / [1, batch, ...]
+    nominal: Tensor  # trailing axes only, or [chip, 1, ...] / [1, batch, ...]; may share memory with what the user gave
     deviate: Tensor | None  # [chip, 1, ...], frozen; standard normal where there is no trend
     spread: tuple[float, float]  # (d2d, d2d_abs), see `varied`; with a trend the root of the squares of both
     redrawn: int  # how many draws fell outside the limits
@@ -76,7 +76,7 @@ def resolve(
         axes = (tensor.shape[0], 1) if lead else (1, tensor.shape[0])
         tensor = tensor.reshape(*axes, *(1,) * (len(shape) - len(trailing)), *trailing)
         if declaration.per == "connection":
-            tensor = tensor.expand(*axes, *shape).clone()
+            tensor = tensor.expand(*axes, *shape)
         return Resolved(tensor, None, (0.0, 0.0), 0)
     if isinstance(value, Distribution):
         tensor, redrawn = _redraw(where, declaration, lambda attempt: value.draw(key, shape, attempt))
@@ -85,7 +85,7 @@ def resolve(
     _check_shape(where, tuple(tensor.shape), shape)
     _check_limits(where, declaration, tensor)
     if declaration.per == "connection":
-        tensor = tensor.expand(shape).clone()
+        tensor = tensor.expand(shape)
     return Resolved(tensor, None, (0.0, 0.0), 0)
 
 
@@ -244,10 +244,11 @@ def _redraw(
     """
     value, count = draw(0), 0
     for attempt in range(1, MAX_REDRAWS):
-        bad = ~declaration.inside(becomes(value))
-        bad = (bad.flatten(0, bad.ndim - value.ndim - 1).any(0) if bad.ndim > value.ndim else bad).expand(value.shape)
-        if not bool(bad.any()):
+        made = becomes(value)
+        if declaration.all_inside(made):
             return value, count
+        bad = ~declaration.inside(made)
+        bad = (bad.flatten(0, bad.ndim - value.ndim - 1).any(0) if bad.ndim > value.ndim else bad).expand(value.shape)
         count += int(bad.sum())
         value = draw(attempt) if whole else torch.where(bad, draw(attempt), value)
     raise ParameterError(
@@ -288,8 +289,8 @@ def _check_shape(where: str, got: tuple[int, ...], full: tuple[int, ...]) -> Non
 
 
 def _check_limits(where: str, declaration: Parameter, value: Tensor) -> None:
-    bad = ~declaration.inside(value.detach())
-    if bool(bad.any()):
+    if not declaration.all_inside(value.detach()):
+        bad = ~declaration.inside(value.detach())
         worst = cast(float, value.detach()[bad].flatten()[0].item())
         nan = "must not be NaN" if math.isnan(worst) else declaration.rule
         raise ParameterError(

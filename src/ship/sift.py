@@ -1,7 +1,6 @@
 """A look at signals that may be large, in one pass. Compiled by Numba from this text."""
 
 import numpy as np
-from numba import njit
 
 STRETCH = 64  # values that are looked at together: most hold no event
 

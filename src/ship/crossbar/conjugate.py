@@ -8,7 +8,6 @@ matrices. The preconditioner ``(T + G)^-1``, one tridiagonal system for each row
 # ruff: noqa: F821
 
 import numpy as np
-from numba import njit
 
 
 @njit(inline="always")

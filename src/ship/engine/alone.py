@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..threads import spread
 from . import kernels
-from .bench import Bench, row_table, step_rows
+from .bench import Bench, gradient_room, row_table, step_rows
 from .printer import BLOCK_BYTES
 from .structure import Table
 from .tape import EVERY, Call
@@ -208,6 +208,6 @@ class Alone(Bench):
         x, g = self.external[i].permute(1, 2, 0, 3), slope.permute(1, 2, 0, 3)
         weight = self.weights[self.through[i]]
         if weight.ndim == 2 and len(x) == len(g):
-            return x.flatten(0, 2).t() @ g.flatten(0, 2)
+            return torch.mm(x.flatten(0, 2).t(), g.flatten(0, 2), out=gradient_room(weight.shape, weight.dtype))
         each = torch.stack([x[min(c, len(x) - 1)].flatten(0, 1).t() @ g[c].flatten(0, 1) for c in range(len(g))])
         return each.sum(0) if weight.ndim == 2 else each.unsqueeze(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -20,6 +21,21 @@ def keep_pages() -> None:
     to 32 MiB. Others it takes from the system each time, which clears them page by page: as much work as a kernel's.
     """
     torch.empty(31 * 2**20, dtype=torch.uint8)
+
+
+ALIGNED = 64  # bytes, as torch's own blocks
+
+
+def gradient_room(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """Memory for the gradient of weights on the CPU, which training frees and asks for again in every step; from NumPy.
+
+    torch asks for aligned blocks. glibc (before 2.38) cuts them from longer ones, and one that was freed is then some bytes too
+    short for the next: up to nine gradients lie idle. A block that is asked for as it is fits again.
+    """
+    n, spare = math.prod(shape), ALIGNED // dtype.itemsize
+    block = np.empty(n + spare, np.float32 if dtype == torch.float32 else np.float64)
+    skip = -block.ctypes.data % ALIGNED // dtype.itemsize
+    return torch.from_numpy(block[skip : skip + n].reshape(tuple(shape)))
 
 
 class Bench:

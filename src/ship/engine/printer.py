@@ -103,7 +103,7 @@ def print_numba(program: Program, stores: Sequence[Store], operands: int, dtype:
     block = BLOCK_BYTES // dtype.itemsize
     name = _name(dtype)
     lines = [
-        "from numba import carray, cfunc, types",
+        "from numba import carray, types",
         "",
         f"F = np.{name}",
         "",
@@ -156,7 +156,7 @@ def print_rows(
     name = _name(dtype)
     written = sorted({store.row for store in stores} - {-1})
     lines = [
-        "from numba import cfunc, types",
+        "from numba import types",
         "",
         f"F = np.{name}",
         f"SIGNATURE = types.void(types.CPointer(types.{name}), types.int64, types.int64, types.int64)",
@@ -231,7 +231,7 @@ def print_tile(program: Program, states: int, operands: int, dtype: torch.dtype)
     name = _name(dtype)
     pointer = f"types.CPointer(types.{name})"
     lines = [
-        "from numba import carray, cfunc, types",
+        "from numba import carray, types",
         "",
         f"F = np.{name}",
         f"SIGNATURE = types.void({pointer}, types.int64, types.int64, {pointer}, types.int64, {pointer})",

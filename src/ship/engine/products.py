@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..threads import spread
 from . import kernels
+from .bench import gradient_room
 from .lines import project
 from .structure import Table
 
@@ -88,7 +89,7 @@ class _Product(torch.autograd.Function):
             (weight,) = ctx.saved_tensors
             g_x = project(g, weight.transpose(-1, -2)).sum_to_size(ctx.x_shape)
         if ctx.needs_input_grad[1]:
-            g_weight = g.new_empty(ctx.weight_shape)
+            g_weight = gradient_room(ctx.weight_shape, g.dtype)
             matrices, rows = _matrices(g_weight), _rows(g)
             for c, matrix in enumerate(matrices):
                 part = rows.flatten(0, 1) if len(matrices) == 1 else rows[c]

@@ -69,7 +69,6 @@ class Curve:
 
 POWER = """
 import numpy as np
-from numba import njit
 
 
 @njit(cache=CACHE)

@@ -3,7 +3,6 @@
 """Edges put in order: counting sorts, which take a pass over the edges for the counts and one to place them."""
 
 import numpy as np
-from numba import njit
 
 
 @njit(nogil=True, error_model="numpy", cache=CACHE)

@@ -1,7 +1,7 @@
 # ruff: noqa: F821
 # mypy: ignore-errors
 """The drivers of event-driven sums: lists of what is not zero, and products of such lists with dense rows. Compiled by Numba from
-this text, with the same rules as `machine`: ``F`` and ``CACHE`` are set by the loader, addresses are in bytes.
+this text, with the same rules as `machine`: ``F``, ``njit`` and ``CACHE`` are set by the loader, addresses are in bytes.
 
 A list is sorted by group of inner elements, then by outer element: entries ``first[group, outer] .. last[group, outer] - 1`` of
 ``indices`` (inner elements) and ``values``. Groups are as large as their dense rows, one block of columns wide, fit into the L2
@@ -10,7 +10,7 @@ cache. Each output element is summed by one thread, entry after entry, so that r
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, njit, types
+from numba import carray, types
 from numba.extending import intrinsic
 
 F = np.float32  # the loader writes float64 here for the other float type, and says whether compiled code is kept (CACHE)

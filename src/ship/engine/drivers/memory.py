@@ -1,8 +1,8 @@
 # ruff: noqa: F821
 # mypy: ignore-errors
 """What the drivers of the fused engine share: memory by address, and calls of kernels. The drivers are compiled by Numba from
-texts that begin with this one (`kernels`). One text serves both float types: ``F`` and ``CACHE`` are set by the loader. All
-tables are int64; addresses are in bytes. Rows are (chip, sample) pairs.
+texts that begin with this one (`kernels`). One text serves both float types: ``F``, ``njit`` and ``CACHE`` are set by the loader.
+All tables are int64; addresses are in bytes. Rows are (chip, sample) pairs.
 
 A kernel has its work area, with ``BLOCK`` elements for each state (for the gradient twice that, and one for each constant), and a
 table with the address of each of its rows and the bytes from a slot to the next (`printer.print_rows`): inputs, constants, then
@@ -15,7 +15,7 @@ not zero that its output keeps, or -1; what changes its weights, or -1; its work
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
 F = np.float32  # the loader writes float64 here for the other float type, and says whether compiled code is kept (CACHE)

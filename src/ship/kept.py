@@ -1,0 +1,67 @@
+# mypy: allow-untyped-calls
+"""Numba's decorators, which `compiled` gives to our texts. What was compiled before is loaded without what only compiling needs.
+
+Before it loads machine code Numba imports its implementations of everything (some 190 modules) and compiles its runtime, as if it
+were to compile: 45 MB and 0.7 s in every process. Machine code needs neither: of the runtime it calls C functions by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numba
+import numba.core.runtime._nrt_python as runtime
+from llvmlite import binding
+from numba.core.caching import FunctionCache
+from numba.core.ccallback import CFunc
+from numba.core.sigutils import normalize_signature
+
+KNOWN = (0, 68)  # the newest Numba whose way of loading was compared with ours (the oldest: 0.60); later ones load as they do
+
+
+@lru_cache(maxsize=1)
+def name_runtime() -> None:
+    """Tell the linker where the functions of Numba's runtime are, as `numba.core.runtime.nrt` does."""
+    for name, address in runtime.c_helpers.items():
+        binding.add_symbol(name if name.startswith("_") else f"NRT_{name}", address)
+
+
+class Kept(FunctionCache):
+    """What Numba keeps on disk of one function."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """The machine code for some types; None where it must be compiled."""
+        if numba.version_info.short <= KNOWN:
+            name_runtime()
+            with self._guard_against_spurious_io_errors():
+                found = self._load_overload(sig, target_context)
+                if found is not None:
+                    return found
+        return super().load_overload(sig, target_context)
+
+
+def njit(*, cache: bool = False, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """`numba.njit`."""
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        made: Any = numba.njit(**options)(function)
+        if cache:
+            made._cache = Kept(function)
+        return made
+
+    return decorate
+
+
+def cfunc(signature: Any, *, cache: bool = False, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """`numba.cfunc`."""
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        made: Any = CFunc(function, normalize_signature(signature), locals={}, options=options)
+        if cache:
+            made._cache = Kept(function)
+        made.compile()
+        return made
+
+    return decorate
