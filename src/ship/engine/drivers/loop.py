@@ -90,7 +90,7 @@ def forward(
                 blocks, stride = (n + BLOCK - 1) // BLOCK, S * ONE
                 first, last = blocks * part // splits, blocks * (part + 1) // splits
                 low, high = first * BLOCK, min(n, last * BLOCK)
-                if LEARNS:
+                if LEARNS:  # noqa: SIM102 (alone, so that Numba leaves out what follows where it is False)
                     if steps[s, 15] >= 0 and t > 0:
                         work = bench.ctypes.data
                         learn(steps[s, 15], t, r0, together, learns, parts, fields, signals, base, at, work, indices, marks)
