@@ -71,8 +71,6 @@ def copy(typing, target, source, count):
     return types.void(types.int64, types.int64, types.int64), build
 
 
-
-
 @inner
 def fill(address, n, value):
     v = vector(address, n)
