@@ -43,8 +43,8 @@ def unload(target, stride, source, n, marks, first):
 
 @inner
 def sweep(kernel, parts, first, count, at, work, lines, n_lines, length, across, marks):
-    """Run a kernel on whole lines of connections: rows, or columns without the rows that are marked. ``across``: where `parts`
-    has the strides from line to line, 2 or 3; the other one is that along a line.
+    """Run a kernel on whole lines of connections: rows, or columns without the rows that are marked. ``across``: where ``parts``
+    has the strides from line to line, 2 for rows or 3 for columns; the other one is that along a line.
     """
     along = 5 - across
     for j in range(0, length if n_lines else 0, BLOCK):

@@ -90,10 +90,9 @@ def forward(
                 blocks, stride = (n + BLOCK - 1) // BLOCK, S * ONE
                 first, last = blocks * part // splits, blocks * (part + 1) // splits
                 low, high = first * BLOCK, min(n, last * BLOCK)
-                if LEARNS:  # noqa: SIM102 (alone, so that Numba leaves out what follows where it is False)
-                    if steps[s, 15] >= 0 and t > 0:
-                        work = bench.ctypes.data
-                        learn(steps[s, 15], t, r0, together, learns, parts, fields, signals, base, at, work, indices, marks)
+                if LEARNS and steps[s, 15] >= 0 and t > 0:
+                    work = bench.ctypes.data
+                    learn(steps[s, 15], t, r0, together, learns, parts, fields, signals, base, at, work, indices, marks)
                 for w in range(together):
                     r, work, group = r0 + w, area0 + w * total + steps[s, 13], r0 if splits > 1 else w
                     lists, counts = all_lists[group], all_counts[group]
