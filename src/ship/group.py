@@ -278,6 +278,8 @@ class Group(nn.Module):
 
     def lead_of(self, name: str, tensor: Tensor) -> tuple[int, int] | None:
         """(chip, batch) of a stored tensor that has these axes; None for one with trailing axes only."""
+        if tensor.ndim < 2:
+            return None
         declared_name = name.replace("/", ".")
         if declared_name in self.declarations and tensor.ndim > len(self._shape(self.declarations[declared_name], declared_name)):
             return tensor.shape[0], tensor.shape[1]

@@ -255,7 +255,7 @@ def _batch(
     found = {f"input {tag!r}": s.shape[2] for tag, s in signals.items() if s.shape[2] > 1}
     for group in sim.groups.values():
         for name, tensor in itertools.chain(group._parameters.items(), group._buffers.items()):
-            lead = None if tensor is None or tensor.ndim < 2 else group.lead_of(name, tensor)
+            lead = None if tensor is None else group.lead_of(name, tensor)
             if lead is not None and lead[1] > 1:
                 found[f"{group.spec.where}.{name}"] = lead[1]
     if batch is not None:

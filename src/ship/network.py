@@ -451,8 +451,8 @@ class Network(DeviceVerbs):
             if reset_persistent:
                 self._reset_persistent()
             sim.reset(given.lead, sim.clock.trial if trial is None else trial, first_sample)
-        graph = trainable or (
-            torch.is_grad_enabled() and any(t.requires_grad for t in itertools.chain(given.signals.values(), sim.tensors()))
+        graph = torch.is_grad_enabled() and (
+            trainable or any(t.requires_grad for t in itertools.chain(given.signals.values(), sim.tensors()))
         )
         return self._execute(sim, given, detach, graph)
 

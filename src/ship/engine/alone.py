@@ -7,7 +7,6 @@ while they are in the cache; their gradients take the place of the sums.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 import torch
@@ -22,11 +21,6 @@ from .tape import EVERY, Call
 
 L1_BYTES = 24 * 1024  # of work area that one part of a row should need
 SUM_BYTES = 4 * 2**20  # of sums that are made at a time
-
-
-@lru_cache(maxsize=64)
-def _numbers(rows: int) -> Table:
-    return np.arange(rows, dtype=np.int64)
 
 
 class Alone(Bench):
@@ -70,11 +64,15 @@ class Alone(Bench):
         inside = sorted(cut for cut in cuts if self.start <= cut <= self.stop)
         table = row_table(signals, self.lead, 1)
         for i, (place, signal) in enumerate(zip(self.places, signals, strict=True)):
-            if place >= 0 and signal is None:  # the address of the sums of each row; where there is no gradient rows share them
-                room = self.sums[place]
-                assert room is not None
-                table[i] = room.data_ptr() + _numbers(self.rows) % len(room) * (room.stride(0) * self.size)
+            if place >= 0 and signal is None:
+                table[i] = self._sum_rows(place)
         return table, np.array(shapes, np.int64).reshape(-1, 3), np.array(inside, np.int64)
+
+    def _sum_rows(self, place: int) -> Table:
+        """The address of the sums of each row; where there will be no gradient rows share them."""
+        room = self.sums[place]
+        assert room is not None
+        return room.data_ptr() + np.arange(self.rows) % len(room) * (room.stride(0) * self.size)
 
     @property
     def _parts(self) -> int:

@@ -77,16 +77,13 @@ class Bench:
     def _constants(self, given: Sequence[Tensor]) -> list[Tensor]:
         """``[chip or 1, batch or 1, unit]``; one block where all units have the same number."""
         one = BLOCK_BYTES // self.size
-        made = [t.detach() for t in given]
-        numbers = [i for i, t in enumerate(made) if t.numel() == 1]
-        blocks = torch.tensor([made[i].item() for i in numbers], dtype=self.tape.dtype).view(-1, 1, 1, 1).expand(-1, 1, 1, one)
-        for i, block in zip(numbers, blocks.contiguous().unbind(0), strict=True):
-            made[i] = block
-        for i, (t, n) in enumerate(zip(made, self.sizes, strict=True)):
-            if given[i].numel() > 1:
-                t = t.reshape((1,) * (3 - t.ndim) + tuple(t.shape)).to(self.tape.dtype)
-                made[i] = t.expand(*t.shape[:2], n if t.shape[-1] > 1 else one).contiguous()
-        return made
+        numbers = torch.tensor([t.item() for t in given if t.numel() == 1], dtype=self.tape.dtype)
+        blocks = iter(numbers.view(-1, 1, 1, 1).expand(-1, 1, 1, one).contiguous().unbind(0))  # all at once
+        return [next(blocks) if t.numel() == 1 else self._constant(t.detach(), n) for t, n in zip(given, self.sizes, strict=True)]
+
+    def _constant(self, t: Tensor, n: int) -> Tensor:
+        t = t.reshape((1,) * (3 - t.ndim) + tuple(t.shape)).to(self.tape.dtype)
+        return t.expand(*t.shape[:2], n if t.shape[-1] > 1 else BLOCK_BYTES // self.size).contiguous()
 
     @property
     def _moves(self) -> Table:

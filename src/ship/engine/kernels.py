@@ -13,11 +13,11 @@ from ..compiled import clear, contents, digest, folder, load, private_folder, te
 __all__ = ["clear", "contents", "digest", "drivers", "folder", "helpers", "load", "part", "private_folder"]
 
 DRIVERS = {  # each with the texts that it is made of
-    "alone": ("memory", "alone"),
-    "loop": ("memory", "sums", "loop"),
-    "plastic": ("memory", "sums", "learning", "loop"),
-    "grid": ("memory", "grid"),
-    "events": ("events",),
+    "alone": ("floats", "memory", "alone"),
+    "loop": ("floats", "memory", "sums", "loop"),
+    "plastic": ("floats", "memory", "sums", "learning", "loop"),
+    "grid": ("floats", "memory", "grid"),
+    "events": ("floats", "events"),
     "edges": ("edges",),
 }
 

@@ -27,8 +27,8 @@ class Loop(Bench):
     def __init__(self, call: Call, tensors: Sequence[Tensor]) -> None:
         super().__init__(call, tensors)
         self.history, self.fields = call.history, call.fields
-        taught = any(step.learn is not None for step in self.tape.steps)
-        self.drivers = kernels.drivers("plastic" if taught else "loop", self.tape.dtype)
+        self.learns = any(step.learn is not None for step in self.tape.steps)
+        self.drivers = kernels.drivers("plastic" if self.learns else "loop", self.tape.dtype)
         widths = [self.tape.signals[q].n for q in self.tape.external]
         self.external = [self._signal(t, n) for t, n in zip(self.external, widths, strict=True)]
         first, count = sum(call.counts[:3]), call.counts[3]
@@ -164,11 +164,10 @@ class Loop(Bench):
         """Whether the units of a row are spread over threads, step by step and slice by slice: few rows of many units."""
         units = sum(step.n for step in self.tape.steps)
         few = self.rows < torch.get_num_threads() and units >= WIDE_UNITS
-        taught = any(step.learn is not None for step in self.tape.steps)
         return (
             self.tape.coupled
             and not self.recorded
-            and not taught
+            and not self.learns
             and few
             and (self.tape.slice is None or self.tape.slice >= WIDE_SLOTS)
         )

@@ -1,41 +1,15 @@
 # ruff: noqa: F821
 # mypy: ignore-errors
-"""The drivers of event-driven sums: lists of what is not zero, and products of such lists with dense rows. Compiled by Numba from
-this text, with the same rules as `machine`: ``F``, ``njit`` and ``CACHE`` are set by the loader, addresses are in bytes.
-
+"""The drivers of event-driven sums: lists of what is not zero, and products of such lists with dense rows.
 A list is sorted by group of inner elements, then by outer element: entries ``first[group, outer] .. last[group, outer] - 1`` of
 ``indices`` (inner elements) and ``values``. Groups are as large as their dense rows, one block of columns wide, fit into the L2
 cache. Each output element is summed by one thread, entry after entry, so that results do not depend on the number of threads.
 """
 
-import numpy as np
-from llvmlite import ir
-from numba import carray, types
-from numba.extending import intrinsic
-
-F = np.float32  # the loader writes float64 here for the other float type, and says whether compiled code is kept (CACHE)
-SIZE = np.dtype(F).itemsize
 LANES = 64 // SIZE  # elements of a vector
 VECTORS = 4  # that hold the sums of a block: they stay in registers
 UNROLL = 4
 BLOCK = VECTORS * LANES
-
-
-@intrinsic
-def pointer(typing, address):
-    """The address as a pointer to floats."""
-    kind = types.float32 if F is np.float32 else types.float64
-
-    def build(context, builder, signature, args):
-        return builder.inttoptr(args[0], context.get_value_type(types.CPointer(kind)))
-
-    return types.CPointer(kind)(types.int64), build
-
-
-@njit(inline="always")
-def vector(address, n):
-    return carray(pointer(address), (n,), F)
-
 
 NUMBER, INDEX = ir.IntType(64), ir.IntType(32)
 FLOAT = ir.FloatType() if F is np.float32 else ir.DoubleType()
@@ -120,7 +94,7 @@ def gather(typing, target, table, offset, indices, values, first, last):
     return types.void(*[types.int64] * 7), build
 
 
-@njit(error_model="numpy", cache=CACHE)
+@inner
 def gather_few(target, n, table, offset, indices, values, first, last):
     """As `gather`, for a part of a block."""
     t = vector(target, n)
@@ -130,7 +104,7 @@ def gather_few(target, n, table, offset, indices, values, first, last):
             t[j] += row[j] * value
 
 
-@njit(error_model="numpy", cache=CACHE)
+@inner
 def move(target, source, n, total):
     """Copy n elements; zeros from there to ``total``."""
     t, s = vector(target, total), vector(source, n)
@@ -140,7 +114,7 @@ def move(target, source, n, total):
         t[j] = F(0)
 
 
-@njit(nogil=True, error_model="numpy", cache=CACHE)
+@driver
 def count(lo, hi, rows, n, counts):
     """Elements that are not zero, for rows ``lo .. hi - 1``."""
     for r in range(lo, hi):
@@ -151,7 +125,7 @@ def count(lo, hi, rows, n, counts):
         counts[r] = found
 
 
-@njit(nogil=True, error_model="numpy", cache=CACHE)
+@driver
 def collect(lo, hi, rows, cuts, offsets, first, last, indices, values):
     """The list of rows ``lo .. hi - 1``: inner elements are columns, outer ones rows. ``cuts``: where groups of columns begin."""
     room = np.empty(cuts[-1] + 1, np.int32)
@@ -171,7 +145,7 @@ def collect(lo, hi, rows, cuts, offsets, first, last, indices, values):
             last[q, r] = at
 
 
-@njit(nogil=True, error_model="numpy", cache=CACHE)
+@driver
 def turn(lo, hi, cuts, offsets, indices, values, first, last, turned, turned_values):
     """The list of the transpose, groups ``lo .. hi - 1`` of rows: inner elements are rows, outer ones columns."""
     for g in range(lo, hi):
@@ -192,7 +166,7 @@ def turn(lo, hi, cuts, offsets, indices, values, first, last, turned, turned_val
                 last[g, i] += 1
 
 
-@njit(nogil=True, error_model="numpy", cache=CACHE)
+@driver
 def multiply(lo, hi, splits, packed, cuts, first, last, indices, values, source, target, width):
     """``target[outer] = sum of value * source[inner]`` over the list. A task is a block of columns and one of ``splits`` parts of
     the outer elements. ``source``, ``target``: addresses of rows. ``packed``: whether rows are first copied side by side.

@@ -74,9 +74,8 @@ def visit(kernel, parts, first, last, r, t, at, work, rows, n_rows, columns, n_c
     for i in range(count):
         q = parts[first + i, 0]
         at[i] = base[q, r] + (t & signals[q, 1]) * signals[q, 0] if q >= 0 else fields[parts[first + i, 1], r]
-    for across in range(2, 4):
-        lines, n_lines, length = (rows, n_rows, n) if across == 2 else (columns, n_columns, n_pre)
-        sweep(kernel, parts, first, count, at, work, lines, n_lines, length, across, marks)
+    sweep(kernel, parts, first, count, at, work, rows, n_rows, n, np.int64(2), marks)
+    sweep(kernel, parts, first, count, at, work, columns, n_columns, n_pre, np.int64(3), marks)
 
 
 @inner

@@ -1,8 +1,6 @@
 # ruff: noqa: F821
 # mypy: ignore-errors
-"""What the drivers of the fused engine share: memory by address, and calls of kernels. The drivers are compiled by Numba from
-texts that begin with this one (`kernels`). One text serves both float types: ``F``, ``njit`` and ``CACHE`` are set by the loader.
-All tables are int64; addresses are in bytes. Rows are (chip, sample) pairs.
+"""What the drivers of tapes share: memory by address, and calls of kernels. All tables are int64. Rows are (chip, sample) pairs.
 
 A kernel has its work area, with ``BLOCK`` elements for each state (for the gradient twice that, and one for each constant), and a
 table with the address of each of its rows and the bytes from a slot to the next (`printer.print_rows`): inputs, constants, then
@@ -13,32 +11,8 @@ constant that is its clock, or -1; its first state, operand, constant and output
 not zero that its output keeps, or -1; what changes its weights, or -1; its work area for the gradient.
 """
 
-import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
-
-F = np.float32  # the loader writes float64 here for the other float type, and says whether compiled code is kept (CACHE)
-SIZE = np.dtype(F).itemsize
 BLOCK = 512 // SIZE
 ONE = BLOCK * SIZE
-
-
-# What is called from Python, and what only these call: wrappers for other callers would take as long to compile again.
-driver = njit(nogil=True, error_model="numpy", cache=CACHE, no_cfunc_wrapper=True)
-inner = njit(error_model="numpy", cache=CACHE, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-# A literal is a type of its own to Numba: where other calls pass a variable, `np.int64(0)` saves another version of the function.
-
-
-@intrinsic
-def vector(typing, address, n):
-    """The n floats at the address, as a pointer: the type of an array would take Numba several times as long to compile."""
-    kind = types.float32 if F is np.float32 else types.float64
-
-    def build(context, builder, signature, args):
-        return builder.inttoptr(args[0], context.get_value_type(types.CPointer(kind)))
-
-    return types.CPointer(kind)(types.int64, types.int64), build
 
 
 @intrinsic

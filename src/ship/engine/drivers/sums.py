@@ -109,45 +109,23 @@ def gather(target, signal, indices, count, n_pre, matrix, stride, n):
 
 
 @inner
-def along_edges(target, post, n_edges, n, signal, n_pre, indices, count, begins, ends, weights, shared):
-    """target[post] += signal[pre] * weight along the edges of the elements of the signal that are not zero. ``shared``: whether
+def along_edges(target, to, n_edges, n, signal, n_pre, indices, count, begins, ends, weights, shared):
+    """target[to] += signal[pre] * weight along the edges of the elements of the signal that are not zero. ``shared``: whether
     all edges of a source have its weight.
     """
     a, v = vector(target, n), vector(signal, n_pre)
-    first, last, to = integer_pointer(begins), integer_pointer(ends), post
+    first, last = integer_pointer(begins), integer_pointer(ends)
     w = vector(weights, n_pre if shared else n_edges)
     for q in range(count):
         i = indices[q]
-        value, e, end = v[i], first[i], last[i]
+        value = v[i]
         if shared:
             value *= w[i]
-            while e + 8 <= end:  # targets are looked up together: they do not wait for the sums before
-                i0, i1, i2, i3 = to[e], to[e + 1], to[e + 2], to[e + 3]
-                i4, i5, i6, i7 = to[e + 4], to[e + 5], to[e + 6], to[e + 7]
-                a[i0] += value
-                a[i1] += value
-                a[i2] += value
-                a[i3] += value
-                a[i4] += value
-                a[i5] += value
-                a[i6] += value
-                a[i7] += value
-                e += 8
-            while e < end:
+            for e in range(first[i], last[i]):
                 a[to[e]] += value
-                e += 1
         else:
-            while e + 4 <= end:
-                i0, i1, i2, i3 = to[e], to[e + 1], to[e + 2], to[e + 3]
-                w0, w1, w2, w3 = w[e], w[e + 1], w[e + 2], w[e + 3]
-                a[i0] += w0 * value
-                a[i1] += w1 * value
-                a[i2] += w2 * value
-                a[i3] += w3 * value
-                e += 4
-            while e < end:
+            for e in range(first[i], last[i]):
                 a[to[e]] += w[e] * value
-                e += 1
 
 
 @inner
