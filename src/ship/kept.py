@@ -8,7 +8,7 @@ were to compile: 45 MB and 0.7 s in every process. Machine code needs neither: o
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numba
@@ -54,13 +54,27 @@ def njit(*, cache: bool = False, **options: Any) -> Callable[[Callable[..., Any]
     return decorate
 
 
-def cfunc(signature: Any, *, cache: bool = False, **options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """`numba.cfunc`."""
+class Late:
+    """A C function that is compiled when its address is first wanted."""
+
+    def __init__(self, made: Any) -> None:
+        self.made = made
+
+    @cached_property
+    def address(self) -> int:
+        self.made.compile()
+        return int(self.made.address)
+
+
+def cfunc(signature: Any, *, cache: bool = False, late: bool = False, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """`numba.cfunc`, or `Late`."""
 
     def decorate(function: Callable[..., Any]) -> Any:
         made: Any = CFunc(function, normalize_signature(signature), locals={}, options=options)
         if cache:
             made._cache = Kept(function)
+        if late:
+            return Late(made)
         made.compile()
         return made
 

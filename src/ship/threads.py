@@ -36,12 +36,23 @@ def spread(tasks: int, work: Callable[[int, int], None], most: int = 0) -> None:
     _together(min(threads, pieces), take)
 
 
-def share(first: int, last: int, work: Callable[[NDArray[np.int64], int], None]) -> None:
-    """``work(turns, last)`` once on each of as many threads as torch has; compiled code takes its tasks, ``first .. last - 1``,
-    from ``turns`` by itself: Python would make threads wait for each other between tasks.
+def crew(function: int, record: NDArray[np.int64], first: int, last: int) -> None:
+    """Call a C function with the address of a record, on as many threads as torch has: from there they take their tasks,
+    ``first .. last - 1``, and count what is done. No thread waits for another, or for Python.
+
+    Raises:
+        MemoryError: not all was done.
     """
-    turns = np.array([first], np.int64)
-    _together(min(torch.get_num_threads(), last - first), lambda: work(turns, last))
+    record[:3] = first, last, 0
+    threads, where = min(torch.get_num_threads(), last - first), record.ctypes.data
+    team = _team() if threads > 1 and os.getpid() == ORIGIN else None
+    if team is not None:
+        team(ctypes.c_void_p(function), ctypes.c_void_p(where), threads, 0)
+    else:
+        call = Region(function)
+        _together(threads, lambda: call(where))
+    if record[2] < last - first:  # it can say nothing else
+        raise MemoryError
 
 
 def _together(threads: int, work: Callable[[], None]) -> None:
@@ -77,7 +88,7 @@ def _team() -> Any:
             function = ctypes.CDLL(str(path)).GOMP_parallel
         except (OSError, AttributeError):
             continue
-        function.argtypes = [Region, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
+        function.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
         function.restype = None
         return function
     return None

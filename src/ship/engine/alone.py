@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..threads import share
+from ..threads import crew
 from . import kernels
-from .bench import Bench, gradient_room, step_rows
+from .bench import Bench, gradient_room, record_of, step_rows
 from .printer import BLOCK_BYTES
 from .structure import Table
 from .tape import EVERY, Call
@@ -99,16 +99,13 @@ class Alone(Bench):
         )
         self._aim_at_sums(inputs)
         steps = np.array([t.stride(0) * self.size for t in outs], np.int64)
-        tables = self._step(), cuts, inputs, shapes, out, steps, entry, left, constants, self._moves, checks
-        parts, drive, recorded = self._parts, self.drivers["forward"], int(self.recorded)
-
-        def work(turns: Table, tasks: int) -> None:
-            drive(turns, tasks, parts, EVERY, recorded, *tables)
-
+        parts, drive = self._parts, self.drivers["forward"].address
+        head = parts, self.rows, EVERY, int(self.recorded), len(cuts) - 1
+        record = record_of(head, self._step(), cuts, shapes, steps, self._moves, entry, left, constants, checks, inputs, out)
         lo = 0
         for count in portions:
             self._sum(lo, lo + count)
-            share(lo * parts, (lo + count) * parts, work)
+            crew(drive, record, lo * parts, (lo + count) * parts)
             lo += count
         if not self.recorded:
             self.sums = []
@@ -160,12 +157,12 @@ class Alone(Bench):
         )
         self._aim_at_sums(inputs)
         target_steps = np.array([0 if t is None else t.stride(0) * self.size for t in targets], np.int64)
-        args = (
-            self._step([kernel]), cuts, inputs, shapes, slope, slope_steps, constants, self._moves, checks, target, target_steps,
-            entry, left, g_constant,
+        parts, drive = self._parts, self.drivers["backward"].address
+        record = record_of(
+            (parts, self.rows, EVERY, 1, len(cuts) - 1), self._step([kernel]), cuts, shapes, slope_steps, target_steps,
+            self._moves, constants, checks, entry, left, g_constant, inputs, slope, target,
         )  # fmt: skip
-        parts, drive = self._parts, self.drivers["backward"]
-        share(0, self.rows * parts, lambda turns, tasks: drive(turns, tasks, parts, EVERY, *args))
+        crew(drive, record, 0, self.rows * parts)
         found: list[Tensor | None] = [g if need else None for g, need in zip(g_entry, needs[:a], strict=True)]
         g_weights: list[Tensor | None] = [None] * len(self.weights)
         for i, need in enumerate(need_signal):

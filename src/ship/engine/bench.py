@@ -138,6 +138,15 @@ def step_rows(tape: Tape, backwards: Sequence[int] | None = None) -> list[list[i
     return rows
 
 
+def record_of(head: Sequence[int], *tables: Table) -> Table:
+    """The record of a `crew`: room for its tasks, some numbers, where tables begin, the tables."""
+    begin, begins = 3 + len(head) + len(tables), []
+    for table in tables:
+        begins.append(begin)
+        begin += table.size
+    return np.concatenate([np.array([0, 0, 0, *head, *begins], np.int64), *(table.reshape(-1) for table in tables)])
+
+
 def row_addresses(t: Tensor, chip: int, batch: int, lead: tuple[int, int]) -> Table:
     """The address of each row, ``[chip * batch]``, in a tensor with these axes for chip and batch."""
     table: Table = _rows_at(_place(t, chip, batch), lead)[0]

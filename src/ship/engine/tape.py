@@ -269,11 +269,9 @@ def unpark(holder: Any, kept: Sequence[Tensor]) -> Any:
 
 
 def _change(attributes: dict[str, Any], kind: type, change: Callable[[Any], Any]) -> None:
-    """Change the attributes of a kind, also those in lists and tuples."""
+    """Change the attributes of a kind, also those in lists and tuples; what these hold is of the kind, or None."""
     for name, value in attributes.items():
         if isinstance(value, kind):
             attributes[name] = change(value)
-        elif isinstance(value, list):
-            attributes[name] = [change(v) for v in value]
-        elif isinstance(value, tuple) and not hasattr(value, "_fields"):
-            attributes[name] = tuple([change(v) for v in value])
+        elif isinstance(value, (list, tuple)) and next((isinstance(v, kind) for v in value if v is not None), False):
+            attributes[name] = type(value)([change(v) for v in value])

@@ -12,7 +12,9 @@ from numba.extending import intrinsic
 F = np.float32  # the loader writes float64 here for the other float type, and says whether compiled code is kept (CACHE)
 SIZE = np.dtype(F).itemsize
 
-# What is called from Python, and what only these call: wrappers for other callers would take as long to compile again.
+# What is called from Python, with arrays or (`crew`) with the address of a record of numbers; and what only these call: wrappers
+# for other callers would take as long to compile again.
+crew = cfunc(types.void(types.int64), error_model="numpy", cache=CACHE, late=True)
 driver = njit(nogil=True, error_model="numpy", cache=CACHE, no_cfunc_wrapper=True)
 inner = njit(error_model="numpy", cache=CACHE, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 # A literal is a type of its own to Numba: where other calls pass a variable, `np.int64(0)` saves another version of the function.
@@ -27,3 +29,24 @@ def vector(typing, address, n):
         return builder.inttoptr(args[0], context.get_value_type(types.CPointer(kind)))
 
     return types.CPointer(kind)(types.int64, types.int64), build
+
+
+@intrinsic
+def integers(typing, address):
+    """The address as a pointer to 64-bit integers."""
+
+    def build(context, builder, signature, args):
+        return builder.inttoptr(args[0], context.get_value_type(types.CPointer(types.int64)))
+
+    return types.CPointer(types.int64)(types.int64), build
+
+
+@intrinsic
+def take(typing, record):
+    """The next of the tasks that the threads of a crew share: the first number of its record counts them."""
+
+    def build(context, builder, signature, args):
+        number = ir.IntType(64)
+        return builder.atomic_rmw("add", builder.inttoptr(args[0], number.as_pointer()), ir.Constant(number, 1), "monotonic")
+
+    return types.int64(types.int64), build
