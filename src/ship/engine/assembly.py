@@ -187,10 +187,7 @@ class _Assembly:
         node, late = part.node, cell.late(part, name)
         inner = self._inner(cell, part, name)
         if name == "value" and isinstance(node, ConnectionNode) and node.edges is not None and node.group.side == "post":
-            if not torch.is_grad_enabled():
-                return tuple(self._along_edges(part, node, inner, late))
-            if inner:
-                raise NotNow("edges in a loop, with gradients")
+            return tuple(self._along_edges(part, node, inner, late))
         sources: list[Source] = []
         first, lag = self._window(late)
         window = part.external(name, first, self.n, [*inner, *cell.fed])
@@ -265,8 +262,6 @@ class _Assembly:
         source = Source(self.outs[i][0], 0, fused.n, matrix=len(self.matrices))
         if node.edges is None:
             self.matrices.append(node.weight)
-        elif torch.is_grad_enabled():
-            raise NotNow("edges behind a filter on the pre side, with gradients")
         else:
             structure = fused.structure(None, torch.arange(len(node.edges.pre)), 0, fused.n)
             weights = structure.weights(node.weight)

@@ -56,8 +56,17 @@ class Structure:
             self._bounds[cuts] = table
         return self._bounds[cuts]
 
+    def parts(self, most: int) -> Table:
+        """Where parts of the sources begin, and their end: each has about ``most`` edges, or one source."""
+        count = -(-len(self.posts) // most)
+        return np.unique([0, *np.searchsorted(self.starts, np.arange(1, count) * most), self.n_pre])
+
     def weights(self, weight: Tensor) -> Weights:
-        """Those of the connection's weights; the last ones are kept: a run in chunks asks again and again."""
+        """Those of the connection's weights; the last ones are kept: a run in chunks asks again and again. Where they will have a
+        gradient, they are what it flows through, one for each edge.
+        """
+        if weight.requires_grad and torch.is_grad_enabled():
+            return Weights(weight if self.chosen is None else weight.index_select(-1, self.chosen), False)
         if self._weights is None or self._weights[0] is not weight or self._weights[1] != weight._version:
             own = weight if self.chosen is None else weight.index_select(-1, self.chosen)
             self._weights = (weight, weight._version, self._condensed(own))
