@@ -127,7 +127,7 @@ def build(engine, shape, delay="one", weights="edge", chips=None, dtype=F64, tra
     add(ship.LIF, "hid", n=N, tau=tau, v_th=0.75, t_ref=2 * DT, output=True)
     dense = torch.as_tensor(rng.integers(0, 9, (N_IN, N)) / 16)
     add(ship.ImpulseSynapse, "first", source="in", target="hid", weight=dense)
-    SHAPES[shape](add, delay, weights, rng)
+    (SHAPES[shape] if isinstance(shape, str) else shape)(add, delay, weights, rng)
     add(ship.LeakyIntegrator, "out", n=2, output=True)
     add(ship.ExpSynapse, "read", source="hid", target="out", weight=torch.as_tensor(rng.integers(-8, 9, (N, 2)) / 16))
     net.init(dt=DT, dtype=dtype, engine=engine, chips=chips, seed=2)
@@ -204,6 +204,18 @@ def test_weights_by_edge_source_chip_and_sample(executed, shape, weights, dtype)
 def test_numbers_of_targets_in_few_bytes(executed, monkeypatch, small):
     monkeypatch.setattr(structure, "SMALL", small)
     compare(executed, F64, "recurrent", "edge")
+
+
+def test_beside_weights_that_a_rule_changes(executed):
+    """In the same loop, and from a source without a gradient."""
+
+    def plastic(add, delay, weights, rng):
+        recurrent(add, delay, weights, rng)
+        add(ship.PoissonSource, "noise", n=5, rate=100.0, trainable=[])
+        rule = ship.PairSTDP(a_plus=2**-6, a_minus=2**-6)
+        add(ship.ImpulseSynapse, "learns", source="noise", target="hid", weight=0.25, rule=rule, trainable=[])
+
+    compare(executed, F64, plastic, "edge")
 
 
 @pytest.mark.parametrize("weights", ["edge", "source"])
