@@ -92,10 +92,11 @@ def graded(add, delay, weights, rng):
 
 
 def slices(add, delay, weights, rng):
-    """A group without a kernel in the loop: the connection runs alone, slice by slice."""
+    """A group without a kernel in the loop: the connections run alone, slice by slice, one before there is anything to send."""
     add(ship.LIF, "winner", n=11, v_th=0.5, winner_take_all=True)
-    back = torch.as_tensor(rng.integers(0, 9, (11, N)) / 16)
-    add(ship.ImpulseSynapse, "back", source="winner", target="hid", weight=back, delay=9 * DT)
+    pre, post = some_edges(rng, 11, N, 100)
+    connect, weight = ship.Edges(pre, post), weights_of("edge", rng, pre)
+    add(ship.ImpulseSynapse, "back", source="winner", target="hid", connect=connect, weight=weight, delay=9 * DT)
     pre, post = some_edges(rng, N_IN + N, 11, 200)
     connect, weight = ship.Edges(pre, post), weights_of(weights, rng, pre)
     delay = delays_of(delay, rng, N_IN + N, len(pre))

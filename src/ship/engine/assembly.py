@@ -187,11 +187,9 @@ class _Assembly:
     def _operand(self, cell: Cell, part: Fused, name: str) -> tuple[Source, ...]:
         node, late = part.node, cell.late(part, name)
         inner = self._inner(cell, part, name)
-        if name == "value" and isinstance(node, ConnectionNode) and node.edges is not None and node.group.side == "post":
-            if node.like.device.type == "cpu":
-                return tuple(self._along_edges(part, node, inner, late))
-            if inner:
-                raise Untraceable("edges in a loop")
+        followed = inner or node.like.device.type == "cpu"  # elsewhere `Fused.external` sums what comes from outside
+        if name == "value" and isinstance(node, ConnectionNode) and node.edges and node.group.side == "post" and followed:
+            return tuple(self._along_edges(part, node, inner, late))
         sources: list[Source] = []
         first, lag = self._window(late)
         window = part.external(name, first, self.n, [*inner, *cell.fed])
@@ -244,10 +242,10 @@ class _Assembly:
                     continue
                 structure = fused.structure(line, chosen, offset, width)
                 weights = structure.weights(node.weight)
-                self.matrices.append(weights.values.unsqueeze(-2))
-                matrix, shared = len(self.matrices) - 1, weights.shared
-                mine = self._sent(line, late, node.like, self.final[self.block.traces[id(line.trace)]] if line in inner else -1)
-                sources += [s._replace(matrix=matrix, structure=structure, shared=shared) for s in mine]
+                m, signal = len(self.matrices), self.final[self.block.traces[id(line.trace)]] if line in inner else -1
+                sent = self._sent(line, late, node.like, signal)
+                sources += [s._replace(matrix=m, structure=structure, shared=weights.shared) for s in sent]
+                self.matrices += [weights.values.unsqueeze(-2)] if sent else []
         return sources
 
     def _sent(self, line: Line, late: int, like: Tensor, signal: int) -> list[Source]:

@@ -399,6 +399,7 @@ class Loop(Bench):
         both = [signal[first - lag :], later[first:]]
         steps = np.array([t.stride(0) * self.size for t in both], np.int64)
         weights, rows = self._tables([total], signals=[both])
-        cuts, drive = edges.parts(WEIGHTS), kernels.drivers("slopes", self.tape.dtype)["weigh"]
+        cuts = edges.parts(min(WEIGHTS, -(-len(edges.posts) // (2 * torch.get_num_threads()))))
+        drive = kernels.drivers("slopes", self.tape.dtype)["weigh"]
         args = (cuts, edges.starts, edges.posts, later.shape[-1], rows, slots, steps, weights[0])
         spread(len(cuts) - 1, lambda lo, hi: drive(lo, hi, *args))
