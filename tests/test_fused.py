@@ -510,3 +510,21 @@ def test_gradients_of_random_networks(seed, chips, frozen):
         found[engine] = a | {f"later {t}": v for t, v in b.items()}, gradients(net) | {t: v.grad for t, v in given_.items()}
     assert_agree(found["fused"][0], found["reference"][0], 1e-12)
     assert_agree(found["fused"][1], found["reference"][1], 1e-9, "gradient")
+
+
+@pytest.mark.parametrize("engine", ["reference", "fused"])
+def test_transforms_of_torch_func(engine):
+    """Kernels cannot work on what they wrap, so reference nodes do."""
+    net = ship.Network()
+    net.add(ship.CurrentInput, "in", n=3)
+    net.add(ship.LIF, "a", n=4, trainable=["tau"], output=True)
+    net.add(ship.WeightedSum, "in>a", source="in", target="a", weight=ship.Normal(50.0, 10.0))
+    net.add(ship.ExpSynapse, "a>a", source="a", target="a", delay=DT)
+    net.init(dt=DT, dtype=F64, engine=engine)
+    x = torch.rand(2, 30, 3, dtype=F64)
+    found = torch.func.grad(lambda p: torch.func.functional_call(net, p, (x,)).sum())(dict(net.named_parameters()))
+    out = net.run(x)
+    assert out.sum() > 3
+    out.sum().backward()
+    for name, p in net.named_parameters():
+        torch.testing.assert_close(found[name], p.grad)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.utils.checkpoint import checkpoint
 
 import ship
 from ship import compiled as compiled_texts
@@ -373,6 +374,28 @@ def test_backward_twice():
         assert torch.equal(p.grad, 2 * g)
     with pytest.raises(RuntimeError, match=r"second time|already been freed"):
         loss.backward()
+
+
+@pytest.mark.parametrize("how", ["hooks", "checkpoint"])
+def test_what_autograd_keeps_may_come_back_elsewhere(how):
+    net, x = small()
+
+    def slopes(run):
+        net.zero_grad()
+        loss = sum(o.sum() for o in run().values())
+        junk = [torch.full_like(x, math.nan) for _ in range(100)]  # where something was freed
+        loss.backward()
+        assert len(junk) == 100
+        return [p.grad.clone() for p in net.parameters()]
+
+    def elsewhere():
+        if how == "checkpoint":
+            return checkpoint(net.run, x, use_reentrant=False)
+        with torch.autograd.graph.saved_tensors_hooks(torch.clone, lambda t: t):
+            return net.run(x)
+
+    for found, expected in zip(slopes(elsewhere), slopes(lambda: net.run(x)), strict=True):
+        assert torch.equal(found, expected)
 
 
 @pytest.mark.parametrize("what", ["output", "weight", "input"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ from .models.devices.mapping import Mapping as Mapping_
 from .parameters import Distribution, FanIn, Normal, Parameter, PerChip, PerSample, State, Varied, declared, to_tensor
 from .pulses import Pulsing
 from .resolve import places, resolve, varied
+
+FEW = 2**16  # numbers of a parameter that are compared sooner than coefficients are computed
 
 Overlay = Callable[["Group", str, Tensor], Tensor]  # group, name, value -> the value to run with
 
@@ -128,6 +131,7 @@ class Group(nn.Module):
         self.hardware: Hardware | None = None
         self.overlays: dict[str, Overlay] = {}  # laid over parameters in training
         self.trial = 0
+        self._kept: tuple[Any, tuple[Bag, Any]] | None = None  # see `discretised`
         self.register_buffer("zero", torch.zeros((), dtype=dtype), persistent=False)  # carries float type and device
         self.edges = edges is not None
         if edges is not None:
@@ -164,7 +168,7 @@ class Group(nn.Module):
 
     # -- sizes -------------------------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def side(self) -> str:
         """Where the state of a connection lives: ``post``, ``pre``, ``connection``; ``unit`` for anything else."""
         if not isinstance(self.model, Connection) or self.model.one_to_one:
@@ -276,6 +280,37 @@ class Group(nn.Module):
             values["ref_slots"] = nearest_slots(t_ref, dt).to(values["t_ref"].dtype)
         return Bag(values)
 
+    def discretised(self, dt: float) -> tuple[Bag, Any]:
+        """`bag`, and the model's coefficients. Both are kept as long as no number changes, where they are few and no gradient
+        flows into one.
+        """
+        numbers = self._numbers()
+        told = None if numbers is None else (dt, torch.is_inference_mode_enabled(), numbers)
+        if told is None or self._kept is None or self._kept[0] != told:
+            p = self.bag(dt)
+            if told is None:
+                return p, self.model.discretise(p, dt)
+            self._kept = told, (p, self.model.discretise(p, dt))
+        return self._kept[1]
+
+    def _numbers(self) -> list[tuple[Any, ...]] | None:
+        """All that the parameters are made of, to compare. Numbers, because a version does not count what changes ``.data``."""
+        if self.hardware is not None or (self.overlays and self.training):
+            return None
+        found = []
+        for name in self.declarations:
+            attribute = name.replace(".", "/")
+            for t in (getattr(self, attribute), self._buffers.get(attribute + "/deviate")):
+                if t is None:
+                    continue
+                if (t.requires_grad and torch.is_grad_enabled()) or t.numel() > FEW or t.device.type != "cpu":
+                    return None
+                try:
+                    found.append((id(t), t.shape, t.detach().numpy().tobytes()))
+                except RuntimeError:  # no memory of its own, under the transforms of `torch.func`
+                    return None
+        return found
+
     def lead_of(self, name: str, tensor: Tensor) -> tuple[int, int] | None:
         """(chip, batch) of a stored tensor that has these axes; None for one with trailing axes only."""
         if tensor.ndim < 2:
@@ -287,9 +322,9 @@ class Group(nn.Module):
 
     def project_(self) -> None:
         """Bring trained values back inside their limits."""
-        for name, declaration in self.declarations.items():
-            tensor = getattr(self, name.replace(".", "/"))
-            if isinstance(tensor, nn.Parameter):
+        for attribute, tensor in self._parameters.items():
+            declaration = self.declarations.get(attribute.replace("/", "."))
+            if tensor is not None and declaration is not None:
                 declaration.project_(tensor)
 
     # -- states ------------------------------------------------------------------------------------------------------------
@@ -321,7 +356,7 @@ class Group(nn.Module):
     @property
     def refractory(self) -> bool:
         """Whether any unit has a dead time; without one, no clock is kept."""
-        return isinstance(self.model, SpikingNeuron) and bool(self.value("t_ref").count_nonzero())
+        return isinstance(self.model, SpikingNeuron) and bool(self.value("t_ref").any())
 
     def fresh_state(self, lead: tuple[int, int], *, rule: bool = False) -> Any:
         """The initial state, ``[chip, batch, ...]``."""

@@ -215,13 +215,13 @@ def _signal(spec: Spec, value: Any, n: int, dies: int, dtype: torch.dtype, devic
         raise RunError(where, f"must have {dies} chips", got=str(tensor.shape[0]))
     if tensor.numel() == 0:
         raise RunError(where, "must not be empty", got=f"shape {list(tensor.shape)}")
-    finite, counts = _sift(tensor.detach())
-    if not finite:
+    if not _finite(tensor.detach()):
         raise RunError(where, "must be finite", got="NaN or infinity")
     if tensor.device != device:
         raise RunError(where, f"must be on {device}, as the network", got=str(tensor.device), fix=f"Use x.to('{device}').")
+    counts = spec.model.emits != "events" or _counts(tensor.detach())  # type: ignore[attr-defined]
     tensor = tensor.to(dtype)
-    if spec.model.emits == "events" and not counts:  # type: ignore[attr-defined]
+    if not counts:
         bad = (tensor < 0) | (tensor != tensor.round())
         raise RunError(
             where,
@@ -232,18 +232,23 @@ def _signal(spec: Spec, value: Any, n: int, dies: int, dtype: torch.dtype, devic
     return tensor.permute(1, 0, 2).unsqueeze(1) if tensor.ndim == 3 else tensor.permute(2, 0, 1, 3)
 
 
-def _sift(tensor: Tensor) -> tuple[bool, bool]:
-    """Whether all values are finite, and whether all are whole numbers from 0 on."""
+def _finite(tensor: Tensor) -> bool:
+    """Whether all values are finite: a sum of others never is, though it may overflow."""
+    if not tensor.is_floating_point() or math.isfinite(float(tensor.sum())):
+        return True
+    return all(math.isfinite(float(v)) for v in torch.aminmax(tensor))
+
+
+def _counts(tensor: Tensor) -> bool:
+    """Whether all of these finite values are whole numbers from 0 on."""
     large = tensor.numel() >= LARGE and tensor.dtype in (torch.float32, torch.float64) and tensor.device.type == "cpu"
     if large and compiled.available():
         rows = tensor.reshape(-1, tensor.shape[-1] if tensor.shape[-1] > 64 else tensor.shape[-1] * tensor.shape[-2]).numpy()
-        found, look = np.zeros(2, np.int8), compiled.load_file(Path(__file__).with_name("sift.py"))["sift"]
+        found = np.zeros(1, np.int32 if rows.itemsize == 4 else np.int64)
+        look = compiled.load_file(Path(__file__).with_name("sift.py"))["uncountable"]
         spread(len(rows), lambda lo, hi: look(lo, hi, rows, found))
-        return not found[0], not found[1]
-    low, high = (float(v) for v in torch.aminmax(tensor))  # NaN spreads to both
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return False, False
-    return True, low >= 0 and (not tensor.is_floating_point() or torch.equal(tensor, tensor.round()))
+        return not found[0]
+    return bool(tensor.amin() >= 0) and (not tensor.is_floating_point() or torch.equal(tensor, tensor.round()))
 
 
 def _batch(

@@ -6,21 +6,18 @@ STRETCH = 64  # values that are looked at together: most hold no event
 
 
 @njit(nogil=True, error_model="numpy", cache=CACHE)
-def sift(lo, hi, x, found):
-    """Rows ``lo .. hi - 1`` of ``x``: sets ``found[0]`` where one is not finite, ``found[1]`` where one is no whole number from 0
-    on.
+def uncountable(lo, hi, x, found):
+    """Rows ``lo .. hi - 1`` of ``x``: sets ``found[0]`` where a value is no whole number from 0 on. ``found``: whole numbers as
+    wide as the values, as all that is in the loop must be.
     """
-    odd, torn, none, infinite = 0, 0, x.dtype.type(0), x.dtype.type(np.inf)  # a float64 beside them would make all of them that
+    odd, whole, none = found.dtype.type(0), found.dtype.type, x.dtype.type(0)
     for row in range(lo, hi):
         line = x[row]
         for j in range(line.shape[0]):
             v = line[j]
-            odd |= not abs(v) < infinite
-            torn |= (v < none) | (np.floor(v) != v)
+            odd = whole(odd | whole((v < none) | (np.floor(v) != v)))
     if odd:
         found[0] = 1
-    if torn:
-        found[1] = 1
 
 
 @njit(nogil=True, error_model="numpy", cache=CACHE)

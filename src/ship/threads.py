@@ -15,7 +15,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 ORIGIN = os.getpid()
 Region = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
@@ -25,25 +27,43 @@ def spread(tasks: int, work: Callable[[int, int], None], most: int = 0) -> None:
     """``work(lo, hi)`` over all tasks, on as many threads as torch has, in at most so many pieces. Who is free takes the next."""
     threads = torch.get_num_threads()
     pieces = min(tasks, 1 if threads == 1 else most or 4 * threads)
-    if pieces <= 1:
-        work(0, tasks)
+    cuts, numbers = [tasks * i // max(1, pieces) for i in range(pieces + 1)], count()
+
+    def take() -> None:
+        while (i := next(numbers)) < pieces:
+            work(cuts[i], cuts[i + 1])
+
+    _together(min(threads, pieces), take)
+
+
+def share(first: int, last: int, work: Callable[[NDArray[np.int64], int], None]) -> None:
+    """``work(turns, last)`` once on each of as many threads as torch has; compiled code takes its tasks, ``first .. last - 1``,
+    from ``turns`` by itself: Python would make threads wait for each other between tasks.
+    """
+    turns = np.array([first], np.int64)
+    _together(min(torch.get_num_threads(), last - first), lambda: work(turns, last))
+
+
+def _together(threads: int, work: Callable[[], None]) -> None:
+    """``work()`` on several threads."""
+    if threads <= 1:
+        work()
         return
-    cuts, numbers = [tasks * i // pieces for i in range(pieces + 1)], count()
     errors: list[BaseException] = []
 
-    def take(_: Any = None) -> None:
+    def one(_: Any = None) -> None:
         try:
-            while (i := next(numbers)) < pieces and not errors:
-                work(cuts[i], cuts[i + 1])
+            if not errors:
+                work()
         except BaseException as error:
             errors.append(error)
 
     team = _team() if os.getpid() == ORIGIN else None
     if team is not None:
-        team(Region(take), None, min(threads, pieces), 0)
+        team(Region(one), None, threads, 0)
     else:
-        helpers = [_pool(os.getpid(), threads).submit(take) for _ in range(min(threads, pieces) - 1)]
-        take()
+        helpers = [_pool(os.getpid(), torch.get_num_threads()).submit(one) for _ in range(threads - 1)]
+        one()
         wait([helper for helper in helpers if not helper.cancel()])
     if errors:
         raise errors[0]

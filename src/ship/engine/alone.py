@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..threads import spread
+from ..threads import share
 from . import kernels
-from .bench import Bench, gradient_room, row_table, step_rows
+from .bench import Bench, gradient_room, step_rows
 from .printer import BLOCK_BYTES
 from .structure import Table
 from .tape import EVERY, Call
@@ -45,9 +45,9 @@ class Alone(Bench):
     def _step(self, backwards: Sequence[int] | None = None) -> Table:
         return np.array([*step_rows(self.tape, backwards)[0], *[0] * 8], np.int64)
 
-    def _inputs(self) -> tuple[Table, Table, Table]:
-        """For each input the addresses of its rows; strides, lags and slots; the slots in which something changes."""
-        signals: list[Tensor | None] = []  # those that are read as they are
+    def _inputs(self) -> tuple[list[Tensor | None], Table, Table]:
+        """Of the inputs those that are read as they are; strides, lags and slots; the slots in which something changes."""
+        signals: list[Tensor | None] = []
         shapes, cuts = [], {self.start, self.stop}
         if self.step.go >= 0:
             cuts.add(self.start + 1)
@@ -56,23 +56,21 @@ class Alone(Bench):
                 signals.append(None)
                 shapes.append([0, 0, 0])
                 continue
-            t, slots = self.external[place], len(self.external[place])
+            t, slots = self.external[place], self.external[place].shape[0]
             lag += 0 if lag else self.start  # an external signal begins with the run, or a slot before it
             signals.append(t if self.through[place] < 0 else None)
             shapes.append([self.step.n * self.size if signals[-1] is None else t.stride(0) * self.size, lag, slots])
             cuts |= {lag, lag + slots}
         inside = sorted(cut for cut in cuts if self.start <= cut <= self.stop)
-        table = row_table(signals, self.lead, 1)
-        for i, (place, signal) in enumerate(zip(self.places, signals, strict=True)):
-            if place >= 0 and signal is None:
-                table[i] = self._sum_rows(place)
-        return table, np.array(shapes, np.int64).reshape(-1, 3), np.array(inside, np.int64)
+        return signals, np.array(shapes, np.int64).reshape(-1, 3), np.array(inside, np.int64)
 
-    def _sum_rows(self, place: int) -> Table:
-        """The address of the sums of each row; where there will be no gradient rows share them."""
-        room = self.sums[place]
-        assert room is not None
-        return room.data_ptr() + np.arange(self.rows) % len(room) * (room.stride(0) * self.size)
+    def _aim_at_sums(self, inputs: Table) -> None:
+        """Enter the address of the sums of each row; where there will be no gradient rows share them."""
+        for i, place in enumerate(self.places):
+            room = self.sums[place] if place >= 0 else None
+            if room is not None:
+                rows = np.arange(self.rows) % room.shape[0]
+                inputs[i] = room.data_ptr() + rows * (room.stride(0) * self.size)
 
     @property
     def _parts(self) -> int:
@@ -92,23 +90,25 @@ class Alone(Bench):
         portions = self._portions()
         depth = self.rows if self.recorded else portions[0]
         self.sums = [
-            self.external[i].new_empty(depth, len(self.external[i]), step.n) if w >= 0 else None
+            torch.empty(depth, self.external[i].shape[0], step.n, dtype=self.tape.dtype) if w >= 0 else None
             for i, w in enumerate(self.through)
         ]
-        inputs, shapes, cuts = self._inputs()
-        entry, left, constants, checks, out = self._tables(self.entry, leave, self.constants, self.checks, signals=[outs])
+        signals, shapes, cuts = self._inputs()
+        entry, left, constants, checks, inputs, out = self._tables(
+            self.entry, leave, self.constants, self.checks, signals=[signals, outs]
+        )
+        self._aim_at_sums(inputs)
         steps = np.array([t.stride(0) * self.size for t in outs], np.int64)
         tables = self._step(), cuts, inputs, shapes, out, steps, entry, left, constants, self._moves, checks
         parts, drive, recorded = self._parts, self.drivers["forward"], int(self.recorded)
+
+        def work(turns: Table, tasks: int) -> None:
+            drive(turns, tasks, parts, EVERY, recorded, *tables)
+
         lo = 0
         for count in portions:
             self._sum(lo, lo + count)
-            shift = lo * parts
-
-            def work(i: int, j: int, shift: int = shift) -> None:
-                drive(i + shift, j + shift, parts, EVERY, recorded, *tables)
-
-            spread(count * parts, work)
+            share(lo * parts, (lo + count) * parts, work)
             lo += count
         if not self.recorded:
             self.sums = []
@@ -116,7 +116,7 @@ class Alone(Bench):
 
     def _portions(self) -> list[int]:
         """Rows that are worked on at a time: as many as sums of theirs lie in the cache."""
-        slots = [len(t) for t, w in zip(self.external, self.through, strict=True) if w >= 0]
+        slots = [t.shape[0] for t, w in zip(self.external, self.through, strict=True) if w >= 0]
         if not slots:
             return [self.rows]
         count = max(1, min(self.rows, SUM_BYTES // max(1, sum(slots) * self.step.n * self.size)))
@@ -132,7 +132,8 @@ class Alone(Bench):
             for chip in range(lo // batch, -(-hi // batch)):
                 first, last = max(lo, chip * batch), min(hi, (chip + 1) * batch)
                 part = x[min(chip, len(x) - 1), first - chip * batch : last - chip * batch]
-                into = room.data[first % len(room) :][: last - first]  # autograd, which keeps the room, need not know
+                depth = room.shape[0]
+                into = room.data[first % depth :][: last - first]  # autograd, which keeps the room, need not know
                 matrix = weight if weight.ndim == 2 else weight[min(chip, len(weight) - 1), 0]
                 if part.is_contiguous():
                     torch.mm(part.flatten(0, 1), matrix, out=into.flatten(0, 1))
@@ -150,20 +151,21 @@ class Alone(Bench):
         slopes = [None if by_signal[q] is None else self._slope(by_signal[q]) for q in step.outs]  # type: ignore[arg-type]
         slope_steps = np.array([0 if t is None else t.stride(0) * self.size for t in slopes], np.int64)
         targets = self._targets(need_signal, need_weight)
-        inputs, shapes, cuts = self._inputs()
+        signals, shapes, cuts = self._inputs()
         kernel = step.kernel.backward(step.kernel.wanted([t is not None for t in targets], need_constant))
         g_entry, g_leave = [torch.zeros_like(t) for t in self.entry], self._leaving(grads[len(self.tape.internal) :])
         g_constants = self._constant_gradients(need_constant)
-        constants, checks, entry, left, g_constant, slope, target = self._tables(
-            self.constants, self.checks, g_entry, g_leave, g_constants, signals=[slopes, targets]
+        constants, checks, entry, left, g_constant, inputs, slope, target = self._tables(
+            self.constants, self.checks, g_entry, g_leave, g_constants, signals=[signals, slopes, targets]
         )
+        self._aim_at_sums(inputs)
         target_steps = np.array([0 if t is None else t.stride(0) * self.size for t in targets], np.int64)
         args = (
             self._step([kernel]), cuts, inputs, shapes, slope, slope_steps, constants, self._moves, checks, target, target_steps,
             entry, left, g_constant,
         )  # fmt: skip
         parts, drive = self._parts, self.drivers["backward"]
-        spread(self.rows * parts, lambda lo, hi: drive(lo, hi, parts, EVERY, *args))
+        share(0, self.rows * parts, lambda turns, tasks: drive(turns, tasks, parts, EVERY, *args))
         found: list[Tensor | None] = [g if need else None for g, need in zip(g_entry, needs[:a], strict=True)]
         g_weights: list[Tensor | None] = [None] * len(self.weights)
         for i, need in enumerate(need_signal):
@@ -182,7 +184,7 @@ class Alone(Bench):
         for place, lag in zip(self.places, self.lags, strict=True):
             target = None
             if place >= 0:
-                room, slots = self.sums[place], len(self.external[place])
+                room, slots = self.sums[place], self.external[place].shape[0]
                 if room is not None and (need_signal[place] or need_weight[self.through[place]]):
                     target = room.data.view(*self.lead, slots, self.step.n).permute(2, 0, 1, 3)
                 elif room is None and need_signal[place]:

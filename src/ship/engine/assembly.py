@@ -30,6 +30,7 @@ class Block:
 
     def __init__(self, cells: Sequence[Cell], length: int | None) -> None:
         self.length = length
+        self.tape: Tape | None = None  # of the last run
         self.cells = list(cells)
         self.traces = {id(cell.node.trace): i for i, cell in enumerate(cells)}
 
@@ -111,7 +112,8 @@ class _Assembly:
                 steps.append(self._projection(i, constants))
         together = max((unit.together for unit in self.units.values()), default=1)
         node = block.cells[0].node
-        self.tape = Tape(tuple(steps), tuple(self.signals), node.group.dtype, node.dt, block.length, together)
+        tape = Tape(tuple(steps), tuple(self.signals), node.group.dtype, node.dt, block.length, together)
+        self.tape = block.tape = block.tape if block.tape == tape else tape
         signals, weights, through = self._given()
         self.given = Arguments(entry, signals, constants, self.matrices, weights, through, fields)
         self._check_gradients()

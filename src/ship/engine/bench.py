@@ -54,6 +54,9 @@ class Bench:
         self.external = [t.detach() for t in tensors[a : a + b]]
         self.sizes = [step.n for step in self.tape.steps for _ in range(step.kernel.constants)]  # units of each constant
         self.constants = self._constants(tensors[a + b : a + b + c])
+        one = BLOCK_BYTES // self.size
+        moves = [BLOCK_BYTES if n > one and t.shape[-1] == n else 0 for t, n in zip(self.constants, self.sizes, strict=True)]
+        self._moves: Table = np.array(moves or [0], np.int64)  # for each constant the bytes from a block to the next
 
     @property
     def rows(self) -> int:
@@ -77,22 +80,13 @@ class Bench:
     def _constants(self, given: Sequence[Tensor]) -> list[Tensor]:
         """``[chip or 1, batch or 1, unit]``; one block where all units have the same number."""
         one = BLOCK_BYTES // self.size
-        numbers = torch.tensor([t.item() for t in given if t.numel() == 1], dtype=self.tape.dtype)
-        blocks = iter(numbers.view(-1, 1, 1, 1).expand(-1, 1, 1, one).contiguous().unbind(0))  # all at once
+        numbers = np.array([t.item() for t in given if t.numel() == 1], np.float32 if self.size == 4 else np.float64)
+        blocks = iter(torch.from_numpy(numbers.repeat(one)).view(-1, 1, 1, one).unbind())  # all at once
         return [next(blocks) if t.numel() == 1 else self._constant(t.detach(), n) for t, n in zip(given, self.sizes, strict=True)]
 
     def _constant(self, t: Tensor, n: int) -> Tensor:
         t = t.reshape((1,) * (3 - t.ndim) + tuple(t.shape)).to(self.tape.dtype)
         return t.expand(*t.shape[:2], n if t.shape[-1] > 1 else BLOCK_BYTES // self.size).contiguous()
-
-    @property
-    def _moves(self) -> Table:
-        """For each constant the bytes from a block to the next."""
-        one = BLOCK_BYTES // self.size
-        return np.array(
-            [BLOCK_BYTES if n > one and t.shape[-1] == n else 0 for t, n in zip(self.constants, self.sizes, strict=True)] or [0],
-            np.int64,
-        )
 
     def _room(self, slots: int, n: int, *, zero: bool = False) -> Tensor:
         """A signal's buffer; each row's slots lie side by side."""
@@ -118,10 +112,11 @@ class Bench:
 
     def _tables(self, *lists: Sequence[Tensor | None], signals: Sequence[Sequence[Tensor | None]] = ()) -> list[Table]:
         """For each list of tensors ``[chip, batch, ...]``, then for each of ``signals`` ``[slot, chip, batch, unit]``, the
-        addresses of their rows.
+        addresses of their rows: of this pass, since what autograd keeps for the other may come back elsewhere (its hooks,
+        checkpointing).
         """
-        places = [NOWHERE if t is None else _place(t, 0, 1) for tensors in lists for t in tensors]
-        places += [NOWHERE if t is None else _place(t, 1, 2) for tensors in signals for t in tensors]
+        places = [p for tensors in lists for t in tensors for p in (NOWHERE if t is None else _place(t, 0, 1))]
+        places += [p for tensors in signals for t in tensors for p in (NOWHERE if t is None else _place(t, 1, 2))]
         table, first, tables = _rows_at(places, self.lead), 0, []
         for tensors in (*lists, *signals):
             tables.append(table[first : first + len(tensors)])
@@ -145,13 +140,13 @@ def step_rows(tape: Tape, backwards: Sequence[int] | None = None) -> list[list[i
 
 def row_addresses(t: Tensor, chip: int, batch: int, lead: tuple[int, int]) -> Table:
     """The address of each row, ``[chip * batch]``, in a tensor with these axes for chip and batch."""
-    table: Table = _rows_at([_place(t, chip, batch)], lead)[0]
+    table: Table = _rows_at(_place(t, chip, batch), lead)[0]
     return table
 
 
 def row_table(tensors: Sequence[Tensor | None], lead: tuple[int, int], chip: int = 0) -> Table:
     """The addresses of the rows of each, ``[which, chip * batch]``; 0 for None. ``chip``: its axis, that of the batch follows."""
-    return _rows_at([NOWHERE if t is None else _place(t, chip, chip + 1) for t in tensors], lead)
+    return _rows_at([p for t in tensors for p in (NOWHERE if t is None else _place(t, chip, chip + 1))], lead)
 
 
 NOWHERE = (0, 0, 0)
@@ -163,8 +158,8 @@ def _place(t: Tensor, chip: int, batch: int) -> tuple[int, int, int]:
     return t.data_ptr(), stride[chip] * size if shape[chip] > 1 else 0, stride[batch] * size if shape[batch] > 1 else 0
 
 
-def _rows_at(places: Sequence[tuple[int, int, int]], lead: tuple[int, int]) -> Table:
-    """The address of each row, ``[which, chip * batch]``."""
+def _rows_at(places: Sequence[int], lead: tuple[int, int]) -> Table:
+    """The address of each row, ``[which, chip * batch]``, from places one after the other."""
     chips, samples = _rows(lead)
     at = np.array(places, np.int64).reshape(-1, 3)
     table: Table = at[:, :1] + at[:, 1:2] * chips + at[:, 2:] * samples

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -41,6 +42,7 @@ class Fused:
         self.node = node
         self.structures: dict[int, Structure] = {}
         self.learners: dict[Any, plastic.Learner] = {}
+        self._leaves: tuple[Any, Any, tuple[list[str], list[Tensor], Any]] | None = None  # of these parameters, coefficients
 
     @property
     def n(self) -> int:
@@ -48,7 +50,7 @@ class Fused:
         group = self.node.group
         return group.n_pre if group.side == "pre" else group.n
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """The operands: for a neuron impulses, other ports, noise; for a connection what arrives, or its ports."""
         node, model = self.node, self.node.group.model
@@ -92,6 +94,15 @@ class Fused:
 
     def leaves(self) -> tuple[list[str], list[Tensor], Any]:
         """Names of the parameters that are read by unit; their tensors followed by the coefficients; the tree of these."""
+        p, c = self.node.p, self.node.c
+        if self._leaves is None or self._leaves[0] is not p or self._leaves[1] is not c:
+            found = self._find_leaves()
+            if isinstance(self.node, ConnectionNode) or any(leaf.requires_grad for leaf in found[1]):
+                return found  # nothing may outlive the graph
+            self._leaves = p, c, found
+        return self._leaves[2]
+
+    def _find_leaves(self) -> tuple[list[str], list[Tensor], Any]:
         group = self.node.group
         per_connection = {k for k, d in group.declarations.items() if d.per == "connection"} if group.side != "unit" else set()
         names = [k for k, v in vars(self.node.p).items() if k not in per_connection and isinstance(v, Tensor)]

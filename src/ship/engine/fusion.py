@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import torch
+
 from .. import compiled
 from ..errors import RunError
 from ..plan import Block as Planned
@@ -62,6 +64,10 @@ class Fusion:
     def begin(self, plan: Schedule, wanted: Container[str]) -> None:
         """Start a segment. ``wanted``: the groups whose outputs are read from outside."""
         self.behind.clear()
+        self.transformed = torch._C._are_functorch_transforms_active()
+        if self.transformed:  # by `torch.func`: tensors have no memory that a kernel could work on
+            self.layout = Layout(dict.fromkeys(plan.blocks), {})
+            return
         watched = frozenset(tag for tag, node in self.nodes.items() if node.takes or tag in wanted)
         key = (plan.blocks, plan.inserted, watched)
         if key not in self.layouts:
@@ -163,6 +169,8 @@ class Fusion:
     def run_one(self, tag: str, k0: int, n: int) -> bool:
         """Run one group of a block that is not one tape; False where the reference node must."""
         node = self.nodes[tag]
+        if self.transformed:
+            return False
         if self.reason(tag) is None and tag in self.grids and outputs_only(node):
             assert isinstance(node, ConnectionNode)
             try:

@@ -191,13 +191,13 @@ class Loop(Bench):
         self.checks = self._checks()
         steps, outs = self._steps()
         operands, refs = self._operands()
-        entry, out, self.constant_rows, self.matrix_rows, self.check_rows, fields, self.base = self._tables(
+        entry, out, constants, matrices, checks, fields, base = self._tables(
             self.entry, leave, self.constants, self.matrices, self.checks, self.fields, signals=[self.buffers]
         )
         parts = self._parts
         learns, learn_parts = self._learns()
-        tables = (operands, refs, self._signals(), self.base, self.constant_rows, self._moves, entry, out, self.check_rows, outs)
-        rest = (self.matrix_rows, self._edges(parts), self._depth, tape.widest, tape.dt)
+        tables = (operands, refs, self._signals(), base, constants, self._moves, entry, out, checks, outs)
+        rest = (matrices, self._edges(parts), self._depth, tape.widest, tape.dt)
         taught = (tape.together, learns, learn_parts, fields, self.stop)
 
         def drive(lo: int, hi: int, fresh: bool, t0: int, t1: int, which: Table, *room: NDArray[Any]) -> None:
@@ -333,10 +333,12 @@ class Loop(Bench):
         edges = self._edges(1)
         turned = [m if width else m.transpose(-1, -2).contiguous() for m, width in zip(self.matrices, edges[:, 3], strict=False)]
         drive = (kernels.drivers("slopes", tape.dtype) if edges.any() else self.drivers)["backward"]
-        matrices, entry, left, constants, g_base = self._tables(turned, g_entry, g_leave, g_constants, signals=[self.slopes])
+        constants, checks, matrices, entry, left, g_constant, base, g_base = self._tables(
+            self.constants, self.checks, turned, g_entry, g_leave, g_constants, signals=[self.buffers, self.slopes]
+        )
         args = (
-            steps, operands, refs, self._signals(), self.base, self.constant_rows, self._moves, self.check_rows, outs, matrices,
-            edges, tape.widest, tape.dt, self._cuts(), how, g_base, entry, left, constants, keep,
+            steps, operands, refs, self._signals(), base, constants, self._moves, checks, outs, matrices, edges, tape.widest,
+            tape.dt, self._cuts(), how, g_base, entry, left, g_constant, keep,
         )  # fmt: skip
         spread(self.rows, lambda lo, hi: drive(lo, hi, self.start, self.stop, EVERY, *args))
         found: list[Tensor | None] = [g if need else None for g, need in zip(g_entry, needs[:a], strict=True)]

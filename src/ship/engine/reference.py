@@ -79,12 +79,11 @@ class Node(ABC):
             self.group.trial = clock.trial
         if self.group.hardware is not None:
             self.group.hardware.trial = clock.trial
-        self.p = self.group.bag(dt)
-        self._extend(self.p)
-        self.c = self.group.model.discretise(self.p, dt)
+        self.p, self.c = self._discretised(dt)
 
-    def _extend(self, p: Bag) -> None:  # noqa: B027 (most have none)
-        """Further parameters that the engine supplies."""
+    def _discretised(self, dt: float) -> tuple[Bag, Any]:
+        """Parameters and coefficients."""
+        return self.group.discretised(dt)
 
     @abstractmethod
     def run(self, k0: int, n: int) -> None:
@@ -328,6 +327,11 @@ class ConnectionNode(Node):
         super().begin(dt, clock)
         self.variance = None
 
+    def _discretised(self, dt: float) -> tuple[Bag, Any]:
+        p = self.group.bag(dt)
+        self._extend(p)
+        return p, self.group.model.discretise(p, dt)
+
     def _extend(self, p: Bag) -> None:
         """``p.membrane``: the time constant of the targets, for ``drive="exact"``, where all have a linear membrane."""
         if getattr(self.group.model, "drive", "") != "exact":
@@ -335,7 +339,7 @@ class ConnectionNode(Node):
         taus = []
         for node in self.membranes:
             model = None if node is None else node.group.model
-            tau = model.membrane(node.group.bag(self.dt)) if node is not None and isinstance(model, Neuron) else None
+            tau = model.membrane(node.group.discretised(self.dt)[0]) if node is not None and isinstance(model, Neuron) else None
             if node is None or tau is None:
                 return
             taus.append((tau, node.group.n))

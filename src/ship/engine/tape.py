@@ -7,8 +7,8 @@ are ``[slot, chip, batch, unit]``. Who executes a tape is its bench: `alone` or 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -81,7 +81,7 @@ class Learn(NamedTuple):
     events: bool  # whether nothing else changes them
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Tape:
     """Steps and signals. ``together``: rows that advance in lockstep, because they share weights that change."""
 
@@ -92,26 +92,26 @@ class Tape:
     slice: int | None = None  # slots in which no step acts on an earlier one of the list; None: as many as there are
     together: int = 1
 
-    @property
+    @cached_property
     def external(self) -> list[int]:
         return [q for q, signal in enumerate(self.signals) if signal.external]
 
-    @property
+    @cached_property
     def internal(self) -> list[int]:
         return [q for q, signal in enumerate(self.signals) if not signal.external]
 
-    @property
+    @cached_property
     def lag(self) -> int:
         """Slots that a run may look back into its own signals."""
         lags = [s.lag for step in self.steps for sources in step.operands for s in sources if not self.signals[s.signal].external]
         return max(lags, default=0)
 
-    @property
+    @cached_property
     def widest(self) -> int:
         """The most units that a step or a signal has."""
         return max([step.n for step in self.steps] + [signal.n for signal in self.signals], default=1)
 
-    @property
+    @cached_property
     def coupled(self) -> bool:
         """Whether units act on other units, so that a row must stay in one piece."""
         return len(self.steps) > 1 or any(
@@ -121,7 +121,7 @@ class Tape:
             for s in sources
         )
 
-    @property
+    @cached_property
     def alone(self) -> bool:
         """Whether it has one step, and all that enters its operands are external signals, one each."""
         sources = [source for step in self.steps for operand in step.operands for source in operand]
@@ -164,7 +164,11 @@ def run(
     through = tuple(given.through) or (-1,) * len(given.signals)
     counts = tuple(len(part) for part in lists)
     call = Call(tape, counts, lead, start, stop, tuple(history), recorded, bench, through, tuple(given.fields))
-    out = _Run.apply(call, *tensors)  # type: ignore[no-untyped-call]
+    if not recorded:
+        return Result(*bench(call, tensors).forward())
+    needs = [t.requires_grad for t in tensors]
+    smooth = [t for t, need in zip(tensors, needs, strict=True) if need]
+    out = _Run.apply(call, tensors, needs, *smooth)  # type: ignore[no-untyped-call]
     count = len(tape.internal)
     return Result(list(out[:count]), list(out[count:]))
 
@@ -214,17 +218,16 @@ class Bench(Protocol):
 
 
 class _Run(torch.autograd.Function):
-    """A tape with its gradient."""
+    """A tape with its gradient. ``smooth``: those of the tensors that need one; PyTorch looks at each that it is given."""
 
     @staticmethod
-    def forward(ctx: Any, call: Call, *tensors: Tensor) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, call: Call, tensors: Sequence[Tensor], needs: Sequence[bool], *smooth: Tensor) -> tuple[Tensor, ...]:
         bench = call.bench(call, tensors)
         signals, leave = bench.forward()
-        if call.recorded:
-            ctx.bench = bench
-            ctx.set_materialize_grads(False)
-            # Outputs are read again, too: they must not be changed either.
-            ctx.save_for_backward(*tensors, *signals, *park(bench))
+        ctx.bench, ctx.needs = bench, needs
+        ctx.set_materialize_grads(False)
+        # Outputs are read again, too: they must not be changed either.
+        ctx.save_for_backward(*tensors, *signals, *park(bench))
         return (*signals, *leave)
 
     @staticmethod
@@ -232,7 +235,9 @@ class _Run(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         bench = unpark(ctx.bench, ctx.saved_tensors)  # raises where one was changed since
         ctx.bench.spent = True
-        return (None, *bench.backward(grads, ctx.needs_input_grad[1:]))
+        wanted = iter(ctx.needs_input_grad[3:])
+        found = bench.backward(grads, [need and next(wanted) for need in ctx.needs])
+        return (None, None, None, *(g for g, need in zip(found, ctx.needs, strict=True) if need))
 
 
 class Parked(NamedTuple):
@@ -244,44 +249,31 @@ class Parked(NamedTuple):
 def park(holder: object) -> list[Tensor]:
     """Take the tensors out of an object's attributes, for autograd to keep, and to free after the backward pass."""
     tensors: list[Tensor] = []
-    attributes = vars(holder)
 
     def put(value: Any) -> Any:
-        if isinstance(value, Tensor):
-            tensors.append(value)
-            return Parked(len(tensors))
-        return value
+        if not isinstance(value, Tensor):
+            return value
+        tensors.append(value)
+        return Parked(len(tensors))
 
-    for name, value in attributes.items():
-        if isinstance(value, Tensor):
-            attributes[name] = put(value)
-        elif _holds(value, Tensor):
-            attributes[name] = _like(value, [put(v) for v in value])
+    _change(vars(holder), Tensor, put)
     return tensors[::-1]
 
 
 def unpark(holder: Any, kept: Sequence[Tensor]) -> Any:
     """A copy of the object with its tensors, the last of those that autograd kept."""
-    full = copy(holder)
-
-    def get(value: Any) -> Any:
-        return kept[-value.place] if isinstance(value, Parked) else value
-
-    for name, value in vars(holder).items():
-        if isinstance(value, Parked):
-            setattr(full, name, get(value))
-        elif _holds(value, Parked):
-            setattr(full, name, _like(value, [get(v) for v in value]))
+    full = object.__new__(type(holder))
+    vars(full).update(vars(holder))
+    _change(vars(full), Parked, lambda value: kept[-value.place] if isinstance(value, Parked) else value)
     return full
 
 
-def _holds(value: Any, kind: type) -> bool:
-    """Whether it is a list or tuple with something of that kind."""
-    return isinstance(value, list | tuple) and any(isinstance(v, kind) for v in value)
-
-
-def _like(value: Any, parts: list[Any]) -> Any:
-    """A list, a tuple or a named one with these parts."""
-    if isinstance(value, list):
-        return parts
-    return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+def _change(attributes: dict[str, Any], kind: type, change: Callable[[Any], Any]) -> None:
+    """Change the attributes of a kind, also those in lists and tuples."""
+    for name, value in attributes.items():
+        if isinstance(value, kind):
+            attributes[name] = change(value)
+        elif isinstance(value, list):
+            attributes[name] = [change(v) for v in value]
+        elif isinstance(value, tuple) and not hasattr(value, "_fields"):
+            attributes[name] = tuple([change(v) for v in value])

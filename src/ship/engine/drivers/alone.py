@@ -21,14 +21,19 @@ def aim(table, inputs, shapes, r, t, offset, zeros):
 
 
 @driver
-def forward(lo, hi, splits, every, recorded, step, cuts, inputs, shapes, outs, out_steps, entry, leave, constants, moves, checks):
-    """Tasks ``lo .. hi - 1``. ``every``: slots of a pass, between checkpoints of the states where they are ``recorded``."""
+def forward(
+    turns, tasks, splits, every, recorded, step, cuts, inputs, shapes, outs, out_steps, entry, leave, constants, moves, checks
+):
+    """The tasks below ``tasks`` that it can `take`. ``every``: slots of a pass, between checkpoints of the states where they are
+    ``recorded``.
+    """
     n, S, X, P, Y = step[3], step[4], step[5], step[6], step[7]
     blocks, stride, start, stop = (n + BLOCK - 1) // BLOCK, S * ONE, cuts[0], cuts[-1]
     area, room, table = np.zeros(blocks * stride // SIZE + 1, F), np.zeros(2 * BLOCK, F), np.zeros(2 * (X + P + Y) + 2, np.int64)
     work, zeros, ones, rows = area.ctypes.data, room.ctypes.data, room.ctypes.data + ONE, table.ctypes.data
     fill(np.int64(ones), BLOCK, F(1))
-    for task in range(lo, hi):
+    task = take(turns.ctypes.data)
+    while task < tasks:
         r, part = task // splits, task % splits
         first, last = blocks * part // splits, blocks * (part + 1) // splits
         for i in range(S):
@@ -52,13 +57,14 @@ def forward(lo, hi, splits, every, recorded, step, cuts, inputs, shapes, outs, o
             t = end
         for i in range(S):
             from_blocks(leave[i, r], work + i * ONE, stride, first, last, n)
+        task = take(turns.ctypes.data)
     area[0], room[0], table[0] = F(0), F(0), 0  # in use until here: an address alone does not keep an array alive
 
 
 @driver
 def backward(
-    lo,
-    hi,
+    turns,
+    tasks,
     splits,
     every,
     step,
@@ -87,7 +93,8 @@ def backward(
     work, kept, zeros, rows = area.ctypes.data, states.ctypes.data, room.ctypes.data, table.ctypes.data
     ones, waste, aside = zeros + ONE, zeros + 2 * ONE, zeros + 3 * ONE
     fill(np.int64(ones), BLOCK, F(1))
-    for task in range(lo, hi):
+    task = take(turns.ctypes.data)
+    while task < tasks:
         r, part = task // splits, task % splits
         first, last = blocks * part // splits, blocks * (part + 1) // splits
         for i in range(S):
@@ -145,4 +152,5 @@ def backward(
         for i in range(P):
             if g_constants[i, r] != 0:
                 from_blocks(g_constants[i, r], work + (2 * S + i) * ONE, stride, first, last, n)
+        task = take(turns.ctypes.data)
     area[0], states[0], room[0], table[0] = F(0), F(0), F(0), 0  # in use until here

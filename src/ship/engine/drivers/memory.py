@@ -45,6 +45,17 @@ def copy(typing, target, source, count):
     return types.void(types.int64, types.int64, types.int64), build
 
 
+@intrinsic
+def take(typing, turns):
+    """The next task of those that threads share; ``turns``: the address of its number."""
+
+    def build(context, builder, signature, args):
+        number = ir.IntType(64)
+        return builder.atomic_rmw("add", builder.inttoptr(args[0], number.as_pointer()), ir.Constant(number, 1), "monotonic")
+
+    return types.int64(types.int64), build
+
+
 @inner
 def fill(address, n, value):
     v = vector(address, n)
