@@ -68,9 +68,8 @@ class Loop(Bench):
                     m = self.matrices[s.matrix] if s.matrix >= 0 else None
                     strides = (m.stride(-2) * self.size, m.shape[-2] * self.size) if m is not None else (0, 0)
                     kind = 0 if m is None else 1 if s.structure is None else 2 + s.shared
-                    refs.append(
-                        [kind, s.signal, self._lag(s), s.matrix, s.offset, s.into, s.width, CONVERSIONS[s.convert], *strides]
-                    )
+                    lag, how = self._lag(s), CONVERSIONS[s.convert]
+                    refs.append([kind, s.signal, lag, s.matrix, s.offset, s.into, s.width, how, *strides])
                 operands.append([first, len(refs), self.stores.get(x, -1)])
         return np.array(operands or [[0, 0, -1]], np.int64), np.array(refs or [[0] * 10], np.int64)
 
