@@ -248,4 +248,6 @@ def test_edges_are_followed_in_few_bytes(monkeypatch, small, chips, shared):
     found = {s.posts.itemsize for fused in net._sim.fusion.fused.values() for s in fused.structures.values()}
     assert found == {4 if small == 2 else 2}
     made = net._sim.fusion.fused["first"].structures.values()
-    assert [s.weights(net["first"].value("weight")).shared for s in made] == [shared]
+    weights = net["first"].value("weight")
+    assert [s.weights(weights.detach()).shared for s in made] == [shared]
+    assert [s.weights(weights).shared for s in made] == [False]  # gradients belong to edges

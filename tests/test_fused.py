@@ -384,6 +384,10 @@ def random_network(rng, chips, exact=False, smooth=False):
             keywords |= {"weight": 0.5, "rule": ship.PairSTDP(), "delay": random_delay(rng, how, n_pre, n_post)}
         else:
             weight = dyadic(n_pre, n_post, seed=int(rng.integers(999)))
+            if rng.random() < 0.4:
+                edges = rng.random((n_pre, n_post)) < 0.6
+                edges[rng.integers(n_pre), rng.integers(n_post)] = True
+                keywords["connect"], weight = edges, weight[edges]
             if chips and rng.random() < 0.2:
                 weight = ship.per_chip(torch.stack([weight, weight / 2]))
             keywords |= {"weight": weight, "delay": random_delay(rng, how, n_pre, n_post)}

@@ -71,6 +71,7 @@ class _Assembly:
         self.lead = block.cells[0].node.lead
         self.signals: list[Signal] = []
         self.external: list[Tensor | Sum] = []
+        self.outside: dict[int, int] = {}  # by trace the external signal that is its output from slot 0 on
         self.matrices: list[Tensor] = []
         self.outs: list[tuple[int, ...]] = []
         self.final: list[int] = []  # the signal that is a node's output
@@ -188,11 +189,9 @@ class _Assembly:
     def _operand(self, cell: Cell, part: Fused, name: str) -> tuple[Source, ...]:
         node, late = part.node, cell.late(part, name)
         inner = self._inner(cell, part, name)
-        if name == "value" and isinstance(node, ConnectionNode) and node.edges is not None and node.group.side == "post":
-            if not torch.is_grad_enabled():
-                return tuple(self._along_edges(part, node, inner, late))
-            if inner:
-                raise NotNow("edges in a loop, with gradients")
+        followed = inner or node.like.device.type == "cpu"  # elsewhere `Fused.external` sums what comes from outside
+        if name == "value" and isinstance(node, ConnectionNode) and node.edges and node.group.side == "post" and followed:
+            return tuple(self._along_edges(part, node, inner, late))
         sources: list[Source] = []
         first, lag = self._window(late)
         window = part.external(name, first, self.n, [*inner, *cell.fed])
@@ -238,7 +237,6 @@ class _Assembly:
     def _along_edges(self, fused: Fused, node: ConnectionNode, inner: Sequence[Line], late: int) -> list[Source]:
         """What a sparse connection receives, also from outside: in proportion to what is not zero."""
         sources = []
-        first, lag = self._window(late)
         for offset, width, buckets in node.feed.sources:
             for line, chosen in buckets:
                 assert chosen is not None
@@ -246,19 +244,24 @@ class _Assembly:
                     continue
                 structure = fused.structure(line, chosen, offset, width)
                 weights = structure.weights(node.weight)
-                self.matrices.append(weights.values.unsqueeze(-2))
-                window: Tensor | None
-                mine: list[Source] = []
-                if line in inner:
-                    mine.append(Source(self.final[self.block.traces[id(line.trace)]], line.lag + late, width))
-                    window = line.early(first, self.n, node.like)
-                else:
-                    window = line.window(first, self.n, node.like)
-                if window is not None:
-                    mine.append(self._outer(window, lag))
-                matrix, shared = len(self.matrices) - 1, weights.shared
-                sources += [s._replace(matrix=matrix, structure=structure, shared=shared) for s in mine]
+                m, signal = len(self.matrices), self.final[self.block.traces[id(line.trace)]] if line in inner else -1
+                sent = self._sent(line, late, node.like, signal)
+                sources += [s._replace(matrix=m, structure=structure, shared=weights.shared) for s in sent]
+                self.matrices += [weights.values.unsqueeze(-2)] if sent else []
         return sources
+
+    def _sent(self, line: Line, late: int, like: Tensor, signal: int) -> list[Source]:
+        """What a line brings from a signal of the block, or (-1) from outside."""
+        first, lag = self._window(late)
+        if signal < 0 and self.k0:
+            return [self._outer(line.window(first, self.n, like), lag)]
+        if signal < 0 and line.trace.end:  # the lines of a group share its signal, and the gradient of that
+            if id(line.trace) not in self.outside:
+                self.outside[id(line.trace)] = self._outer(line.trace.window(0, min(self.n, line.trace.end)), 0).signal
+            signal = self.outside[id(line.trace)]
+        early = line.early(first, self.n, like)
+        found = [] if signal < 0 else [Source(signal, line.lag + late, line.width)]
+        return found if early is None else [*found, self._outer(early, lag)]
 
     def _projection(self, i: int, constants: list[Tensor]) -> Step:
         """From the pre side of a filter to its targets."""
@@ -267,8 +270,6 @@ class _Assembly:
         source = Source(self.outs[i][0], 0, fused.n, matrix=len(self.matrices))
         if node.edges is None:
             self.matrices.append(node.weight)
-        elif torch.is_grad_enabled():
-            raise NotNow("edges behind a filter on the pre side, with gradients")
         else:
             structure = fused.structure(None, torch.arange(len(node.edges.pre)), 0, fused.n)
             weights = structure.weights(node.weight)

@@ -19,7 +19,7 @@ from ..models.contract import Connection
 from . import plastic, scan
 from .built import Built, Feed, Kind, built, split
 from .lines import Line, project
-from .program import as_constants
+from .program import Untraceable, as_constants
 from .reference import ConnectionNode, NeuronNode, Node, PlasticNode, SourceNode, coefficients_of
 from .structure import Structure
 from .trees import flatten, unflatten
@@ -139,10 +139,16 @@ class Fused:
         return self.learners[key]
 
     def structure(self, line: Line | None, chosen: Tensor, offset: int, width: int) -> Structure:
-        """The edges of one source and delay."""
+        """The edges of one source and delay.
+
+        Raises:
+            Untraceable: they are not on the CPU.
+        """
         node = self.node
         assert isinstance(node, ConnectionNode)
         assert node.edges is not None
+        if node.like.device.type != "cpu":
+            raise Untraceable(f"no kernels for {node.like.device.type} that follow edges")
         if id(line) not in self.structures:
             self.structures[id(line)] = Structure(node.edges, chosen, offset, width, node.group.n)
         return self.structures[id(line)]

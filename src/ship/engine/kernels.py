@@ -16,6 +16,7 @@ DRIVERS = {  # each with the texts that it is made of
     "alone": ("floats", "memory", "alone"),
     "loop": ("floats", "memory", "sums", "loop"),
     "plastic": ("floats", "memory", "sums", "learning", "loop"),
+    "slopes": ("floats", "memory", "sums", "slopes", "loop"),
     "grid": ("floats", "memory", "grid"),
     "events": ("floats", "events"),
     "edges": ("edges",),

@@ -12,12 +12,13 @@ from torch import Tensor
 
 from ..threads import spread
 from . import kernels
-from .bench import Bench, step_rows
+from .bench import Bench, gradient_room, step_rows
 from .printer import BLOCK_BYTES
-from .structure import Table
+from .structure import Structure, Table
 from .tape import EVERY, Call, Part, Source, Step
 
 WIDE_UNITS, WIDE_SLOTS = 4096, 4  # from where on units are spread over threads
+WEIGHTS = 2**15  # whose gradients are summed together: they stay in the L2 cache
 CONVERSIONS = {"none": 0, "mul": 1, "div": 2}
 
 
@@ -67,11 +68,14 @@ class Loop(Bench):
                     m = self.matrices[s.matrix] if s.matrix >= 0 else None
                     strides = (m.stride(-2) * self.size, m.shape[-2] * self.size) if m is not None else (0, 0)
                     kind = 0 if m is None else 1 if s.structure is None else 2 + s.shared
-                    # An external signal begins with the run, unless it is known to begin a slot before it.
-                    lag = s.lag + self.start if self.tape.signals[s.signal].external and not s.lag else s.lag
-                    refs.append([kind, s.signal, lag, s.matrix, s.offset, s.into, s.width, CONVERSIONS[s.convert], *strides])
+                    lag, how = self._lag(s), CONVERSIONS[s.convert]
+                    refs.append([kind, s.signal, lag, s.matrix, s.offset, s.into, s.width, how, *strides])
                 operands.append([first, len(refs), self.stores.get(x, -1)])
         return np.array(operands or [[0, 0, -1]], np.int64), np.array(refs or [[0] * 10], np.int64)
+
+    def _lag(self, s: Source) -> int:
+        """Slots from the first one of a signal. External ones begin with the run, unless known to begin a slot before it."""
+        return self.start if self.tape.signals[s.signal].external and not s.lag else s.lag
 
     def _learns(self) -> tuple[Table, Table]:
         """The tables of what changes weights, and of the operands of its kernels."""
@@ -325,14 +329,15 @@ class Loop(Bench):
         g_leave, g_constants = self._leaving(grads[len(internal) :]), self._constant_gradients(need_constant)
         steps, outs = self._steps([step.kernel.backward(w) for step, w in zip(tape.steps, wanted, strict=True)])
         operands, refs = self._operands()
-        turned = [m.transpose(-1, -2).contiguous() for m in self.matrices]
-        drive = self.drivers["backward"]
+        edges = self._edges(1)
+        turned = [m if width else m.transpose(-1, -2).contiguous() for m, width in zip(self.matrices, edges[:, 3], strict=False)]
+        drive = (kernels.drivers("slopes", tape.dtype) if edges.any() else self.drivers)["backward"]
         constants, checks, matrices, entry, left, g_constant, base, g_base = self._tables(
             self.constants, self.checks, turned, g_entry, g_leave, g_constants, signals=[self.buffers, self.slopes]
         )
         args = (
-            steps, operands, refs, self._signals(), base, constants, self._moves, checks, outs, matrices, tape.widest, tape.dt,
-            self._cuts(), how, g_base, entry, left, g_constant, keep,
+            steps, operands, refs, self._signals(), base, constants, self._moves, checks, outs, matrices, edges, tape.widest,
+            tape.dt, self._cuts(), how, g_base, entry, left, g_constant, keep,
         )  # fmt: skip
         spread(self.rows, lambda lo, hi: drive(lo, hi, self.start, self.stop, EVERY, *args))
         found: list[Tensor | None] = [g if need else None for g, need in zip(g_entry, needs[:a], strict=True)]
@@ -370,9 +375,13 @@ class Loop(Bench):
             for sources in step.operands:
                 for s in sources:
                     if s.matrix == m:
-                        past = self.buffers[s.signal][: max(0, self.stop - s.lag)]
                         later = self.slopes[int(keep[x])]
                         assert later is not None
+                        if s.structure is not None:
+                            total = gradient_room(shape, self.tape.dtype).zero_() if total is None else total
+                            self._weigh(s, s.structure, later, total)
+                            continue
+                        past = self.buffers[s.signal][: max(0, self.stop - s.lag)]
                         part = torch.einsum(
                             f"tcbi,tcbj->{axes}ij", past.expand(-1, *self.lead, -1), later[s.lag : s.lag + len(past)]
                         )
@@ -380,3 +389,18 @@ class Loop(Bench):
                 x += 1
         assert total is not None
         return total.reshape(shape)
+
+    def _weigh(self, s: Source, edges: Structure, later: Tensor, total: Tensor) -> None:
+        """Add the gradient of the weights of edges, from what a source sent along them. Source units are spread over threads."""
+        signal, lag = self.buffers[s.signal], self._lag(s)
+        first = max(self.start, lag)
+        slots = min(self.stop, lag + len(signal)) - first
+        if slots <= 0:
+            return
+        both = [signal[first - lag :], later[first:]]
+        steps = np.array([t.stride(0) * self.size for t in both], np.int64)
+        weights, rows = self._tables([total], signals=[both])
+        cuts = edges.parts(min(WEIGHTS, -(-len(edges.posts) // (2 * torch.get_num_threads()))))
+        drive = kernels.drivers("slopes", self.tape.dtype)["weigh"]
+        args = (cuts, edges.starts, edges.posts, later.shape[-1], rows, slots, steps, weights[0])
+        spread(len(cuts) - 1, lambda lo, hi: drive(lo, hi, *args))

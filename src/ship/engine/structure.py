@@ -56,12 +56,26 @@ class Structure:
             self._bounds[cuts] = table
         return self._bounds[cuts]
 
+    def parts(self, most: int) -> Table:
+        """Where parts of the sources begin, and their end: each has about ``most`` edges, or one source."""
+        count = -(-len(self.posts) // most)
+        return np.unique([0, *np.searchsorted(self.starts, np.arange(1, count) * most), self.n_pre])
+
     def weights(self, weight: Tensor) -> Weights:
-        """Those of the connection's weights; the last ones are kept: a run in chunks asks again and again."""
+        """Those of the connection's weights; the last ones are kept: a run in chunks asks again and again. Where they will have a
+        gradient, they are what it flows through, one for each edge.
+        """
+        if weight.requires_grad and torch.is_grad_enabled():
+            return Weights(self._own(weight), False)
         if self._weights is None or self._weights[0] is not weight or self._weights[1] != weight._version:
-            own = weight if self.chosen is None else weight.index_select(-1, self.chosen)
-            self._weights = (weight, weight._version, self._condensed(own))
+            self._weights = (weight, weight._version, self._condensed(self._own(weight)))
         return self._weights[2]
+
+    def _own(self, weight: Tensor) -> Tensor:
+        if self.chosen is None:
+            return weight
+        # With leading axes ten times as fast as `index_select`, backward too.
+        return weight.gather(-1, self.chosen.long().expand(*weight.shape[:-1], -1))
 
     def _condensed(self, weight: Tensor) -> Weights:
         first = self.starts[self.full]

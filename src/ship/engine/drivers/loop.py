@@ -3,6 +3,7 @@
 """The drivers of all other tapes: slot by slot, the steps in order. `tape` builds the tables and names their columns."""
 
 LEARNS = "learn" in globals()  # the text of `learning` comes before this one only where a tape changes weights
+ALONG = "back_along_edges" in globals()  # and that of `slopes` where gradients go along edges
 
 
 @driver
@@ -168,6 +169,7 @@ def backward(
     checks,
     outs,
     matrices,
+    edges,
     widest,
     dt,
     cuts,
@@ -268,6 +270,7 @@ def backward(
                             refs,
                             signals,
                             matrices,
+                            edges,
                             dt,
                             slopes,
                             g_base,
@@ -300,7 +303,7 @@ def stored(x, t, r, zeros, operands, refs, signals, base):
 
 
 @inner
-def hand_on(x, t, r, source, n, operands, refs, signals, matrices, dt, slopes, g_base, g_operands):
+def hand_on(x, t, r, source, n, operands, refs, signals, matrices, edges, dt, slopes, g_base, g_operands):
     """The gradient of operand ``x`` in slot ``t`` goes to what it was summed from."""
     keep = g_operands[x]
     if keep >= 0:
@@ -324,6 +327,13 @@ def hand_on(x, t, r, source, n, operands, refs, signals, matrices, dt, slopes, g
             while j < n:
                 spread(target, matrix + j * step, width, g[j])
                 j += 1
+        elif ALONG and refs[e, 0] > 1:
+            m, width, shared = refs[e, 3], refs[e, 6], refs[e, 0] == 3
+            begins, count, weights = edges[m, 0], edges[m, 2], matrices[m, r]
+            if edges[m, 3] == 2:
+                back_along_edges(target, width, source, n, short_index(edges[m, 1]), count, begins, weights, shared)
+            else:
+                back_along_edges(target, width, source, n, wide_index(edges[m, 1]), count, begins, weights, shared)
         elif refs[e, 7] == 0:
             accumulate(target, source + refs[e, 5] * SIZE, refs[e, 6])
         else:
