@@ -38,7 +38,9 @@ def aim_at_constants(table, step, r, rows, b, clock, ones, constants, moves):
 
 @crew
 def forward(record):
-    """Tables: step, cuts, shapes, bytes of outputs, moves of constants; rows of entry, leave, constants, checks, inputs, outputs."""
+    """Tables: step, cuts, shapes, bytes of outputs, moves of constants; rows of entry, leave, constants, checks, inputs,
+    outputs.
+    """
     head = integers(record)
     splits, rows, every, recorded, last_cut = head[3], head[4], head[5], head[6], head[7]
     step, cuts, shapes, out_steps, moves = (

@@ -5,7 +5,7 @@ together (`kernels`). One text serves both float types: the loader sets ``F``, `
 """
 
 import numpy as np
-from llvmlite import ir  # noqa: F401 (for the texts that follow)
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
