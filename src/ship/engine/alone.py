@@ -35,7 +35,6 @@ class Alone(Bench):
         self.through = call.through  # for each external signal which weight it goes through, or -1
         places = {q: i for i, q in enumerate(self.tape.external)}
         self.places = [places[operand[0].signal] if operand else -1 for operand in self.step.operands]
-        self.lags = [operand[0].lag if operand else 0 for operand in self.step.operands]
         for place in self.places:
             if place >= 0 and self.through[place] < 0:
                 self.external[place] = self._signal(self.external[place], self.step.n)
@@ -45,32 +44,40 @@ class Alone(Bench):
     def _step(self, backwards: Sequence[int] | None = None) -> Table:
         return np.array([*step_rows(self.tape, backwards)[0], *[0] * 8], np.int64)
 
-    def _inputs(self) -> tuple[list[Tensor | None], Table, Table]:
-        """Of the inputs those that are read as they are; strides, lags and slots; the slots in which something changes."""
-        signals: list[Tensor | None] = []
+    @property
+    def _inputs(self) -> list[Tensor | None]:
+        """The memory that each input is read from: of a signal, or of sums."""
+        return [None if i < 0 else self.external[i] if self.through[i] < 0 else self.sums[i] for i in self.places]
+
+    def _lags(self) -> list[int]:
+        """For each input the slot that its signal begins with: that of the run, or one before it."""
+        lags = [operand[0].lag if operand else 0 for operand in self.step.operands]
+        return [lag + (0 if lag else self.start) if place >= 0 else 0 for lag, place in zip(lags, self.places, strict=True)]
+
+    def _times(self) -> tuple[Table, Table]:
+        """For each input strides, lags and slots; the slots in which something changes."""
         shapes, cuts = [], {self.start, self.stop}
         if self.step.go >= 0:
             cuts.add(self.start + 1)
-        for place, lag in zip(self.places, self.lags, strict=True):
+        for place, lag in zip(self.places, self._lags(), strict=True):
             if place < 0:
-                signals.append(None)
                 shapes.append([0, 0, 0])
                 continue
             t, slots = self.external[place], self.external[place].shape[0]
-            lag += 0 if lag else self.start  # an external signal begins with the run, or a slot before it
-            signals.append(t if self.through[place] < 0 else None)
-            shapes.append([self.step.n * self.size if signals[-1] is None else t.stride(0) * self.size, lag, slots])
+            stride = t.stride(0) if self.through[place] < 0 else self.step.n
+            shapes.append([stride * self.size, lag, slots])
             cuts |= {lag, lag + slots}
         inside = sorted(cut for cut in cuts if self.start <= cut <= self.stop)
-        return signals, np.array(shapes, np.int64).reshape(-1, 3), np.array(inside, np.int64)
+        return np.array(shapes, np.int64).reshape(-1, 3), np.array(inside, np.int64)
 
-    def _aim_at_sums(self, inputs: Table) -> None:
-        """Enter the address of the sums of each row; where there will be no gradient rows share them."""
-        for i, place in enumerate(self.places):
-            room = self.sums[place] if place >= 0 else None
-            if room is not None:
-                rows = np.arange(self.rows) % room.shape[0]
-                inputs[i] = room.data_ptr() + rows * (room.stride(0) * self.size)
+    def _rows(self, lists: Sequence[Sequence[Tensor | None]], signals: Sequence[Sequence[Tensor | None]]) -> list[Table]:
+        """The addresses of the rows of tensors, of inputs, of signals."""
+        tables = self._tables(*lists, signals=[self._inputs, *signals])
+        for i, room in enumerate(self._inputs):
+            if room is not None and self.through[self.places[i]] >= 0:  # where there will be no gradient rows share the sums
+                shift = np.arange(self.rows) % room.shape[0] * (room.stride(0) * self.size)
+                tables[len(lists)][i] = room.data_ptr() + shift
+        return tables
 
     @property
     def _parts(self) -> int:
@@ -93,15 +100,17 @@ class Alone(Bench):
             torch.empty(depth, self.external[i].shape[0], step.n, dtype=self.tape.dtype) if w >= 0 else None
             for i, w in enumerate(self.through)
         ]
-        signals, shapes, cuts = self._inputs()
-        entry, left, constants, checks, inputs, out = self._tables(
-            self.entry, leave, self.constants, self.checks, signals=[signals, outs]
-        )
-        self._aim_at_sums(inputs)
-        steps = np.array([t.stride(0) * self.size for t in outs], np.int64)
         parts, drive = self._parts, self.drivers["forward"].address
-        head = parts, self.rows, EVERY, int(self.recorded), len(cuts) - 1
-        record = record_of(head, self._step(), cuts, shapes, steps, self._moves, entry, left, constants, checks, inputs, out)
+
+        def tables() -> Table:
+            shapes, cuts = self._times()
+            steps = np.array([t.stride(0) * self.size for t in outs], np.int64)
+            head = parts, self.rows, EVERY, int(self.recorded), len(cuts) - 1
+            rows = self._rows([self.entry, leave, self.constants, self.checks], [outs])
+            return record_of(head, self._step(), cuts, shapes, steps, self._moves, *rows)
+
+        tensors = [*self.entry, *leave, *self.constants, *self.checks, *self._inputs, *outs]
+        record = self._record(("forward", self.recorded), tensors, tables)
         lo = 0
         for count in portions:
             self._sum(lo, lo + count)
@@ -146,22 +155,23 @@ class Alone(Bench):
             self._sum(0, self.rows)
         by_signal = dict(zip(self.tape.internal, grads, strict=False))
         slopes = [None if by_signal[q] is None else self._slope(by_signal[q]) for q in step.outs]  # type: ignore[arg-type]
-        slope_steps = np.array([0 if t is None else t.stride(0) * self.size for t in slopes], np.int64)
         targets = self._targets(need_signal, need_weight)
-        signals, shapes, cuts = self._inputs()
-        kernel = step.kernel.backward(step.kernel.wanted([t is not None for t in targets], need_constant))
+        wanted = step.kernel.wanted([t is not None for t in targets], need_constant)
         g_entry, g_leave = [torch.zeros_like(t) for t in self.entry], self._leaving(grads[len(self.tape.internal) :])
         g_constants = self._constant_gradients(need_constant)
-        constants, checks, entry, left, g_constant, inputs, slope, target = self._tables(
-            self.constants, self.checks, g_entry, g_leave, g_constants, signals=[signals, slopes, targets]
-        )
-        self._aim_at_sums(inputs)
-        target_steps = np.array([0 if t is None else t.stride(0) * self.size for t in targets], np.int64)
         parts, drive = self._parts, self.drivers["backward"].address
-        record = record_of(
-            (parts, self.rows, EVERY, 1, len(cuts) - 1), self._step([kernel]), cuts, shapes, slope_steps, target_steps,
-            self._moves, constants, checks, entry, left, g_constant, inputs, slope, target,
-        )  # fmt: skip
+
+        def tables() -> Table:
+            shapes, cuts = self._times()
+            steps = [
+                np.array([0 if t is None else t.stride(0) * self.size for t in some], np.int64) for some in (slopes, targets)
+            ]
+            head = parts, self.rows, EVERY, 1, len(cuts) - 1
+            rows = self._rows([self.constants, self.checks, g_entry, g_leave, g_constants], [slopes, targets])
+            return record_of(head, self._step([step.kernel.backward(wanted)]), cuts, shapes, *steps, self._moves, *rows)
+
+        tensors = [*self.constants, *self.checks, *g_entry, *g_leave, *g_constants, *self._inputs, *slopes, *targets]
+        record = self._record(("backward", wanted), tensors, tables)
         crew(drive, record, 0, self.rows * parts)
         found: list[Tensor | None] = [g if need else None for g, need in zip(g_entry, needs[:a], strict=True)]
         g_weights: list[Tensor | None] = [None] * len(self.weights)
@@ -178,7 +188,7 @@ class Alone(Bench):
     def _targets(self, need_signal: Sequence[bool], need_weight: Sequence[bool]) -> list[Tensor | None]:
         """Where the gradient of each input goes: that of a sum to where the sum was."""
         targets: list[Tensor | None] = []
-        for place, lag in zip(self.places, self.lags, strict=True):
+        for place, lag in zip(self.places, self._lags(), strict=True):
             target = None
             if place >= 0:
                 room, slots = self.sums[place], self.external[place].shape[0]

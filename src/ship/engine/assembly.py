@@ -33,6 +33,7 @@ class Block:
         self.tape: Tape | None = None  # of the last run
         self.cells = list(cells)
         self.traces = {id(cell.node.trace): i for i, cell in enumerate(cells)}
+        self.inner = {(part, name): self._inner(part, name) for cell in self.cells for part, name in cell.operands}
 
     def run(self, k0: int, n: int, kept: Sequence[int]) -> None:
         """Slots k0 .. k0 + n - 1. ``kept``: for each cell how many of the last slots others will read; -1 for all."""
@@ -44,6 +45,16 @@ class Block:
         start = assembly.start
         result = run(assembly.tape, assembly.given, assembly.lead, start, start + n, self.bench(assembly.tape), assembly.history)
         assembly.finish(result.signals, result.leave)
+
+    def _inner(self, part: Fused, name: str) -> list[Line]:
+        """The lines from cells of the block to an operand."""
+        node = part.node
+        if name == "value":
+            assert isinstance(node, ConnectionNode)
+            every = node.feed.lines
+        else:
+            every = [line for line, _, _ in part.lines(name)]
+        return [line for line in every if id(line.trace) in self.traces]
 
     def bench(self, tape: Tape) -> Callable[[Call, Sequence[Tensor]], Bench]:
         """What executes a tape."""
@@ -84,7 +95,7 @@ class _Assembly:
             line.lag + cell.late(part, name)
             for cell in block.cells
             for part, name in cell.operands
-            for line in self._inner(cell, part, name)
+            for line in self.block.inner[part, name]
         ]
         lags += [1 for cell in block.cells if isinstance(cell.node, PlasticNode)]
         self.start = min(k0, max(lags, default=0))
@@ -144,7 +155,7 @@ class _Assembly:
         first = len(self.external)
         arrivals = self._operand(cell, cell.main, "value")
         self.bare += [x for x in self.external[first:] if isinstance(x, Tensor)]
-        self.inner = self.inner or bool(self._inner(cell, cell.main, "value"))
+        self.inner = self.inner or bool(self.block.inner[cell.main, "value"])
         learner = cell.main.learner()
         assert learner is not None
         at = [self.final[self.block.traces[id(line.trace)]] for line, _, _ in node.posts]
@@ -176,19 +187,9 @@ class _Assembly:
         self.signals.append(Signal(width, True))
         return Source(len(self.signals) - 1, lag, width)
 
-    def _inner(self, cell: Cell, part: Fused, name: str) -> list[Line]:
-        """The lines from cells of the block."""
-        node = part.node
-        if name == "value":
-            assert isinstance(node, ConnectionNode)
-            every = node.feed.lines
-        else:
-            every = [line for line, _, _ in part.lines(name)]
-        return [line for line in every if id(line.trace) in self.block.traces]
-
     def _operand(self, cell: Cell, part: Fused, name: str) -> tuple[Source, ...]:
         node, late = part.node, cell.late(part, name)
-        inner = self._inner(cell, part, name)
+        inner = self.block.inner[part, name]
         followed = inner or node.like.device.type == "cpu"  # elsewhere `Fused.external` sums what comes from outside
         if name == "value" and isinstance(node, ConnectionNode) and node.edges and node.group.side == "post" and followed:
             return tuple(self._along_edges(part, node, inner, late))

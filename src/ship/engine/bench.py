@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -123,6 +124,23 @@ class Bench:
             first += len(tensors)
         return tables
 
+    def _record(self, name: Any, tensors: Sequence[Tensor | None], make: Callable[[], Table]) -> Table:
+        """What ``make`` returns, a record that ends with the addresses of the rows of the tensors."""
+        told = (
+            self.lead,
+            self.start,
+            self.stop,
+            torch.get_num_threads(),
+            [t if t is None else (t.shape, t.stride()) for t in tensors],
+        )
+        form: Form | None = self.tape.kept.get(name)
+        if form is not None and form.told == told:
+            return form.filled(tensors)
+        record = make()
+        rows = record[record.size - self.rows * len(tensors) :].reshape(len(tensors), self.rows)
+        self.tape.kept[name] = Form(told, record, rows - _addresses(tensors))
+        return record
+
     def _summed(self, found: Sequence[Tensor | None]) -> list[Tensor | None]:
         """Gradients summed over what was broadcast."""
         return [None if g is None else shaped(g, shape) for g, shape in zip(found, self.shapes, strict=True)]
@@ -136,6 +154,23 @@ def step_rows(tape: Tape, backwards: Sequence[int] | None = None) -> list[list[i
         again, back = (0, 0) if backwards is None else (k.again if k.states else 0, backwards[i])
         rows.append([k.forward, again, back, step.n, k.states, k.inputs, k.constants, k.outputs, step.go])
     return rows
+
+
+class Form(NamedTuple):
+    """The record of a run, for the next one whose tensors are laid out alike."""
+
+    told: Any
+    record: Table
+    rows: Table  # [tensor, row]: bytes to each row; addresses of rows are the record's end
+
+    def filled(self, tensors: Sequence[Tensor | None]) -> Table:
+        record = self.record.copy()
+        record[-self.rows.size :] = (_addresses(tensors) + self.rows).reshape(-1)
+        return record
+
+
+def _addresses(tensors: Sequence[Tensor | None]) -> Table:
+    return np.array([0 if t is None else t.data_ptr() for t in tensors], np.int64).reshape(-1, 1)
 
 
 def record_of(head: Sequence[int], *tables: Table) -> Table:

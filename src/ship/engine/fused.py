@@ -226,11 +226,11 @@ class Cell:
             self.fed.append(line)
             self.into.append(("jump" if jumps else port, how))
 
-    @property
+    @cached_property
     def parts(self) -> list[Fused]:
         return [*self.feeds, self.main]
 
-    @property
+    @cached_property
     def operands(self) -> list[tuple[Fused, str]]:
         return [(part, name) for part in self.parts for name in part.names]
 
@@ -238,7 +238,7 @@ class Cell:
         """Slots from what enters an operand to the slot whose operation reads it."""
         return self.main.late(name if part is self.main else self.into[self.feeds.index(part)][0])
 
-    @property
+    @cached_property
     def behind(self) -> list[Node]:
         """The nodes of feeds that act for the slot before."""
         return [feed.node for feed, (operand, _) in zip(self.feeds, self.into, strict=True) if self.main.late(operand)]

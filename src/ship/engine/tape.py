@@ -7,7 +7,7 @@ are ``[slot, chip, batch, unit]``. Who executes a tape is its bench: `alone` or 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
@@ -83,7 +83,9 @@ class Learn(NamedTuple):
 
 @dataclass(frozen=True)
 class Tape:
-    """Steps and signals. ``together``: rows that advance in lockstep, because they share weights that change."""
+    """Steps and signals. ``together``: rows that advance in lockstep, because they share weights that change. ``kept``: what its
+    benches know from one run to the next.
+    """
 
     steps: tuple[Step, ...]
     signals: tuple[Signal, ...]
@@ -91,6 +93,7 @@ class Tape:
     dt: float
     slice: int | None = None  # slots in which no step acts on an earlier one of the list; None: as many as there are
     together: int = 1
+    kept: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def external(self) -> list[int]:
@@ -226,8 +229,8 @@ class _Run(torch.autograd.Function):
         signals, leave = bench.forward()
         ctx.bench, ctx.needs = bench, needs
         ctx.set_materialize_grads(False)
-        # Outputs are read again, too: they must not be changed either.
-        ctx.save_for_backward(*tensors, *signals, *park(bench))
+        # Outputs are read again, too: they must not be changed either. Single numbers were copied.
+        ctx.save_for_backward(*(t for t in tensors if t.numel() > 1), *signals, *park(bench))
         return (*signals, *leave)
 
     @staticmethod
