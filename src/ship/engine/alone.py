@@ -105,7 +105,8 @@ class Alone(Bench):
         def tables() -> Table:
             shapes, cuts = self._times()
             steps = np.array([t.stride(0) * self.size for t in outs], np.int64)
-            head = parts, self.rows, EVERY, int(self.recorded), len(cuts) - 1
+            ending = 0 if step.ending is None else step.ending.forward
+            head = parts, self.rows, EVERY, int(self.recorded), len(cuts) - 1, ending
             rows = self._rows([self.entry, leave, self.constants, self.checks], [outs])
             return record_of(head, self._step(), cuts, shapes, steps, self._moves, *rows)
 
@@ -166,7 +167,7 @@ class Alone(Bench):
             steps = [
                 np.array([0 if t is None else t.stride(0) * self.size for t in some], np.int64) for some in (slopes, targets)
             ]
-            head = parts, self.rows, EVERY, 1, len(cuts) - 1
+            head = parts, self.rows, EVERY, 1, len(cuts) - 1, 0
             rows = self._rows([self.constants, self.checks, g_entry, g_leave, g_constants], [slopes, targets])
             return record_of(head, self._step([step.kernel.backward(wanted)]), cuts, shapes, *steps, self._moves, *rows)
 

@@ -35,16 +35,19 @@ class Block:
         self.traces = {id(cell.node.trace): i for i, cell in enumerate(cells)}
         self.inner = {(part, name): self._inner(part, name) for cell in self.cells for part, name in cell.operands}
 
-    def run(self, k0: int, n: int, kept: Sequence[int]) -> None:
-        """Slots k0 .. k0 + n - 1. ``kept``: for each cell how many of the last slots others will read; -1 for all."""
+    def run(self, k0: int, n: int, kept: Sequence[int], last: bool = False) -> bool:
+        """Slots k0 .. k0 + n - 1. ``kept``: for each cell how many of the last slots others will read; -1 for all. ``last``:
+        whether the segment ends with them, and gradients. Returns whether all cells have done what follows the last slot.
+        """
         for cell in self.cells:
             if isinstance(cell.node, PlasticNode) and any(_learned(take) for take in cell.node.takes):
                 raise NotNow("a monitor of weights or traces that a rule changes")
         made = [cell.build(bool(cell.node.takes) and not outputs_only(cell.node)) for cell in self.cells]
-        assembly = _Assembly(self, made, k0, n, kept)
+        assembly = _Assembly(self, made, k0, n, kept, last)
         start = assembly.start
         result = run(assembly.tape, assembly.given, assembly.lead, start, start + n, self.bench(assembly.tape), assembly.history)
         assembly.finish(result.signals, result.leave)
+        return assembly.ends
 
     def _inner(self, part: Fused, name: str) -> list[Line]:
         """The lines from cells of the block to an operand."""
@@ -77,8 +80,16 @@ def outputs_only(node: Node) -> bool:
 class _Assembly:
     """A tape for one run of a block, with its arguments."""
 
-    def __init__(self, block: Block, made: Sequence[tuple[Built, list[Tensor]]], k0: int, n: int, kept: Sequence[int]) -> None:
-        self.block, self.built, self.k0, self.n = block, [b for b, _ in made], k0, n
+    def __init__(
+        self,
+        block: Block,
+        made: Sequence[tuple[Built, list[Tensor]]],
+        k0: int,
+        n: int,
+        kept: Sequence[int],
+        last: bool,
+    ) -> None:
+        self.block, self.built, self.k0, self.n, self.last = block, [b for b, _ in made], k0, n, last
         self.lead = block.cells[0].node.lead
         self.signals: list[Signal] = []
         self.external: list[Tensor | Sum] = []
@@ -118,13 +129,14 @@ class _Assembly:
                 self._through_rule(self.units[i]) if i in self.units and name == "value" else self._operand(cell, part, name)
                 for part, name in cell.operands
             )
-            steps.append(Step(b.kernel, cell.n, operands, self.outs[i], b.go, learn))
+            steps.append(Step(b.kernel, cell.n, operands, self.outs[i], b.go, b.ending if last else None, learn))
             if cell.node.group.side == "pre":
                 steps.append(self._projection(i, constants))
         together = max((unit.together for unit in self.units.values()), default=1)
         node = block.cells[0].node
         tape = Tape(tuple(steps), tuple(self.signals), node.group.dtype, node.dt, block.length, together)
         self.tape = block.tape = block.tape if block.tape == tape else tape
+        self.ends = steps[0].ending is not None and block.bench(self.tape) is Alone  # the others leave it to `Fusion.settle`
         signals, weights, through = self._given()
         self.given = Arguments(entry, signals, constants, self.matrices, weights, through, fields)
         self._check_gradients()
@@ -195,7 +207,8 @@ class _Assembly:
             return tuple(self._along_edges(part, node, inner, late))
         sources: list[Source] = []
         first, lag = self._window(late)
-        window = part.external(name, first, self.n, [*inner, *cell.fed])
+        more = int(self.last and late > lag)  # what the advance over the last slot reads
+        window = part.external(name, first, self.n + more, [*inner, *cell.fed])
         if window is not None:
             width = node.group.n_pre if isinstance(node, PlasticNode) and name == "value" else part.n
             sources.append(self._outer(window if isinstance(window, Sum) else _wide(window, width), lag))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from torch import Tensor
 from ..models.contract import Bag, Connection, Model, Neuron, Spiking, SpikingNeuron
 from ..parameters import declared
 from ..surrogate import Surrogate
-from .kernel import Kernel, lean
+from .kernel import Kernel, lean, reading
 from .operation import connection_slot, neuron_slot
 from .program import Untraceable
 from .trees import flatten, unflatten
@@ -30,6 +31,7 @@ class Built(NamedTuple):
     constants: tuple[int, ...]  # of all leaves of parameters and coefficients, those that are read
     go: int  # the constant that says whether there is a slot to advance over, or -1
     seen: tuple[str, ...]  # variables beside the output that monitors can have
+    ending: Kernel | None = None  # the advance over the last slot, where neurons emit first; with the same rows as the kernel
 
 
 class Feed(NamedTuple):
@@ -134,7 +136,7 @@ def _trace(kind: Kind) -> Built:
     counts = [part.count for part in kind.parts]
     total = sum(counts) + int(kind.timed)
 
-    def function(state: Sequence[Tensor], x: Sequence[Tensor], constants: Sequence[Tensor]) -> Any:
+    def function(state: Sequence[Tensor], x: Sequence[Tensor], constants: Sequence[Tensor], ends: bool = False) -> Any:
         go = constants[-1] if clocked else None
         dt = constants[total - 1] if kind.timed else None
         states = split(state, [len(part.states) for part in kind.parts])
@@ -143,13 +145,18 @@ def _trace(kind: Kind) -> Built:
         values = dict(zip(kind.operands, inputs[-1], strict=True))
         after: list[Tensor] = []
         for feed, own, came, leaves in zip(kind.feeds, states, inputs, given, strict=False):
+            if ends and not feed.late:
+                after += own
+                continue
             arrivals = dict(zip(feed.kind.operands, came, strict=True))
             out, moved, _ = _slot(feed.kind, own, arrivals, leaves, None, ())
             if feed.convert != "none" and dt is not None:
                 out = out * dt if feed.convert == "mul" else out / dt
-            held = feed.late and go is not None
+            held = feed.late and go is not None and not ends
             after += [torch.where(go != 0, m, o) if held else m for m, o in zip(moved, own, strict=True)]  # type: ignore[arg-type]
             values[feed.operand] = values[feed.operand] + out
+        if ends:
+            return [], [*after, *_advanced(kind, states[-1], values, given[-1])]
         out, moved, extra = _slot(kind, states[-1], values, given[-1], go, seen)
         return [o.to(kind.dtype) for o in (out, *extra)], [*after, *moved]
 
@@ -157,7 +164,11 @@ def _trace(kind: Kind) -> Built:
     operands = sum(len(part.operands) for part in kind.parts)
     kernel, kept = lean(function, flags, operands, total + int(clocked), kind.dtype)
     go = kept.index(total) if clocked and total in kept else -1
-    return Built(kernel, tuple(i for i in kept if i < total), go, seen)
+    ending = None
+    if clocked:
+        last = reading(partial(function, ends=True), kept, total + 1)
+        ending = Kernel(last, flags, operands, len(kept), kind.dtype, checked=False)
+    return Built(kernel, tuple(i for i in kept if i < total), go, seen, ending)
 
 
 def split(whole: Sequence[Tensor], counts: Sequence[int]) -> list[list[Tensor]]:
@@ -173,6 +184,21 @@ def _seen(kind: Kind) -> tuple[str, ...]:
     return own
 
 
+def _advanced(kind: Kind, leaves: Sequence[Tensor], values: dict[str, Tensor], constants: Sequence[Tensor]) -> list[Tensor]:
+    """The states of a neuron after the slot whose start it has seen."""
+    model, (state, p, c) = kind.model, _given(kind, leaves, constants)
+    assert isinstance(model, Neuron)
+    flows = Bag({name: value for name, value in values.items() if name != "jump"})
+    return flatten(model.advance(state, flows, p, c))[0]
+
+
+def _given(kind: Kind, leaves: Sequence[Tensor], constants: Sequence[Tensor]) -> tuple[Any, Bag, Any]:
+    """State, parameters, coefficients, as a model knows them."""
+    p = Bag(dict(zip(kind.names, constants, strict=False)))
+    c = None if kind.tree is None else unflatten(list(constants[len(kind.names) :]), kind.tree)
+    return unflatten(list(leaves), kind.state_tree), p, c
+
+
 def _slot(
     kind: Kind,
     leaves: Sequence[Tensor],
@@ -183,9 +209,7 @@ def _slot(
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
     """Output, states after the slot, and what monitors want."""
     model, margin = kind.model, None
-    state = unflatten(list(leaves), kind.state_tree)
-    p = Bag(dict(zip(kind.names, constants, strict=False)))
-    c = None if kind.tree is None else unflatten(list(constants[len(kind.names) :]), kind.tree)
+    state, p, c = _given(kind, leaves, constants)
     if isinstance(model, Neuron):
         jump = values.pop("jump", None)
         if jump is None:

@@ -60,10 +60,12 @@ class Fusion:
         self.layouts: dict[Any, Layout] = {}
         self.grids: dict[str, connections.Grid] = {}
         self.behind: dict[str, int] = {}  # groups that have yet to act in a slot, see `fused.Cell`
+        self.ended: set[str] = set()  # groups that have done what follows the last slot
 
     def begin(self, plan: Schedule, wanted: Container[str]) -> None:
         """Start a segment. ``wanted``: the groups whose outputs are read from outside."""
         self.behind.clear()
+        self.ended.clear()
         self.transformed = torch._C._are_functorch_transforms_active()
         if self.transformed:  # by `torch.func`: tensors have no memory that a kernel could work on
             self.layout = Layout(dict.fromkeys(plan.blocks), {})
@@ -183,8 +185,12 @@ class Fusion:
             return False
         return self._execute(Block([Cell(self.fused[tag], ())], n), k0, n, [-1])
 
-    def run(self, planned: Planned, k0: int, n: int, reach: Mapping[str, int], wanted: Container[str]) -> bool:
-        """Run a block of the schedule; False where it is not for kernels."""
+    def run(
+        self, planned: Planned, k0: int, n: int, reach: Mapping[str, int], wanted: Container[str], *, last: bool = False
+    ) -> bool:
+        """Run a block of the schedule; False where it is not for kernels. ``last``: whether the segment ends with it, and
+        gradients.
+        """
         block = self.layout.blocks.get(planned)
         if block is None:
             return all(tag in self.layout.feeds for tag in planned.tags)  # which run where they belong
@@ -194,7 +200,7 @@ class Fusion:
             tag = cell.node.tag
             outside = tag in wanted or cell.node.takes or self.readers[tag] - inside
             keep.append(-1 if outside else reach[tag] + 1)
-        if self._execute(block, k0, n, keep):
+        if self._execute(block, k0, n, keep, last):
             return True
         for feed in (feed.node for cell in block.cells for feed in cell.feeds):
             self._catch_up(feed.tag)
@@ -203,10 +209,10 @@ class Fusion:
                 feed.run(k0, n)
         return False
 
-    def _execute(self, block: Block, k0: int, n: int, keep: Sequence[int]) -> bool:
+    def _execute(self, block: Block, k0: int, n: int, keep: Sequence[int], last: bool = False) -> bool:
         """Run a tape; False where it cannot run, this time or for good."""
         try:
-            block.run(k0, n, keep)
+            ended = block.run(k0, n, keep, last)
         except NotNow:
             return False
         except Untraceable as error:
@@ -217,5 +223,9 @@ class Fusion:
             mine = {cell.node.tag for cell in block.cells}
             self.layout = Layout(blocks, {tag: target for tag, target in self.layout.feeds.items() if target not in mine})
             return False
-        self.behind.update({node.tag: k0 + n - 1 for cell in block.cells for node in cell.behind})
+        if ended:
+            self.ended |= {cell.node.tag for cell in block.cells}
+            self.behind = {tag: slot for tag, slot in self.behind.items() if self.nodes[tag] not in block.cells[0].behind}
+        else:
+            self.behind.update({node.tag: k0 + n - 1 for cell in block.cells for node in cell.behind})
         return True

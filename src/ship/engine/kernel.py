@@ -165,6 +165,11 @@ def lean(
     kept = tuple(sorted(whole.used_constants))
     if len(kept) == constants:
         return whole, kept
+    return Kernel(reading(function, kept, constants), flags, inputs, len(kept), dtype, checked=False), kept
+
+
+def reading(function: Flat, kept: Sequence[int], constants: int) -> Flat:
+    """The same function, which is given some of its constants."""
 
     def fewer(state: Sequence[Tensor], x: Sequence[Tensor], given: Sequence[Tensor]) -> Any:
         full = [torch.zeros_like([*given, *x, *state][0])] * constants
@@ -172,7 +177,7 @@ def lean(
             full[i] = value
         return function(state, x, full)
 
-    return Kernel(fewer, flags, inputs, len(kept), dtype, checked=False), kept
+    return fewer
 
 
 def compiled(text: str) -> Any:

@@ -111,10 +111,12 @@ class Simulation:
         reach = self._reach()
         if self.fusion is not None:
             self.fusion.begin(plan, wanted)
+        slopes = torch.is_grad_enabled() and not last
         for k0 in range(0, steps, chunk):
             n = min(chunk, steps - k0)
+            ending = k0 + n == steps and not slopes
             for block in plan.blocks:
-                if self.fusion is not None and self.fusion.run(block, k0, n, reach, wanted):
+                if self.fusion is not None and self.fusion.run(block, k0, n, reach, wanted, last=ending):
                     continue
                 length = block.length or n
                 for s in range(k0, k0 + n, length):
@@ -125,11 +127,12 @@ class Simulation:
             on_chunk(k0, n)
             for tag, node in self.nodes.items():
                 node.trace.trim(k0 + n - reach[tag] - 1)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not last):
+        with torch.set_grad_enabled(slopes):
             if self.fusion is not None:
                 self.fusion.settle()
-            for node in self.nodes.values():
-                node.finish(steps)
+            for tag, node in self.nodes.items():
+                if self.fusion is None or tag not in self.fusion.ended:
+                    node.finish(steps)
         for _, line in self.lines:
             line.end(start, dt, steps)
         self.clock = Clock(start + dt * steps, self.clock.slot + steps, self.clock.trial, self.clock.first_sample)

@@ -42,6 +42,7 @@ class Step(NamedTuple):
     operands: tuple[tuple[Source, ...], ...]
     outs: tuple[int, ...]  # the signal of each output
     go: int = -1  # the constant that is 0 in the very first slot, or -1
+    ending: Kernel | None = None  # what is done after the last slot of all, where that is this run's
     learn: Learn | None = None  # what is done before, from the second slot on
 
 

@@ -3,18 +3,18 @@
 """The drivers of tapes of one step whose operands are signals as they are: each block of units through many slots at a time.
 
 A task is one of ``splits`` parts of the blocks of a row. All threads get the same record of numbers: the next task, the last one
-and one more, tasks done; splits, rows, slots of a pass, whether states are kept for the gradient, cuts; then where its tables
-begin, and these. Tables of rows have the addresses of a tensor's rows one after the other. ``step``: see `memory`. For each
-input there are in ``shapes`` bytes from a slot to the next, slots that it is late, slots that it has; for outputs and gradients
-there are the bytes. ``cuts``: the slots in which an input begins or ends, or the clock changes; the first and the last one
-included.
+and one more, tasks done; splits, rows, slots of a pass, whether states are kept for the gradient, cuts, the kernel that follows
+the last slot, or 0; then where its tables begin, and these. Tables of rows have the addresses of a tensor's rows one after the
+other. ``step``: see `memory`. For each input there are in ``shapes`` bytes from a slot to the next, slots that it is late, slots
+that it has; for outputs and gradients there are the bytes. ``cuts``: the slots in which an input begins or ends, or the clock
+changes; the first and the last one included.
 """
 
 
 @inner
 def tables(record, i):
     """The i-th table of the record."""
-    return integers(record + 8 * integers(record)[8 + i])
+    return integers(record + 8 * integers(record)[9 + i])
 
 
 @inner
@@ -80,6 +80,10 @@ def forward(record):
                 call(step[0], at, width, end - t, places)
             cut += end == cuts[cut]
             t = end
+        for b in range(first, last if head[8] != 0 else first):
+            aim(table, inputs, shapes, X, r, rows, stop, b * ONE, zeros)
+            aim_at_constants(table, step, r, rows, b, True, ones, constants, moves)
+            call(head[8], work + (b - first) * stride, min(BLOCK, n - b * BLOCK), 1, places)
         for i in range(S):
             from_blocks(leave[i * rows + r], work + i * ONE, stride, first, last, n)
         take(record + 16)  # one more is done
