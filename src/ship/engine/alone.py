@@ -26,6 +26,8 @@ SUM_BYTES = 4 * 2**20  # of sums that are made at a time
 class Alone(Bench):
     """One run of such a tape."""
 
+    holds = (*Bench.holds, "weights", "sums")
+
     def __init__(self, call: Call, tensors: Sequence[Tensor]) -> None:
         super().__init__(call, tensors)
         (self.step,) = self.tape.steps

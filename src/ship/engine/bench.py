@@ -42,6 +42,7 @@ def gradient_room(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
 class Bench:
     """One run of a tape, with its arguments as kernels want them."""
 
+    holds: Sequence[str] = ("entry", "external", "constants", "checks")
     spent = False
 
     def __init__(self, call: Call, tensors: Sequence[Tensor]) -> None:

@@ -103,6 +103,8 @@ class _Run(torch.autograd.Function):
 class _Field:
     """One run of a group of connections."""
 
+    holds = ("x", "entry", "constants")
+
     def __init__(self, kernel: Kernel, lead: tuple[int, int], n_pre: int, n: int, tensors: Sequence[Tensor]) -> None:
         self.kernel, self.lead, self.n_pre, self.n = kernel, lead, n_pre, n
         self.drivers = kernels.drivers("grid", kernel.dtype)

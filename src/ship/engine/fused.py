@@ -215,6 +215,7 @@ class Cell:
         self.feeds = list(feeds)
         self.fed: list[Line] = []  # from the feeds
         self._built: tuple[Any, bool, Built] | None = None  # for what, whether dt is a constant of it, the kernel
+        self._clocks: tuple[Tensor, Tensor, Tensor] | None = None  # for the float type of the first
         self.into: list[tuple[str, str]] = []  # for each the operand that it enters, and how its kind is converted
         for feed in feeds:
             port, line = next(
@@ -278,9 +279,16 @@ class Cell:
         for part, own, (_, tree) in zip(self.parts, split(states, [len(leaves) for leaves, _ in trees]), trees, strict=True):
             part.node.state = unflatten(own, tree)
 
+    def _clock(self, advancing: bool) -> Tensor:
+        """1 or 0."""
+        like = self.node.like
+        if self._clocks is None or self._clocks[0] is not like:
+            self._clocks = like, like + 0.0, like + 1.0
+        return self._clocks[1 + advancing]
+
     def constants(self, built: Built, leaves: Sequence[Tensor], advancing: bool) -> list[Tensor]:
         """Of the leaves those that the kernel reads, in its order."""
         chosen = [leaves[i] for i in built.constants]
         if built.go >= 0:
-            chosen.insert(built.go, self.node.like + float(advancing))
+            chosen.insert(built.go, self._clock(advancing))
         return chosen

@@ -25,6 +25,8 @@ CONVERSIONS = {"none": 0, "mul": 1, "div": 2}
 class Loop(Bench):
     """One run of a tape: its tables, and its buffers for the gradient."""
 
+    holds = (*Bench.holds, "matrices", "buffers")
+
     def __init__(self, call: Call, tensors: Sequence[Tensor]) -> None:
         super().__init__(call, tensors)
         self.history, self.fields = call.history, call.fields
@@ -148,6 +150,7 @@ class Loop(Bench):
         for q, past in zip(tape.internal, self.history, strict=False):
             slots = torch.arange(self.start - len(past), self.start) & (self.masks.get(q, -1))
             self.buffers[q][slots] = past.expand(-1, *self.lead, -1)
+        self.history = ()
         through = {s.signal for step in tape.steps for sources in step.operands for s in sources if s.matrix >= 0}
         for q in sorted(through):
             if not tape.signals[q].external:

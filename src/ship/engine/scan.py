@@ -210,6 +210,7 @@ class Scan:
         Untraceable: the tape does not stand alone.
     """
 
+    holds = ("like", "entry", "inputs", "constants", "checks")
     spent = False
 
     def __init__(self, call: Call, tensors: Sequence[Tensor]) -> None:

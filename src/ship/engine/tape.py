@@ -164,7 +164,10 @@ def run(
     tensors = [t for part in lists for t in part]
     recorded = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
     if recorded:
-        _check_gradients(tape, given)
+        told = [t.requires_grad for t in tensors]
+        if tape.kept.get("gradients") != told:
+            _check_gradients(tape, given)
+            tape.kept["gradients"] = told
     through = tuple(given.through) or (-1,) * len(given.signals)
     counts = tuple(len(part) for part in lists)
     call = Call(tape, counts, lead, start, stop, tuple(history), recorded, bench, through, tuple(given.fields))
@@ -214,6 +217,10 @@ class Bench(Protocol):
 
     spent: bool  # whether there was a backward before, which may have used up what was kept
 
+    @property
+    def holds(self) -> Sequence[str]:
+        """The attributes that are tensors, or lists of tensors and None."""
+
     def forward(self) -> tuple[list[Tensor], list[Tensor]]:
         """Signals and final states."""
 
@@ -250,17 +257,17 @@ class Parked(NamedTuple):
     place: int
 
 
-def park(holder: object) -> list[Tensor]:
-    """Take the tensors out of an object's attributes, for autograd to keep, and to free after the backward pass."""
+def park(holder: Any) -> list[Tensor]:
+    """Take the tensors out of what an object ``holds``, for autograd to keep, and to free after the backward pass."""
     tensors: list[Tensor] = []
 
     def put(value: Any) -> Any:
-        if not isinstance(value, Tensor):
-            return value
+        if value is None:
+            return None
         tensors.append(value)
         return Parked(len(tensors))
 
-    _change(vars(holder), Tensor, put)
+    _change(holder, put)
     return tensors[::-1]
 
 
@@ -268,14 +275,11 @@ def unpark(holder: Any, kept: Sequence[Tensor]) -> Any:
     """A copy of the object with its tensors, the last of those that autograd kept."""
     full = object.__new__(type(holder))
     vars(full).update(vars(holder))
-    _change(vars(full), Parked, lambda value: kept[-value.place] if isinstance(value, Parked) else value)
+    _change(full, lambda value: None if value is None else kept[-value.place])
     return full
 
 
-def _change(attributes: dict[str, Any], kind: type, change: Callable[[Any], Any]) -> None:
-    """Change the attributes of a kind, also those in lists and tuples; what these hold is of the kind, or None."""
-    for name, value in attributes.items():
-        if isinstance(value, kind):
-            attributes[name] = change(value)
-        elif isinstance(value, (list, tuple)) and next((isinstance(v, kind) for v in value if v is not None), False):
-            attributes[name] = type(value)([change(v) for v in value])
+def _change(holder: Any, change: Callable[[Any], Any]) -> None:
+    for name in holder.holds:
+        value = getattr(holder, name)
+        setattr(holder, name, [change(v) for v in value] if isinstance(value, list) else change(value))
