@@ -7,6 +7,7 @@ weights are the same `Feed` that the reference engine uses.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -135,8 +136,10 @@ class _Assembly:
         together = max((unit.together for unit in self.units.values()), default=1)
         node = block.cells[0].node
         tape = Tape(tuple(steps), tuple(self.signals), node.group.dtype, node.dt, block.length, together)
+        self.ends = last and tape.steps[0].ending is not None and block.bench(tape) is Alone
+        if last and not self.ends:  # other benches leave it to `Fusion.settle`
+            tape = replace(tape, steps=tuple(step._replace(ending=None) for step in steps), kept={})
         self.tape = block.tape = block.tape if block.tape == tape else tape
-        self.ends = steps[0].ending is not None and block.bench(self.tape) is Alone  # the others leave it to `Fusion.settle`
         signals, weights, through = self._given()
         self.given = Arguments(entry, signals, constants, self.matrices, weights, through, fields)
         self._check_gradients()
