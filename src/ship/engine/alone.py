@@ -1,7 +1,9 @@
 """Tapes of one step on the CPU whose operands are external signals: units spread over threads, many slots at a time.
 
 An operand may come as a product that is not done yet: the sums through weights are then made for some rows at a time, and read
-while they are in the cache; their gradients take the place of the sums.
+while they are in the cache; their gradients take the place of the sums. So does before them the only number that the gradient
+needs of a slot, where there is such a waist (that of an integrate-and-fire neuron is its margin); else states are kept now and
+then, and computed again.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ SUM_BYTES = 4 * 2**20  # of sums that are made at a time
 class Alone(Bench):
     """One run of such a tape."""
 
-    holds = (*Bench.holds, "weights", "sums")
+    holds = (*Bench.holds, "weights", "sums", "spare")
 
     def __init__(self, call: Call, tensors: Sequence[Tensor]) -> None:
         super().__init__(call, tensors)
@@ -40,6 +42,29 @@ class Alone(Bench):
         for place in self.places:
             if place >= 0 and self.through[place] < 0:
                 self.external[place] = self._signal(self.external[place], self.step.n)
+        self.wanted: tuple[int, ...] = ()  # with respect to what there will be gradients
+        self.place: int | None = None  # the input whose sums give their place to the waist; -1 where there is none
+        if self.recorded:
+            needs = [t.requires_grad for t in tensors]
+            a, b, c = self.counts[:3]
+            smooth = [i >= 0 and self._smooth(i, needs[a : a + b], needs[a + b + c :]) for i in self.places]
+            self.wanted = self.step.kernel.wanted(smooth, needs[a + b : a + b + c])
+            self.place = self._place()
+
+    def _smooth(self, i: int, need_signal: Sequence[bool], need_weight: Sequence[bool]) -> bool:
+        """Whether an external signal, or the weights that it goes through, get a gradient."""
+        return need_signal[i] or (self.through[i] >= 0 and need_weight[self.through[i]])
+
+    def _place(self) -> int | None:
+        kernel = self.step.kernel
+        found = kernel.waist(self.wanted)
+        if not found:
+            return found if found is None else -1
+        for i, (place, lag) in enumerate(zip(self.places, self._lags(), strict=True)):
+            long = place >= 0 and lag - self.start <= 1 and lag + self.external[place].shape[0] >= self.stop
+            if long and self.through[place] >= 0 and i in kernel.places(self.wanted):
+                return i
+        return None
 
     # -- tables ------------------------------------------------------------------------------------------------------------
 
@@ -73,7 +98,7 @@ class Alone(Bench):
         return np.array(shapes, np.int64).reshape(-1, 3), np.array(inside, np.int64)
 
     def _rows(self, lists: Sequence[Sequence[Tensor | None]], signals: Sequence[Sequence[Tensor | None]]) -> list[Table]:
-        """The addresses of the rows of tensors, of inputs, of signals."""
+        """The addresses of the rows of tensors, of inputs, of other signals."""
         tables = self._tables(*lists, signals=[self._inputs, *signals])
         for i, room in enumerate(self._inputs):
             if room is not None and self.through[self.places[i]] >= 0:  # where there will be no gradient rows share the sums
@@ -93,7 +118,9 @@ class Alone(Bench):
     def forward(self) -> tuple[list[Tensor], list[Tensor]]:
         """Signals and final states."""
         step = self.step
-        self.checks, leave = self._checks(), [torch.empty_like(t) for t in self.entry]
+        leave = [torch.empty_like(t) for t in self.entry]
+        self.checks = self._checks() if self.place is None else []
+        self.spare = torch.empty(*self.lead, step.n, dtype=self.tape.dtype) if self._kept else None  # the waist of the first slot
         wanted = {q: self._room(self.stop - self.start, step.n) for q in step.outs}
         outs = list(wanted.values())
         portions = self._portions()
@@ -102,18 +129,8 @@ class Alone(Bench):
             torch.empty(depth, self.external[i].shape[0], step.n, dtype=self.tape.dtype) if w >= 0 else None
             for i, w in enumerate(self.through)
         ]
+        record = self._forward_record(leave, outs)
         parts, drive = self._parts, self.drivers["forward"].address
-
-        def tables() -> Table:
-            shapes, cuts = self._times()
-            steps = np.array([t.stride(0) * self.size for t in outs], np.int64)
-            ending = 0 if step.ending is None else step.ending.forward
-            head = parts, self.rows, EVERY, int(self.recorded), len(cuts) - 1, ending
-            rows = self._rows([self.entry, leave, self.constants, self.checks], [outs])
-            return record_of(head, self._step(), cuts, shapes, steps, self._moves, *rows)
-
-        tensors = [*self.entry, *leave, *self.constants, *self.checks, *self._inputs, *outs]
-        record = self._record(("forward", self.recorded), tensors, tables)
         lo = 0
         for count in portions:
             self._sum(lo, lo + count)
@@ -122,6 +139,36 @@ class Alone(Bench):
         if not self.recorded:
             self.sums = []
         return [wanted[q] for q in self.tape.internal], leave
+
+    @property
+    def _kept(self) -> bool:
+        """Whether the waist takes the place of sums."""
+        return self.place is not None and self.place >= 0
+
+    def _forward_record(self, leave: Sequence[Tensor], outs: Sequence[Tensor]) -> Table:
+        def tables() -> Table:
+            step, (shapes, cuts) = self.step, self._times()
+            steps = np.array([t.stride(0) * self.size for t in outs], np.int64)
+            ending = 0 if step.ending is None else step.ending.forward
+            place = self.place if self.place is not None else -1
+            head = self._parts, self.rows, EVERY, int(bool(self.checks)), len(cuts) - 1, ending, place, 0
+            rows = self._rows([self.entry, leave, self.constants, self.checks, [self.spare]], [outs])
+            kernels = self._step()
+            if self._kept:
+                kernels[0] = step.kernel.keeping(self.wanted)
+            return record_of(head, kernels, cuts, shapes, steps, self._moves, *rows)
+
+        tensors = [*self.entry, *leave, *self.constants, *self.checks, self.spare, *self._inputs, *outs]
+        return self._record(("forward", self.recorded, self.wanted), tensors, tables)
+
+    def _again(self) -> None:
+        """What the last backward pass used up."""
+        self._sum(0, self.rows)
+        if self._kept:
+            leave = [torch.empty_like(t) for t in self.entry]
+            outs = [self._room(self.stop - self.start, self.step.n) for _ in self.step.outs]
+            record = self._forward_record(leave, outs)
+            crew(self.drivers["forward"].address, record, 0, self.rows * self._parts)
 
     def _portions(self) -> list[int]:
         """Rows that are worked on at a time: as many as sums of theirs lie in the cache."""
@@ -155,11 +202,10 @@ class Alone(Bench):
         a, b, c = self.counts[:3]
         need_signal, need_constant, need_weight = needs[a : a + b], needs[a + b : a + b + c], needs[a + b + c :]
         if self.spent:
-            self._sum(0, self.rows)
+            self._again()
         by_signal = dict(zip(self.tape.internal, grads, strict=False))
         slopes = [None if by_signal[q] is None else self._slope(by_signal[q]) for q in step.outs]  # type: ignore[arg-type]
         targets = self._targets(need_signal, need_weight)
-        wanted = step.kernel.wanted([t is not None for t in targets], need_constant)
         g_entry, g_leave = [torch.zeros_like(t) for t in self.entry], self._leaving(grads[len(self.tape.internal) :])
         g_constants = self._constant_gradients(need_constant)
         parts, drive = self._parts, self.drivers["backward"].address
@@ -169,12 +215,18 @@ class Alone(Bench):
             steps = [
                 np.array([0 if t is None else t.stride(0) * self.size for t in some], np.int64) for some in (slopes, targets)
             ]
-            head = parts, self.rows, EVERY, 1, len(cuts) - 1, 0
-            rows = self._rows([self.constants, self.checks, g_entry, g_leave, g_constants], [slopes, targets])
-            return record_of(head, self._step([step.kernel.backward(wanted)]), cuts, shapes, *steps, self._moves, *rows)
+            place = self.place if self.place is not None else -1
+            head = parts, self.rows, EVERY, 1, len(cuts) - 1, 0, place, step.kernel.replaces(self.wanted, place)
+            rows = self._rows([self.constants, self.checks, [self.spare], g_entry, g_leave, g_constants], [slopes, targets])
+            kernels = self._step([step.kernel.backward(self.wanted, self.place)])
+            if self.place is not None:
+                kernels[1] = 0
+            return record_of(head, kernels, cuts, shapes, *steps, self._moves, *rows)
 
-        tensors = [*self.constants, *self.checks, *g_entry, *g_leave, *g_constants, *self._inputs, *slopes, *targets]
-        record = self._record(("backward", wanted), tensors, tables)
+        tensors = [
+            *self.constants, *self.checks, self.spare, *g_entry, *g_leave, *g_constants, *self._inputs, *slopes, *targets,
+        ]  # fmt: skip
+        record = self._record(("backward", self.wanted), tensors, tables)
         crew(drive, record, 0, self.rows * parts)
         found: list[Tensor | None] = [g if need else None for g, need in zip(g_entry, needs[:a], strict=True)]
         g_weights: list[Tensor | None] = [None] * len(self.weights)
@@ -195,7 +247,7 @@ class Alone(Bench):
             target = None
             if place >= 0:
                 room, slots = self.sums[place], self.external[place].shape[0]
-                if room is not None and (need_signal[place] or need_weight[self.through[place]]):
+                if room is not None and self._smooth(place, need_signal, need_weight):
                     target = room.data.view(*self.lead, slots, self.step.n).permute(2, 0, 1, 3)
                 elif room is None and need_signal[place]:
                     target = self._room(slots, self.step.n)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from . import kernels
 from .printer import Place, print_rows, print_tile
-from .program import Program, Untraceable, Value, pruned, used
+from .program import Op, Program, Ref, Untraceable, Value, knowing, only, pruned, used, waist
 from .trace import trace, trace_gradient
 
 Flat = Callable[[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]], tuple[Sequence[Tensor], Sequence[Tensor]]]
@@ -32,8 +32,9 @@ class Kernel:
     checked: bool = True  # whether to trace twice, see `trace`; False where the same function was traced before
     program: Program = field(init=False)
     outputs: int = field(init=False)
-    _backward: dict[tuple[int, ...], int] = field(init=False, default_factory=dict)
+    _backward: dict[Any, int] = field(init=False, default_factory=dict)
     _gradients: dict[tuple[int, ...], Program] = field(init=False, default_factory=dict)
+    _waists: dict[tuple[int, ...], tuple[Value, ...] | None] = field(init=False, default_factory=dict)
     _keep: list[Any] = field(init=False, default_factory=list)
     scans: dict[Any, Any] = field(init=False, default_factory=dict)  # what `scan` compiled
 
@@ -125,10 +126,52 @@ class Kernel:
             self._gradients[wanted] = trace_gradient(self._flat, s + self.inputs + self.constants, wanted, smooth, self.dtype)
         return self._gradients[wanted]
 
-    def backward_text(self, wanted: tuple[int, ...]) -> str:
-        """The backward kernel as text. Rows: inputs, constants, states, gradients of outputs, of inputs."""
+    def waist(self, wanted: tuple[int, ...]) -> tuple[Value, ...] | None:
+        """Of the program for gradients the value by which alone it depends on states and inputs, see `program.waist`."""
+        if wanted not in self._waists:
+            program, given = self.backward_program(wanted), self.states + self.rows
+            self._waists[wanted] = waist(program, range(self.states + self.inputs), range(given, program.inputs))
+        return self._waists[wanted]
+
+    def places(self, wanted: tuple[int, ...]) -> set[int]:
+        """The inputs that the waist depends on."""
+        program = self.backward_program(wanted)
+        return {i - self.states for i in used(pruned(replace(program, outputs=self.waist(wanted) or ())))}
+
+    def replaces(self, wanted: tuple[int, ...], place: int) -> bool:
+        """Whether the gradient of this input is made of the waist: it may then be written where that is read."""
+        known = Value(self.states + place)
+        if place < 0 or known not in wanted:
+            return False
+        program = knowing(self.backward_program(wanted), dict.fromkeys(self.waist(wanted) or (), known))
+        return known in used(only(program, [wanted.index(known)]))
+
+    def keeping(self, wanted: tuple[int, ...]) -> int:
+        """Address of the forward kernel that has the waist as one more output, the last one."""
+        if ("keeping", wanted) not in self._backward:
+            (value,), back, y, s = self.waist(wanted) or (), self.backward_program(wanted), self.outputs, self.states
+            shift = len(self.program.kinds) - back.inputs
+
+            def moved(ref: Ref) -> Ref:
+                return Value(ref + shift) if isinstance(ref, Value) and ref >= back.inputs else ref
+
+            ops = [Op(op.name, tuple(moved(a) for a in op.args), Value(op.out + shift)) for op in back.ops]
+            outputs = (*self.program.outputs[:y], moved(value), *self.program.outputs[y:])
+            kinds = (*self.program.kinds, *back.kinds[back.inputs :])
+            program = pruned(Program(self.program.inputs, (*self.program.ops, *ops), outputs, kinds))
+            stores = [*(Place(self.rows + i) for i in range(y + 1)), *(Place(-1, i) for i in range(s))]
+            text = print_rows(program, self._loads, stores, self.dtype, fixed=self._fixed)
+            self._backward["keeping", wanted] = self._compiled(text)
+        return self._backward["keeping", wanted]
+
+    def backward_text(self, wanted: tuple[int, ...], place: int | None = None) -> str:
+        """The backward kernel as text. Rows: inputs, constants, states, gradients of outputs, of inputs. ``place``: the input
+        whose row has the waist; -1 where there is none; with None states and inputs are read.
+        """
         s, x, y, first = self.states, self.inputs, self.outputs, self.rows
         program = self.backward_program(wanted)
+        if place is not None:
+            program = knowing(program, {value: Value(s + place) for value in self.waist(wanted) or ()})
         numbers = [i for i, flag in enumerate(self.flags) if not flag]
         loads = [Place(first, i) for i in range(s)] + self._loads[s:]
         loads += [*(Place(first + 1 + i) for i in range(y)), *(Place(-1, s + i) for i in numbers)]
@@ -142,11 +185,11 @@ class Kernel:
                 stores.append(Place(-1, 2 * s + i - s - x, add=True))
         return print_rows(program, loads, stores, self.dtype, fixed=self._fixed, back=True)
 
-    def backward(self, wanted: tuple[int, ...]) -> int:
+    def backward(self, wanted: tuple[int, ...], place: int | None = None) -> int:
         """Address of the compiled backward kernel for these gradients."""
-        if wanted not in self._backward:
-            self._backward[wanted] = self._compiled(self.backward_text(wanted))
-        return self._backward[wanted]
+        if (place, wanted) not in self._backward:
+            self._backward[place, wanted] = self._compiled(self.backward_text(wanted, place))
+        return self._backward[place, wanted]
 
     def _compiled(self, text: str) -> int:
         self._keep.append(compiled(text))

@@ -78,6 +78,35 @@ def only(program: Program, outputs: Sequence[int]) -> Program:
     return pruned(Program(program.inputs, program.ops, tuple(program.outputs[i] for i in outputs), program.kinds))
 
 
+def knowing(program: Program, known: Mapping[int, Ref]) -> Program:
+    """The program where other values stand for some of its own."""
+    ops = [op._replace(args=tuple(_known(known, a) for a in op.args)) for op in program.ops if op.out not in known]
+    return pruned(Program(program.inputs, tuple(ops), tuple(_known(known, ref) for ref in program.outputs), program.kinds))
+
+
+def waist(program: Program, before: Sequence[int], after: Sequence[int]) -> tuple[Value, ...] | None:
+    """The values, known without the inputs ``after``, through which alone outputs depend on those ``before``: none, or one; None
+    where it takes more.
+    """
+
+    def reached(inputs: Sequence[int], without: int = -1) -> set[int]:
+        found = set(inputs)
+        for op in program.ops:
+            if op.out != without and any(isinstance(a, Value) and a in found for a in op.args):
+                found.add(op.out)
+        return found
+
+    later = reached(after)
+    read = [a for op in program.ops if op.out in later for a in op.args] + list(program.outputs)
+    ends = {int(a) for a in read if isinstance(a, Value)} & (reached(before) - later)
+    if not ends:
+        return ()
+    for op in reversed(program.ops):
+        if op.out not in later and program.kinds[op.out] == "f" and not (ends - {op.out}) & reached(before, op.out):
+            return (op.out,)
+    return None
+
+
 def fold(program: Program, known: Mapping[int, float]) -> Program:
     """The program where some inputs are known numbers, with what follows from them worked out.
 

@@ -4,17 +4,18 @@
 
 A task is one of ``splits`` parts of the blocks of a row. All threads get the same record of numbers: the next task, the last one
 and one more, tasks done; splits, rows, slots of a pass, whether states are kept for the gradient, cuts, the kernel that follows
-the last slot, or 0; then where its tables begin, and these. Tables of rows have the addresses of a tensor's rows one after the
-other. ``step``: see `memory`. For each input there are in ``shapes`` bytes from a slot to the next, slots that it is late, slots
-that it has; for outputs and gradients there are the bytes. ``cuts``: the slots in which an input begins or ends, or the clock
-changes; the first and the last one included.
+the last slot, or 0, the input whose place the waist takes (see `Kernel.waist`), or -1, whether the gradient of that input is
+made of the waist; then where its tables begin, and these.
+Tables of rows have the addresses of a tensor's rows one after the other. ``step``: see `memory`. For each input there are in
+``shapes`` bytes from a slot to the next, slots that it is late, slots that it has; for outputs and gradients there are the bytes.
+``cuts``: the slots in which an input begins or ends, or the clock changes; the first and the last one included.
 """
 
 
 @inner
 def tables(record, i):
     """The i-th table of the record."""
-    return integers(record + 8 * integers(record)[9 + i])
+    return integers(record + 8 * integers(record)[11 + i])
 
 
 @inner
@@ -29,6 +30,16 @@ def aim(table, inputs, shapes, X, r, rows, t, offset, zeros):
 
 
 @inner
+def aim_at_place(table, i, inputs, shapes, place, spare, r, rows, t, offset):
+    """Let row ``i`` be the waist: in the place of an input, or, where that has none, the first slot's own."""
+    k = t - shapes[3 * place + 1]
+    if k >= 0 and k < shapes[3 * place + 2]:
+        table[2 * i], table[2 * i + 1] = inputs[place * rows + r] + k * shapes[3 * place] + offset, shapes[3 * place]
+    else:
+        table[2 * i], table[2 * i + 1] = spare[r] + offset, 0
+
+
+@inner
 def aim_at_constants(table, step, r, rows, b, clock, ones, constants, moves):
     """`aim_constants` of the only step."""
     X = step[5]
@@ -38,11 +49,11 @@ def aim_at_constants(table, step, r, rows, b, clock, ones, constants, moves):
 
 @crew
 def forward(record):
-    """Tables: step, cuts, shapes, bytes of outputs, moves of constants; rows of entry, leave, constants, checks, inputs,
-    outputs.
+    """Tables: step, cuts, shapes, bytes of outputs, moves of constants; rows of entry, leave, constants, checks, the waist in the
+    first slot, inputs, outputs.
     """
     head = integers(record)
-    splits, rows, every, recorded, last_cut = head[3], head[4], head[5], head[6], head[7]
+    splits, rows, every, recorded, last_cut, place = head[3], head[4], head[5], head[6], head[7], head[9]
     step, cuts, shapes, out_steps, moves = (
         tables(record, 0),
         tables(record, 1),
@@ -51,10 +62,10 @@ def forward(record):
         tables(record, 4),
     )
     entry, leave, constants = tables(record, 5), tables(record, 6), tables(record, 7)
-    checks, inputs, outs = tables(record, 8), tables(record, 9), tables(record, 10)
+    checks, spare, inputs, outs = tables(record, 8), tables(record, 9), tables(record, 10), tables(record, 11)
     n, S, X, P, Y = step[3], step[4], step[5], step[6], step[7]
     blocks, stride, start, stop = (n + BLOCK - 1) // BLOCK, S * ONE, cuts[0], cuts[last_cut]
-    area, room, table = np.zeros(blocks * stride // SIZE + 1, F), np.zeros(2 * BLOCK, F), np.zeros(2 * (X + P + Y) + 2, np.int64)
+    area, room, table = np.zeros(blocks * stride // SIZE + 1, F), np.zeros(2 * BLOCK, F), np.zeros(2 * (X + P + Y) + 4, np.int64)
     work, zeros, ones, places = area.ctypes.data, room.ctypes.data, room.ctypes.data + ONE, table.ctypes.data
     fill(np.int64(ones), BLOCK, F(1))
     task = take(record)
@@ -77,6 +88,8 @@ def forward(record):
                 for i in range(Y):
                     table[2 * (X + P + i)] = outs[i * rows + r] + t * out_steps[i] + b * ONE
                     table[2 * (X + P + i) + 1] = out_steps[i]
+                if place >= 0:
+                    aim_at_place(table, X + P + Y, inputs, shapes, place, spare, r, rows, t, b * ONE)
                 call(step[0], at, width, end - t, places)
             cut += end == cuts[cut]
             t = end
@@ -93,17 +106,18 @@ def forward(record):
 
 @crew
 def backward(record):
-    """The gradients of `forward`, slots in reverse, states recomputed from the checkpoints. Tables: step, cuts, shapes, bytes of
-    the gradients of outputs, of inputs, moves of constants; rows of constants, checks, the gradients of entry, leave, constants,
-    inputs, of the gradients of outputs, of those of the inputs. Addresses of 0 stand for zeros, or for what nobody wants.
+    """The gradients of `forward`, slots in reverse, states recomputed from the checkpoints where they are needed. Tables: step,
+    cuts, shapes, bytes of the gradients of outputs, of inputs, moves of constants; rows of constants, checks, the waist in the
+    first slot, the gradients of entry, leave, constants, of inputs, of the gradients of outputs, of those of the inputs.
+    Addresses of 0 stand for zeros, or for what nobody wants.
     """
     head = integers(record)
-    splits, rows, every, last_cut = head[3], head[4], head[5], head[7]
+    splits, rows, every, last_cut, place = head[3], head[4], head[5], head[7], head[9]
     step, cuts, shapes = tables(record, 0), tables(record, 1), tables(record, 2)
     slope_steps, g_steps, moves = tables(record, 3), tables(record, 4), tables(record, 5)
-    constants, checks, g_entry = tables(record, 6), tables(record, 7), tables(record, 8)
-    g_leave, g_constants, inputs = tables(record, 9), tables(record, 10), tables(record, 11)
-    slopes, g_inputs = tables(record, 12), tables(record, 13)
+    constants, checks, spare = tables(record, 6), tables(record, 7), tables(record, 8)
+    g_entry, g_leave, g_constants = tables(record, 9), tables(record, 10), tables(record, 11)
+    inputs, slopes, g_inputs = tables(record, 12), tables(record, 13), tables(record, 14)
     n, S, X, P, Y = step[3], step[4], step[5], step[6], step[7]
     first_row = X + P  # behind inputs and constants: states, gradients of outputs, of inputs
     blocks, stride, start, stop = (n + BLOCK - 1) // BLOCK, (2 * S + P) * ONE, cuts[0], cuts[last_cut]
@@ -132,9 +146,9 @@ def backward(record):
                 high += 1
             for b in range(first, last):
                 at, width = work + (b - first) * stride, min(BLOCK, n - b * BLOCK)
-                for i in range(S):
+                for i in range(S if step[1] != 0 else 0):
                     copy(at + i * ONE, checks[i * rows + r] + (chunk * n + b * BLOCK) * SIZE, width * SIZE)
-                for c in range(low, high if S > 0 else low):
+                for c in range(low, high if step[1] != 0 else low):
                     t, end = max(t0, cuts[c]), min(t1, cuts[c + 1])
                     aim(table, inputs, shapes, X, r, rows, t, b * ONE, zeros)
                     aim_at_constants(table, step, r, rows, b, t > start, ones, constants, moves)
@@ -144,6 +158,8 @@ def backward(record):
                     t, end = max(t0, cuts[c]), min(t1, cuts[c + 1])
                     aim(table, inputs, shapes, X, r, rows, t, b * ONE, zeros)
                     aim_at_constants(table, step, r, rows, b, t > start, ones, constants, moves)
+                    if place >= 0:
+                        aim_at_place(table, place, inputs, shapes, place, spare, r, rows, t, b * ONE)
                     row = 2 * first_row
                     table[row], table[row + 1] = kept + (t - t0) * S * ONE, S * ONE
                     for i in range(Y):
@@ -156,7 +172,7 @@ def backward(record):
                         k, target, apart = t - shapes[3 * i + 1], waste, 0
                         if g_inputs[i * rows + r] != 0 and k >= 0 and k < shapes[3 * i + 2]:
                             target, apart = g_inputs[i * rows + r] + k * g_steps[i] + b * ONE, g_steps[i]
-                        if target == table[2 * i]:  # rows of a kernel never overlap
+                        if target == table[2 * i] and (i != place or head[10] == 0):  # rows of a kernel never overlap
                             target, apart = aside + i * every * ONE, ONE
                         table[row], table[row + 1] = target, apart
                     call(step[2], at, width, end - t, places)
