@@ -46,7 +46,7 @@ class Block:
         made = [cell.build(bool(cell.node.takes) and not outputs_only(cell.node)) for cell in self.cells]
         assembly = _Assembly(self, made, k0, n, kept, last)
         start = assembly.start
-        result = run(assembly.tape, assembly.given, assembly.lead, start, start + n, self.bench(assembly.tape), assembly.history)
+        result = run(assembly.tape, assembly.given, assembly.lead, start, start + n, assembly.bench, assembly.history)
         assembly.finish(result.signals, result.leave)
         return assembly.ends
 
@@ -136,7 +136,8 @@ class _Assembly:
         together = max((unit.together for unit in self.units.values()), default=1)
         node = block.cells[0].node
         tape = Tape(tuple(steps), tuple(self.signals), node.group.dtype, node.dt, block.length, together)
-        self.ends = last and tape.steps[0].ending is not None and block.bench(tape) is Alone
+        self.bench = block.bench(tape)
+        self.ends = last and tape.steps[0].ending is not None and self.bench is Alone
         if last and not self.ends:  # other benches leave it to `Fusion.settle`
             tape = replace(tape, steps=tuple(step._replace(ending=None) for step in steps), kept={})
         self.tape = block.tape = block.tape if block.tape == tape else tape
@@ -147,7 +148,7 @@ class _Assembly:
 
     def _given(self) -> tuple[list[Tensor], list[Tensor], list[int]]:
         """The external signals, the weights that they go through first, and for each signal which, or -1."""
-        alone = self.block.bench(self.tape) is Alone
+        alone = self.bench is Alone
         signals: list[Tensor] = []
         weights: list[Tensor] = []
         through: list[int] = []

@@ -35,6 +35,7 @@ class Kernel:
     _backward: dict[Any, int] = field(init=False, default_factory=dict)
     _gradients: dict[tuple[int, ...], Program] = field(init=False, default_factory=dict)
     _waists: dict[tuple[int, ...], tuple[Value, ...] | None] = field(init=False, default_factory=dict)
+    _places: dict[tuple[int, ...], set[int]] = field(init=False, default_factory=dict)
     _keep: list[Any] = field(init=False, default_factory=list)
     scans: dict[Any, Any] = field(init=False, default_factory=dict)  # what `scan` compiled
 
@@ -135,8 +136,10 @@ class Kernel:
 
     def places(self, wanted: tuple[int, ...]) -> set[int]:
         """The inputs that the waist depends on."""
-        program = self.backward_program(wanted)
-        return {i - self.states for i in used(pruned(replace(program, outputs=self.waist(wanted) or ())))}
+        if wanted not in self._places:
+            made = pruned(replace(self.backward_program(wanted), outputs=self.waist(wanted) or ()))
+            self._places[wanted] = {i - self.states for i in used(made)} & set(range(self.inputs))
+        return self._places[wanted]
 
     def replaces(self, wanted: tuple[int, ...], place: int) -> bool:
         """Whether the gradient of this input is made of the waist: it may then be written where that is read."""

@@ -90,7 +90,7 @@ def waist(program: Program, before: Sequence[int], after: Sequence[int]) -> tupl
     """
 
     def reached(inputs: Sequence[int], without: int = -1) -> set[int]:
-        found = set(inputs)
+        found = set(inputs) - {without}
         for op in program.ops:
             if op.out != without and any(isinstance(a, Value) and a in found for a in op.args):
                 found.add(op.out)
@@ -101,9 +101,9 @@ def waist(program: Program, before: Sequence[int], after: Sequence[int]) -> tupl
     ends = {int(a) for a in read if isinstance(a, Value)} & (reached(before) - later)
     if not ends:
         return ()
-    for op in reversed(program.ops):
-        if op.out not in later and program.kinds[op.out] == "f" and not (ends - {op.out}) & reached(before, op.out):
-            return (op.out,)
+    for value in [*(op.out for op in reversed(program.ops)), *map(Value, before)]:
+        if value not in later and program.kinds[value] == "f" and not (ends - {value}) & reached(before, value):
+            return (value,)
     return None
 
 
