@@ -167,6 +167,7 @@ def sums(monkeypatch):
 def test_sums_in_portions(monkeypatch, chips, portion):
     """However many rows are worked on at a time, also where chips have weights of their own."""
     monkeypatch.setattr(alone, "SUM_BYTES", portion)
+    monkeypatch.setattr(alone, "KEPT_BYTES", portion)
     found, x = sums(monkeypatch), given()
     want, slopes = learnt(network("reference", chips=chips, variation=0.1 * bool(chips)), x)
     net = network("fused", chips=chips, variation=0.1 * bool(chips))

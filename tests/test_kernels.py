@@ -376,6 +376,29 @@ def test_backward_twice():
         loss.backward()
 
 
+def test_gradients_of_weights_keep_their_place():
+    """Step after step in the same memory, but never in that of a gradient that somebody has."""
+    net, x = small()
+    weight = net["o"].weight
+
+    def gradient(scale):
+        net.zero_grad()
+        (scale * net.run(x)["out"]).sum().backward()
+        return weight.grad.data_ptr()
+
+    first = gradient(1.0)
+    assert gradient(1.0) == first
+    row, before = weight.grad[0], weight.grad.clone()  # a view is enough
+    second = gradient(2.0)
+    assert second != first
+    assert torch.equal(row, before[0])
+    assert torch.equal(weight.grad, 2 * before)
+    del row
+    assert gradient(1.0) == second
+    (net.run(x)["out"]).sum().backward()  # adds up
+    assert torch.equal(weight.grad, 2 * before)
+
+
 @pytest.mark.parametrize("how", ["hooks", "checkpoint"])
 def test_what_autograd_keeps_may_come_back_elsewhere(how):
     net, x = small()

@@ -16,13 +16,14 @@ from torch import Tensor
 
 from ..threads import crew
 from . import kernels
-from .bench import Bench, gradient_room, record_of, step_rows
+from .bench import Bench, kept_room, record_of, step_rows
 from .printer import BLOCK_BYTES
 from .structure import Table
 from .tape import EVERY, Call
 
 L1_BYTES = 24 * 1024  # of work area that one part of a row should need
-SUM_BYTES = 4 * 2**20  # of sums that are made at a time
+SUM_BYTES = 4 * 2**20  # of sums that are made at a time, and then lie in the cache
+KEPT_BYTES = 64 * 2**20  # the same where all are kept for the gradient: products of many rows take less time each
 
 
 class Alone(Bench):
@@ -171,11 +172,12 @@ class Alone(Bench):
             crew(self.drivers["forward"].address, record, 0, self.rows * self._parts)
 
     def _portions(self) -> list[int]:
-        """Rows that are worked on at a time: as many as sums of theirs lie in the cache."""
+        """Rows that are worked on at a time."""
         slots = [t.shape[0] for t, w in zip(self.external, self.through, strict=True) if w >= 0]
         if not slots:
             return [self.rows]
-        count = max(1, min(self.rows, SUM_BYTES // max(1, sum(slots) * self.step.n * self.size)))
+        most = KEPT_BYTES if self.recorded else SUM_BYTES
+        count = max(1, min(self.rows, most // max(1, sum(slots) * self.step.n * self.size)))
         return [count] * (self.rows // count) + ([self.rows % count] if self.rows % count else [])
 
     def _sum(self, lo: int, hi: int) -> None:
@@ -270,6 +272,7 @@ class Alone(Bench):
         x, g = self.external[i].permute(1, 2, 0, 3), slope.permute(1, 2, 0, 3)
         weight = self.weights[self.through[i]]
         if weight.ndim == 2 and len(x) == len(g):
-            return torch.mm(x.flatten(0, 2).t(), g.flatten(0, 2), out=gradient_room(weight.shape, weight.dtype))
+            room = kept_room(self.tape.kept, i, weight.shape, weight.dtype)
+            return torch.mm(x.flatten(0, 2).t(), g.flatten(0, 2), out=room)
         each = torch.stack([x[min(c, len(x) - 1)].flatten(0, 1).t() @ g[c].flatten(0, 1) for c in range(len(g))])
         return each.sum(0) if weight.ndim == 2 else each.unsqueeze(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -37,6 +38,18 @@ def gradient_room(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
     block = np.empty(n + spare, np.float32 if dtype == torch.float32 else np.float64)
     skip = -block.ctypes.data % ALIGNED // dtype.itemsize
     return torch.from_numpy(block[skip : skip + n].reshape(tuple(shape)))
+
+
+def kept_room(kept: dict[Any, Any], which: int, shape: torch.Size, dtype: torch.dtype) -> Tensor:
+    """`gradient_room`, the last one again where nobody has it any more: between two steps small blocks may else be cut from the
+    memory that it leaves, and the next one needs as much anew.
+    """
+    room, user = kept.get(("gradient", which), (None, None))
+    if room is None or room.shape != shape or room.dtype != dtype or user() is not None:
+        room = gradient_room(shape, dtype)
+    given = room.numpy().view()  # torch holds on to it as long as a tensor lies there
+    kept["gradient", which] = room, weakref.ref(given)
+    return torch.from_numpy(given)
 
 
 class Bench:

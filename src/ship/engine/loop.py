@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..threads import spread
 from . import kernels
-from .bench import Bench, gradient_room, step_rows
+from .bench import Bench, kept_room, step_rows
 from .printer import BLOCK_BYTES
 from .structure import Structure, Table
 from .tape import EVERY, Call, Part, Source, Step
@@ -381,7 +381,7 @@ class Loop(Bench):
                         later = self.slopes[int(keep[x])]
                         assert later is not None
                         if s.structure is not None:
-                            total = gradient_room(shape, self.tape.dtype).zero_() if total is None else total
+                            total = kept_room(self.tape.kept, m, shape, self.tape.dtype).zero_() if total is None else total
                             self._weigh(s, s.structure, later, total)
                             continue
                         past = self.buffers[s.signal][: max(0, self.stop - s.lag)]
