@@ -251,3 +251,20 @@ def test_edges_are_followed_in_few_bytes(monkeypatch, small, chips, shared):
     weights = net["first"].value("weight")
     assert [s.weights(weights.detach()).shared for s in made] == [shared]
     assert [s.weights(weights).shared for s in made] == [False]  # gradients belong to edges
+
+
+@pytest.mark.parametrize("engine", ["reference", "fused"])
+@pytest.mark.parametrize("side", ["post", "pre"])
+def test_edges_go_where_their_group_goes(engine, side):
+    net = ship.Network()
+    net.add(ship.SpikeInput, "in", n=5)
+    net.add(ship.LIF, "a", n=4, output=True)
+    net.add(ship.ExpSynapse, "s", source="in", target="a", side=side, connect=ship.InDegree(3), weight=ship.Uniform(0.5, 1.5))
+    net.init(dt=1e-3, seed=0, engine=engine)
+    x = (torch.rand(2, 30, 5, generator=torch.Generator().manual_seed(0)) < 0.4).float()
+    before = net.run(x)
+    net._apply(torch.clone)  # as a move to another device does
+    node = net._sim.nodes["s"]
+    assert node.edges.pre is net["s"].pre
+    assert node.edges.post is net["s"].post
+    assert torch.equal(net.run(x), before)

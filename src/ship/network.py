@@ -600,8 +600,8 @@ class Network(DeviceVerbs):
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         if self._sim is not None and self._sim.lead is not None:
             self._sim.map(fn)
-        if self._sim is not None and self._sim.fusion is not None:
-            self._sim.fusion.forget()
+        if self._sim is not None:
+            self._sim.moved()
         for tag in self._specs if self._sim is not None else ():
             self._settings["dtype"] = self[tag].dtype
         return self

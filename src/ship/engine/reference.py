@@ -323,6 +323,12 @@ class ConnectionNode(Node):
         self.bias = False  # whether the model itself must add the bias
         self.variance: Tensor | None = None  # V^2, of one spike through each weight, where devices are read with noise
 
+    def follow(self) -> None:
+        """Edges lie where their group lies now."""
+        if self.group.edges:
+            self.edges = EdgeList(self.group.pre, self.group.post)
+            self.feed.edges = None if self.group.side == "pre" else self.edges
+
     def begin(self, dt: float, clock: Clock) -> None:
         super().begin(dt, clock)
         self.variance = None

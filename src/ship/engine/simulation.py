@@ -137,6 +137,13 @@ class Simulation:
             line.end(start, dt, steps)
         self.clock = Clock(start + dt * steps, self.clock.slot + steps, self.clock.trial, self.clock.first_sample)
 
+    def moved(self) -> None:
+        """After a change of the float type or the device."""
+        for node in self.nodes.values():
+            if isinstance(node, ConnectionNode):
+                node.follow()
+        self.refresh()
+
     def refresh(self) -> None:
         """After a change of the shapes of weights: kernels are chosen afresh."""
         if self.fusion is not None:
