@@ -356,10 +356,7 @@ class Group(nn.Module):
     @property
     def refractory(self) -> bool:
         """Whether any unit has a dead time; without one, no clock is kept."""
-        if not isinstance(self.model, SpikingNeuron):
-            return False
-        plain = None if "t_ref/deviate" in self._buffers else self._buffers.get("t_ref")
-        return bool(plain.item() if plain is not None and plain.numel() == 1 else self.value("t_ref").any())
+        return isinstance(self.model, SpikingNeuron) and bool(self.value("t_ref").any())
 
     def fresh_state(self, lead: tuple[int, int], *, rule: bool = False) -> Any:
         """The initial state, ``[chip, batch, ...]``."""

@@ -43,14 +43,11 @@ class Alone(Bench):
         for place in self.places:
             if place >= 0 and self.through[place] < 0:
                 self.external[place] = self._signal(self.external[place], self.step.n)
-        self.wanted: tuple[int, ...] = ()  # with respect to what there will be gradients
-        self.place: int | None = None  # the input whose sums give their place to the waist; -1 where there is none
-        if self.recorded:
-            needs = [t.requires_grad for t in tensors]
-            a, b, c = self.counts[:3]
-            smooth = [i >= 0 and self._smooth(i, needs[a : a + b], needs[a + b + c :]) for i in self.places]
-            self.wanted = self.step.kernel.wanted(smooth, needs[a + b : a + b + c])
-            self.place = self._place()
+        a, b, c = self.counts[:3]
+        smooth = [i >= 0 and self._smooth(i, call.needs[a : a + b], call.needs[a + b + c :]) for i in self.places]
+        self.wanted = self.step.kernel.wanted(smooth, call.needs[a + b : a + b + c])  # with respect to what there are gradients
+        # The input whose sums give their place to the waist; -1 where there is none; None where states are kept.
+        self.place = self._place() if self.recorded else None
 
     def _smooth(self, i: int, need_signal: Sequence[bool], need_weight: Sequence[bool]) -> bool:
         """Whether an external signal, or the weights that it goes through, get a gradient."""
@@ -151,7 +148,7 @@ class Alone(Bench):
             step, (shapes, cuts) = self.step, self._times()
             steps = np.array([t.stride(0) * self.size for t in outs], np.int64)
             ending = 0 if step.ending is None else step.ending.forward
-            place = self.place if self.place is not None else -1
+            place = -1 if self.place is None else self.place
             head = self._parts, self.rows, EVERY, int(bool(self.checks)), len(cuts) - 1, ending, place, 0
             rows = self._rows([self.entry, leave, self.constants, self.checks, [self.spare]], [outs])
             kernels = self._step()
@@ -217,7 +214,7 @@ class Alone(Bench):
             steps = [
                 np.array([0 if t is None else t.stride(0) * self.size for t in some], np.int64) for some in (slopes, targets)
             ]
-            place = self.place if self.place is not None else -1
+            place = -1 if self.place is None else self.place
             head = parts, self.rows, EVERY, 1, len(cuts) - 1, 0, place, step.kernel.replaces(self.wanted, place)
             rows = self._rows([self.constants, self.checks, [self.spare], g_entry, g_leave, g_constants], [slopes, targets])
             kernels = self._step([step.kernel.backward(self.wanted, self.place)])

@@ -61,13 +61,14 @@ class Fusion:
         self.grids: dict[str, connections.Grid] = {}
         self.behind: dict[str, int] = {}  # groups that have yet to act in a slot, see `fused.Cell`
         self.ended: set[str] = set()  # groups that have done what follows the last slot
+        self.transformed = False  # whether tensors are those of `torch.func`, without memory that a kernel could work on
 
     def begin(self, plan: Schedule, wanted: Container[str]) -> None:
         """Start a segment. ``wanted``: the groups whose outputs are read from outside."""
         self.behind.clear()
         self.ended.clear()
         self.transformed = torch._C._are_functorch_transforms_active()
-        if self.transformed:  # by `torch.func`: tensors have no memory that a kernel could work on
+        if self.transformed:
             self.layout = Layout(dict.fromkeys(plan.blocks), {})
             return
         watched = frozenset(tag for tag, node in self.nodes.items() if node.takes or tag in wanted)

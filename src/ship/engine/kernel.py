@@ -32,7 +32,7 @@ class Kernel:
     checked: bool = True  # whether to trace twice, see `trace`; False where the same function was traced before
     program: Program = field(init=False)
     outputs: int = field(init=False)
-    _backward: dict[Any, int] = field(init=False, default_factory=dict)
+    _addresses: dict[Any, int] = field(init=False, default_factory=dict)  # of what was compiled for gradients
     _gradients: dict[tuple[int, ...], Program] = field(init=False, default_factory=dict)
     _waists: dict[tuple[int, ...], tuple[Value, ...] | None] = field(init=False, default_factory=dict)
     _places: dict[tuple[int, ...], set[int]] = field(init=False, default_factory=dict)
@@ -151,7 +151,7 @@ class Kernel:
 
     def keeping(self, wanted: tuple[int, ...]) -> int:
         """Address of the forward kernel that has the waist as one more output, the last one."""
-        if ("keeping", wanted) not in self._backward:
+        if ("keeping", wanted) not in self._addresses:
             (value,), back, y, s = self.waist(wanted) or (), self.backward_program(wanted), self.outputs, self.states
             shift = len(self.program.kinds) - back.inputs
 
@@ -164,8 +164,8 @@ class Kernel:
             program = pruned(Program(self.program.inputs, (*self.program.ops, *ops), outputs, kinds))
             stores = [*(Place(self.rows + i) for i in range(y + 1)), *(Place(-1, i) for i in range(s))]
             text = print_rows(program, self._loads, stores, self.dtype, fixed=self._fixed)
-            self._backward["keeping", wanted] = self._compiled(text)
-        return self._backward["keeping", wanted]
+            self._addresses["keeping", wanted] = self._compiled(text)
+        return self._addresses["keeping", wanted]
 
     def backward_text(self, wanted: tuple[int, ...], place: int | None = None) -> str:
         """The backward kernel as text. Rows: inputs, constants, states, gradients of outputs, of inputs. ``place``: the input
@@ -190,9 +190,9 @@ class Kernel:
 
     def backward(self, wanted: tuple[int, ...], place: int | None = None) -> int:
         """Address of the compiled backward kernel for these gradients."""
-        if (place, wanted) not in self._backward:
-            self._backward[place, wanted] = self._compiled(self.backward_text(wanted, place))
-        return self._backward[place, wanted]
+        if (place, wanted) not in self._addresses:
+            self._addresses[place, wanted] = self._compiled(self.backward_text(wanted, place))
+        return self._addresses[place, wanted]
 
     def _compiled(self, text: str) -> int:
         self._keep.append(compiled(text))

@@ -198,7 +198,7 @@ class Loop(Bench):
         )
         parts = self._parts
         learns, learn_parts = self._learns()
-        tables = (operands, refs, self._signals(), base, constants, self._moves, entry, out, checks, outs)
+        tables = (operands, refs, self._signals(), base, constants.ravel(), self._moves, entry, out, checks, outs)
         rest = (matrices, self._edges(parts), self._depth, tape.widest, tape.dt)
         taught = (tape.together, learns, learn_parts, fields, self.stop)
 
@@ -339,8 +339,8 @@ class Loop(Bench):
             self.constants, self.checks, turned, g_entry, g_leave, g_constants, signals=[self.buffers, self.slopes]
         )
         args = (
-            steps, operands, refs, self._signals(), base, constants, self._moves, checks, outs, matrices, edges, tape.widest,
-            tape.dt, self._cuts(), how, g_base, entry, left, g_constant, keep,
+            steps, operands, refs, self._signals(), base, constants.ravel(), self._moves, checks, outs, matrices, edges,
+            tape.widest, tape.dt, self._cuts(), how, g_base, entry, left, g_constant, keep,
         )  # fmt: skip
         spread(self.rows, lambda lo, hi: drive(lo, hi, self.start, self.stop, EVERY, *args))
         found: list[Tensor | None] = [g if need else None for g, need in zip(g_entry, needs[:a], strict=True)]

@@ -162,20 +162,18 @@ def run(
     entry = [t.expand(*lead, t.shape[-1]) for t in given.entry]
     lists = (entry, given.signals, given.constants, given.matrices, given.weights)
     tensors = [t for part in lists for t in part]
-    recorded = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
-    if recorded:
-        told = [t.requires_grad for t in tensors]
-        if tape.kept.get("gradients") != told:
-            _check_gradients(tape, given)
-            tape.kept["gradients"] = told
+    needs = [t.requires_grad for t in tensors] if torch.is_grad_enabled() else [False] * len(tensors)
+    recorded = any(needs)
+    if recorded and tape.kept.get("gradients") != needs:
+        _check_gradients(tape, given)
+        tape.kept["gradients"] = needs
     through = tuple(given.through) or (-1,) * len(given.signals)
     counts = tuple(len(part) for part in lists)
-    call = Call(tape, counts, lead, start, stop, tuple(history), recorded, bench, through, tuple(given.fields))
+    call = Call(tape, counts, lead, start, stop, tuple(history), needs, bench, through, tuple(given.fields))
     if not recorded:
         return Result(*bench(call, tensors).forward())
-    needs = [t.requires_grad for t in tensors]
     smooth = [t for t, need in zip(tensors, needs, strict=True) if need]
-    out = _Run.apply(call, tensors, needs, *smooth)  # type: ignore[no-untyped-call]
+    out = _Run.apply(call, tensors, *smooth)  # type: ignore[no-untyped-call]
     count = len(tape.internal)
     return Result(list(out[:count]), list(out[count:]))
 
@@ -206,10 +204,15 @@ class Call(NamedTuple):
     start: int
     stop: int
     history: tuple[Tensor, ...]
-    recorded: bool
+    needs: Sequence[bool]  # for each tensor whether it gets a gradient
     bench: Callable[[Call, Sequence[Tensor]], Bench]
     through: tuple[int, ...]
     fields: tuple[Tensor, ...] = ()
+
+    @property
+    def recorded(self) -> bool:
+        """Whether there will be a backward pass."""
+        return any(self.needs)
 
 
 class Bench(Protocol):
@@ -232,10 +235,10 @@ class _Run(torch.autograd.Function):
     """A tape with its gradient. ``smooth``: those of the tensors that need one; PyTorch looks at each that it is given."""
 
     @staticmethod
-    def forward(ctx: Any, call: Call, tensors: Sequence[Tensor], needs: Sequence[bool], *smooth: Tensor) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, call: Call, tensors: Sequence[Tensor], *smooth: Tensor) -> tuple[Tensor, ...]:
         bench = call.bench(call, tensors)
         signals, leave = bench.forward()
-        ctx.bench, ctx.needs = bench, needs
+        ctx.bench, ctx.needs = bench, call.needs
         ctx.set_materialize_grads(False)
         # Outputs are read again, too: they must not be changed either. Single numbers were copied.
         ctx.save_for_backward(*(t for t in tensors if t.numel() > 1), *signals, *park(bench))
@@ -246,9 +249,9 @@ class _Run(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         bench = unpark(ctx.bench, ctx.saved_tensors)  # raises where one was changed since
         ctx.bench.spent = True
-        wanted = iter(ctx.needs_input_grad[3:])
+        wanted = iter(ctx.needs_input_grad[2:])
         found = bench.backward(grads, [need and next(wanted) for need in ctx.needs])
-        return (None, None, None, *(g for g, need in zip(found, ctx.needs, strict=True) if need))
+        return (None, None, *(g for g, need in zip(found, ctx.needs, strict=True) if need))
 
 
 class Parked(NamedTuple):

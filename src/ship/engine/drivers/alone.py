@@ -19,32 +19,20 @@ def tables(record, i):
 
 
 @inner
-def aim(table, inputs, shapes, X, r, rows, t, offset, zeros):
-    """Let the rows of the inputs begin in slot ``t``, at a block."""
-    for i in range(X):
-        k = t - shapes[3 * i + 1]
-        if k >= 0 and k < shapes[3 * i + 2]:
-            table[2 * i], table[2 * i + 1] = inputs[i * rows + r] + k * shapes[3 * i] + offset, shapes[3 * i]
-        else:
-            table[2 * i], table[2 * i + 1] = zeros, 0
-
-
-@inner
-def aim_at_place(table, i, inputs, shapes, place, spare, r, rows, t, offset):
-    """Let row ``i`` be the waist: in the place of an input, or, where that has none, the first slot's own."""
+def aim_input(table, i, place, inputs, shapes, r, rows, t, offset, otherwise):
+    """Let row ``i`` begin at the input ``place`` in slot ``t``, at a block; where that has no such slot, ``otherwise``."""
     k = t - shapes[3 * place + 1]
     if k >= 0 and k < shapes[3 * place + 2]:
         table[2 * i], table[2 * i + 1] = inputs[place * rows + r] + k * shapes[3 * place] + offset, shapes[3 * place]
     else:
-        table[2 * i], table[2 * i + 1] = spare[r] + offset, 0
+        table[2 * i], table[2 * i + 1] = otherwise, 0
 
 
 @inner
-def aim_at_constants(table, step, r, rows, b, clock, ones, constants, moves):
-    """`aim_constants` of the only step."""
-    X = step[5]
-    for i in range(step[6]):
-        table[2 * (X + i)] = ones if clock and i == step[8] else constants[i * rows + r] + b * moves[i]
+def aim(table, inputs, shapes, X, r, rows, t, offset, zeros):
+    """Let the rows of all inputs begin in slot ``t``."""
+    for i in range(X):
+        aim_input(table, i, i, inputs, shapes, r, rows, t, offset, zeros)
 
 
 @crew
@@ -54,13 +42,8 @@ def forward(record):
     """
     head = integers(record)
     splits, rows, every, recorded, last_cut, place = head[3], head[4], head[5], head[6], head[7], head[9]
-    step, cuts, shapes, out_steps, moves = (
-        tables(record, 0),
-        tables(record, 1),
-        tables(record, 2),
-        tables(record, 3),
-        tables(record, 4),
-    )
+    step, cuts, shapes = tables(record, 0), tables(record, 1), tables(record, 2)
+    out_steps, moves = tables(record, 3), tables(record, 4)
     entry, leave, constants = tables(record, 5), tables(record, 6), tables(record, 7)
     checks, spare, inputs, outs = tables(record, 8), tables(record, 9), tables(record, 10), tables(record, 11)
     n, S, X, P, Y = step[3], step[4], step[5], step[6], step[7]
@@ -84,18 +67,18 @@ def forward(record):
                 for i in range(S if checked else 0):
                     copy(checks[i * rows + r] + ((t - start) // every * n + b * BLOCK) * SIZE, at + i * ONE, width * SIZE)
                 aim(table, inputs, shapes, X, r, rows, t, b * ONE, zeros)
-                aim_at_constants(table, step, r, rows, b, t > start, ones, constants, moves)
+                aim_constants(table, step, r, rows, b, t > start, ones, constants, moves)
                 for i in range(Y):
                     table[2 * (X + P + i)] = outs[i * rows + r] + t * out_steps[i] + b * ONE
                     table[2 * (X + P + i) + 1] = out_steps[i]
                 if place >= 0:
-                    aim_at_place(table, X + P + Y, inputs, shapes, place, spare, r, rows, t, b * ONE)
+                    aim_input(table, X + P + Y, place, inputs, shapes, r, rows, t, b * ONE, spare[r] + b * ONE)
                 call(step[0], at, width, end - t, places)
             cut += end == cuts[cut]
             t = end
         for b in range(first, last if head[8] != 0 else first):
             aim(table, inputs, shapes, X, r, rows, stop, b * ONE, zeros)
-            aim_at_constants(table, step, r, rows, b, True, ones, constants, moves)
+            aim_constants(table, step, r, rows, b, True, ones, constants, moves)
             call(head[8], work + (b - first) * stride, min(BLOCK, n - b * BLOCK), 1, places)
         for i in range(S):
             from_blocks(leave[i * rows + r], work + i * ONE, stride, first, last, n)
@@ -151,15 +134,15 @@ def backward(record):
                 for c in range(low, high if step[1] != 0 else low):
                     t, end = max(t0, cuts[c]), min(t1, cuts[c + 1])
                     aim(table, inputs, shapes, X, r, rows, t, b * ONE, zeros)
-                    aim_at_constants(table, step, r, rows, b, t > start, ones, constants, moves)
+                    aim_constants(table, step, r, rows, b, t > start, ones, constants, moves)
                     table[2 * first_row], table[2 * first_row + 1] = kept + (t - t0) * S * ONE, S * ONE
                     call(step[1], at, width, end - t, places)
                 for c in range(high - 1, low - 1, -1):
                     t, end = max(t0, cuts[c]), min(t1, cuts[c + 1])
                     aim(table, inputs, shapes, X, r, rows, t, b * ONE, zeros)
-                    aim_at_constants(table, step, r, rows, b, t > start, ones, constants, moves)
+                    aim_constants(table, step, r, rows, b, t > start, ones, constants, moves)
                     if place >= 0:
-                        aim_at_place(table, place, inputs, shapes, place, spare, r, rows, t, b * ONE)
+                        aim_input(table, place, place, inputs, shapes, r, rows, t, b * ONE, spare[r] + b * ONE)
                     row = 2 * first_row
                     table[row], table[row + 1] = kept + (t - t0) * S * ONE, S * ONE
                     for i in range(Y):

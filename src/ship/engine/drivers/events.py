@@ -1,6 +1,7 @@
 # ruff: noqa: F821
 # mypy: ignore-errors
 """The drivers of event-driven sums: lists of what is not zero, and products of such lists with dense rows.
+
 A list is sorted by group of inner elements, then by outer element: entries ``first[group, outer] .. last[group, outer] - 1`` of
 ``indices`` (inner elements) and ``values``. Groups are as large as their dense rows, one block of columns wide, fit into the L2
 cache. Each output element is summed by one thread, entry after entry, so that results do not depend on the number of threads.

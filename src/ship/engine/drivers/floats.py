@@ -20,25 +20,25 @@ inner = njit(error_model="numpy", cache=CACHE, no_cpython_wrapper=True, no_cfunc
 # A literal is a type of its own to Numba: where other calls pass a variable, `np.int64(0)` saves another version of the function.
 
 
-@intrinsic
-def vector(typing, address, n):
-    """The n floats at the address, as a pointer: the type of an array would take Numba several times as long to compile."""
-    kind = types.float32 if F is np.float32 else types.float64
+def pointer(kind, *arguments):
+    """What an intrinsic returns that makes its first argument, an address, a pointer."""
 
     def build(context, builder, signature, args):
         return builder.inttoptr(args[0], context.get_value_type(types.CPointer(kind)))
 
-    return types.CPointer(kind)(types.int64, types.int64), build
+    return types.CPointer(kind)(types.int64, *arguments), build
+
+
+@intrinsic
+def vector(typing, address, n):
+    """The n floats at the address, as a pointer: the type of an array would take Numba several times as long to compile."""
+    return pointer(types.float32 if F is np.float32 else types.float64, types.int64)
 
 
 @intrinsic
 def integers(typing, address):
     """The address as a pointer to 64-bit integers."""
-
-    def build(context, builder, signature, args):
-        return builder.inttoptr(args[0], context.get_value_type(types.CPointer(types.int64)))
-
-    return types.CPointer(types.int64)(types.int64), build
+    return pointer(types.int64)
 
 
 @intrinsic

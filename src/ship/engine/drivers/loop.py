@@ -62,7 +62,7 @@ def forward(
         for i in range(steps[s, 6]):
             if moves[steps[s, 11] + i] != 0:
                 moving[s] = 1
-    table = np.zeros(2 * (operands.shape[0] + constants.shape[0] + outs.shape[0]) + 2, np.int64)
+    table = np.zeros(2 * (operands.shape[0] + moves.shape[0] + outs.shape[0]) + 2, np.int64)
     rows = table.ctypes.data
     if LEARNS:
         at, bench = np.zeros(parts.shape[0] + 1, np.int64), np.zeros(parts.shape[0] * BLOCK, F)
@@ -129,7 +129,7 @@ def forward(
                         table[2 * (X + P + i)] = row + first * ONE
                     for b in range(first, last):
                         if b == first or moving[s]:
-                            aim_constants(table, steps[s], r, b, t > begin, ones, constants, moves)
+                            aim_constants(table, steps[s], r, base.shape[1], b, t > begin, ones, constants, moves)
                         call(steps[s, 0], work + (b - first) * stride, min(BLOCK, n - b * BLOCK), 1, rows)
                         for i in range(X):
                             table[2 * i] += ONE
@@ -197,7 +197,7 @@ def backward(
     room = np.zeros((most + 1) * wide // SIZE, F)  # zeros, gradients of operands
     zeros, sums = room.ctypes.data, room.ctypes.data + wide
     area, states = np.zeros(total // SIZE + 1, F), np.zeros(kept // SIZE + 1, F)
-    table = np.zeros(2 * (2 * operands.shape[0] + constants.shape[0] + outs.shape[0] + 1) + 2, np.int64)
+    table = np.zeros(2 * (2 * operands.shape[0] + moves.shape[0] + outs.shape[0] + 1) + 2, np.int64)
     one = np.zeros(BLOCK, F)
     ones = np.int64(one.ctypes.data)
     fill(ones, np.int64(BLOCK), F(1))
@@ -229,7 +229,7 @@ def backward(
                         table[2 * i], table[2 * i + 1] = stored(steps[s, 10] + i, t, r, zeros, operands, refs, signals, base)
                     table[2 * (X + P)], table[2 * (X + P) + 1] = shift + (t - t0) * S * ONE, S * ONE
                     for b in range(blocks):
-                        aim_constants(table, steps[s], r, b, t > start, ones, constants, moves)
+                        aim_constants(table, steps[s], r, base.shape[1], b, t > start, ones, constants, moves)
                         call(steps[s, 1], work + b * stride, min(BLOCK, n - b * BLOCK), end - t, rows)
                         for i in range(X):
                             table[2 * i] += ONE
@@ -252,7 +252,7 @@ def backward(
                         known = q >= 0 and g_base[q, r] != 0
                         table[2 * (own + 1 + i)] = g_base[q, r] + t * signals[q, 5] if known else zeros
                     for b in range(blocks):
-                        aim_constants(table, steps[s], r, b, t > start, ones, constants, moves)
+                        aim_constants(table, steps[s], r, base.shape[1], b, t > start, ones, constants, moves)
                         call(steps[s, 2], work + b * stride, min(BLOCK, n - b * BLOCK), 1, rows)
                         for i in range(X):
                             table[2 * i] += ONE

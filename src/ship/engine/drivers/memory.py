@@ -66,10 +66,11 @@ def from_blocks(target, work, stride, first, last, n):
 
 
 @inner
-def aim_constants(table, step, r, b, clock, ones, constants, moves):
-    """Let the rows of the constants of a step begin at block ``b``. ``clock``: whether there is a slot to advance over; in the
+def aim_constants(table, step, r, rows, b, clock, ones, constants, moves):
+    """Let the rows of the constants of a step begin at block ``b``. ``constants``: the addresses of their ``rows`` one after the
+    other. ``clock``: whether there is a slot to advance over; in the
     first slot the constant itself says so.
     """
     X, first = step[5], step[11]
     for i in range(step[6]):
-        table[2 * (X + i)] = ones if clock and i == step[8] else constants[first + i, r] + b * moves[first + i]
+        table[2 * (X + i)] = ones if clock and i == step[8] else constants[(first + i) * rows + r] + b * moves[first + i]

@@ -8,7 +8,7 @@ def back_along_edges(target, n_pre, source, n, to, n_edges, begins, weights, sha
     """target[pre] += source[to] * weight along all edges; in four sums, as one would wait for each addition. ``shared``: as in
     `along_edges`.
     """
-    a, g, first = vector(target, n_pre), vector(source, n), integer_pointer(begins)
+    a, g, first = vector(target, n_pre), vector(source, n), integers(begins)
     w = vector(weights, n_pre if shared else n_edges)
     for i in range(n_pre):
         e, last = first[i], first[n_pre + i]

@@ -4,33 +4,15 @@
 
 
 @intrinsic
-def integer_pointer(typing, address):
-    """The address as a pointer to 64-bit integers."""
-
-    def build(context, builder, signature, args):
-        return builder.inttoptr(args[0], context.get_value_type(types.CPointer(types.int64)))
-
-    return types.CPointer(types.int64)(types.int64), build
-
-
-@intrinsic
 def wide_index(typing, address):
     """The address as a pointer to unit numbers of 32 bits."""
-
-    def build(context, builder, signature, args):
-        return builder.inttoptr(args[0], context.get_value_type(types.CPointer(types.uint32)))
-
-    return types.CPointer(types.uint32)(types.int64), build
+    return pointer(types.uint32)
 
 
 @intrinsic
 def short_index(typing, address):
     """The same of 16 bits."""
-
-    def build(context, builder, signature, args):
-        return builder.inttoptr(args[0], context.get_value_type(types.CPointer(types.uint16)))
-
-    return types.CPointer(types.uint16)(types.int64), build
+    return pointer(types.uint16)
 
 
 @inner
@@ -75,7 +57,7 @@ def compress(address, n, indices, first):
     """The positions of what is not zero, counted from ``first``; returns how many."""
     v, count, whole = vector(address, n), 0, n - n % LOOK
     for start in range(0, whole, LOOK):
-        bits = integer_pointer(address + start * SIZE)
+        bits = integers(address + start * SIZE)
         found = np.int64(0)
         for q in range(LOOK * SIZE // 8):
             found |= bits[q]
@@ -114,7 +96,7 @@ def along_edges(target, to, n_edges, n, signal, n_pre, indices, count, begins, e
     all edges of a source have its weight.
     """
     a, v = vector(target, n), vector(signal, n_pre)
-    first, last = integer_pointer(begins), integer_pointer(ends)
+    first, last = integers(begins), integers(ends)
     w = vector(weights, n_pre if shared else n_edges)
     for q in range(count):
         i = indices[q]
