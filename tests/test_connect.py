@@ -253,6 +253,25 @@ def test_edges_are_followed_in_few_bytes(monkeypatch, small, chips, shared):
     assert [s.weights(weights).shared for s in made] == [False]  # gradients belong to edges
 
 
+@pytest.mark.parametrize("slots", [20, 100])
+@pytest.mark.parametrize("side", ["post", "pre"])
+def test_weights_of_edges_are_those_of_now(side, slots):
+    """However they were changed."""
+    net = ship.Network()
+    net.add(ship.SpikeInput, "in", n=5)
+    net.add(ship.LeakyIntegrator, "a", n=4, output=True)
+    net.add(ship.ExpSynapse, "s", source="in", target="a", side=side, connect=ship.InDegree(3), weight=1.0)
+    net.init(dt=1e-3, seed=0)
+    x = (torch.rand(2, slots, 5, generator=torch.Generator().manual_seed(0)) < 0.4).float()
+    with torch.no_grad():
+        before = net.run(x)
+        assert before.abs().max() > 0
+        net["s"].weight.data.mul_(2.0)  # which its version does not count
+        assert torch.equal(net.run(x), 2 * before)
+        net["s"].weight.mul_(2.0)
+        assert torch.equal(net.run(x), 4 * before)
+
+
 @pytest.mark.parametrize("engine", ["reference", "fused"])
 @pytest.mark.parametrize("side", ["post", "pre"])
 def test_edges_go_where_their_group_goes(engine, side):

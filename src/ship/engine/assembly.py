@@ -261,7 +261,7 @@ class _Assembly:
                 if not len(chosen):
                     continue
                 structure = fused.structure(line, chosen, offset, width)
-                weights = structure.weights(node.weight)
+                weights = structure.weights(node.weight, self.n)
                 m, signal = len(self.matrices), self.final[self.block.traces[id(line.trace)]] if line in inner else -1
                 sent = self._sent(line, late, node.like, signal)
                 sources += [s._replace(matrix=m, structure=structure, shared=weights.shared) for s in sent]
@@ -290,7 +290,7 @@ class _Assembly:
             self.matrices.append(node.weight)
         else:
             structure = fused.structure(None, torch.arange(len(node.edges.pre)), 0, fused.n)
-            weights = structure.weights(node.weight)
+            weights = structure.weights(node.weight, self.n)
             self.matrices.append(weights.values.unsqueeze(-2))
             source = source._replace(structure=structure, shared=weights.shared)
         biased = node.bias

@@ -67,6 +67,9 @@ class Fusion:
         """Start a segment. ``wanted``: the groups whose outputs are read from outside."""
         self.behind.clear()
         self.ended.clear()
+        for fused in self.fused.values():
+            for structure in fused.structures.values():
+                structure.forget()
         self.transformed = torch._C._are_functorch_transforms_active()
         if self.transformed:
             self.layout = Layout(dict.fromkeys(plan.blocks), {})

@@ -13,6 +13,7 @@ from ..connect import EdgeList
 from . import kernels
 
 Table = NDArray[np.int64]
+LONG = 64  # slots from which on it is worth to look whether all edges of a source have one weight
 SMALL = 2**16  # units from which on a number of one takes more than two bytes
 
 
@@ -45,7 +46,7 @@ class Structure:
         self.starts: Table = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         self.full = np.flatnonzero(self.starts[1:] > self.starts[:-1])  # the sources that have edges
         self._bounds: dict[tuple[int, ...], Table] = {}
-        self._weights: tuple[Tensor, int, Weights] | None = None
+        self._weights: tuple[Tensor, Weights] | None = None
 
     def bounds(self, cuts: tuple[int, ...]) -> Table:
         """``[part + 1, pre]``: where the edges of each source to each part of the targets begin; parts are cut at ``cuts``."""
@@ -61,15 +62,19 @@ class Structure:
         count = -(-len(self.posts) // most)
         return np.unique([0, *np.searchsorted(self.starts, np.arange(1, count) * most), self.n_pre])
 
-    def weights(self, weight: Tensor) -> Weights:
-        """Those of the connection's weights; the last ones are kept: a run in chunks asks again and again. Where they will have a
-        gradient, they are what it flows through, one for each edge.
+    def forget(self) -> None:
+        """The weights may have changed: a version does not count what changes ``.data``."""
+        self._weights = None
+
+    def weights(self, weight: Tensor, slots: int = LONG) -> Weights:
+        """Those of the connection's weights, for so many slots; the last ones are kept until `forget`: a run in chunks asks again
+        and again. Where they will have a gradient, they are what it flows through, one for each edge.
         """
-        if weight.requires_grad and torch.is_grad_enabled():
+        if slots < LONG or (weight.requires_grad and torch.is_grad_enabled()):
             return Weights(self._own(weight), False)
-        if self._weights is None or self._weights[0] is not weight or self._weights[1] != weight._version:
-            self._weights = (weight, weight._version, self._condensed(self._own(weight)))
-        return self._weights[2]
+        if self._weights is None or self._weights[0] is not weight:
+            self._weights = weight, self._condensed(self._own(weight))
+        return self._weights[1]
 
     def _own(self, weight: Tensor) -> Tensor:
         if self.chosen is None:
