@@ -46,7 +46,8 @@ def save(net: Network, path: str | os.PathLike[str], *, running: bool = False) -
     Args:
         net: an initialised network.
         path: the file, by custom ``*.ship``.
-        running: also save the running state (transients, what is in flight, clocks), to continue bit for bit.
+        running: also save the running state (transients, what is in flight, clocks, the trial of the noise), to continue bit for
+            bit. Without it the loaded network starts afresh, at trial 0.
 
     Raises:
         FileError: the folder is missing or not writable; a value cannot be saved.
@@ -102,12 +103,15 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any
     return tensors, structure
 
 
-def load(path: str | os.PathLike[str], *, models: Sequence[type[Model] | type[Part]] = ()) -> Network:
-    """Load a network saved by `save`, initialised and ready to run (or to continue, if it was saved running).
+def load(
+    path: str | os.PathLike[str], *, models: Sequence[type[Model] | type[Part]] = (), engine: str | None = None
+) -> Network:
+    """Load a network saved by `save`, initialised on the CPU and ready to run (or to continue, if it was saved running).
 
     Args:
         path: the file.
         models: the user's own classes that it uses, models and parts of devices, by their class names.
+        engine: as `Network.init` takes it; default: the one that the network was made with.
 
     Raises:
         FileError: damaged, truncated, of another format, or naming a model that is not known.
@@ -122,7 +126,14 @@ def load(path: str | os.PathLike[str], *, models: Sequence[type[Model] | type[Pa
         _check_sizes(net, tensors)
         settings = structure["settings"]
         dtype = {"float32": torch.float32, "float64": torch.float64}[settings["dtype"]]
-        net.init(settings["dt"], seed=settings["seed"], chips=settings["chips"], variation=settings["variation"], dtype=dtype)
+        net.init(
+            settings["dt"],
+            seed=settings["seed"],
+            chips=settings["chips"],
+            variation=settings["variation"],
+            dtype=dtype,
+            engine=settings.get("engine", "auto") if engine is None else engine,
+        )
         own = {name.removeprefix("net/"): value for name, value in tensors.items() if name.startswith("net/")}
         net.load_state_dict(own)
         if "running" in structure:
@@ -144,6 +155,7 @@ def _settings(net: Network) -> dict[str, Any]:
         "chips": chips if chips is None or isinstance(chips, int) else list(chips),
         "variation": net._settings["variation"],
         "dtype": str(net._settings["dtype"]).removeprefix("torch."),
+        "engine": net._settings["engine"],
     }
 
 

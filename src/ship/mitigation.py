@@ -119,7 +119,7 @@ def repair(
     for tag, hardware in programmed(where, groups, tags).items():
         seen = hardware.array._seen()
         goal = hardware.goal(groups[tag].model_weight()).expand_as(seen)
-        if hardware.aim is None:
+        if not hardware.aim.numel():
             hardware.aim = goal.clone()
         wanted, before = hardware.as_weight(goal), hardware.as_weight(seen)
         rewritten = torch.zeros_like(seen, dtype=torch.bool)
@@ -148,7 +148,6 @@ def _round(hardware: Hardware, goal: Tensor, seen: Tensor, tolerance: float, ver
     """
     low, axis, aim = hardware.view.low, -1 - len(hardware.pairs), hardware.aim
     span, signs = hardware.view.high - low, hardware.mapping.signs()
-    assert aim is not None
 
     def fractions(g: Tensor) -> list[Tensor]:
         return list(((g - low) / span).unbind(axis))

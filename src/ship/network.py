@@ -495,6 +495,7 @@ class Network(DeviceVerbs):
         except BaseException:
             # Ctrl-C or an error half-way: states and delay lines are of different slots, so the next run must start afresh.
             sim.lead = None
+            sim.detach()
             raise
         finally:
             for node in sim.nodes.values():
@@ -575,22 +576,31 @@ class Network(DeviceVerbs):
     # -- keeping -----------------------------------------------------------------------------------------------------------
 
     def snapshot(self) -> Snapshot:
-        """The whole state: parameters, persistent and transient state, what is in flight, clocks, trial."""
-        return capture(self._ready("Network.snapshot"), self.state_dict())
+        """The whole state: parameters, persistent and transient state, what is in flight, clocks, trial; of devices also what was
+        written to them and how they run. What monitors, the meter and lists of pulses have kept is no part of it.
+        """
+        return capture(self._ready("Network.snapshot"), self.state_dict(), self._made)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to a snapshot of this network: it then continues bit for bit.
 
         Raises:
-            RunError: it belongs to another network.
+            RunError: it belongs to another network, or was taken with another seed, variation or float type.
         """
-        sim = self._ready("Network.restore")
-        own = restore(sim, snapshot)
-        try:
-            self.load_state_dict(own)
-        except RuntimeError as error:
-            sim.lead = None
-            raise RunError("snapshot", "does not belong to this network", got=str(error).splitlines()[0]) from error
+        restore(self._ready("Network.restore"), self, snapshot, self._made)
+
+    @property
+    def _made(self) -> dict[str, Any]:
+        """The settings that a snapshot must share, because they decide draws and noise."""
+        own = self._settings
+        return {"seed": own["seed"], "variation": own["variation"], "dtype": str(own["dtype"]).removeprefix("torch.")}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """As that of `torch.nn.Module`. Where its weights lie may be another then, so kernels are chosen afresh."""
+        done = super().load_state_dict(state_dict, strict, assign)
+        if self._sim is not None:
+            self._sim.refresh()
+        return done
 
     # -- moving ------------------------------------------------------------------------------------------------------------
 
@@ -598,9 +608,8 @@ class Network(DeviceVerbs):
         if fn(torch.zeros(1)).dtype not in (torch.float32, torch.float64):
             raise RunError("Network", "computes in float32 or float64", got=str(fn(torch.zeros(1)).dtype), fix="Use net.float().")
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        if self._sim is not None and self._sim.lead is not None:
-            self._sim.map(fn)
         if self._sim is not None:
+            self._sim.map(fn)
             self._sim.moved()
         for tag in self._specs if self._sim is not None else ():
             self._settings["dtype"] = self[tag].dtype

@@ -85,6 +85,13 @@ class Node(ABC):
         """Parameters and coefficients."""
         return self.group.discretised(dt)
 
+    def forget(self) -> None:
+        """Between runs: drop all that the next segment makes anew, and the graphs of gradients that it holds."""
+        self.p, self.c, self._noise = Bag({}), None, {}
+        self.trace.clear()
+        if self.group.hardware is not None:
+            self.group.hardware.forget()
+
     @abstractmethod
     def run(self, k0: int, n: int) -> None:
         """The operations of slots k0 .. k0 + n - 1."""
@@ -306,6 +313,10 @@ class NeuronNode(Node):
         if self.first and steps:
             self.state = model.advance(self.state, self.inputs(steps - 1, self.flows), self.p, self.c)
 
+    def forget(self) -> None:
+        super().forget()
+        self.margin = None
+
     def lookup(self, name: str) -> Tensor:
         if name == "margin" and self.margin is not None:
             return self.margin
@@ -331,6 +342,10 @@ class ConnectionNode(Node):
 
     def begin(self, dt: float, clock: Clock) -> None:
         super().begin(dt, clock)
+        self.variance = None
+
+    def forget(self) -> None:
+        super().forget()
         self.variance = None
 
     def _discretised(self, dt: float) -> tuple[Bag, Any]:
@@ -479,6 +494,10 @@ class PlasticNode(ConnectionNode):
             self.now = self.p.weight.detach()
         self.rule_p = self.group.bag(dt, rule=True)
         self.rule_c = rule.discretise(self.rule_p, dt)
+
+    def forget(self) -> None:
+        super().forget()
+        self.rule_p, self.rule_c = Bag({}), None
 
     @property
     def weight(self) -> Tensor:

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from ..clock import Segment, slots
 from ..group import Group
-from ..models.contract import Bag
 from ..plan import Schedule, Wiring, level_port
 from .fusion import Fusion
 from .lines import Line
@@ -189,10 +188,7 @@ class Simulation:
         """Apply a function to every tensor of the running state."""
         for node in self.nodes.values():
             node.state = map_state(node.state, change)
-            node.p, node.c, node._noise = Bag({}), None, {}
-            node.trace.clear()
-            if isinstance(node, NeuronNode):
-                node.margin = None
+            node.forget()
             if isinstance(node, PlasticNode):
                 node.rule_state = map_state(node.rule_state, change)
                 rule = node.group.spec.rule
