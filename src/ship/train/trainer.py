@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from ..errors import FileError, GraphError, RunError
-from ..files import read, write
 from ..network import Network
+from ..tensor_files import read, write
 from .batches import set_epoch, steps_of
 from .losses import RateBounds, cross_entropy
 from .metrics import ConfusionMatrix
@@ -322,7 +322,7 @@ class Trainer:
         write(
             path,
             tensors,
-            {"format": 1, "network": self._network(), "trainer": state, "optimizer": optimizer, "schedule": schedule},
+            {"network": self._network(), "trainer": state, "optimizer": optimizer, "schedule": schedule},
         )
 
     def _network(self) -> dict[str, Any]:
