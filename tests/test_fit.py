@@ -583,13 +583,15 @@ def test_a_folder_has_files_of_one_fit(tmp_path, monkeypatch):
     found.save(folder)
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
     other = replace(found, make_device=None, source="other.csv")
-    with monkeypatch.context() as patched, pytest.raises(RuntimeError, match="no figure"):
+    with monkeypatch.context() as patched:
         patched.setattr(type(found), "figure", lambda self: (_ for _ in ()).throw(RuntimeError("no figure")))
-        other.save(folder)
+        with pytest.raises(RuntimeError, match="no figure"):
+            other.save(folder)
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
-    with monkeypatch.context() as patched, pytest.raises(ship.FileError, match="cannot be written; got full"):
+    with monkeypatch.context() as patched:
         patched.setattr("os.fsync", lambda handle: (_ for _ in ()).throw(OSError("full")))
-        other.save(folder)
+        with pytest.raises(ship.FileError, match="cannot be written; got full"):
+            other.save(folder)
     assert not (folder / "report.json").exists()
     assert [p.name for p in other.save(folder)] == ["report.json", "figure.png"]
     assert sorted(p.name for p in folder.iterdir()) == ["figure.png", "report.json"]
