@@ -174,7 +174,10 @@ def _device(content: dict[str, Any], where: str, parts: Sequence[type[Part]], gi
 
 def load_origin(path: str | os.PathLike[str]) -> dict[str, Any]:
     """What a device file says about where its numbers come from."""
-    return dict(_read(path).get("origin", {}))
+    origin = _read(path).get("origin", {})
+    if not isinstance(origin, dict):
+        raise FileError(Path(path).name, "[origin] must be a table", got=repr(origin))
+    return origin
 
 
 def devices_kinds() -> tuple[str, ...]:
@@ -251,6 +254,8 @@ def _value(given: Any, where: str) -> Any:
     if isinstance(given, list):
         return tuple(_value(v, where) for v in given)
     if not isinstance(given, dict):
+        if not isinstance(given, bool | int | float | str):
+            raise FileError(where, "must not be a date or a time", got=str(given))
         return given
     if given == {"none": True}:
         return None
@@ -272,13 +277,17 @@ def _value(given: Any, where: str) -> Any:
 
 
 def _check(value: Any, where: str, number: parameters.Parameter | None, option: parameters.Option | None) -> None:
-    """Limits of a plain number, and choices of an option, at once: not only when an array is made."""
+    """Limits of plain numbers, choices and kinds of options, at once: not only when an array is made."""
     if option is not None and option.choices is not None and value not in option.choices:
         raise FileError(where, f"must be one of {', '.join(map(repr, option.choices))}", got=repr(value))
+    if option is not None and isinstance(option.default, str | bool) and type(value) is not type(option.default):
+        raise FileError(where, "must be text" if isinstance(option.default, str) else "must be true or false", got=repr(value))
     if number is None:
         return
     nominal = value.nominal if isinstance(value, Varied) else value
-    if isinstance(nominal, bool | str) or nominal is None:
+    if isinstance(nominal, int | float) and not isinstance(nominal, bool):
+        nominal = torch.tensor(float(nominal), dtype=torch.float64)
+    elif not isinstance(nominal, Tensor | Distribution):
         raise FileError(where, "must be a number", got=repr(nominal))
-    if isinstance(nominal, int | float) and not bool(number.inside(torch.tensor(float(nominal), dtype=torch.float64))):
-        raise FileError(where, number.rule, got=repr(nominal))
+    if isinstance(nominal, Tensor) and not number.all_inside(nominal):
+        raise FileError(where, number.rule, got=f"{float(nominal[~number.inside(nominal)].flatten()[0]):g}")
