@@ -11,13 +11,13 @@ import ship
 
 ROOT = Path(ship.__file__).parent
 LAYERS = [
-    {"errors", "surrogate", "compiled", "kept", "threads", "whole"},
+    {"errors", "surrogate", "compiled", "kept", "threads", "whole", "tensor_files"},
     {"random", "parameters", "resolve", "clock", "graph", "connect", "draws", "sift"},
     {"models", "devices", "crossbar"},
     {"group", "plan", "explain", "adoption", "arrays", "hardware", "verify", "sweeps", "pulses", "pulse_list", "select"},
     {"engine"},
     {"specs", "inputs", "monitor", "memory", "network", "snapshot", "programming", "mitigation", "energy", "verbs"},
-    {"train", "data", "plot", "files", "study", "fitting", "device_files", "hardware_files"},
+    {"train", "data", "plot", "files", "study", "fitting", "device_files", "hardware_files", "file_checks"},
     {"demo", "bench", "cli", "question"},
 ]
 

@@ -25,6 +25,7 @@ from .network import Network
 from .parameters import Normal
 from .study import drift_curve, sweep, virtual_chips
 from .train import ConfusionMatrix, Interval, Max, Trainer, mean_interval, wilson
+from .whole import write_figure
 
 STEPS, DT = 20, 1e-3
 PIXEL_NOISE = 0.2
@@ -136,7 +137,7 @@ def run(out: Path, seed: int = 0, chips: int = 32, epochs: int = 60, progress: b
     )
     lines = {f"floating point, {test.value:.1%}": test.value, f"logistic regression, {pixels:.1%}": pixels}
     for name, curve in (("levels", levels), ("drift", drift)):
-        curve.plot(lines=lines, title=title).savefig(out / f"{name}.png")
+        write_figure(out / f"{name}.png", curve.plot(lines=lines, title=title))
     console.print(f"Figures in {out}/")
 
     def rounded(interval: Interval) -> list[float]:
@@ -162,9 +163,14 @@ def _figures(net: Network, trainer: Trainer, matrix: ConfusionMatrix, digits: da
     with torch.no_grad():
         net.run(encode(digits.x_test[:1]), steps=STEPS + TAIL)
     label = int(digits.labels_test[0])
-    plot.raster(net.records["hid"].output, net.timeline(), title=f"hidden spikes for a {label}").savefig(out / "raster.png")
+    raster = plot.raster(net.records["hid"].output, net.timeline(), title=f"hidden spikes for a {label}")
     net.unmonitor()
-    plot.network(net).savefig(out / "network.png")
-    plot.history(trainer.history).savefig(out / "training.png")
-    plot.confusion(matrix.counts, title="held-out digits").savefig(out / "confusion.png")
-    plot.weights(net["in>hid"].value("weight"), title="in>hid").savefig(out / "weights.png")
+    figures = {
+        "raster": raster,
+        "network": plot.network(net),
+        "training": plot.history(trainer.history),
+        "confusion": plot.confusion(matrix.counts, title="held-out digits"),
+        "weights": plot.weights(net["in>hid"].value("weight"), title="in>hid"),
+    }
+    for name, figure in figures.items():
+        write_figure(out / f"{name}.png", figure)

@@ -204,7 +204,7 @@ def correlated(
     redrawn = 0
     for die in dies:
         kept: list[Tensor] = []
-        bad = torch.ones(shape, dtype=torch.bool)
+        bad, failed = torch.ones(shape, dtype=torch.bool), 0
         for attempt in range(MAX_REDRAWS):
             raw = torch.stack([random.draw_normal(key, die + 1, shape, attempt=attempt) for *_, key in parts])
             mixed = torch.einsum("ij,j...->i...", factor, raw)
@@ -215,10 +215,13 @@ def correlated(
             if not bool(bad.any()):
                 break
             redrawn += int(bad.sum())
-        else:
+            if attempt + 1 == MAX_REDRAWS or _hopeless(int(bad.sum()), bad.numel(), attempt + 1):
+                failed = attempt + 1
+                break
+        if failed:
             raise ParameterError(
                 where,
-                f"correlated parameters must keep their limits, but {MAX_REDRAWS} draws in a row fell outside",
+                f"correlated parameters must keep their limits, but {failed} draws in a row fell outside",
                 got="the spreads given",
                 fix="Use narrower spreads.",
             )
@@ -242,21 +245,32 @@ def _redraw(
     """Draw until every value keeps the limits: whole attempts are drawn, so a value depends on its own index alone. ``whole``:
     all values are replaced where one is outside, because they hang together.
     """
-    value, count = draw(0), 0
+    value, count, draws = draw(0), 0, MAX_REDRAWS
     for attempt in range(1, MAX_REDRAWS):
         made = becomes(value)
         if declaration.all_inside(made):
             return value, count
         bad = ~declaration.inside(made)
         bad = (bad.flatten(0, bad.ndim - value.ndim - 1).any(0) if bad.ndim > value.ndim else bad).expand(value.shape)
-        count += int(bad.sum())
+        outside = int(bad.sum())
+        count += outside
+        if not whole and _hopeless(outside, bad.numel(), attempt):
+            draws = attempt
+            break
         value = draw(attempt) if whole else torch.where(bad, draw(attempt), value)
     raise ParameterError(
         where,
-        f"{declaration.rule}, but {MAX_REDRAWS} draws in a row fell outside",
+        f"{declaration.rule}, but {draws} draws in a row fell outside",
         got="the distribution given",
         fix="Use a narrower spread or a distribution within the limits.",
     )
+
+
+def _hopeless(outside: int, n: int, draws: int) -> bool:
+    """Whether draws that left ``outside`` of ``n`` values out of their limits, ``draws`` times in a row, would leave 20 of them
+    there after `MAX_REDRAWS`: all to come within would be a chance of exp(-20).
+    """
+    return draws >= 8 and n * (outside / n) ** (MAX_REDRAWS / draws) > 20
 
 
 def _call(where: str, value: Callable[..., Any], shape: tuple[int, ...], key: int) -> Tensor:

@@ -65,6 +65,12 @@ class Device(Part):
         top = self.g_max.nominal if isinstance(self.g_max, Varied) else self.g_max
         if is_real(top) and float(top) > 1:
             raise ParameterError(f"{self.name}.g_max", "must be at most 1 S", got=f"{top:g} S", fix="50 uS is written 50e-6.")
+        pairs = self.correlated
+        if not isinstance(pairs, list | tuple) or not all(map(_is_correlation, pairs)):
+            rule = "must list pairs of parameters with their coefficient"
+            raise ParameterError(
+                f"{self.name}.correlated", rule, got=repr(pairs), fix="E.g. (('update.alpha_p', 'update.alpha_d', 0.8),)."
+            )
 
     @property
     def bare(self) -> Device:
@@ -82,6 +88,13 @@ class Device(Part):
             raise ParameterError(
                 f"{where}.g_min", "must be below g_max", got=f"{float(p.g_min.max()):g} S, g_max {float(p.g_max.min()):g} S"
             )
+
+
+def _is_correlation(pair: object) -> bool:
+    """Whether it is two words and a number."""
+    if not isinstance(pair, list | tuple) or len(pair) != 3:
+        return False
+    return isinstance(pair[0], str) and isinstance(pair[1], str) and is_real(pair[2])
 
 
 KINDS: Mapping[str, type[Part]] = {
