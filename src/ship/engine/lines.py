@@ -67,7 +67,9 @@ class Trace:
 
 
 class Pending(NamedTuple):
-    """A signal in flight when a segment ended: it acts from ``arrival`` on (s), for ``width`` seconds if charge or level."""
+    """A signal in flight when a segment ended: it acts from ``arrival`` on (s), a charge for ``width`` seconds, a level until the
+    next one comes.
+    """
 
     arrival: float
     width: float
@@ -86,24 +88,35 @@ class Line:
     def begin(self, start: float, dt: float, steps: int, inserted: int) -> None:
         """Start a segment: what is in flight finds its slot in the new grid."""
         self.lag = slots(self.delay, dt) + inserted
-        self._early, late = {}, []
+        self._early = {}
+        if self.kind == "values":
+            self._hold(start, dt, steps)
+            return
+        late = []
         for item in self.pending:
             shares = route(item, self.kind, start, dt)
-            if shares and max(shares) >= steps:
+            if max(shares) >= steps:
                 late.append(item)  # slots past this segment's end are routed again in the next
             for j, share in shares.items():
                 if j < steps:
                     value = item.value if share == 1 else item.value * share
-                    self._early[j] = value if j not in self._early or self.kind == "values" else self._early[j] + value
-        if self.kind == "values" and self._early:
-            self._hold(min(self.lag, steps))
+                    self._early[j] = value if j not in self._early else self._early[j] + value
         self.pending = [_rest(item, self.kind, start + steps * dt) for item in late]
 
-    def _hold(self, n: int) -> None:
-        """The delay, in whole slots, may be longer in the new grid: a level then holds until the next one comes."""
-        level = self._early[min(self._early)]
-        for k in range(n):
-            level = self._early.setdefault(k, level)
+    def _hold(self, start: float, dt: float, steps: int) -> None:
+        """Levels in flight: each slot before the segment's own has the last one that came by its start. They come in the order
+        in which they were sent.
+        """
+        first = [max(0, math.ceil((item.arrival - start) / dt - FUZZ)) for item in self.pending]
+        due = dict(zip(first, self.pending, strict=True))  # of several in one slot the last
+        level, n = None, min(self.lag, steps)
+        for k in range(min(first, default=n), n):
+            level = due[k].value if k in due else level
+            if level is not None:
+                self._early[k] = level
+        come = sum(k <= steps for k in first)
+        # A delay that reaches past the end needs the level that holds there, and what comes later.
+        self.pending = self.pending[max(0, come - 1) :] if self.lag > steps else []
 
     def at(self, k: int) -> Tensor | None:
         early = self._early.get(k)
@@ -134,28 +147,32 @@ class Line:
 
     def end(self, start: float, dt: float, steps: int) -> None:
         """End a segment: what has not arrived is kept in flight."""
-        if self.lag:
+        held = self.kind == "values" and self.delay > 0  # the last level lasts until the next one comes, in a finer grid, too
+        kept = max(self.lag, int(held))
+        if kept and steps:
             # Events keep their exact time for the next grid; charges and levels that of the slots they were cut into.
             exact = self.kind == "events" and slots(self.delay, dt) == self.lag
             shift = self.delay if exact else self.lag * dt
-            first = max(0, steps - self.lag)
-            last = self.trace.window(first, steps - first).unbind(0) if steps else ()
+            first = max(0, steps - kept)
+            last = self.trace.window(first, steps - first).unbind(0)
+            if self.kind == "values":  # what was sent later holds from its arrival on
+                self.pending = [item for item in self.pending if item.arrival < start + first * dt + shift - FUZZ * dt]
             self.pending += [Pending(start + k * dt + shift, dt, value) for k, value in enumerate(last, first)]
         self._early = {}
 
 
 def route(item: Pending, kind: Kind, start: float, dt: float) -> dict[int, float]:
-    """The slots of the grid ``start + j dt`` in which a signal acts, with its share in each."""
+    """The slots of the grid ``start + j dt`` in which events or a charge act, with the share in each."""
     first = (item.arrival - start) / dt
     if kind == "events":
         return {max(0, math.floor(first + 0.5 + FUZZ)): 1.0}
     begin = max(0.0, _snap(first))
     end = _snap((item.arrival + item.width - start) / dt)
-    if kind == "values":  # a level counts where it holds at the slot's start
-        return dict.fromkeys(range(math.ceil(begin - FUZZ), math.ceil(end - FUZZ)), 1.0)
     whole = item.width / dt
-    pieces = {j: (min(end, j + 1.0) - max(begin, float(j))) / whole for j in range(math.floor(begin), math.ceil(end))}
-    return {j: share for j, share in pieces.items() if share > FUZZ}
+    if whole < FUZZ:
+        return {math.floor(begin): 1.0}
+    pieces = {j: min(end, j + 1.0) - max(begin, float(j)) for j in range(math.floor(begin), math.ceil(end))}
+    return {j: piece / whole for j, piece in pieces.items() if piece > FUZZ * min(1.0, whole)}
 
 
 def _snap(x: float) -> float:
@@ -167,8 +184,7 @@ def _rest(item: Pending, kind: Kind, end: float) -> Pending:
     if kind == "events" or item.arrival >= end:
         return item
     left = item.arrival + item.width - end
-    value = item.value * (left / item.width) if kind == "charge" else item.value
-    return Pending(end, left, value)
+    return Pending(end, left, item.value * (left / item.width))
 
 
 class Bucket(NamedTuple):
