@@ -469,7 +469,7 @@ class PlasticNode(ConnectionNode):
         stored = self.group.plastic_weight
         assert isinstance(stored, Tensor)
         rule = self.group.spec.rule
-        self.now = stored.expand(-1, lead[1], -1, -1) if rule is not None and rule.per_sample else stored
+        self.now = stored.expand(-1, lead[1], *stored.shape[2:]) if rule is not None and rule.per_sample else stored
 
     def begin(self, dt: float, clock: Clock) -> None:
         super().begin(dt, clock)
