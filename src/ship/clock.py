@@ -12,6 +12,7 @@ from torch import Tensor
 from .errors import RunError, is_real, is_whole
 
 FUZZ = 1e-6  # slots: absorbs the float error of a quotient such as 0.3 / 0.1
+TIE = 2e-4  # slots: keeps what is rounded down below the half slot at which a running clock is over, in float32, too
 
 
 class Segment(NamedTuple):
@@ -32,6 +33,15 @@ def slots(seconds: float, dt: float) -> int:
 def nearest_slots(seconds: Tensor, dt: float) -> Tensor:
     """`slots` for tensors: whole numbers in the dtype of ``seconds``."""
     return torch.floor(seconds / dt + 0.5 + FUZZ)
+
+
+def dead_slots(seconds: Tensor, dt: float) -> Tensor:
+    """Slots that a dead time waits, fractions kept, float64: a clock that counts them down and is over where less than half a
+    slot is left ends after `nearest_slots`, and in a finer grid, too, where the seconds do.
+    """
+    whole = nearest_slots(seconds, dt)
+    rest = (seconds / dt - whole).clamp(max=0.5 - TIE)
+    return whole + torch.where(rest.abs() < FUZZ, 0.0, rest)
 
 
 def check_dt(where: str, dt: float) -> float:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from . import random
-from .clock import nearest_slots
+from .clock import dead_slots, nearest_slots
 from .connect import EdgeList
 from .crossbar import Crossbar
 from .errors import GraphError, ParameterError, suggest
@@ -276,9 +276,24 @@ class Group(nn.Module):
         names = [n for n in self.declarations if n.startswith("rule.") == rule]
         values = {n.removeprefix(prefix): self.value(n) for n in names}
         if isinstance(self.model, SpikingNeuron) and not rule:
-            t_ref = values["t_ref"].detach().double()
-            values["ref_slots"] = nearest_slots(t_ref, dt).to(values["t_ref"].dtype)
+            t_ref = values["t_ref"].detach()
+            values["ref_slots"] = dead_slots(t_ref.double(), dt).to(t_ref.dtype)
         return Bag(values)
+
+    def rounding(self, dt: float) -> list[str]:
+        """Notes on the dead time, which acts in whole slots of dt (s)."""
+        if not isinstance(self.model, SpikingNeuron):
+            return []
+        declared = self.value("t_ref").detach().double()
+        acting = nearest_slots(declared, dt) * dt
+        error = float((acting - declared).abs().max())
+        if error <= 1e-6 * dt:
+            return []
+        note = f"t_ref rounded to whole slots, by at most {error:.3g} s"
+        if declared.numel() > 1:
+            spread = (float(t.std(correction=0)) for t in (declared, acting))
+            note += "; its standard deviation is {:.3g} s as declared, {:.3g} s as it acts".format(*spread)
+        return [note]
 
     def discretised(self, dt: float) -> tuple[Bag, Any]:
         """`bag`, and the model's coefficients. Both are kept as long as no number changes, where they are few and no gradient

@@ -298,7 +298,7 @@ class Network(DeviceVerbs):
         choices = self._ready("Network.explain").choices
         assert self._wiring is not None
         sim, plan = self._ready("Network.explain"), self._plan(dt or self.dt)
-        notes = {tag: self[tag].notes for tag in self._specs}
+        notes = {tag: [*self[tag].notes, *self[tag].rounding(plan.dt)] for tag in self._specs}
         engines = sim.engines(plan)
         devices = {
             tag: group.hardware.describe(group.model_weight(), programming.reach(self._specs, sim.groups, tag))
