@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
+from functools import reduce
+from operator import add
 from typing import NamedTuple
 
 import numpy as np
@@ -211,7 +213,7 @@ class Feed:
             if every is not None:
                 mask = every[delay == d] if delay.ndim else every
             elif delay.ndim == 2 and bool((delay != d).any()):
-                mask = (delay == d).float()
+                mask = delay == d  # a byte for each connection
                 mask = mask[:, 0] if mask.shape[1] == 1 else mask.expand(width, self.n_post)
             buckets.append(Bucket(Line(trace, kind, d, width), mask))
         self.sources.append((offset, width, buckets))
@@ -235,8 +237,7 @@ class Feed:
         """
         parts = []
         for _, _, buckets in self.sources:
-            windows = [_masked(_arrival(b.line, k0, n, like, skip), b.mask) for b in buckets]
-            parts.append(_total(windows))
+            parts.append(_total(_masked(_arrival(b.line, k0, n, like, skip), b.mask) for b in buckets))
         return parts[0] if len(parts) == 1 else torch.cat(_same_lead(parts), -1)
 
     def weighted(
@@ -292,10 +293,10 @@ class Feed:
             return self.arrivals(k0, n, like).unsqueeze(-1)
         parts = []
         for _, width, buckets in self.sources:
-            spread = [
+            spread = (
                 b.line.window(k0, n, like).unsqueeze(-1) * (1.0 if b.mask is None else b.mask.to(like).reshape(width, -1))
                 for b in buckets
-            ]
+            )
             total = _total(spread)
             parts.append(total.expand(*total.shape[:-1], self.n_post))
         return torch.cat(_same_lead(parts), -2)
@@ -323,11 +324,9 @@ def _masked(x: Tensor, mask: Tensor | None) -> Tensor:
     return x if mask is None else x * mask.to(x)
 
 
-def _total(parts: list[Tensor]) -> Tensor:
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
-    return total
+def _total(parts: Iterable[Tensor]) -> Tensor:
+    """The sum of some tensors, made one after the other."""
+    return reduce(add, parts)
 
 
 EDGE_VALUES = 2**22  # products held at a time
