@@ -69,7 +69,9 @@ SHAPES = ["scalar", "unit", "connection"]
 
 
 def delays_of(rng, shape, pre, post, choices):
-    return {"scalar": rng.choice(choices), "unit": rng.choice(choices, pre), "connection": rng.choice(choices, (pre, post))}[shape]
+    return {"scalar": rng.choice(choices), "unit": rng.choice(choices, pre), "connection": rng.choice(choices, (pre, post))}[
+        shape
+    ]
 
 
 def spread(delays, pre, post):

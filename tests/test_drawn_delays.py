@@ -68,7 +68,10 @@ def test_as_many_lines_as_slots_however_many_connections():
 def test_rounding_is_said_and_smaller_with_a_smaller_dt():
     said = network(8, ship.Uniform(1 * MS, 5 * MS)).explain()
     assert "in -> s: delay rounded to whole slots, by at most 0.000" in said
-    fine, coarse = delays(network(8, ship.Uniform(1 * MS, 5 * MS), dt=0.01 * MS)), delays(network(8, ship.Uniform(1 * MS, 5 * MS)))
+    fine, coarse = (
+        delays(network(8, ship.Uniform(1 * MS, 5 * MS), dt=0.01 * MS)),
+        delays(network(8, ship.Uniform(1 * MS, 5 * MS))),
+    )
     assert 0 < float((fine - coarse).abs().max()) <= 0.5 * MS + 0.005 * MS
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -63,8 +64,9 @@ def steps_of(where: str, duration: float, dt: float) -> int:
     """
     if not is_real(duration) or duration < 0:
         raise RunError(f"{where}: duration", "must be a number of seconds, at least 0", got=repr(duration))
-    n = slots(duration, dt)
-    if abs(duration / dt - n) > 1e-6 * max(1.0, n):
+    n = slots(float(duration), dt)
+    eps = np.finfo(type(duration)).eps if isinstance(duration, np.floating) else np.finfo(float).eps
+    if abs(float(duration) / dt - n) > min(FUZZ + 4 * eps * n, 0.1):  # roundings of the type in which it was given
         raise RunError(
             f"{where}: duration",
             f"must be a whole number of slots of dt = {dt:g} s",

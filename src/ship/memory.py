@@ -51,7 +51,7 @@ def foresee_delays(where: str, wiring: Wiring, dtype: torch.dtype) -> None:
             continue
         different = len(torch.unique(w.delay))
         need = different * w.width * w.delay.shape[1] * (1 + dtype.itemsize)
-        _refuse(
+        refuse(
             where,
             need,
             f"{different} different delays from {w.source!r} on the connections of {w.target!r}",
@@ -59,15 +59,13 @@ def foresee_delays(where: str, wiring: Wiring, dtype: torch.dtype) -> None:
         )
 
 
-def _refuse(where: str, need: float, what: str, fix: str) -> None:
+def refuse(where: str, need: float, what: str, fix: str) -> None:
     """Raises:
     RunError: more bytes are needed than are free.
     """
     available = available_bytes() if need >= SMALL else None
     if available is not None and need > available:
-        raise RunError(
-            where, f"needs about {need / 2**30:.1f} GiB for {what}", got=f"{available / 2**30:.1f} GiB free", fix=fix
-        )
+        raise RunError(where, f"needs about {need / 2**30:.1f} GiB for {what}", got=f"{available / 2**30:.1f} GiB free", fix=fix)
 
 
 def foresee(
@@ -91,8 +89,9 @@ def foresee(
             values += units / request.every * _per_unit(request, specs[request.tag], wiring)
     if trainable:
         values += GRAPH_TENSORS * sum(wiring.n.values())
-    need = values * steps * lead[0] * lead[1] * dtype.itemsize
-    _refuse(
+    times = 8 * steps * len({request.tag for request in requests})
+    need = values * steps * lead[0] * lead[1] * dtype.itemsize + times
+    refuse(
         "Network.run",
         need,
         f"{steps} slots x {lead[0]} chips x {lead[1]} samples",

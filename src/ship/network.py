@@ -334,7 +334,7 @@ class Network(DeviceVerbs):
         Args:
             tag: the group.
             names: what to record.
-            every: each n-th slot.
+            every: each n-th slot, counted from the last reset: pieces of a run, and `step`, record the slots that one run would.
             units: a subset of the last axis.
             events: as an `EventRecord`, for spikes: memory in proportion to spikes.
             detach: False keeps the graph of gradients.
@@ -465,7 +465,7 @@ class Network(DeviceVerbs):
 
     def _execute(self, sim: Simulation, given: Inputs, detach: bool, graph: bool) -> Any:
         assert self._wiring is not None
-        taps = [Tap(r, given.lead) for r in self._requests]
+        taps = [Tap(r, given.lead, sim.clock.slot) for r in self._requests]
         outs: dict[str, list[Tensor]] = {tag: [] for tag, spec in self._specs.items() if spec.output}
         for tag, node in sim.nodes.items():
             node.takes = [tap for tap in taps if tap.request.tag == tag]
