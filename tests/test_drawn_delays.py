@@ -78,7 +78,9 @@ def test_rounding_is_said_and_smaller_with_a_smaller_dt():
 def test_too_many_given_delays_are_foreseen(monkeypatch):
     """3,600 different ones on 60 x 60 connections: 3,600^2 masks of a byte and weights of 8, 0.1 GiB."""
     monkeypatch.setattr(memory, "available_bytes", lambda: 2**20)
-    with pytest.raises(ship.ShipError, match="Network.init: needs about 0.1 GiB for 3600 different delays from 'in' on the conn"):
+    with pytest.raises(
+        ship.ShipError, match=r"Network.init: needs about 0.1 GiB for 3600 different delays from 'in' on the conn"
+    ):
         network(60, torch.linspace(1 * MS, 9 * MS, 3600).reshape(60, 60))
     network(60, ship.Uniform(1 * MS, 9 * MS))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import tracemalloc
 
@@ -33,7 +34,7 @@ def network(engine="auto", emit="before", n=2, **init):
 
 @pytest.mark.parametrize("duration", [500.0004, 0.5004, 5000.0002])
 def test_a_duration_is_a_whole_number_of_slots_however_long_it_is(duration):
-    with pytest.raises(ship.ShipError, match="must be a whole number of slots of dt = 0.001 s"):
+    with pytest.raises(ship.ShipError, match=r"must be a whole number of slots of dt = 0\.001 s"):
         steps_of("run", duration, MS)
 
 
@@ -176,9 +177,7 @@ def test_a_sample_is_as_long_as_its_longest_ragged_input():
 def test_inputs_are_foreseen_before_they_are_made():
     """16 TB of zeros, and as much for a list of events, or for the times of a monitor: refused at once."""
     net = network()
-    with pytest.raises(
-        ship.ShipError, match=r"Network.run: needs about .* GiB for input 'in': 1000000000000 slots x 1 samples x 2"
-    ):
+    with pytest.raises(ship.ShipError, match=r"Network.run: needs about .* GiB for input 'in': 1000000000000 slots x 1"):
         net.run(torch.zeros(1, 1, 2), steps=10**12)
     with pytest.raises(ship.ShipError, match=r"needs about .* GiB for input 'in'"):
         net.run(ship.Events([0.0], [0]), steps=10**12)
@@ -203,13 +202,15 @@ def test_a_meter_takes_the_numbers_of_its_samples_and_no_more():
             net.run(x)
 
     runs(512)
+    gc.collect()
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
     runs(512)
+    gc.collect()
     grown = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     episodes = net._meter.episodes
-    assert len(episodes) <= 10
+    assert len(episodes) <= 11  # powers of two
     assert sum(e.lead[1] for e in episodes) == 1024
     tensors = [t for e in episodes for sums in e.sums.values() for t in sums.values()]
     assert sum(t.nbytes for t in tensors) / 1024 + 8 < 100

@@ -65,7 +65,8 @@ def steps_of(where: str, duration: float, dt: float) -> int:
     if not is_real(duration) or duration < 0:
         raise RunError(f"{where}: duration", "must be a number of seconds, at least 0", got=repr(duration))
     n = slots(float(duration), dt)
-    eps = np.finfo(type(duration)).eps if isinstance(duration, np.floating) else np.finfo(float).eps
+    given = np.asarray(duration).dtype
+    eps = float(np.finfo(given if given.kind == "f" else float).eps)
     if abs(float(duration) / dt - n) > min(FUZZ + 4 * eps * n, 0.1):  # roundings of the type in which it was given
         raise RunError(
             f"{where}: duration",

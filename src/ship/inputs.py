@@ -109,17 +109,18 @@ def read_inputs(
     for tag, have in signals.items():
         missing = total - have.shape[0]
         if missing > 0:
-            _foresee(where, tag, total, *have.shape[1:], have.element_size())
+            _foresee(where, tag, (total, *have.shape[1:]), have.element_size())
             zeros = have.new_zeros(missing, 1, *have.shape[2:])
             signals[tag] = torch.cat([have, zeros.expand(-1, have.shape[1], -1, -1)])
     lead = (sim.chips, _batch(where, specs, signals, sim, batch, reset))
     return Inputs(signals, lead, plan, _lengths(ragged.values()))
 
 
-def _foresee(where: str, tag: str, slots: int, chips: int, batch: int, n: int, size: int) -> None:
-    """Refuse an input that would not fit, with ``size`` bytes for each number."""
-    need = float(slots) * chips * batch * n * size
-    refuse(where, need, f"input {tag!r}: {slots} slots x {batch} samples x {n} units", "Run it in pieces, with reset=False.")
+def _foresee(where: str, tag: str, shape: Sequence[int], size: int) -> None:
+    """Refuse an input ``[time, chip, batch, unit]`` that would not fit, with ``size`` bytes for each number."""
+    slots, _, batch, n = shape
+    what = f"input {tag!r}: {slots} slots x {batch} samples x {n} units"
+    refuse(where, float(size) * math.prod(shape), what, "Run it in pieces, with reset=False.")
 
 
 def _lengths(ragged: Collection[Sequence[Tensor]]) -> Tensor | None:
@@ -199,7 +200,7 @@ def _dense(tag: str, events: Events, n: int, dt: Any, steps: int | None) -> Tens
     _inside(f"{where}: time", ~((slot >= 0) & (slot < steps)), f"{steps} slots of {dt:g} s", time, fix)  # NaN is not inside
     for name, index, size in (("unit", unit, n), ("sample", sample, batch)):
         _inside(f"{where}: {name}", (index < 0) | (index >= size), f"{size} {name}s", index)
-    _foresee("Network.run", tag, steps, 1, batch, n, 8)
+    _foresee("Network.run", tag, (steps, 1, batch, n), 8)
     dense = torch.zeros(batch, steps, n, dtype=torch.float64)
     return dense.index_put_(
         (sample.long(), slot.long(), unit.long()), torch.ones(len(slot), dtype=torch.float64), accumulate=True

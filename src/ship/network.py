@@ -94,8 +94,8 @@ class Network(DeviceVerbs):
             n: number of units; connections take it from their target.
             source, target: tags of the groups that a connection joins; they may be added later.
             port: the target's port, where the kind of signal does not decide.
-            delay: of a connection, s: a number, one per source unit, ``[pre, post]``, or a distribution, whose draws are rounded to
-                whole slots of the dt of `init`.
+            delay: of a connection, s: a number, one per source unit, ``[pre, post]``, or a distribution, whose draws are rounded
+                to whole slots of the dt of `init`.
             output: whether `run` returns this group's output.
             trainable: names of parameters with a gradient; default: weights, and biases that are given. True: all that can be.
             initial: initial values of states by name, as any parameter value.

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .costs import Band
-from .meter import Episode, Meter, Metered, Sums
+from .meter import Meter, Metered, Sums
 
 IN_RUNS = ("read", "periphery", "spikes", "leak")
 BESIDE = ("write", "verify", "idle")
