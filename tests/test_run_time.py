@@ -215,6 +215,6 @@ def test_a_meter_takes_the_numbers_of_its_samples_and_no_more():
     tensors = [t for e in episodes for sums in e.sums.values() for t in sums.values()]
     assert sum(t.nbytes for t in tensors) / 1024 + 8 < 100
     assert grown / 512 < 300
-    assert net.energy().spikes.shape[-1] == 1024
+    assert net.energy.spikes.shape[-1] == 1024
     net.run(x[:, :1], reset=False)  # still continues the last sample
-    assert net.energy().spikes.shape[-1] == 1024
+    assert net.energy.spikes.shape[-1] == 1024
