@@ -18,7 +18,7 @@ from .connect import EdgeList
 from .crossbar import Crossbar
 from .errors import GraphError, ParameterError, suggest
 from .hardware import Hardware
-from .models.contract import NOISE, Bag, Connection, Model, Neuron, Rule, Source, Spiking, SpikingNeuron, Synapse
+from .models.contract import NOISE, Bag, Connection, Model, Neuron, Rule, Source, Spiking, SpikingNeuron, Synapse, coefficients
 from .models.devices.device import Device
 from .models.devices.mapping import Differential
 from .models.devices.mapping import Mapping as Mapping_
@@ -289,8 +289,8 @@ class Group(nn.Module):
         if told is None or self._kept is None or self._kept[0] != told:
             p = self.bag(dt)
             if told is None:
-                return p, self.model.discretise(p, dt)
-            self._kept = told, (p, self.model.discretise(p, dt))
+                return p, coefficients(self.model, p, dt, self.dtype)
+            self._kept = told, (p, coefficients(self.model, p, dt, self.dtype))
         return self._kept[1]
 
     def _numbers(self) -> list[tuple[Any, ...]] | None:
