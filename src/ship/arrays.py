@@ -202,7 +202,7 @@ class DeviceArray(nn.Module):
             Trajectory(
                 type(states)(**start),
                 torch.zeros(one, dtype=torch.float64),
-                zeros,
+                torch.zeros(one, dtype=torch.float64),
                 (zeros,) * kept,
                 self.normals("frozen", frozen, 0),
             )

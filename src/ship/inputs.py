@@ -17,6 +17,7 @@ from .clock import Programme, check_dt, nearest_slots, programme, steps_of
 from .engine.simulation import Simulation
 from .errors import RunError, is_whole, suggest
 from .group import Spec
+from .parameters import plain_array
 from .models.contract import Source
 from .threads import spread
 
@@ -157,9 +158,9 @@ def _dense(tag: str, events: Events, n: int, dt: Any, steps: int | None) -> Tens
     where = f"input {tag!r}"
     if steps is None or isinstance(dt, Sequence):
         raise RunError(where, "a list of events needs duration= or steps= and one dt")
-    time = torch.as_tensor(np.asarray(events.time, dtype=np.float64))
-    unit = torch.as_tensor(np.asarray(events.unit))
-    sample = torch.zeros_like(unit) if events.sample is None else torch.as_tensor(np.asarray(events.sample))
+    time = torch.as_tensor(plain_array(np.asarray(events.time, dtype=np.float64)))
+    unit = torch.as_tensor(plain_array(np.asarray(events.unit)))
+    sample = torch.zeros_like(unit) if events.sample is None else torch.as_tensor(plain_array(np.asarray(events.sample)))
     if not time.shape == unit.shape == sample.shape or time.ndim != 1:
         raise RunError(
             where,
@@ -184,7 +185,7 @@ def _dense(tag: str, events: Events, n: int, dt: Any, steps: int | None) -> Tens
 
 def _pad(tag: str, samples: Sequence[Any], n: int) -> tuple[Tensor, Tensor]:
     where = f"input {tag!r}"
-    tensors = [torch.as_tensor(np.asarray(s)) if not isinstance(s, Tensor) else s for s in samples]
+    tensors = [torch.as_tensor(plain_array(np.asarray(s))) if not isinstance(s, Tensor) else s for s in samples]
     if not tensors:
         raise RunError(where, "an empty list", fix="Give at least one sample [time, unit].")
     for i, t in enumerate(tensors):
@@ -197,7 +198,7 @@ def _pad(tag: str, samples: Sequence[Any], n: int) -> tuple[Tensor, Tensor]:
 def _signal(spec: Spec, value: Any, n: int, dies: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     where = f"input {spec.tag!r}"
     try:
-        tensor = value if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))
+        tensor = value if isinstance(value, Tensor) else torch.as_tensor(plain_array(np.asarray(value)))
     except (TypeError, ValueError, RuntimeError) as error:
         raise RunError(where, "must be numbers", got=repr(value)[:60]) from error
     if tensor.layout != torch.strided:
