@@ -52,7 +52,7 @@ class Dendrite(Connection):
         return DendriteState(state.v + x.impulse)
 
     def step(self, state: DendriteState, x: Bag, p: Bag, c: DendriteCoeffs) -> tuple[Units, DendriteState]:
-        v = state.v + (x.charge * c.spread - state.v * c.lost)
+        v = state.v - state.v * c.lost + x.charge * c.spread
         return c.half * (saturated(state.v, p.v_sat) + saturated(v, p.v_sat)), DendriteState(v)
 
 

@@ -45,7 +45,7 @@ class LeakyIntegrator(Neuron):
         return v, IntegratorState(v)
 
     def advance(self, state: IntegratorState, x: Bag, p: Bag, c: IntegratorCoeffs) -> IntegratorState:
-        return IntegratorState(state.v + ((p.v_rest - state.v) * c.lost + x.charge * c.spread))
+        return IntegratorState(state.v + (p.v_rest - state.v) * c.lost + x.charge * c.spread)
 
     def membrane(self, p: Bag) -> Tensor:
         return p.tau

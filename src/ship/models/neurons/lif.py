@@ -61,7 +61,7 @@ class LIF(SpikingNeuron):
         return LIFState(torch.where(fired, p.v_reset, state.v))
 
     def evolve(self, state: LIFState, x: Bag, p: Bag, c: LIFCoeffs) -> LIFState:
-        return LIFState(state.v + ((p.v_rest - state.v) * c.lost + x.charge * c.spread))
+        return LIFState(state.v + (p.v_rest - state.v) * c.lost + x.charge * c.spread)
 
     def membrane(self, p: Bag) -> Tensor:
         return p.tau

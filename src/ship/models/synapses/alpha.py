@@ -48,4 +48,4 @@ class AlphaSynapse(Synapse):
 
     def step(self, state: AlphaState, x: Bag, p: Bag, c: AlphaCoeffs) -> tuple[Connections, AlphaState]:
         i, a = state
-        return i * c.charge_i + a * c.charge_a, AlphaState(i + (a * c.feed - i * c.lost), a - a * c.lost)
+        return i * c.charge_i + a * c.charge_a, AlphaState(i - i * c.lost + a * c.feed, a - a * c.lost)

@@ -62,4 +62,4 @@ class DoubleExpSynapse(Synapse):
     def step(self, state: DoubleExpState, x: Bag, p: Bag, c: DoubleExpCoeffs) -> tuple[Connections, DoubleExpState]:
         i, rise = state
         charge = i * c.charge + rise * c.charge_rise
-        return charge, DoubleExpState(i + (rise * c.feed - i * c.lost), rise - rise * c.lost_rise)
+        return charge, DoubleExpState(i - i * c.lost + rise * c.feed, rise - rise * c.lost_rise)
