@@ -411,8 +411,16 @@ def test_missing_decorator_is_named():
 
 FOUND = [
     (
-        lambda: added(ship.DoubleExpSynapse, source="in", target="hidden", tau=2e-3, tau_rise=2e-3),
-        "DoubleExpSynapse 'new'.tau: must differ from tau_rise; got equal ones. Use AlphaSynapse",
+        lambda: added(ship.NoisyLIF, n=1, tau=float("inf")),
+        "NoisyLIF 'new'.tau: must be finite where sigma is above 0, the deviation that v reaches after many tau; got inf. A long",
+    ),
+    (
+        lambda: added(ship.LIF, n=1, tau=True),
+        "LIF 'new'.tau: must be numbers, not truth values; got True. Give 0.0 and 1.0 where they are meant.",
+    ),
+    (
+        lambda: added(ship.LIF, n=2, t_ref=[0.0, 2e4]),
+        "LIF 'new'.t_ref: must be at most 16777216 slots in float32, which counts no further; got 20000000 slots of 0.001 s. Use",
     ),
     (
         lambda: added(ship.ExpSynapse, source="in", target="hidden", delay=ship.Varied(1e-3, d2d=0.1)),

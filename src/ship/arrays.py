@@ -202,7 +202,7 @@ class DeviceArray(nn.Module):
             Trajectory(
                 type(states)(**start),
                 torch.zeros(one, dtype=torch.float64),
-                torch.zeros(one, dtype=self.dtype),
+                torch.zeros(one, dtype=torch.float64),
                 tuple(torch.zeros(one, dtype=self.dtype) for _ in range(kept)),
                 self.normals("frozen", frozen, 0),
             )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .errors import ParameterError, is_real, is_whole
+from .parameters import plain_array
 
 Pairs = NDArray[np.int64]
 
@@ -150,7 +151,7 @@ class Edges(Connectivity):
     def edges(self, where: str, n_pre: int, n_post: int, key: int) -> EdgeList:
         sides = []
         for name, given, n in (("pre", self.pre, n_pre), ("post", self.post, n_post)):
-            units = torch.as_tensor(given)
+            units = given if isinstance(given, Tensor) else torch.as_tensor(plain_array(np.asarray(given)))
             if units.ndim != 1 or units.is_floating_point() or units.dtype == torch.bool:
                 raise ParameterError(
                     f"{where}.{name}", "must be a list of unit numbers", got=f"{list(units.shape)} {units.dtype}"

@@ -18,11 +18,11 @@ from .connect import EdgeList
 from .crossbar import Crossbar
 from .errors import GraphError, ParameterError, suggest
 from .hardware import Hardware
-from .models.contract import NOISE, Bag, Connection, Model, Neuron, Rule, Source, Spiking, SpikingNeuron, Synapse
+from .models.contract import NOISE, Bag, Connection, Model, Neuron, Rule, Source, Spiking, SpikingNeuron, Synapse, coefficients
 from .models.devices.device import Device
 from .models.devices.mapping import Differential
 from .models.devices.mapping import Mapping as Mapping_
-from .parameters import Distribution, FanIn, Normal, Parameter, PerChip, PerSample, State, Varied, declared, to_tensor
+from .parameters import Distribution, FanIn, Normal, Parameter, PerChip, PerSample, State, Varied, declared, numbers
 from .pulses import Pulsing
 from .resolve import places, resolve, varied
 
@@ -243,7 +243,7 @@ class Group(nn.Module):
             k = max(len(self.pre) / self.n, 1.0)
             return Normal(value.mean / k, value.std / math.sqrt(k))
         if isinstance(value, Tensor | np.ndarray) and tuple(value.shape) == (self.n_pre, self.n):
-            return torch.as_tensor(value)[self.pre, self.post]
+            return numbers(self.spec.where, value)[self.pre, self.post]
         return value
 
     def _is_trainable(self, name: str, declaration: Parameter) -> bool:
@@ -276,9 +276,20 @@ class Group(nn.Module):
         names = [n for n in self.declarations if n.startswith("rule.") == rule]
         values = {n.removeprefix(prefix): self.value(n) for n in names}
         if isinstance(self.model, SpikingNeuron) and not rule:
-            t_ref = values["t_ref"].detach()
-            values["ref_slots"] = dead_slots(t_ref.double(), dt).to(t_ref.dtype)
+            values["ref_slots"] = self._dead_slots(values["t_ref"].detach(), dt)
         return Bag(values)
+
+    def _dead_slots(self, t_ref: Tensor, dt: float) -> Tensor:
+        """The slots of a dead time, which a clock of the group's float type must be able to count down."""
+        slots, most = dead_slots(t_ref.double(), dt), 2 / torch.finfo(t_ref.dtype).eps
+        if bool((slots > most).any()):
+            raise ParameterError(
+                f"{self.spec.where}.t_ref",
+                f"must be at most {most:.0f} slots in {str(t_ref.dtype).removeprefix('torch.')}, which counts no further",
+                got=f"{float(slots.max()):.0f} slots of {dt:g} s",
+                fix="Use a longer dt, or init(dtype=torch.float64).",
+            )
+        return slots.to(t_ref.dtype)
 
     def rounding(self, dt: float) -> list[str]:
         """Notes on the dead time, which acts in whole slots of dt (s)."""
@@ -304,8 +315,8 @@ class Group(nn.Module):
         if told is None or self._kept is None or self._kept[0] != told:
             p = self.bag(dt)
             if told is None:
-                return p, self.model.discretise(p, dt)
-            self._kept = told, (p, self.model.discretise(p, dt))
+                return p, coefficients(self.model, p, dt, self.dtype)
+            self._kept = told, (p, coefficients(self.model, p, dt, self.dtype))
         return self._kept[1]
 
     def _numbers(self) -> list[tuple[Any, ...]] | None:
@@ -466,7 +477,7 @@ def delay_tensor(spec: Spec, n_pre: int, n_post: int, seed: int, edges: EdgeList
             fix="Give a number, a tensor or a distribution.",
         )
     if not callable(value) and not isinstance(value, Distribution):
-        value = to_tensor(where, value)
+        value = numbers(where, value)
         if value.ndim == 1 and len(value) == n_pre:
             value = value[:, None]  # a vector counts per source unit
         elif value.numel() == 1:
@@ -480,7 +491,7 @@ def delay_tensor(spec: Spec, n_pre: int, n_post: int, seed: int, edges: EdgeList
     if made.ndim == 1 and edges is None:
         raise ParameterError(
             where,
-            f"a vector must have one delay for each of {n_pre} source units",
+            f"a vector must have one delay for each of {n_pre} source units (one of weights counts per target unit)",
             got=f"{len(made)}",
             fix="Per target: shape [1, post].",
         )

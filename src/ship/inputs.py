@@ -20,6 +20,7 @@ from .errors import RunError, is_whole, suggest
 from .group import Spec
 from .memory import refuse
 from .models.contract import Source
+from .parameters import plain_array
 from .threads import spread
 
 LARGE = 2**16  # values that one compiled pass looks at faster than operations of torch; below them Numba need not be loaded
@@ -180,9 +181,9 @@ def _dense(tag: str, events: Events, n: int, dt: Any, steps: int | None) -> Tens
     where = f"input {tag!r}"
     if steps is None or isinstance(dt, Sequence):
         raise RunError(where, "a list of events needs duration= or steps= and one dt")
-    time = torch.as_tensor(np.asarray(events.time, dtype=np.float64))
-    unit = torch.as_tensor(np.asarray(events.unit))
-    sample = torch.zeros_like(unit) if events.sample is None else torch.as_tensor(np.asarray(events.sample))
+    time = torch.as_tensor(plain_array(np.asarray(events.time, dtype=np.float64)))
+    unit = torch.as_tensor(plain_array(np.asarray(events.unit)))
+    sample = torch.zeros_like(unit) if events.sample is None else torch.as_tensor(plain_array(np.asarray(events.sample)))
     if not time.shape == unit.shape == sample.shape or time.ndim != 1:
         raise RunError(
             where,
@@ -216,7 +217,7 @@ def _inside(where: str, bad: Tensor, size: str, given: Tensor, fix: str = "") ->
 def _ragged(tag: str, samples: Sequence[Any], n: int) -> list[Tensor]:
     """Samples of one input, ``[time, unit]`` each."""
     where = f"input {tag!r}"
-    tensors = [torch.as_tensor(np.asarray(s)) if not isinstance(s, Tensor) else s for s in samples]
+    tensors = [torch.as_tensor(plain_array(np.asarray(s))) if not isinstance(s, Tensor) else s for s in samples]
     if not tensors:
         raise RunError(where, "an empty list", fix="Give at least one sample [time, unit].")
     for i, t in enumerate(tensors):
@@ -234,7 +235,7 @@ def _padded(samples: Sequence[Tensor], slots: int) -> Tensor:
 def _signal(spec: Spec, value: Any, n: int, dies: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     where = f"input {spec.tag!r}"
     try:
-        tensor = value if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))
+        tensor = value if isinstance(value, Tensor) else torch.as_tensor(plain_array(np.asarray(value)))
     except (TypeError, ValueError, RuntimeError) as error:
         raise RunError(where, "must be numbers", got=repr(value)[:60]) from error
     if tensor.layout != torch.strided:

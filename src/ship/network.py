@@ -31,6 +31,7 @@ from .models.devices.mapping import Mapping as DeviceMapping
 from .monitor import Record, Request, Tap, check_units, collect, recordable
 from .plan import Schedule, Wiring, emits_first, schedule, wire
 from .pulses import Pulsing
+from .remarks import remarks
 from .snapshot import Snapshot, capture, restore
 from .specs import make_spec
 from .verbs import DeviceVerbs
@@ -300,7 +301,7 @@ class Network(DeviceVerbs):
         choices = self._ready("Network.explain").choices
         assert self._wiring is not None
         sim, plan = self._ready("Network.explain"), self._plan(dt or self.dt)
-        notes = {tag: [*self[tag].notes, *self[tag].rounding(plan.dt)] for tag in self._specs}
+        notes = {tag: [*self[tag].notes, *self[tag].rounding(plan.dt), *remarks(self[tag], plan.dt)] for tag in self._specs}
         engines = sim.engines(plan)
         devices = {
             tag: group.hardware.describe(group.model_weight(), programming.reach(self._specs, sim.groups, tag))

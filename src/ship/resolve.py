@@ -11,7 +11,7 @@ from torch import Tensor
 
 from . import random
 from .errors import ParameterError, ShipError
-from .parameters import Distribution, Parameter, PerChip, PerSample, Value, Varied, to_tensor
+from .parameters import Distribution, Parameter, PerChip, PerSample, Value, Varied, numbers
 
 
 class Resolved(NamedTuple):
@@ -81,7 +81,7 @@ def resolve(
     if isinstance(value, Distribution):
         tensor, redrawn = _redraw(where, declaration, lambda attempt: value.draw(key, shape, attempt))
         return Resolved(tensor, None, (0.0, 0.0), redrawn)
-    tensor = _call(where, value, shape, key) if callable(value) and not isinstance(value, Tensor) else to_tensor(where, value)
+    tensor = _call(where, value, shape, key) if callable(value) and not isinstance(value, Tensor) else numbers(where, value)
     _check_shape(where, tuple(tensor.shape), shape)
     _check_limits(where, declaration, tensor)
     if declaration.per == "connection":
@@ -230,8 +230,15 @@ def correlated(
 
 
 def varied(nominal: Tensor, deviate: Tensor, spread: tuple[float, float]) -> Tensor:
-    """``nominal * (1 + d2d * xi) + d2d_abs * xi``: the fraction follows a nominal that is trained."""
-    return nominal * (1 + spread[0] * deviate) + spread[1] * deviate
+    """``nominal (1 + d2d xi)``, ``nominal + d2d_abs xi``, or with both ``nominal + sqrt((d2d nominal)^2 + d2d_abs^2) xi``: the sum of
+    two independent deviates is one. The fraction follows a nominal that is trained.
+    """
+    fraction, absolute = spread
+    if not absolute:
+        return nominal * (1 + fraction * deviate)
+    if not fraction:
+        return nominal + absolute * deviate
+    return nominal + ((fraction * nominal).square() + absolute * absolute).sqrt() * deviate
 
 
 def _redraw(
@@ -286,7 +293,7 @@ def _call(where: str, value: Callable[..., Any], shape: tuple[int, ...], key: in
             got=f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}",
             fix="It is called as f(shape, generator) and returns a tensor.",
         ) from error
-    return to_tensor(where, made)
+    return numbers(where, made)
 
 
 def _check_shape(where: str, got: tuple[int, ...], full: tuple[int, ...]) -> None:
@@ -298,7 +305,8 @@ def _check_shape(where: str, got: tuple[int, ...], full: tuple[int, ...]) -> Non
             where,
             f"must be one number or have the shape {names} = {list(full)}",
             got=f"shape {list(got)}",
-            fix="Use ship.per_sample(...) or ship.per_chip(...) for a leading axis.",
+            fix=("A vector counts per target unit; [pre, 1] is one for each source unit. " if len(full) == 2 else "")
+            + "Use ship.per_sample(...) or ship.per_chip(...) for a leading axis.",
         )
 
 

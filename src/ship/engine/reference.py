@@ -23,7 +23,7 @@ from ..connect import EdgeList
 from ..errors import GraphError
 from ..group import Group
 from ..hardware import Hardware
-from ..models.contract import Bag, Connection, Neuron, Source, Spiking
+from ..models.contract import Bag, Connection, Neuron, Source, Spiking, coefficients
 from ..parameters import Kind
 from ..plan import emits_first
 from .lines import EDGE_VALUES, Feed, Line, Trace, part_of, project, project_edges, sum_edges
@@ -352,7 +352,7 @@ class ConnectionNode(Node):
     def _discretised(self, dt: float) -> tuple[Bag, Any]:
         p = self.group.bag(dt)
         self._extend(p)
-        return p, self.group.model.discretise(p, dt)
+        return p, coefficients(self.group.model, p, dt, self.group.dtype)
 
     def _extend(self, p: Bag) -> None:
         """``p.membrane``: the time constant of the targets, for ``drive="exact"``, where all have a linear membrane."""
@@ -502,7 +502,7 @@ class PlasticNode(ConnectionNode):
         if self.group.hardware is not None and self.group.hardware.mode == "programmed":
             self.now = self.p.weight.detach()
         self.rule_p = self.group.bag(dt, rule=True)
-        self.rule_c = rule.discretise(self.rule_p, dt)
+        self.rule_c = coefficients(rule, self.rule_p, dt, self.group.dtype)
 
     def forget(self) -> None:
         super().forget()

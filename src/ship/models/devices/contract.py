@@ -14,13 +14,14 @@ tensors, as many as the part declares; no part draws by itself. All is SI.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
-from ...errors import ParameterError
+from ...errors import ParameterError, is_real
 from ...parameters import State, declared
 from ..contract import Bag
 
@@ -56,6 +57,22 @@ class Part(ABC):  # noqa: B024 (its kinds add the functions)
 
     def check(self, where: str, p: Bag) -> None:  # noqa: B027 (most have nothing to check)
         """Raise a `ParameterError` where parameters contradict each other; limits of single ones are declared."""
+
+
+def finite_numbers(where: str, given: Iterable[Any], least: int, unit: str) -> tuple[float, ...]:
+    """A sequence or an array of finite numbers, as a tuple.
+
+    Raises:
+        ParameterError: something else, or fewer than ``least``.
+    """
+    try:
+        found = tuple(given)
+        good = len(found) >= least and all(is_real(x.item() if isinstance(x, Tensor) else x) for x in found)
+    except (TypeError, ValueError, RuntimeError):
+        good = False
+    if not good:
+        raise ParameterError(where, f"must be a sequence of at least {least} finite numbers ({unit})", got=repr(given))
+    return tuple(map(float, found))
 
 
 class Conductance(NamedTuple):

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ...errors import ParameterError, is_real
 from ...parameters import Value, Varied, option, param
+from ...resolve import varied
 from ..contract import Bag
 from .bounded import Bounded
 from .contract import IV, Endurance, Faults, Part, Programming, Pulse, ReadNoise, Retention, Thermal, Update, Xi
@@ -126,7 +127,7 @@ class Values:
         """The parameters of a part, with the device's window; ``xi``: deviates of those drawn anew, none: nominal."""
         own = dict(self._values[part])
         for (name, (fraction, absolute)), z in zip(self.cycles.get(part, {}).items(), xi, strict=False):
-            own[name] = own[name] * (1 + fraction * z) + absolute * z
+            own[name] = varied(own[name], z, (fraction, absolute))
         return Bag({"g_min": self._values[""]["g_min"], "g_max": self._values[""]["g_max"]} | own)
 
 
@@ -135,7 +136,7 @@ class Trajectory(NamedTuple):
 
     x: Any  # state as last written, a NamedTuple
     age: Tensor  # s at the reference temperature since then, float64
-    cycles: Tensor  # writes so far: pulses that moved it, and one-shot writes
+    cycles: Tensor  # writes so far: pulses that moved it, and one-shot writes, float64: a count beyond 2^24 goes on
     kept: Xi  # drawn at the last write: for the retention
     frozen: Xi  # drawn with the die: for the faults
 
@@ -175,7 +176,7 @@ def window(device: Device, p: Values, t: Trajectory | None = None) -> tuple[Tens
     low, high = device.update.window(p.of("update"))
     if device.endurance is None or t is None:
         return low, high
-    return device.endurance.window(low, high, t.cycles, p.of("endurance"))
+    return device.endurance.window(low, high, t.cycles.to(low.dtype), p.of("endurance"))
 
 
 def _sound(device: Device, p: Values, t: Trajectory) -> Tensor:
