@@ -117,8 +117,8 @@ class TestNetwork:
         net = network(device(), ship.Differential(levels=5))
         net.program()
         w, full = net["a"].value("weight"), float(net["a"].hardware.full)
-        assert torch.allclose(w * 2 / full, torch.round(w * 2 / full), atol=1e-6)
-        assert len(torch.unique(torch.round(w * 2 / full))) > 2
+        assert torch.allclose(w * 4 / full, torch.round(w * 4 / full), atol=1e-6)
+        assert len(torch.unique(torch.round(w * 4 / full))) > 2
 
     def test_chips_differ_and_a_die_alone_is_the_same(self):
         made = device(programming=Spread(sigma=ship.Varied(2e-6, d2d=0.3)))

@@ -84,7 +84,7 @@ class DeviceArray(nn.Module):
                 self._make(part, name, declaration, getattr(made, name), dies, variation, made.event)
         self._correlate(dies)
         if device.update.frozen:
-            self.register_buffer("p/update/frozen", torch.stack(self.normals("domains", device.update.frozen, 0)))
+            self.register_buffer("p/update/frozen", self._domains(device.update.frozen, variation))
         for part, made in reversed(device.parts.items()):  # the window, which the device checks, follows from its update
             made.check(f"{self.where}.{part}" if part else self.where, self.values.of(part))
         self._start()
@@ -139,6 +139,13 @@ class DeviceArray(nn.Module):
             setattr(self, self._slot(name) + "/deviate", deviate.to(self.dtype))
         if redrawn:
             self.notes.append(f"correlated: {redrawn} draws fell outside the limits and were drawn again")
+
+    def _domains(self, count: int, variation: bool) -> Tensor:
+        """Normals that are drawn once, ``[domain, chip, 1, ...]``; of nominal devices the quantiles of their distribution."""
+        if variation:
+            return torch.stack(self.normals("domains", count, 0))
+        even: Tensor = torch.special.ndtri((torch.arange(count, dtype=torch.float64) + 0.5) / count).to(self.dtype)
+        return even.reshape(-1, *(1,) * len(self.full_shape)).expand(count, *self.full_shape).clone()
 
     def _given(self, full: str) -> Any:
         part, _, name = full.rpartition(".")

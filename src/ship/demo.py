@@ -2,8 +2,8 @@
 memory be?
 
 Handwritten digits (scikit-learn) become spike times; a recurrent network of LIF neurons learns them in floating point; its
-weights are then written to differential pairs of HfO2 devices on virtual chips, with a number of levels and programming noise,
-and left to drift.
+weights are then written to differential pairs of HfO2 devices on virtual chips, with a number of levels of each device and
+programming noise, and left to drift.
 """
 
 from __future__ import annotations
@@ -116,19 +116,19 @@ def run(out: Path, seed: int = 0, chips: int = 32, epochs: int = 60, progress: b
     readout = Max(tail=TAIL)
 
     def quantised(levels: float) -> Network:
-        mapping = Differential(levels=int(levels))
-        made = virtual_chips(net, chips, device=hfo2.hfo2_memory(levels=int(levels)), mapping=mapping)
+        n = int(levels)  # of a device; a pair makes 2 n - 1 weights of them
+        made = virtual_chips(net, chips, device=hfo2.hfo2_memory(levels=2 * n - 1), mapping=Differential(levels=n))
         made.program()
         return made
 
     def drifting(*, continuous: bool = False) -> Network:
         return virtual_chips(net, chips, device=hfo2.hfo2_memory(levels=None, continuous=continuous))
 
-    levels = sweep(quantised, LEVELS, test_digits, readout=readout, name="levels")
+    levels = sweep(quantised, LEVELS, test_digits, readout=readout, name="levels of a device")
     drift = drift_curve(drifting(), test_digits, TIMES, readout=readout)
     smooth = mean_interval(drift_curve(drifting(continuous=True), test_digits, TIMES[-1:], readout=readout).chips[0])
     title = f"HfO2 memory, {chips} virtual chips"
-    console.print(levels.table(f"{title}: accuracy against levels"))
+    console.print(levels.table(f"{title}: accuracy against the levels of a device"))
     console.print(drift.table(f"{title}: accuracy against time since writing"))
     last = drift.intervals[-1]
     console.print(

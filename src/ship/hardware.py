@@ -159,8 +159,8 @@ class Hardware(nn.Module):
     def targets(self, weight: Tensor, w_max: float) -> Tensor:
         """The conductances (S) that stand for model weights, ``[..., device, pre, post]``."""
         u = (weight / w_max).clamp(-1.0, 1.0)
-        if self.mapping.levels is not None:
-            u = quantised(u, self.mapping.levels)
+        if self.mapping.steps is not None:
+            u = quantised(u, self.mapping.steps)
         low, high = u.new_tensor(self.view.low), u.new_tensor(self.view.high)
         return torch.stack(self.mapping.targets(u, low, high), dim=-1 - len(self.pairs))
 
@@ -188,10 +188,18 @@ class Hardware(nn.Module):
         goal = self.targets(self.wanted if self.wanted.numel() else model, float(self.full))
         return goal.unsqueeze(0).unsqueeze(0) if goal.ndim == 1 + len(self.pairs) else goal
 
-    def as_weight(self, g: Tensor) -> Tensor:
-        """The weights (V) that conductances (S, at a small voltage) stand for."""
-        low, high = g.new_tensor(self.view.low), g.new_tensor(self.view.high)
-        return self.mapping.weight(g.unbind(-1 - len(self.pairs)), low, high) * self.full.to(g.dtype)
+    def as_weight(self, g: Tensor, factor: Tensor | None = None) -> Tensor:
+        """The weights (V) that conductances (S, at a small voltage) stand for, each times ``factor``."""
+        return self._mapped(g, self.view.low, self.view.high, factor) * self.full.to(g.dtype)
+
+    def _mapped(self, g: Tensor, low: float, high: float, factor: Tensor | None) -> Tensor:
+        """The normalised weights of conductances (S). A factor acts on the current of each device: not on the reference of an
+        offset, which is subtracted afterwards.
+        """
+        parts = g.unbind(-1 - len(self.pairs))
+        if factor is not None:
+            parts = tuple(part * factor for part in parts)
+        return self.mapping.weight(parts, g.new_tensor(low), g.new_tensor(high))
 
     def total(self, g: Tensor) -> Tensor:
         """S, all devices of a chip together, in the shape of ``gain``."""
@@ -220,7 +228,7 @@ class Hardware(nn.Module):
         fresh, self.scale = self.fresh, float(self.full)
         if not torch.is_grad_enabled() and self._cache is not None and self._cache[0] == fresh:
             return self._cache[1]
-        made = self._acts(self.array, self.scale) * self.gain * self.column
+        made = self._acts(self.array, self.scale, self.gain * self.column)
         if not made.requires_grad:
             self._cache = (fresh, made)
         return made if self.probe is None or not torch.is_grad_enabled() else made + self.probe
@@ -241,15 +249,13 @@ class Hardware(nn.Module):
         own = p.of("")
         return physics.current(device, p, t, own.v_read, g), own.v_read, own.t_read
 
-    def _acts(self, array: DeviceArray, w_max: float) -> Tensor:
+    def _acts(self, array: DeviceArray, w_max: float, factor: Tensor | None = None) -> Tensor:
         i, v, _ = self.reads(array)
         seen = i / v
-        low, high = seen.new_tensor(self.view.read_low), seen.new_tensor(self.view.read_high)
         seen = seen.expand(*seen.shape[:2], *array.shape)
         if self.crossbar is not None:  # each device of a weight has an array of its own
             seen = matrix(seen.clamp(min=0.0), self.crossbar).matrix.to(seen.dtype)
-        parts = seen.unbind(-1 - len(self.pairs))
-        return self.mapping.weight(parts, low, high) * w_max
+        return self._mapped(seen, self.view.read_low, self.view.read_high, factor) * w_max
 
     @property
     def noisy(self) -> bool:

@@ -97,6 +97,12 @@ class Update(Part):
     def pulse(self, x: StateTuple, pulse: Pulse, p: Bag, xi: Xi) -> StateTuple:
         """The state after the pulses. Where ``pulse.n`` is 0, or the voltage is below threshold, exactly ``x``."""
 
+    def quiet(self, x: StateTuple, pulse: Pulse, p: Bag) -> StateTuple:
+        """The state after the pulses without chance, for the course of the nominal device: as `pulse` where its normals are 0. A
+        part for which that depends on how a waveform is cut into pulses (an event that happens or not) gives its own.
+        """
+        return self.pulse(x, pulse, p, (torch.zeros_like(pulse.v),) * self.normals)
+
     def window(self, p: Bag) -> tuple[Tensor, Tensor]:
         """The lowest and the highest conductance (S) that the device is meant to take."""
         return p.g_min, p.g_max

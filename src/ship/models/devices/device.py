@@ -250,11 +250,13 @@ def written(device: Device, p: Values, t: Trajectory, target: Tensor, xi: Xi, ke
     return Trajectory(x, torch.zeros_like(t.age), t.cycles + 1, kept, t.frozen)
 
 
-def pulsed(device: Device, p: Values, t: Trajectory, pulse: Pulse, xi: Xi, kept: Xi) -> Trajectory:
-    """After voltage pulses. A device that they do not move keeps its whole trajectory."""
-    bag, own = _split(device, p, "update", xi)
+def pulsed(device: Device, p: Values, t: Trajectory, pulse: Pulse, xi: Xi | None, kept: Xi) -> Trajectory:
+    """After voltage pulses. A device that they do not move keeps its whole trajectory. ``xi``: None for what happens without
+    chance.
+    """
+    bag, own = _split(device, p, "update", xi or ())
     before = now(device, p, t)
-    after = device.update.pulse(before, pulse, bag, own)
+    after = device.update.quiet(before, pulse, bag) if xi is None else device.update.pulse(before, pulse, bag, own)
     if device.endurance is not None:
         low, high = window(device, p, t)
         g = device.update.conductance(after, bag)

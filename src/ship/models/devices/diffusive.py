@@ -32,7 +32,7 @@ from torch import Tensor
 from ...parameters import State, Value, param
 from ..contract import Bag
 from ..exact import lost, pair
-from .contract import Xi, as_uniform
+from .contract import Pulse, Xi, as_uniform
 from .linear_drift import check_resistances
 from .memristor import Memristor, within
 
@@ -117,10 +117,16 @@ class Diffusive(Memristor):
 
     def advance(self, x: Silver, v: Tensor, seconds: Tensor, p: Bag, xi: Xi) -> Silver:
         moved: Silver = super().advance(x, v, seconds, p, xi)
+        if not xi:  # without chance: the rate has the mean of the losses
+            return moved
         a = p.gamma_1 + p.beta
         mean = p.kappa * _power(moved.f, p.m) * -torch.expm1(-2 * a * seconds) / (2 * a)
         kept = torch.where(v == 0, torch.ones_like(mean), (1 - p.eta).pow(poisson(mean, xi[0]) - mean))
         return Silver(torch.minimum(moved.f * kept, 1 - moved.r), moved.r)
+
+    def quiet(self, x: Silver, pulse: Pulse, p: Bag) -> Silver:
+        after: Silver = self.pulse(x, pulse, p, ())
+        return after
 
     def rest(self, x: Silver, seconds: Tensor, p: Bag) -> Silver:
         fast, slow = (p.gamma_1 + p.beta) * seconds, p.gamma_2 * seconds
