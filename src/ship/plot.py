@@ -10,9 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .boundary import guard
 from .errors import RunError
 from .models.contract import Connection
 from .network import Network
+
+__all__ = ["accuracy", "confusion", "history", "network", "raster", "traces", "weights"]
 
 BLUE, ORANGE, GREY = "#2166ac", "#d95f02", "#777777"
 BOX = 0.45  # height of a box of the network's graph, inches
@@ -311,3 +314,6 @@ def accuracy(
     axes.set(xlabel=xlabel, ylabel="test accuracy (%)", title=title)
     axes.legend(fontsize=8)
     return figure
+
+
+guard(__name__)
