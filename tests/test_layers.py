@@ -11,7 +11,7 @@ import ship
 
 ROOT = Path(ship.__file__).parent
 LAYERS = [
-    {"errors", "boundary", "surrogate", "compiled", "kept", "threads", "whole"},
+    {"errors", "boundary", "indices", "surrogate", "compiled", "kept", "threads", "whole"},
     {"random", "parameters", "resolve", "clock", "graph", "connect", "draws", "sift"},
     {"models", "devices", "crossbar"},
     {"group", "plan", "explain", "adoption", "arrays", "hardware", "verify", "sweeps", "pulses", "pulse_list", "select"},

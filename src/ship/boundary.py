@@ -52,13 +52,12 @@ class Whole(ABC):
 
 
 NUMBERS: dict[Any, Any] = {float: Number, int: Whole, bool: bool | np.bool_}
-WORDS: dict[Any, str] = {
+WORDS: dict[type, str] = {
     Number: "a number",
     Whole: "a whole number",
     bool: "True or False",
-    np.bool_: "",
+    np.bool_: "True or False",
     type(None): "None",
-    str: "a str",
 }
 
 
@@ -80,8 +79,9 @@ class Kind:
         return any(_matches(value, kind) for kind in self.structured)
 
     def __str__(self) -> str:
-        said = [WORDS.get(kind, _plain(kind)) for kind in (*self.classes, *self.structured)]
-        return " or ".join(dict.fromkeys(word for word in said if word))
+        kinds = sorted((*self.classes, *self.structured), key=lambda kind: kind is type(None))
+        words = list(dict.fromkeys(_word(kind) for kind in kinds))
+        return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _matches(value: object, kind: Any) -> bool:
@@ -99,13 +99,15 @@ def _matches(value: object, kind: Any) -> bool:
     return True
 
 
-def _plain(kind: Any) -> str:
-    """A type as one writes it: without modules."""
+def _word(kind: Any) -> str:
+    """A type as one says it, without modules."""
     if isinstance(kind, type):
-        return f"a {kind.__name__}"
-    text = str(kind).replace("NoneType", "None")
-    text = re.sub(r"\b(?:\w+\.)+", "", text)
-    return text.replace("Number", "float").replace("Whole", "int").replace("bool | bool", "bool")
+        return WORDS.get(kind, kind.__name__)
+    if typing.get_origin(kind) is Literal:
+        *most, last = map(repr, typing.get_args(kind))
+        return f"{', '.join(most)} or {last}" if most else last
+    text = re.sub(r"\b(?:\w+\.)+(?=\w)", "", str(kind))
+    return text.replace("Number", "float").replace("Whole", "int")
 
 
 def _alternatives(hint: Any) -> Iterator[Any]:
@@ -171,7 +173,7 @@ def checked(function: Callable[P, R], where: str = "", *, own: type | None = Non
 
     Args:
         function: with annotations.
-        where: its name in errors; a method's begins with the class of its instance.
+        where: its name in errors; of a method what follows the class of its instance, as ``".run: "``.
         own: of a constructor that `dataclasses` made, its class: fields may come from several modules, in which their annotations
             are read.
         method: whether the first argument is the instance, which is not looked at.
@@ -190,8 +192,8 @@ def checked(function: Callable[P, R], where: str = "", *, own: type | None = Non
         found = plan().wrong(args[skip:], named)
         if found is not None:
             name, kind, value = found
-            whole = f"{type(args[0]).__name__}{where}" if method else where
-            raise ParameterError(f"{whole}: {name}", f"must be {kind}", got=_shown(value))
+            whole = f"{type(args[0]).__name__}{where}" if method else f"{where}: "
+            raise ParameterError(f"{whole}{name}", f"must be {kind}", got=_shown(value))
         return function(*args, **named)
 
     setattr(call, MARK, True)
@@ -237,13 +239,13 @@ def _guard_class(cls: type) -> None:
             public = not isinstance(base, ABCMeta) and name[0] != "_" and name[-1] != "_"
             if isinstance(value, types.FunctionType) and (constructor or public) and not hasattr(value, MARK):
                 own = base if constructor and "__dataclass_params__" in vars(base) else None
-                setattr(base, name, checked(value, "" if constructor else f".{name}", own=own, method=True))
+                setattr(base, name, checked(value, "." if constructor else f".{name}: ", own=own, method=True))
 
 
 def _shown(value: object) -> str:
-    """A value and its type, in short."""
+    """A value in short."""
     try:
         text = " ".join(repr(value).split())
     except Exception:
-        text = "an object without a repr"
-    return f"{text if len(text) <= LONGEST else text[: LONGEST - 3] + '...'} ({type(value).__name__})"
+        text = f"an object of {type(value).__name__}"
+    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."

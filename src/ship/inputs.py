@@ -17,6 +17,7 @@ from .clock import Programme, check_dt, nearest_slots, programme, steps_of
 from .engine.simulation import Simulation
 from .errors import RunError, is_whole, suggest
 from .group import Spec
+from .indices import chosen
 from .models.contract import Source
 from .threads import spread
 
@@ -157,17 +158,20 @@ def _dense(tag: str, events: Events, n: int, dt: Any, steps: int | None) -> Tens
     where = f"input {tag!r}"
     if steps is None or isinstance(dt, Sequence):
         raise RunError(where, "a list of events needs duration= or steps= and one dt")
-    time = torch.as_tensor(np.asarray(events.time, dtype=np.float64))
-    unit = torch.as_tensor(np.asarray(events.unit))
-    sample = torch.zeros_like(unit) if events.sample is None else torch.as_tensor(np.asarray(events.sample))
+    try:
+        time = torch.as_tensor(np.asarray(events.time, dtype=np.float64))
+    except (TypeError, ValueError) as error:
+        raise RunError(f"{where}: time", "must be numbers of seconds", got=repr(events.time)[:60]) from error
+    if events.batch is not None and not is_whole(events.batch, 1):
+        raise RunError(f"{where}: batch", "must be a whole number, at least 1", got=repr(events.batch))
+    unit = chosen(f"{where}: unit", events.unit, None, masks=False).numbers
+    sample = torch.zeros_like(unit) if events.sample is None else chosen(f"{where}: sample", events.sample, None, masks=False).numbers
     if not time.shape == unit.shape == sample.shape or time.ndim != 1:
         raise RunError(
             where,
             "time, unit and sample must be lists of one length",
             got=f"{list(time.shape)}, {list(unit.shape)}, {list(sample.shape)}",
         )
-    if unit.is_floating_point() or sample.is_floating_point():
-        raise RunError(where, "unit and sample must be whole numbers", got=f"{unit.dtype}, {sample.dtype}")
     batch = events.batch or (int(sample.max()) + 1 if len(sample) else 1)
     slot = nearest_slots(time, dt).long()
     for name, index, size in (("time", slot, steps), ("unit", unit, n), ("sample", sample, batch)):

@@ -8,11 +8,11 @@ from copy import copy
 from numbers import Real
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from . import programming
+from .boundary import left
 from .clock import Programme, check_dt, timeline
 from .crossbar import Crossbar
 from .engine.fusion import choose_engine
@@ -23,6 +23,7 @@ from .engine.tuning import adopt, check_engine, fix, measure
 from .errors import GraphError, RunError, is_whole, suggest
 from .explain import explain
 from .group import Group, Spec
+from .indices import Units, chosen
 from .inputs import Inputs, read_inputs
 from .memory import chunk_slots, foresee
 from .models.contract import Model, Neuron, Rule
@@ -65,6 +66,7 @@ class Network(DeviceVerbs):
 
     # -- building ----------------------------------------------------------------------------------------------------------
 
+    @left("model", "rule", "device", "mapping", "crossbar", "learning")
     def add(
         self,
         model: type[Model],
@@ -235,7 +237,7 @@ class Network(DeviceVerbs):
         dtype = dtype or torch.get_default_dtype()
         if dtype not in (torch.float32, torch.float64):
             raise RunError(f"{where}: dtype", "must be torch.float32 or torch.float64", got=str(dtype))
-        chosen = choose_engine(where, engine)
+        kind = choose_engine(where, engine)
         wiring = wire(self._specs, seed)
         groups = GroupDict()
         for tag in self._specs:
@@ -255,7 +257,7 @@ class Network(DeviceVerbs):
             "engine": engine,
         }
         self.groups, self._wiring, self._plans, self.records = groups, wiring, {}, {}
-        self._sim = Simulation({tag: self[tag] for tag in self._specs}, wiring, chosen)
+        self._sim = Simulation({tag: self[tag] for tag in self._specs}, wiring, kind)
         self._dry_run()
         self._start_meter()
 
@@ -324,8 +326,9 @@ class Network(DeviceVerbs):
 
     # -- watching ----------------------------------------------------------------------------------------------------------
 
+    @left("units")
     def monitor(
-        self, tag: str, *names: str, every: int = 1, units: Sequence[int] | None = None, events: bool = False, detach: bool = True
+        self, tag: str, *names: str, every: int = 1, units: Units | None = None, events: bool = False, detach: bool = True
     ) -> None:
         """Record variables of a group in the runs to come: states, parameters, ``output``, ``margin`` (distance to threshold).
 
@@ -333,7 +336,7 @@ class Network(DeviceVerbs):
             tag: the group.
             names: what to record.
             every: each n-th slot.
-            units: a subset of the last axis.
+            units: a subset of the last axis: numbers of units, or a mask with a truth value for each.
             events: as an `EventRecord`, for spikes: memory in proportion to spikes.
             detach: False keeps the graph of gradients.
 
@@ -355,12 +358,10 @@ class Network(DeviceVerbs):
                 raise RunError(
                     f"{where}: events", "records outputs only", got=repr(name), fix="Leave events= out for this variable."
                 )
-        if units is not None and (
-            not isinstance(units, Sequence | Tensor | np.ndarray) or not all(is_whole(int(u)) for u in units)
-        ):
-            raise RunError(f"{where}: units", "must be a list of unit numbers, from 0 on", got=repr(units))
-        chosen = None if units is None else tuple(int(u) for u in units)
-        requests = [Request(tag, name, every, chosen, events, detach) for name in names]
+        subset = None if units is None else chosen(f"{where}: units", units, None)
+        if subset is not None and not len(subset.numbers):
+            raise RunError(f"{where}: units", "must name at least one unit", got="none")
+        requests = [Request(tag, name, every, subset, events, detach) for name in names]
         for request in requests:
             check_units(request, spec, self._wiring)
         self._requests = [r for r in self._requests if (r.tag, r.name) not in {(tag, n) for n in names}]
@@ -389,6 +390,7 @@ class Network(DeviceVerbs):
     def forward(self, x: Any = None, **options: Any) -> Any:
         return self.run(x, **options)
 
+    @left("dt")
     def run(
         self,
         x: Any = None,

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from .boundary import guard
 from .errors import RunError
+from .indices import Units, chosen
 from .models.contract import Connection
 from .network import Network
 
@@ -66,20 +67,18 @@ def traces(
     *,
     sample: int = 0,
     chip: int = 0,
-    units: Sequence[int] | None = None,
+    units: Units | None = None,
     label: str = "",
     title: str = "",
 ) -> Any:
     """Values over time, one line a unit: of ``units``, or of the first ten."""
     x, times = _one_sample("plot.traces", values, time, sample, chip)
-    chosen = list(units) if units is not None else list(range(min(x.shape[1], 10)))
-    for unit in chosen:
-        _inside("plot.traces: units", unit, x.shape[1])
+    few = range(min(x.shape[1], 10)) if units is None else chosen("plot.traces: units", units, x.shape[1]).numbers.tolist()
     figure, axes = _figure()
-    for unit in chosen:
+    for unit in few:
         axes.plot(times, x[:, unit], lw=1, label=str(unit))
     axes.set(xlabel="slot" if time is None else "time (ms)", ylabel=label, title=title)
-    if len(chosen) > 1:
+    if len(few) > 1:
         axes.legend(title="unit", fontsize=7, ncols=2)
     return figure
 
