@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from . import compiled
-from .errors import RunError, suggest
+from .errors import NotReadyError, RunError, suggest
 from .group import Spec
 from .indices import Chosen
 from .parameters import declared
@@ -135,7 +135,7 @@ class Record:
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._values:
-            raise RunError(f"records: {name!r}", "was not recorded", fix=suggest(name, self._values))
+            raise NotReadyError(f"records: {name!r}", "was not recorded", fix=suggest(name, self._values))
         return self._values[name]
 
     def time(self, name: str) -> Tensor:

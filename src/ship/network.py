@@ -13,14 +13,15 @@ from torch import Tensor, nn
 
 from . import programming
 from .boundary import left
+from .busy import Busy
 from .clock import Programme, check_dt, timeline
 from .crossbar import Crossbar
 from .engine.fusion import choose_engine
 from .engine.products import Choice
 from .engine.reference import SourceNode
-from .engine.simulation import Simulation
+from .engine.simulation import Simulation, in_own_precision
 from .engine.tuning import adopt, check_engine, fix, measure
-from .errors import GraphError, RunError, is_whole, suggest
+from .errors import GraphError, NotReadyError, RunError, is_whole, suggest
 from .explain import explain
 from .group import Group, Spec
 from .indices import Units, chosen
@@ -52,6 +53,7 @@ class Network(DeviceVerbs):
 
     def __init__(self) -> None:
         super().__init__()
+        self._busy = Busy()
         self.groups = GroupDict()
         self._specs: dict[str, Spec] = {}
         self._requests: list[Request] = []
@@ -181,6 +183,7 @@ class Network(DeviceVerbs):
 
     def _forget(self) -> None:
         """After a change of structure nothing that `init` made is valid."""
+        self._busy.check("Network")
         self.groups = GroupDict()
         self._wiring, self._sim, self._plans, self.records = None, None, {}, {}
         self._meter = None
@@ -228,6 +231,7 @@ class Network(DeviceVerbs):
             GraphError, ParameterError, RunError: before anything runs.
         """
         where = "Network.init"
+        self._busy.check(where)
         if not self._specs:
             raise GraphError(where, "the network is empty", fix="Add groups first, e.g. net.add(ship.LIF, 'hid', n=100).")
         check_dt(where, dt)
@@ -273,8 +277,9 @@ class Network(DeviceVerbs):
         self._plan(self.dt)
 
     def _ready(self, where: str) -> Simulation:
+        self._busy.check(where)
         if self._sim is None:
-            raise RunError(where, "the network is not initialised, or was changed since", fix="Call net.init(dt=...) first.")
+            raise NotReadyError(where, "the network is not initialised, or was changed since", fix="Call net.init(dt=...) first.")
         return self._sim
 
     def _plan(self, dt: float) -> Schedule:
@@ -427,6 +432,24 @@ class Network(DeviceVerbs):
             RunError: an input, duration or programme that does not fit; a run that would not fit into memory.
         """
         sim = self._ready("Network.run")
+        options = (reset, reset_persistent, trial, first_sample)
+        with self._busy("Network.run"), in_own_precision(sim.device.type):
+            return self._run(sim, x, self.dt if dt is None else dt, duration, steps, batch, *options, detach)
+
+    def _run(
+        self,
+        sim: Simulation,
+        x: Any,
+        dt: float | Sequence[tuple[float, int]],
+        duration: float | None,
+        steps: int | None,
+        batch: int | None,
+        reset: bool,
+        reset_persistent: bool,
+        trial: int | None,
+        first_sample: int,
+        detach: bool,
+    ) -> Any:
         assert self._wiring is not None
         _check_run(sim, reset, reset_persistent, trial, first_sample)
         programming.check_learning(sim.groups, reset_persistent)
@@ -437,7 +460,7 @@ class Network(DeviceVerbs):
             self._specs,
             self._wiring.n,
             sim,
-            dt=dt if dt is not None else self.dt,
+            dt=dt,
             duration=duration,
             steps=steps,
             batch=batch,
@@ -447,8 +470,9 @@ class Network(DeviceVerbs):
         trainable = torch.is_grad_enabled() and any(p.requires_grad for p in self.parameters())
         foresee(self._wiring, self._specs, self._requests, given.steps, given.lead, self._settings["dtype"], trainable)
         self.lengths = given.lengths
-        for tag in self._specs:
-            self[tag].project_()
+        for group in sim.groups.values():
+            group.project_()
+            group.check_sound(numbers=reset or sim.lead is None)
         if reset or sim.lead is None:
             if reset_persistent:
                 self._reset_persistent()
@@ -538,6 +562,7 @@ class Network(DeviceVerbs):
             return fix("Network.tune: sums", sim, sums)
         assert self._wiring is not None
         beside = copy(self)  # the same groups, a state of its own
+        beside._busy = Busy()
         beside._sim = Simulation(sim.groups, self._wiring, sim.engine)
         beside._sim.clock.trial = sim.clock.trial
         beside._requests, beside._meter = [], None
