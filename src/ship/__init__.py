@@ -144,4 +144,4 @@ __all__ = [
     "sweep",
 ]
 
-_guard(__name__, leave=("Bag",))
+_guard(__name__, leave=("Bag", "Found", "Ledger"))

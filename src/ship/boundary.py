@@ -211,7 +211,8 @@ def left(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def guard(module: str, *, leave: Collection[str] = ()) -> None:
-    """Put a check around all that a module makes public; what is in ``leave`` stays as it is.
+    """Put a check around all that a module makes public; ``leave``: classes that the library itself makes, whose constructors stay
+    as they are.
 
     The functions are replaced in place, there and where they are defined, so that pickling and imports find the same ones.
     """
@@ -219,27 +220,27 @@ def guard(module: str, *, leave: Collection[str] = ()) -> None:
     prefix = ".".join(module.split(".")[-1:]) + "." if "." in module else ""
     for name in home.__all__:
         value = getattr(home, name)
-        if name in leave or hasattr(value, MARK):
-            continue
-        if isinstance(value, types.FunctionType):
+        if isinstance(value, types.FunctionType) and not hasattr(value, MARK):
             made = checked(value, prefix + name)
             setattr(home, name, made)
             setattr(sys.modules[value.__module__], value.__name__, made)
         elif isinstance(value, type) and not issubclass(value, BaseException | tuple):
-            _guard_class(value)
+            _guard_class(value, constructor=name not in leave)
 
 
-def _guard_class(cls: type) -> None:
+def _guard_class(cls: type, *, constructor: bool) -> None:
     package = __name__.partition(".")[0]
     for base in cls.__mro__:
         if base.__module__.partition(".")[0] != package:
             continue
         for name, value in list(vars(base).items()):
-            constructor = name == "__init__"
-            public = not isinstance(base, ABCMeta) and name[0] != "_" and name[-1] != "_"
-            if isinstance(value, types.FunctionType) and (constructor or public) and not hasattr(value, MARK):
-                own = base if constructor and "__dataclass_params__" in vars(base) else None
-                setattr(base, name, checked(value, "." if constructor else f".{name}: ", own=own, method=True))
+            if not isinstance(value, types.FunctionType) or hasattr(value, MARK):
+                continue
+            if name == "__init__" and constructor:
+                own = base if "__dataclass_params__" in vars(base) else None
+                setattr(base, name, checked(value, ".", own=own, method=True))
+            elif not isinstance(base, ABCMeta) and name[0] != "_" and name[-1] != "_":
+                setattr(base, name, checked(value, f".{name}: ", method=True))
 
 
 def _shown(value: object) -> str:

@@ -34,7 +34,7 @@ class Chosen(NamedTuple):
             raise error(
                 where,
                 "must be at least 0" if n is None else f"must be from 0 to {n - 1}",
-                got=f"{', '.join(map(str, wrong[:5]))}{', ...' if len(wrong) > 5 else ''}",
+                got=str(wrong) if len(wrong) <= 5 else f"{str(wrong[:5])[:-1]}, ...]",
             )
 
 

@@ -433,8 +433,10 @@ class Network(DeviceVerbs):
         """
         sim = self._ready("Network.run")
         options = (reset, reset_persistent, trial, first_sample)
+        # Models are compiled by their engine: what compiles Python around a run leaves the run itself alone.
+        run = torch.compiler.disable(self._run) if torch.compiler.is_compiling() else self._run
         with self._busy("Network.run"), in_own_precision(sim.device.type):
-            return self._run(sim, x, self.dt if dt is None else dt, duration, steps, batch, *options, detach)
+            return run(sim, x, self.dt if dt is None else dt, duration, steps, batch, *options, detach)
 
     def _run(
         self,
