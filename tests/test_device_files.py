@@ -189,7 +189,7 @@ def test_what_cannot_be_written(tmp_path):
     assert path.read_text() == before
     with pytest.raises(ship.FileError, match="cannot be written"):
         ship.save_device(ship.Device(), tmp_path / "no/a.toml")
-    with pytest.raises(ship.FileError, match=r"needs a ship\.Device"):
+    with pytest.raises(ship.ParameterError, match=r"save_device: device: must be Device; got Bounded"):
         ship.save_device(Bounded(), path)
     assert [p.name for p in tmp_path.iterdir()] == ["a.toml"]
 

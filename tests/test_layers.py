@@ -11,8 +11,8 @@ import ship
 
 ROOT = Path(ship.__file__).parent
 LAYERS = [
-    {"errors", "surrogate", "compiled", "kept", "threads", "whole", "tensor_files"},
-    {"random", "parameters", "resolve", "clock", "graph", "connect", "draws", "sift"},
+    {"errors", "boundary", "busy", "indices", "surrogate", "compiled", "kept", "threads", "whole", "tensor_files"},
+    {"random", "parameters", "resolve", "sound", "clock", "graph", "connect", "draws", "sift"},
     {"models", "devices", "crossbar"},
     {"group", "plan", "explain", "remarks", "adoption", "arrays", "hardware", "verify", "sweeps", "pulses", "pulse_list", "select"},
     {"engine"},

@@ -16,7 +16,7 @@ from . import random
 from .clock import dead_slots, nearest_slots
 from .connect import EdgeList
 from .crossbar import Crossbar
-from .errors import GraphError, ParameterError, suggest
+from .errors import GraphError, NotReadyError, ParameterError, suggest
 from .hardware import Hardware
 from .models.contract import NOISE, Bag, Connection, Model, Neuron, Rule, Source, Spiking, SpikingNeuron, Synapse, coefficients
 from .models.devices.device import Device
@@ -25,6 +25,7 @@ from .models.devices.mapping import Mapping as Mapping_
 from .parameters import Distribution, FanIn, Normal, Parameter, PerChip, PerSample, State, Varied, declared, numbers
 from .pulses import Pulsing
 from .resolve import places, resolve, varied
+from .sound import Sound
 
 FEW = 2**16  # numbers of a parameter that are compared sooner than coefficients are computed
 
@@ -108,8 +109,8 @@ class Group(nn.Module):
 
     die_ids: Tensor
     zero: Tensor
-    pre: Tensor  # units that the edges come from, where there are edges
-    post: Tensor
+    edge_pre: Tensor  # units that the edges come from, where there are edges; kernels read these tables by address
+    edge_post: Tensor
 
     def __init__(
         self,
@@ -135,8 +136,8 @@ class Group(nn.Module):
         self.register_buffer("zero", torch.zeros((), dtype=dtype), persistent=False)  # carries float type and device
         self.edges = edges is not None
         if edges is not None:
-            self.register_buffer("pre", edges.pre, persistent=False)
-            self.register_buffer("post", edges.post, persistent=False)
+            self.register_buffer("edge_pre", edges.pre, persistent=False)
+            self.register_buffer("edge_post", edges.post, persistent=False)
         self.register_buffer("die_ids", torch.tensor(list(dies), dtype=torch.int64))
         parts: list[tuple[str, Model]] = [("", self.model)]
         if spec.rule is not None:
@@ -165,6 +166,7 @@ class Group(nn.Module):
             self.hardware.by_rule = spec.rule is not None
         if spec.rule is not None:
             self._make_plastic()
+        self.sound = Sound(self)
 
     # -- sizes -------------------------------------------------------------------------------------------------------------
 
@@ -179,14 +181,30 @@ class Group(nn.Module):
         """Trailing shape of a parameter or state that lives ``on`` unit, pre, post or connection."""
         if on == "unit":
             on = self.side
-        pairs = (len(self.pre),) if self.edges else (self.n_pre, self.n)
+        pairs = (len(self.edge_pre),) if self.edges else (self.n_pre, self.n)
         return {"unit": (self.n,), "connection": pairs, "post": (self.n,), "pre": (self.n_pre,)}[on]
+
+    @property
+    def pre(self) -> Tensor:
+        """The units that the edges of ``connect=`` come from, ``[edge]``: a copy, because the edges of a network do not change."""
+        return self._side("pre")
+
+    @property
+    def post(self) -> Tensor:
+        """The units that the edges of ``connect=`` go to, ``[edge]``: a copy, as `pre`."""
+        return self._side("post")
+
+    def _side(self, name: str) -> Tensor:
+        if not self.edges:
+            raise NotReadyError(f"{self.spec.where}.{name}", "needs edges", fix="Give connect= to a synapse.")
+        table: Tensor = getattr(self, f"edge_{name}")
+        return table.clone()
 
     def place(self) -> list[Tensor] | None:
         """Where edges lie on the die; None where the axes of a matrix say it."""
         if not self.edges:
             return None
-        return places((), [(self.n_pre, self.pre), (self.n, self.post)])
+        return places((), [(self.n_pre, self.edge_pre), (self.n, self.edge_post)])
 
     def _shape(self, declaration: Parameter, name: str) -> tuple[int, ...]:
         if name.startswith("rule."):
@@ -240,10 +258,10 @@ class Group(nn.Module):
         if isinstance(value, Varied):
             return replace(value, nominal=self._on_edges(value.nominal))
         if isinstance(value, FanIn):
-            k = max(len(self.pre) / self.n, 1.0)
+            k = max(len(self.edge_pre) / self.n, 1.0)
             return Normal(value.mean / k, value.std / math.sqrt(k))
         if isinstance(value, Tensor | np.ndarray) and tuple(value.shape) == (self.n_pre, self.n):
-            return numbers(self.spec.where, value)[self.pre, self.post]
+            return numbers(self.spec.where, value)[self.edge_pre, self.edge_post]
         return value
 
     def _is_trainable(self, name: str, declaration: Parameter) -> bool:
@@ -310,7 +328,7 @@ class Group(nn.Module):
         """`bag`, and the model's coefficients. Both are kept as long as no number changes, where they are few and no gradient
         flows into one.
         """
-        numbers = self._numbers()
+        numbers = self.numbers()
         told = None if numbers is None else (dt, torch.is_inference_mode_enabled(), numbers)
         if told is None or self._kept is None or self._kept[0] != told:
             p = self.bag(dt)
@@ -319,7 +337,7 @@ class Group(nn.Module):
             self._kept = told, (p, coefficients(self.model, p, dt, self.dtype))
         return self._kept[1]
 
-    def _numbers(self) -> list[tuple[Any, ...]] | None:
+    def numbers(self) -> list[tuple[Any, ...]] | None:
         """All that the parameters are made of, to compare. Numbers, because a version does not count what changes ``.data``."""
         if self.hardware is not None or (self.overlays and self.training):
             return None
@@ -352,6 +370,27 @@ class Group(nn.Module):
             declaration = self.declarations.get(attribute.replace("/", "."))
             if tensor is not None and declaration is not None:
                 declaration.project_(tensor)
+
+    def check_sound(self, *, numbers: bool) -> None:
+        """What kernels read by address is what it was, or fits in its place; with ``numbers``, all of them keep their limits.
+
+        Raises:
+            ParameterError: a tensor that does not fit, a value out of its limits or NaN.
+        """
+        chips = len(self.die_ids)
+        for attribute, tensor in self.sound.changed(self, self.dtype):
+            name, exact = attribute.replace("/", "."), True
+            if name in self.declarations:
+                full, exact = self._shape(self.declarations[name], name), self.declarations[name].per == "connection"
+            else:
+                full = self.shape_of("connection") if name == "plastic_weight" else tuple(self.sound.shapes[attribute])
+            self.sound.check(f"{self.spec.where}.{name}", attribute, tensor, full, chips, self.dtype, exact)
+        if numbers:
+            found = [(n, d, getattr(self, n.replace(".", "/"))) for n, d in self.declarations.items()]
+            if self.spec.rule is not None:
+                found.append(("weight", self.declarations["weight"], self.plastic_weight))
+            known = None if self.spec.rule is not None else self.numbers()
+            self.sound.check_numbers(((f"{self.spec.where}.{n}", d, t) for n, d, t in found), known)
 
     # -- states ------------------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from .engine.simulation import Simulation
 from .errors import RunError, is_whole, suggest
 from .group import Spec
 from .memory import refuse
+from .indices import chosen
 from .models.contract import Source
 from .parameters import plain_array
 from .threads import spread
@@ -181,19 +182,20 @@ def _dense(tag: str, events: Events, n: int, dt: Any, steps: int | None) -> Tens
     where = f"input {tag!r}"
     if steps is None or isinstance(dt, Sequence):
         raise RunError(where, "a list of events needs duration= or steps= and one dt")
-    time = torch.as_tensor(plain_array(np.asarray(events.time, dtype=np.float64)))
-    unit = torch.as_tensor(plain_array(np.asarray(events.unit)))
-    sample = torch.zeros_like(unit) if events.sample is None else torch.as_tensor(plain_array(np.asarray(events.sample)))
+    try:
+        time = torch.as_tensor(plain_array(np.asarray(events.time, dtype=np.float64)))
+    except (TypeError, ValueError) as error:
+        raise RunError(f"{where}: time", "must be numbers of seconds", got=repr(events.time)[:60]) from error
+    if events.batch is not None and not is_whole(events.batch, 1):
+        raise RunError(f"{where}: batch", "must be a whole number, at least 1", got=repr(events.batch))
+    unit = chosen(f"{where}: unit", events.unit, None, masks=False).numbers
+    sample = torch.zeros_like(unit) if events.sample is None else chosen(f"{where}: sample", events.sample, None, masks=False).numbers
     if not time.shape == unit.shape == sample.shape or time.ndim != 1:
         raise RunError(
             where,
             "time, unit and sample must be lists of one length",
             got=f"{list(time.shape)}, {list(unit.shape)}, {list(sample.shape)}",
         )
-    if len(time) and (unit.is_floating_point() or sample.is_floating_point()):
-        raise RunError(where, "unit and sample must be whole numbers", got=f"{unit.dtype}, {sample.dtype}")
-    if events.batch is not None and not is_whole(events.batch, 1):
-        raise RunError(f"{where}: batch", "must be a whole number, at least 1", got=repr(events.batch))
     batch = int(events.batch or (int(sample.max()) + 1 if len(sample) else 1))
     slot = nearest_slots(time, dt)
     late = f"Times are rounded to the nearest slot: use steps={steps + 1}, or leave the last ones out."

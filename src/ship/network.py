@@ -8,21 +8,23 @@ from copy import copy
 from numbers import Real
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from . import programming
+from .boundary import left
+from .busy import Busy
 from .clock import Programme, check_dt, timeline
 from .crossbar import Crossbar
 from .engine.fusion import choose_engine
 from .engine.products import Choice
 from .engine.reference import SourceNode
-from .engine.simulation import Simulation
+from .engine.simulation import Simulation, in_own_precision
 from .engine.tuning import adopt, check_engine, fix, measure
-from .errors import GraphError, RunError, is_whole, suggest
+from .errors import GraphError, NotReadyError, RunError, is_whole, suggest
 from .explain import explain
 from .group import Group, Spec
+from .indices import Units, chosen
 from .inputs import Inputs, read_inputs
 from .memory import chunk_slots, foresee, foresee_delays
 from .models.contract import Model, Neuron, Rule
@@ -52,6 +54,7 @@ class Network(DeviceVerbs):
 
     def __init__(self) -> None:
         super().__init__()
+        self._busy = Busy()
         self.groups = GroupDict()
         self._specs: dict[str, Spec] = {}
         self._requests: list[Request] = []
@@ -66,6 +69,7 @@ class Network(DeviceVerbs):
 
     # -- building ----------------------------------------------------------------------------------------------------------
 
+    @left("model", "rule", "device", "mapping", "crossbar", "learning")
     def add(
         self,
         model: type[Model],
@@ -181,6 +185,7 @@ class Network(DeviceVerbs):
 
     def _forget(self) -> None:
         """After a change of structure nothing that `init` made is valid."""
+        self._busy.check("Network")
         self.groups = GroupDict()
         self._wiring, self._sim, self._plans, self.records = None, None, {}, {}
         self._meter = None
@@ -228,6 +233,7 @@ class Network(DeviceVerbs):
             GraphError, ParameterError, RunError: before anything runs.
         """
         where = "Network.init"
+        self._busy.check(where)
         if not self._specs:
             raise GraphError(where, "the network is empty", fix="Add groups first, e.g. net.add(ship.LIF, 'hid', n=100).")
         check_dt(where, dt)
@@ -237,7 +243,7 @@ class Network(DeviceVerbs):
         dtype = dtype or torch.get_default_dtype()
         if dtype not in (torch.float32, torch.float64):
             raise RunError(f"{where}: dtype", "must be torch.float32 or torch.float64", got=str(dtype))
-        chosen = choose_engine(where, engine)
+        kind = choose_engine(where, engine)
         wiring = wire(self._specs, seed, float(dt))
         foresee_delays(where, wiring, dtype)
         groups = GroupDict()
@@ -258,7 +264,7 @@ class Network(DeviceVerbs):
             "engine": engine,
         }
         self.groups, self._wiring, self._plans, self.records = groups, wiring, {}, {}
-        self._sim = Simulation({tag: self[tag] for tag in self._specs}, wiring, chosen)
+        self._sim = Simulation({tag: self[tag] for tag in self._specs}, wiring, kind)
         self._dry_run()
         self._start_meter()
 
@@ -274,8 +280,9 @@ class Network(DeviceVerbs):
         self._plan(self.dt)
 
     def _ready(self, where: str) -> Simulation:
+        self._busy.check(where)
         if self._sim is None:
-            raise RunError(where, "the network is not initialised, or was changed since", fix="Call net.init(dt=...) first.")
+            raise NotReadyError(where, "the network is not initialised, or was changed since", fix="Call net.init(dt=...) first.")
         return self._sim
 
     def _plan(self, dt: float) -> Schedule:
@@ -327,8 +334,9 @@ class Network(DeviceVerbs):
 
     # -- watching ----------------------------------------------------------------------------------------------------------
 
+    @left("units")
     def monitor(
-        self, tag: str, *names: str, every: int = 1, units: Sequence[int] | None = None, events: bool = False, detach: bool = True
+        self, tag: str, *names: str, every: int = 1, units: Units | None = None, events: bool = False, detach: bool = True
     ) -> None:
         """Record variables of a group in the runs to come: states, parameters, ``output``, ``margin`` (distance to threshold).
 
@@ -336,7 +344,7 @@ class Network(DeviceVerbs):
             tag: the group.
             names: what to record.
             every: each n-th slot, counted from the last reset: pieces of a run, and `step`, record the slots that one run would.
-            units: a subset of the last axis.
+            units: a subset of the last axis: numbers of units, or a mask with a truth value for each.
             events: as an `EventRecord`, for spikes: memory in proportion to spikes.
             detach: False keeps the graph of gradients.
 
@@ -358,12 +366,10 @@ class Network(DeviceVerbs):
                 raise RunError(
                     f"{where}: events", "records outputs only", got=repr(name), fix="Leave events= out for this variable."
                 )
-        if units is not None and (
-            not isinstance(units, Sequence | Tensor | np.ndarray) or not all(is_whole(int(u)) for u in units)
-        ):
-            raise RunError(f"{where}: units", "must be a list of unit numbers, from 0 on", got=repr(units))
-        chosen = None if units is None else tuple(int(u) for u in units)
-        requests = [Request(tag, name, every, chosen, events, detach) for name in names]
+        subset = None if units is None else chosen(f"{where}: units", units, None)
+        if subset is not None and not len(subset.numbers):
+            raise RunError(f"{where}: units", "must name at least one unit", got="none")
+        requests = [Request(tag, name, every, subset, events, detach) for name in names]
         for request in requests:
             check_units(request, spec, self._wiring)
         self._requests = [r for r in self._requests if (r.tag, r.name) not in {(tag, n) for n in names}]
@@ -392,6 +398,7 @@ class Network(DeviceVerbs):
     def forward(self, x: Any = None, **options: Any) -> Any:
         return self.run(x, **options)
 
+    @left("dt")
     def run(
         self,
         x: Any = None,
@@ -428,6 +435,26 @@ class Network(DeviceVerbs):
             RunError: an input, duration or programme that does not fit; a run that would not fit into memory.
         """
         sim = self._ready("Network.run")
+        options = (reset, reset_persistent, trial, first_sample)
+        # Models are compiled by their engine: what compiles Python around a run leaves the run itself alone.
+        run = torch.compiler.disable(self._run) if torch.compiler.is_compiling() else self._run
+        with self._busy("Network.run"), in_own_precision(sim.device.type):
+            return run(sim, x, self.dt if dt is None else dt, duration, steps, batch, *options, detach)
+
+    def _run(
+        self,
+        sim: Simulation,
+        x: Any,
+        dt: float | Sequence[tuple[float, int]],
+        duration: float | None,
+        steps: int | None,
+        batch: int | None,
+        reset: bool,
+        reset_persistent: bool,
+        trial: int | None,
+        first_sample: int,
+        detach: bool,
+    ) -> Any:
         assert self._wiring is not None
         _check_run(sim, reset, reset_persistent, trial, first_sample)
         programming.check_learning(sim.groups, reset_persistent)
@@ -438,7 +465,7 @@ class Network(DeviceVerbs):
             self._specs,
             self._wiring.n,
             sim,
-            dt=dt if dt is not None else self.dt,
+            dt=dt,
             duration=duration,
             steps=steps,
             batch=batch,
@@ -448,8 +475,9 @@ class Network(DeviceVerbs):
         trainable = torch.is_grad_enabled() and any(p.requires_grad for p in self.parameters())
         foresee(self._wiring, self._specs, self._requests, given.steps, given.lead, self._settings["dtype"], trainable)
         self.lengths = given.lengths
-        for tag in self._specs:
-            self[tag].project_()
+        for group in sim.groups.values():
+            group.project_()
+            group.check_sound(numbers=reset or sim.lead is None)
         if reset or sim.lead is None:
             if reset_persistent:
                 self._reset_persistent()
@@ -540,6 +568,7 @@ class Network(DeviceVerbs):
             return fix("Network.tune: sums", sim, sums)
         assert self._wiring is not None
         beside = copy(self)  # the same groups, a state of its own
+        beside._busy = Busy()
         beside._sim = Simulation(sim.groups, self._wiring, sim.engine)
         beside._sim.clock.trial = sim.clock.trial
         beside._requests, beside._meter = [], None

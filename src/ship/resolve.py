@@ -63,6 +63,8 @@ def resolve(
         tensor = value.value
         if tensor.ndim == 0:
             raise ParameterError(where, f"{name} needs a leading axis", got="a single number", fix="Give one value for each.")
+        if not lead and tensor.shape[0] == 0:
+            raise ParameterError(where, "per_sample needs at least one value", got="none")
         if lead and tensor.shape[0] != len(dies):
             raise ParameterError(
                 where,
@@ -71,7 +73,7 @@ def resolve(
                 fix="Give as many values as chips in init(chips=...).",
             )
         _check_shape(where, tuple(tensor.shape[1:]), shape)
-        _check_limits(where, declaration, tensor)
+        check_limits(where, declaration, tensor)
         trailing = tensor.shape[1:] if tensor.ndim > 1 else (1,)
         axes = (tensor.shape[0], 1) if lead else (1, tensor.shape[0])
         tensor = tensor.reshape(*axes, *(1,) * (len(shape) - len(trailing)), *trailing)
@@ -83,7 +85,7 @@ def resolve(
         return Resolved(tensor, None, (0.0, 0.0), redrawn)
     tensor = _call(where, value, shape, key) if callable(value) and not isinstance(value, Tensor) else numbers(where, value)
     _check_shape(where, tuple(tensor.shape), shape)
-    _check_limits(where, declaration, tensor)
+    check_limits(where, declaration, tensor)
     if declaration.per == "connection":
         tensor = tensor.expand(shape)
     return Resolved(tensor, None, (0.0, 0.0), 0)
@@ -310,7 +312,7 @@ def _check_shape(where: str, got: tuple[int, ...], full: tuple[int, ...]) -> Non
         )
 
 
-def _check_limits(where: str, declaration: Parameter, value: Tensor) -> None:
+def check_limits(where: str, declaration: Parameter, value: Tensor) -> None:
     if not declaration.all_inside(value.detach()):
         bad = ~declaration.inside(value.detach())
         worst = cast(float, value.detach()[bad].flatten()[0].item())

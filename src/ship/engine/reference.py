@@ -329,7 +329,7 @@ class ConnectionNode(Node):
 
     def __init__(self, group: Group) -> None:
         super().__init__(group)
-        self.edges = EdgeList(group.pre, group.post) if group.edges else None
+        self.edges = EdgeList(group.edge_pre, group.edge_post) if group.edges else None
         self.feed = Feed(1 if group.side == "unit" else group.n, None if group.side == "pre" else self.edges)
         self.membranes: list[NeuronNode | None] = []
         self.bias = False  # whether the model itself must add the bias
@@ -338,7 +338,7 @@ class ConnectionNode(Node):
     def follow(self) -> None:
         """Edges lie where their group lies now."""
         if self.group.edges:
-            self.edges = EdgeList(self.group.pre, self.group.post)
+            self.edges = EdgeList(self.group.edge_pre, self.group.edge_post)
             self.feed.edges = None if self.group.side == "pre" else self.edges
 
     def begin(self, dt: float, clock: Clock) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -196,6 +197,11 @@ class Simulation:
                 node.now = node.group.plastic_weight if shared else change(node.weight)
         for _, line in self.lines:
             line.pending = [item._replace(value=change(item.value)) for item in line.pending]
+
+
+def in_own_precision(device: str) -> AbstractContextManager[Any]:
+    """A run computes in the float type of its network, also inside `torch.autocast`."""
+    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
 
 def map_state(state: Any, change: Callable[[Tensor], Tensor]) -> Any:
