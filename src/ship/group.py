@@ -22,9 +22,23 @@ from .models.contract import NOISE, Bag, Connection, Model, Neuron, Rule, Source
 from .models.devices.device import Device
 from .models.devices.mapping import Differential
 from .models.devices.mapping import Mapping as Mapping_
-from .parameters import Distribution, FanIn, Normal, Parameter, PerChip, PerSample, State, Varied, declared, to_tensor
+from .parameters import (
+    KINDS,
+    Distribution,
+    FanIn,
+    Normal,
+    Parameter,
+    PerChip,
+    PerSample,
+    Port,
+    State,
+    Varied,
+    declared,
+    one_of,
+    to_tensor,
+)
 from .pulses import Pulsing
-from .resolve import places, resolve, varied
+from .resolve import fits, places, resolve, trailing, varied
 
 FEW = 2**16  # numbers of a parameter that are compared sooner than coefficients are computed
 
@@ -78,9 +92,7 @@ def build_model(cls: type[Model], where: str, given: Mapping[str, Any]) -> Model
             got=f"without {', '.join(missing)}",
             fix="Use a model that defines them.",
         )
-    unknown = [kind for kind in cls.noise.values() if kind not in NOISE]
-    if unknown:
-        raise GraphError(f"{where}.noise", f"must be one of {', '.join(NOISE)}", got=repr(unknown[0]))
+    _check_declarations(cls, where)
     parameters, options = declared(cls)
     for name, value in given.items():
         if name not in parameters and name not in options:
@@ -88,6 +100,27 @@ def build_model(cls: type[Model], where: str, given: Mapping[str, Any]) -> Model
         if name in options:
             _check_option(f"{where}.{name}", options[name].default, options[name].choices, value)
     return cls(**given)
+
+
+def _check_declarations(cls: type[Model], where: str) -> None:
+    """What a model says of itself beside its parameters.
+
+    Raises:
+        GraphError: an unknown kind of noise, or ports or states that are none.
+        ParameterError: an unknown kind of signal.
+    """
+    unknown = [kind for kind in cls.noise.values() if kind not in NOISE]
+    if unknown:
+        raise GraphError(f"{where}.noise", f"must be one of {', '.join(NOISE)}", got=repr(unknown[0]))
+    if issubclass(cls, Source | Neuron):
+        one_of(f"{where}.emits", cls.emits, KINDS)
+    for kind in cls.accepts if issubclass(cls, Connection) else ():
+        one_of(f"{where}.accepts", kind, KINDS)
+    for name, port in cls.ports.items():
+        if not isinstance(port, Port):
+            raise GraphError(f"{where}.ports[{name!r}]", "must be a port", got=repr(port), fix='E.g. ship.Port("charge", "V").')
+    if cls.states and not (hasattr(cls.states, "_fields") and all(isinstance(s, State) for s in cls.states)):
+        raise GraphError(f"{where}.states", "must be a NamedTuple of ship.State", got=repr(cls.states))
 
 
 def _check_option(where: str, default: Any, choices: tuple[Any, ...] | None, value: Any) -> None:
@@ -207,10 +240,11 @@ class Group(nn.Module):
         where = f"{self.spec.where}.{name}"
         key = random.key(self.seed, self.tag, name)
         shape = self._shape(declaration, name)
-        if self.edges and declaration.per == "connection":
+        on_pairs = name != "bias" and (declaration.per == "connection" or name.startswith("rule.") or self.side == "connection")
+        if self.edges and on_pairs:
             value = self._on_edges(value)
-        on_pairs = declaration.per == "connection" or name.startswith("rule.") or self.side == "connection"
-        place = self.place() if isinstance(value, Varied) and on_pairs and name != "bias" else None
+        self._check_side(where, value, shape)
+        place = self.place() if isinstance(value, Varied) and on_pairs else None
         made = resolve(where, declaration, value, shape, key, dies, variation, place=place)
         self.declarations[name] = declaration
         if made.redrawn:
@@ -234,6 +268,28 @@ class Group(nn.Module):
         if made.deviate is not None:
             self.register_buffer(attribute + "/deviate", made.deviate.to(dtype))
             self.spreads[name] = made.spread
+
+    def _check_side(self, where: str, value: Any, shape: tuple[int, ...]) -> None:
+        """A value that does not fit, but would with the state of the synapse on another side, says which.
+
+        Raises:
+            ParameterError: so it is.
+        """
+        if not isinstance(self.model, Synapse) or shape != self.shape_of("unit"):
+            return
+        got = trailing(where, value)
+        if fits(got, shape):
+            return
+        taken = {"connection": (self.n_pre, self.n), "pre": (self.n_pre,), "post": (self.n,)}
+        values = {"connection": "connection", "pre": "source unit", "post": "target unit"}
+        others = [side for side in taken if side != self.side and fits(got, taken[side])]
+        if others:
+            raise ParameterError(
+                where,
+                f"must be one number or have the shape [{self.side}] = {list(shape)}, with side={self.side!r}",
+                got=f"shape {list(got)}",
+                fix=" ".join(f"One value for each {values[side]} needs side={side!r}." for side in others),
+            )
 
     def _on_edges(self, value: Any) -> Any:
         """A value given for all pairs, as one for each edge; a fan-in is the mean number of edges of a target."""
