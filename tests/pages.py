@@ -1,5 +1,6 @@
 """The documents as a user reads them: pages, their code blocks, their tables."""
 
+import itertools
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -34,5 +35,5 @@ def run_python(name, block, namespace):
 def table(text, header):
     """The rows of the table whose first line starts with ``header``: cells without their backquotes."""
     lines = text[text.index(f"| {header} |") :].splitlines()
-    rows = [line for line in lines[: next((i for i, x in enumerate(lines) if not x.startswith("|")), len(lines))]]
+    rows = list(itertools.takewhile(lambda line: line.startswith("|"), lines))
     return [[cell.strip().replace("`", "") for cell in re.split(r"(?<!\\)\|", row.strip("|"))] for row in rows[2:]]

@@ -11,12 +11,12 @@ import ship
 
 ROOT = Path(ship.__file__).parent
 LAYERS = [
-    {"errors", "surrogate", "compiled", "kept", "threads", "whole"},
+    {"errors", "show", "picture", "tables", "patience", "surrogate", "compiled", "kept", "threads", "whole"},
     {"random", "parameters", "resolve", "clock", "graph", "connect", "draws", "sift"},
     {"models", "devices", "crossbar"},
     {"group", "plan", "explain", "adoption", "arrays", "hardware", "verify", "sweeps", "pulses", "pulse_list", "select", "blame"},
     {"engine"},
-    {"specs", "inputs", "monitor", "memory", "network", "snapshot", "programming", "mitigation", "energy", "verbs"},
+    {"specs", "inputs", "monitor", "frames", "memory", "network", "snapshot", "programming", "mitigation", "energy", "verbs"},
     {"train", "data", "plot", "files", "study", "fitting", "device_files", "hardware_files"},
     {"demo", "bench", "cli", "question"},
 ]

@@ -10,9 +10,9 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import pytest
 import torch
-from pages import blocks, page, run_python, table
 
 import ship
+from pages import blocks, page, run_python, table
 
 F64 = torch.float64
 ENGINES = ("reference", "fused")

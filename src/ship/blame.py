@@ -11,7 +11,7 @@ from .group import Group
 from .models.contract import Model
 
 HINTS = {
-    "scalar": "A parameter is a tensor, with many values where it varies: use torch.exp and its kin, not math, float() or .item().",
+    "scalar": "A parameter is a tensor, with many values if it varies: use torch.exp and its kin, not math, float() or .item().",
     "must be real number, not tensor": "A parameter is a tensor: use torch.exp and its kin, not math.",
     "boolean value of tensor": "A model has no `if` on values: use torch.where.",
     "no parameter or input named": "Declare it: a parameter with ship.param, an input with ports= or noise=.",

@@ -39,6 +39,7 @@ from .parameters import (
 )
 from .pulses import Pulsing
 from .resolve import fits, places, resolve, trailing, varied
+from .show import Lines, html_table
 
 FEW = 2**16  # numbers of a parameter that are compared sooner than coefficients are computed
 
@@ -383,6 +384,30 @@ class Group(nn.Module):
             if tensor is not None and declaration is not None:
                 declaration.project_(tensor)
 
+    # -- shown -------------------------------------------------------------------------------------------------------------
+
+    def _title(self) -> str:
+        return f"{self.spec.where}, n={self.n}" + (f", {len(self.die_ids)} chips" if len(self.die_ids) > 1 else "")
+
+    def _rows(self) -> list[tuple[str, str, str]]:
+        """Each parameter: its name, its value or the range of its values with their shape, and whether it is trained."""
+        rows = []
+        for name, declaration in self.declarations.items():
+            value = self._own(name).detach()
+            low, high = (f"{float(x):.4g}" for x in torch.aminmax(value))
+            text = low if low == high else f"{low} to {high}"
+            shape = f" {list(value.shape)}" if value.ndim else ""
+            trained = "trainable" if name.replace(".", "/") in self._parameters else ""
+            rows.append((name, f"{text} {declaration.unit}".rstrip() + shape, trained))
+        return rows
+
+    def extra_repr(self) -> str:
+        """What a prompt shows of it: sizes and parameters."""
+        return "\n".join([self._title(), *(f"{name}: {text} {trained}".rstrip() for name, text, trained in self._rows())])
+
+    def _repr_html_(self) -> str:
+        return html_table(self._title(), ("parameter", "value", ""), self._rows())
+
     # -- states ------------------------------------------------------------------------------------------------------------
 
     def _make_initial(self, dies: Sequence[int], dtype: torch.dtype) -> None:
@@ -541,4 +566,4 @@ def describe(model: type[Model]) -> str:
         lines.append(f"in: {accepts}")
     elif issubclass(model, Source | Neuron):
         lines.append(f"out: {model.emits}")
-    return "\n".join(lines)
+    return Lines("\n".join(lines))

@@ -199,7 +199,7 @@ class Network(DeviceVerbs):
         return tag in self._specs
 
     def keys(self) -> KeysView[str]:
-        """The tags, as of a mapping from tags to groups: also ``len(net)``, ``"hid" in net``, ``for tag in net``, ``net["hid"]``."""
+        """The tags, as of a mapping from tags to groups (as are ``len(net)``, ``"hid" in net``, ``for tag in net``)."""
         return self._specs.keys()
 
     def values(self) -> list[Group]:
@@ -528,7 +528,7 @@ class Network(DeviceVerbs):
         if counting is not None:
             counting.commit()
         times = {tag: self.timeline(tag) for tag in {tap.request.tag for tap in taps}}
-        self.records = collect(taps, times, self.chips is not None)
+        self.records = collect(taps, times, self.chips is not None, sim.groups)
         result = {tag: self._interface(kept, given.lead) for tag, kept in outs.items()}
         if detach:
             sim.detach()
