@@ -4,14 +4,12 @@ and with nothing that the package does not make itself.
 
 import re
 import shlex
-import warnings
 
 import matplotlib
 import pytest
 import torch
-from pages import ROOT, blocks, page, run_python
 
-import ship
+from pages import ROOT, blocks, page, run_python
 from ship import cli
 
 PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
