@@ -81,7 +81,9 @@ def declarations(cls: type) -> dict[str, Parameter]:
     return declared(cls)[0]
 
 
-def worst(single: torch.Tensor, double: torch.Tensor, scale: torch.Tensor, values: Mapping[str, torch.Tensor]) -> tuple[float, str]:
+def worst(
+    single: torch.Tensor, double: torch.Tensor, scale: torch.Tensor, values: Mapping[str, torch.Tensor]
+) -> tuple[float, str]:
     """The largest difference over ``scale [case]``, and the case it belongs to, in words. Equal infinities are equal.
 
     Args:

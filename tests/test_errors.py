@@ -127,7 +127,7 @@ WRONG = [
     (lambda: added(ship.LIF, n=2, tau="fast"), "LIF 'new'.tau: must be numbers; got 'fast'."),
     (lambda: added(ship.LIF, n=2, tau=1j), "LIF 'new'.tau: must be real numbers; got torch.complex128."),
     (lambda: added(ship.LIF, n=2, t_ref=-1e-3), "LIF 'new'.t_ref: must be at least 0 s; got -0.001."),
-    (lambda: added(ship.LIF, n=2, emit="late"), "LIF 'new'.emit_order: must be one of 'before', 'after'; got 'late'."),
+    (lambda: added(ship.LIF, n=2, emit_order="late"), "LIF 'new'.emit_order: must be one of 'before', 'after'; got 'late'."),
     (lambda: added(ship.LIF, n=2, surrogate="atan"), "LIF 'new'.surrogate: must be a surrogate; got 'atan'. E.g. ship.ATan()."),
     (lambda: added(ship.LIF, n=2, winner_take_all=1), "LIF 'new'.winner_take_all: must be one of True, False; got 1."),
     (

@@ -8,7 +8,7 @@ import torch
 import extremes
 import ship
 from ship.models.contract import Bag, Connection, Model, Neuron, Rule, Source
-from ship.models.devices import Endurance, Faults, IV, Programming, ReadNoise, Retention, Thermal, Update
+from ship.models.devices import IV, Endurance, Faults, Programming, ReadNoise, Retention, Thermal, Update
 from ship.models.devices.contract import Pulse
 from ship.parameters import declared
 
@@ -32,7 +32,12 @@ def settings(cls):
 
 
 def kinds(cls, *bases):
-    return [pytest.param(c, s, id=f"{c.__name__}{'-' + str(next(iter(s.values()))) if s else ''}") for c in cls if issubclass(c, bases) for s in settings(c)]
+    return [
+        pytest.param(c, s, id=f"{c.__name__}{'-' + str(next(iter(s.values()))) if s else ''}")
+        for c in cls
+        if issubclass(c, bases)
+        for s in settings(c)
+    ]
 
 
 def feed(net, tag, model):
@@ -81,7 +86,12 @@ def add(net, cls, values, options):
         net.add(ship.LeakyIntegrator, "t", n=N)
         alone = cls.one_to_one or options.get("side") == "pre"
         net.add(ship.SpikeInput, "in", n=N if alone else 1)
-        shaped = {k: v if alone or p.per != "connection" and options.get("side") != "connection" and cls.weighted else per_connection[k] for (k, v), p in zip(values.items(), (extremes.declarations(cls)[k] for k in values), strict=True)}
+        shaped = {
+            k: v
+            if alone or (p.per != "connection" and options.get("side") != "connection" and cls.weighted)
+            else per_connection[k]
+            for (k, v), p in zip(values.items(), (extremes.declarations(cls)[k] for k in values), strict=True)
+        }
         if "bias" in values:
             shaped["bias"] = values["bias"]
         weight = {"weight": torch.eye(N) if alone else torch.ones(1, N)} if "weight" in extremes.declarations(cls) else {}
@@ -138,7 +148,9 @@ def compare(one, truth, values, units):
             continue
         scale = wanted.abs().amax(0).clamp(min=FLOOR.get(units.get(name, ""), 1e-30))
         assert not torch.isnan(one[name]).any() and not torch.isnan(wanted).any(), name
-        error, case = extremes.worst(one[name][:, clear], wanted[:, clear], scale[clear], {k: v[clear] for k, v in values.items()})
+        error, case = extremes.worst(
+            one[name][:, clear], wanted[:, clear], scale[clear], {k: v[clear] for k, v in values.items()}
+        )
         assert error <= CLOSE, f"{name}: {error:.2g} at {case}"
 
 
@@ -197,7 +209,9 @@ def happens(part, values, dtype):
             found[f"fault {at}"] = part.broken(g, p, xi)
         elif isinstance(part, Endurance):
             for cycles in (0.0, 1.0, 1e5, 1e12):
-                found |= dict(zip((f"low {cycles}", f"high {cycles}"), part.window(p.g_min, p.g_max, number(cycles), p), strict=True))
+                found |= dict(
+                    zip((f"low {cycles}", f"high {cycles}"), part.window(p.g_min, p.g_max, number(cycles), p), strict=True)
+                )
         elif isinstance(part, Thermal):
             found |= {f"speed {kelvin}": part.speed(number(kelvin), p) for kelvin in (250.0, 300.0, 400.0)}
     return found
@@ -206,10 +220,12 @@ def happens(part, values, dtype):
 def updates(part, g, p, xi, at, number):
     """Conductances and currents after pulses, on devices that were written to ``g``."""
     states = part.states
-    start = type(states)(*(
-        (getattr(p, s.initial) if isinstance(s.initial, str) else number(s.initial)).expand(*(s.inner,) * bool(s.inner), N)
-        for s in states
-    ))
+    start = type(states)(
+        *(
+            (getattr(p, s.initial) if isinstance(s.initial, str) else number(s.initial)).expand(*(s.inner,) * bool(s.inner), N)
+            for s in states
+        )
+    )
     x, found = part.place(g, start, p), {}
     for v, width, n in PULSES:
         after = part.pulse(x, Pulse(number(v), number(width), number(n)), p, xi)

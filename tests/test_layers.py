@@ -11,12 +11,27 @@ import ship
 
 ROOT = Path(ship.__file__).parent
 LAYERS = [
-    {"errors", "boundary", "busy", "indices", "surrogate", "compiled", "kept", "threads", "whole", "tensor_files"},
+    {"errors", "boundary", "busy", "indices", "show", "picture", "tables", "patience", "surrogate", "compiled", "kept", "threads"}
+    | {"whole", "tensor_files"},
     {"random", "parameters", "resolve", "sound", "clock", "graph", "connect", "draws", "sift"},
     {"models", "devices", "crossbar"},
-    {"group", "plan", "explain", "remarks", "adoption", "arrays", "hardware", "verify", "sweeps", "pulses", "pulse_list", "select"},
+    {
+        "group",
+        "plan",
+        "explain",
+        "remarks",
+        "adoption",
+        "arrays",
+        "hardware",
+        "verify",
+        "sweeps",
+        "pulses",
+        "pulse_list",
+        "select",
+        "blame",
+    },
     {"engine"},
-    {"specs", "inputs", "monitor", "memory", "network", "snapshot", "programming", "mitigation", "energy", "verbs"},
+    {"specs", "inputs", "monitor", "frames", "memory", "network", "snapshot", "programming", "mitigation", "energy", "verbs"},
     {"train", "data", "plot", "files", "study", "fitting", "device_files", "hardware_files", "file_checks"},
     {"demo", "bench", "cli", "question"},
 ]

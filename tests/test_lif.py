@@ -127,7 +127,7 @@ def test_impulse_while_refractory_is_lost(emit):
     for lag, acts in ((1, False), (3 + later, False), (4 + later, True)):
         net = ship.Network()
         net.add(ship.SpikeInput, "in", n=1)
-        net.add(ship.LIF, "lif", n=1, t_ref=3e-3, tau=float("inf"), emit=emit, output=True)
+        net.add(ship.LIF, "lif", n=1, t_ref=3e-3, tau=float("inf"), emit_order=emit, output=True)
         net.add(ship.ImpulseSynapse, "s", source="in", target="lif", weight=1.5)
         net.init(dt=1e-3)
         x = torch.zeros(1, 12, 1)
@@ -157,7 +157,7 @@ def test_perfect_integrator():
 
 def test_emit_after_contains_the_input_of_its_slot():
     for emit, slot in (("before", 4), ("after", 3)):
-        net, x = constant(0.0, 8, emit=emit)
+        net, x = constant(0.0, 8, emit_order=emit)
         x[0, 3] = 1e6
         net.init(dt=1e-3)
         assert net.run(x)[0, :, 0].nonzero().flatten().tolist() == [slot]

@@ -362,7 +362,7 @@ def test_xarray(no_grad):
     net.monitor("hid", "v", "tau")
     net.run(spikes())
     data = net.records["hid"].to_xarray()
-    assert data.v.dims == ("chip", "batch", "time_v", "unit_v")
+    assert data.v.dims == ("chip", "batch", "time", "unit")
     assert data.v.shape == (2, 3, 60, 8)
 
 

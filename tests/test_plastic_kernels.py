@@ -234,7 +234,7 @@ def test_delays(delay, batch):
 @pytest.mark.parametrize("batch", [1, 2])
 def test_several_targets_and_plastic_synapses(emit, batch):
     def more(net):
-        net.add(ship.LIF, "b", n=3, tau=math.inf, emit=emit, output=True)
+        net.add(ship.LIF, "b", n=3, tau=math.inf, emit_order=emit, output=True)
         net.set("s", target=["a", "b"], weight=dyadic((6, 8), 3))
         net.add(
             ship.ImpulseSynapse, "back", source=["b", "in"], target="a", weight=dyadic((9, 5), 6) / 4, rule=Tagged(), delay=1e-3

@@ -150,7 +150,9 @@ def test_neurosim_curve(nl):
     assert float(w[0]) == 0.0
     assert float(w[-1]) == pytest.approx(1.0, abs=1e-15)
     step = t(1 / 2000)  # of x: what one adds follows from w alone
-    assert torch.allclose((1 - w + w * torch.exp(-z)) * curve(step, z), curve(x + step, z) - w, atol=1e-15 * float(torch.exp(z.abs())))
+    assert torch.allclose(
+        (1 - w + w * torch.exp(-z)) * curve(step, z), curve(x + step, z) - w, atol=1e-15 * float(torch.exp(z.abs()))
+    )
     assert float((w - x).abs().max()) == pytest.approx(abs(nl) / 10, rel=0.011, abs=1e-12)
 
 

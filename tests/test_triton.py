@@ -195,7 +195,7 @@ MODELS = {
     "LIF": neuron(ship.LIF, tau=ship.Varied(20e-3, d2d=0.2)),
     "LIF dead": neuron(ship.LIF, t_ref=2e-3, v_reset=-0.25, tau=torch.linspace(5e-3, 30e-3, N)),
     "LIF dead by unit": neuron(ship.LIF, t_ref=torch.arange(N) % 4 * DT),
-    "LIF after": neuron(ship.LIF, emit="after", t_ref=2e-3),
+    "LIF after": neuron(ship.LIF, emit_order="after", t_ref=2e-3),
     "NoisyLIF": neuron(ship.NoisyLIF, sigma=0.3, v_th=ship.Varied(0.5, d2d=0.1)),
     "LeakyIntegrator": neuron(ship.LeakyIntegrator, v_rest=0.125),
     "AdEx": adex,

@@ -7,7 +7,7 @@ from .boundary import guard as _guard
 from .connect import Edges, InDegree, OutDegree, Probability
 from .device_files import load_device, save_device
 from .energy import Costs, Ledger
-from .errors import FileError, FitError, GraphError, ParameterError, RunError, ShipError
+from .errors import FileError, FitError, GraphError, ModelError, ParameterError, RunError, ShipError
 from .files import load, save
 from .fitting import Found, MeasuredArray, fit, measured_array
 from .group import describe
@@ -91,6 +91,7 @@ __all__ = [
     "LogNormal",
     "MeasuredArray",
     "Model",
+    "ModelError",
     "MultiGaussian",
     "Network",
     "Neuron",

@@ -89,6 +89,12 @@ class DeviceArray(nn.Module):
             made.check(f"{self.where}.{part}" if part else self.where, self.values.of(part))
         self._start()
 
+    def extra_repr(self) -> str:
+        """What a prompt shows of it: the device, how many there are, the parts that are not ideal."""
+        chips = f", {len(self.die_ids)} chips" if self.axis else ""
+        parts = ", ".join(f"{name}={type(part).__name__}" for name, part in self.device.parts.items() if name)
+        return f"{self.device.name!r}, shape {list(self.shape)}{chips}; {parts}"
+
     # -- parameters --------------------------------------------------------------------------------------------------------
 
     def _make(

@@ -13,7 +13,6 @@ Numbers are Python's or NumPy's. A truth value is no number, and a number is no 
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import inspect
 import re

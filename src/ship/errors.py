@@ -42,6 +42,10 @@ class RunError(ShipError):
     """A run was asked for that cannot be done: wrong inputs, durations, states."""
 
 
+class ModelError(ShipError):
+    """A function of a model raised an error, which is the cause of this one; it names the group and the function."""
+
+
 class FileError(ShipError):
     """A file is missing, damaged, of another version, or not safe to load."""
 

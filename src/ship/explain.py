@@ -8,6 +8,7 @@ from .clock import slots
 from .group import Spec
 from .models.contract import Synapse
 from .plan import Schedule, Wire, Wiring
+from .show import Lines
 
 
 def explain(
@@ -54,7 +55,7 @@ def explain(
     ]
     if said:
         lines += ["", "Notes", *said]
-    return "\n".join(lines)
+    return Lines("\n".join(lines))
 
 
 def _edge_line(w: Wire, i: int, plan: Schedule) -> str:

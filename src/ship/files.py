@@ -60,9 +60,7 @@ def save(net: Network, path: str | os.PathLike[str], *, running: bool = False) -
     write(path, tensors, structure)
 
 
-def load(
-    path: str | os.PathLike[str], *, models: Sequence[type[Model] | type[Part]] = (), engine: str | None = None
-) -> Network:
+def load(path: str | os.PathLike[str], *, models: Sequence[type[Model] | type[Part]] = (), engine: str | None = None) -> Network:
     """Load a network saved by `save`, initialised on the CPU and ready to run (or to continue, if it was saved running).
 
     Args:

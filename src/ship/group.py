@@ -22,9 +22,24 @@ from .models.contract import NOISE, Bag, Connection, Model, Neuron, Rule, Source
 from .models.devices.device import Device
 from .models.devices.mapping import Differential
 from .models.devices.mapping import Mapping as Mapping_
-from .parameters import Distribution, FanIn, Normal, Parameter, PerChip, PerSample, State, Varied, declared, numbers
+from .parameters import (
+    KINDS,
+    Distribution,
+    FanIn,
+    Normal,
+    Parameter,
+    PerChip,
+    PerSample,
+    Port,
+    State,
+    Varied,
+    declared,
+    numbers,
+    one_of,
+)
 from .pulses import Pulsing
-from .resolve import places, resolve, varied
+from .resolve import fits, places, resolve, trailing, varied
+from .show import Lines, html_table
 from .sound import Sound
 
 FEW = 2**16  # numbers of a parameter that are compared sooner than coefficients are computed
@@ -79,9 +94,7 @@ def build_model(cls: type[Model], where: str, given: Mapping[str, Any]) -> Model
             got=f"without {', '.join(missing)}",
             fix="Use a model that defines them.",
         )
-    unknown = [kind for kind in cls.noise.values() if kind not in NOISE]
-    if unknown:
-        raise GraphError(f"{where}.noise", f"must be one of {', '.join(NOISE)}", got=repr(unknown[0]))
+    _check_declarations(cls, where)
     parameters, options = declared(cls)
     for name, value in given.items():
         if name not in parameters and name not in options:
@@ -89,6 +102,27 @@ def build_model(cls: type[Model], where: str, given: Mapping[str, Any]) -> Model
         if name in options:
             _check_option(f"{where}.{name}", options[name].default, options[name].choices, value)
     return cls(**given)
+
+
+def _check_declarations(cls: type[Model], where: str) -> None:
+    """What a model says of itself beside its parameters.
+
+    Raises:
+        GraphError: an unknown kind of noise, or ports or states that are none.
+        ParameterError: an unknown kind of signal.
+    """
+    unknown = [kind for kind in cls.noise.values() if kind not in NOISE]
+    if unknown:
+        raise GraphError(f"{where}.noise", f"must be one of {', '.join(NOISE)}", got=repr(unknown[0]))
+    if issubclass(cls, Source | Neuron):
+        one_of(f"{where}.emits", cls.emits, KINDS)
+    for kind in cls.accepts if issubclass(cls, Connection) else ():
+        one_of(f"{where}.accepts", kind, KINDS)
+    for name, port in cls.ports.items():
+        if not isinstance(port, Port):
+            raise GraphError(f"{where}.ports[{name!r}]", "must be a port", got=repr(port), fix='E.g. ship.Port("charge", "V").')
+    if cls.states and not (hasattr(cls.states, "_fields") and all(isinstance(s, State) for s in cls.states)):
+        raise GraphError(f"{where}.states", "must be a NamedTuple of ship.State", got=repr(cls.states))
 
 
 def _check_option(where: str, default: Any, choices: tuple[Any, ...] | None, value: Any) -> None:
@@ -225,10 +259,11 @@ class Group(nn.Module):
         where = f"{self.spec.where}.{name}"
         key = random.key(self.seed, self.tag, name)
         shape = self._shape(declaration, name)
-        if self.edges and declaration.per == "connection":
+        on_pairs = name != "bias" and (declaration.per == "connection" or name.startswith("rule.") or self.side == "connection")
+        if self.edges and on_pairs:
             value = self._on_edges(value)
-        on_pairs = declaration.per == "connection" or name.startswith("rule.") or self.side == "connection"
-        place = self.place() if isinstance(value, Varied) and on_pairs and name != "bias" else None
+        self._check_side(where, value, shape)
+        place = self.place() if isinstance(value, Varied) and on_pairs else None
         made = resolve(where, declaration, value, shape, key, dies, variation, place=place)
         self.declarations[name] = declaration
         if made.redrawn:
@@ -252,6 +287,28 @@ class Group(nn.Module):
         if made.deviate is not None:
             self.register_buffer(attribute + "/deviate", made.deviate.to(dtype))
             self.spreads[name] = made.spread
+
+    def _check_side(self, where: str, value: Any, shape: tuple[int, ...]) -> None:
+        """A value that does not fit, but would with the state of the synapse on another side, says which.
+
+        Raises:
+            ParameterError: so it is.
+        """
+        if not isinstance(self.model, Synapse) or shape != self.shape_of("unit"):
+            return
+        got = trailing(where, value)
+        if fits(got, shape):
+            return
+        taken = {"connection": (self.n_pre, self.n), "pre": (self.n_pre,), "post": (self.n,)}
+        values = {"connection": "connection", "pre": "source unit", "post": "target unit"}
+        others = [side for side in taken if side != self.side and fits(got, taken[side])]
+        if others:
+            raise ParameterError(
+                where,
+                f"must be one number or have the shape [{self.side}] = {list(shape)}, with side={self.side!r}",
+                got=f"shape {list(got)}",
+                fix=" ".join(f"One value for each {values[side]} needs side={side!r}." for side in others),
+            )
 
     def _on_edges(self, value: Any) -> Any:
         """A value given for all pairs, as one for each edge; a fan-in is the mean number of edges of a target."""
@@ -391,6 +448,30 @@ class Group(nn.Module):
                 found.append(("weight", self.declarations["weight"], self.plastic_weight))
             known = None if self.spec.rule is not None else self.numbers()
             self.sound.check_numbers(((f"{self.spec.where}.{n}", d, t) for n, d, t in found), known)
+
+    # -- shown -------------------------------------------------------------------------------------------------------------
+
+    def _title(self) -> str:
+        return f"{self.spec.where}, n={self.n}" + (f", {len(self.die_ids)} chips" if len(self.die_ids) > 1 else "")
+
+    def _rows(self) -> list[tuple[str, str, str]]:
+        """Each parameter: its name, its value or the range of its values with their shape, and whether it is trained."""
+        rows = []
+        for name, declaration in self.declarations.items():
+            value = self._own(name).detach()
+            low, high = (f"{float(x):.4g}" for x in torch.aminmax(value))
+            text = low if low == high else f"{low} to {high}"
+            shape = f" {list(value.shape)}" if value.ndim else ""
+            trained = "trainable" if name.replace(".", "/") in self._parameters else ""
+            rows.append((name, f"{text} {declaration.unit}".rstrip() + shape, trained))
+        return rows
+
+    def extra_repr(self) -> str:
+        """What a prompt shows of it: sizes and parameters."""
+        return "\n".join([self._title(), *(f"{name}: {text} {trained}".rstrip() for name, text, trained in self._rows())])
+
+    def _repr_html_(self) -> str:
+        return html_table(self._title(), ("parameter", "value", ""), self._rows())
 
     # -- states ------------------------------------------------------------------------------------------------------------
 
@@ -562,4 +643,4 @@ def describe(model: type[Model]) -> str:
         lines.append(f"in: {accepts}")
     elif issubclass(model, Source | Neuron):
         lines.append(f"out: {model.emits}")
-    return "\n".join(lines)
+    return Lines("\n".join(lines))

@@ -18,8 +18,8 @@ from .clock import Programme, check_dt, nearest_slots, programme, steps_of
 from .engine.simulation import Simulation
 from .errors import RunError, is_whole, suggest
 from .group import Spec
-from .memory import refuse
 from .indices import chosen
+from .memory import refuse
 from .models.contract import Source
 from .parameters import plain_array
 from .threads import spread
@@ -189,7 +189,9 @@ def _dense(tag: str, events: Events, n: int, dt: Any, steps: int | None) -> Tens
     if events.batch is not None and not is_whole(events.batch, 1):
         raise RunError(f"{where}: batch", "must be a whole number, at least 1", got=repr(events.batch))
     unit = chosen(f"{where}: unit", events.unit, None, masks=False).numbers
-    sample = torch.zeros_like(unit) if events.sample is None else chosen(f"{where}: sample", events.sample, None, masks=False).numbers
+    sample = (
+        torch.zeros_like(unit) if events.sample is None else chosen(f"{where}: sample", events.sample, None, masks=False).numbers
+    )
     if not time.shape == unit.shape == sample.shape or time.ndim != 1:
         raise RunError(
             where,

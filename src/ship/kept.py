@@ -14,9 +14,11 @@ from typing import Any
 import numba
 import numba.core.runtime._nrt_python as runtime
 from llvmlite import binding
-from numba.core.caching import FunctionCache
+from numba.core.caching import FunctionCache, NullCache
 from numba.core.ccallback import CFunc
 from numba.core.sigutils import normalize_signature
+
+from .patience import PATIENCE
 
 KNOWN = (0, 68)  # the newest Numba whose way of loading was compared with ours (the oldest: 0.60); later ones load as they do
 
@@ -28,11 +30,34 @@ def name_runtime() -> None:
         binding.add_symbol(name if name.startswith("_") else f"NRT_{name}", address)
 
 
+class Unkept(NullCache):
+    """For functions that are compiled in every process."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """None: it must be compiled."""
+        PATIENCE.start()
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """It was compiled."""
+        PATIENCE.stop()
+
+
 class Kept(FunctionCache):
     """What Numba keeps on disk of one function."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The machine code for some types; None where it must be compiled."""
+        found = self._found(sig, target_context)
+        if found is None:
+            PATIENCE.start()
+        return found
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep what was compiled."""
+        PATIENCE.stop()
+        super().save_overload(sig, data)
+
+    def _found(self, sig: Any, target_context: Any) -> Any:
         if numba.version_info.short <= KNOWN:
             name_runtime()
             with self._guard_against_spurious_io_errors():
@@ -47,8 +72,7 @@ def njit(*, cache: bool = False, **options: Any) -> Callable[[Callable[..., Any]
 
     def decorate(function: Callable[..., Any]) -> Any:
         made: Any = numba.njit(**options)(function)
-        if cache:
-            made._cache = Kept(function)
+        made._cache = Kept(function) if cache else Unkept()
         return made
 
     return decorate
@@ -71,8 +95,7 @@ def cfunc(signature: Any, *, cache: bool = False, late: bool = False, **options:
 
     def decorate(function: Callable[..., Any]) -> Any:
         made: Any = CFunc(function, normalize_signature(signature), locals={}, options=options)
-        if cache:
-            made._cache = Kept(function)
+        made._cache = Kept(function) if cache else Unkept()
         if late:
             return Late(made)
         made.compile()

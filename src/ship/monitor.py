@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, KeysView, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import compiled
-from .errors import NotReadyError, RunError, suggest
-from .group import Spec
+from . import compiled, frames
+from .errors import NotReadyError, suggest
+from .frames import Label
+from .group import Group, Spec
 from .indices import Chosen
 from .parameters import declared
 from .plan import Wiring
@@ -43,6 +44,9 @@ class EventRecord(NamedTuple):
     unit: Tensor
     counts: Tensor
     time: Tensor  # s, float64
+
+    def __repr__(self) -> str:
+        return f"EventRecord({len(self.slot)} events: {', '.join(self._fields)})"
 
 
 class Tap:
@@ -126,8 +130,8 @@ def _with_lead(value: Tensor, lead: tuple[int, int]) -> Tensor:
 class Record:
     """The variables recorded of one group, by name: ``records["hid"].v``."""
 
-    def __init__(self, values: Mapping[str, Any], axes: Mapping[str, tuple[str, ...]], times: Mapping[str, Tensor]) -> None:
-        self._values, self._axes, self._times = dict(values), dict(axes), dict(times)
+    def __init__(self, values: Mapping[str, Any], labels: Mapping[str, Label], times: Mapping[str, Tensor]) -> None:
+        self._values, self._labels, self._times = dict(values), dict(labels), dict(times)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -147,7 +151,7 @@ class Record:
         return iter(self._values)
 
     def __dir__(self) -> list[str]:
-        return [*self._values, "time", "to_xarray"]
+        return [*self._values, "keys", "time", "to_pandas", "to_xarray"]
 
     def __repr__(self) -> str:
         shapes = ", ".join(
@@ -155,25 +159,36 @@ class Record:
         )
         return f"Record({shapes})"
 
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def keys(self) -> KeysView[str]:
+        """The names of the variables recorded, as of a mapping."""
+        return self._values.keys()
+
     def to_xarray(self) -> Any:
-        """All dense variables as an ``xarray.Dataset`` with named axes and times.
+        """All dense variables as an ``xarray.Dataset``: named axes, times in s, numbers of units, units in ``attrs["units"]``.
+
+        Variables share their axes ``chip``, ``batch``, ``time`` and ``unit`` (``pre``, ``post`` or ``edge`` of connections), so
+        that ``to_dataframe()`` has one row for each. A variable that was recorded in other slots (``every=``) or of other units
+        has an axis of its own, e.g. ``time_v``.
 
         Raises:
             RunError: xarray is not installed.
         """
-        try:
-            import xarray
-        except ImportError as error:
-            raise RunError("to_xarray", "needs the package xarray", fix="Install it: pip install ship-snn[xarray]") from error
-        arrays = {}
-        for name, value in self._values.items():
-            if isinstance(value, Tensor):
-                axes = self._axes[name]
-                renamed = tuple(axis if axis in ("chip", "batch") else f"{axis}_{name}" for axis in axes)
-                arrays[name] = xarray.DataArray(
-                    value.cpu().numpy(), dims=renamed, coords={f"time_{name}": self._times[name].numpy()}
-                )
-        return xarray.Dataset(arrays)
+        return frames.to_xarray({k: v for k, v in self._values.items() if isinstance(v, Tensor)}, self._labels)
+
+    def to_pandas(self, *names: str) -> Any:
+        """Variables as a ``pandas.DataFrame``: a row for each chip, sample, slot and unit, a column for each variable.
+
+        Args:
+            names: of the variables; default: all. A variable recorded as events is asked for alone, and gives a row for each
+                event, with the columns of `EventRecord`.
+
+        Raises:
+            RunError: pandas is not installed, a variable was not recorded, or variables have no rows in common.
+        """
+        return frames.to_pandas({name: self[name] for name in names or self._values}, self._labels)
 
 
 def recordable(spec: Spec) -> list[str]:
@@ -200,16 +215,15 @@ def check_units(request: Request, spec: Spec, wiring: Wiring | None) -> None:
         request.units.check(f"monitor of {spec.where}: units", n)
 
 
-def collect(taps: Sequence[Tap], times: Mapping[str, Tensor], chips: bool) -> dict[str, Record]:
+def collect(taps: Sequence[Tap], times: Mapping[str, Tensor], chips: bool, groups: Mapping[str, Group]) -> dict[str, Record]:
     """What the taps took, by group."""
     records = {}
     for tag in dict.fromkeys(tap.request.tag for tap in taps):
         mine = [tap for tap in taps if tap.request.tag == tag]
         values = {t.request.name: t.events(times[tag]) if t.request.events else t.tensor(chips) for t in mine}
-        lead = ("chip", "batch", "time") if chips else ("batch", "time")
-        axes = {
-            name: lead + (("pre", "post") if isinstance(v, Tensor) and v.ndim == len(lead) + 2 else ("unit",))
-            for name, v in values.items()
+        taken = {t.request.name: times[tag][t.slots] for t in mine}
+        labels = {
+            t.request.name: frames.label(groups[tag], t.request.name, t.request.units, taken[t.request.name], chips) for t in mine
         }
-        records[tag] = Record(values, axes, {t.request.name: times[tag][t.slots] for t in mine})
+        records[tag] = Record(values, labels, taken)
     return records

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, KeysView, Mapping, Sequence
 from copy import copy
 from numbers import Real
 from typing import Any
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from . import programming
+from .blame import models_named
 from .boundary import left
 from .busy import Busy
 from .clock import Programme, check_dt, timeline
@@ -195,6 +196,27 @@ class Network(DeviceVerbs):
         """The tags of all groups, in the order they were added."""
         return list(self._specs)
 
+    def __len__(self) -> int:
+        return len(self._specs)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._specs)
+
+    def __contains__(self, tag: object) -> bool:
+        return tag in self._specs
+
+    def keys(self) -> KeysView[str]:
+        """The tags, as of a mapping from tags to groups (as are ``len(net)``, ``"hid" in net``, ``for tag in net``)."""
+        return self._specs.keys()
+
+    def values(self) -> list[Group]:
+        """The groups, after `init`, in the order they were added."""
+        return [self[tag] for tag in self._specs]
+
+    def items(self) -> list[tuple[str, Group]]:
+        """Tags with their groups, after `init`, in the order they were added."""
+        return [(tag, self[tag]) for tag in self._specs]
+
     def __getitem__(self, tag: str) -> Group:
         self._known("Network", tag)
         if tag not in self.groups:
@@ -247,9 +269,10 @@ class Network(DeviceVerbs):
         wiring = wire(self._specs, seed, float(dt))
         foresee_delays(where, wiring, dtype)
         groups = GroupDict()
-        for tag in self._specs:
-            spec = self._specs[tag]
-            groups.add(tag, Group(spec, wiring.n[tag], wiring.n_pre[tag], seed, dies, variation, dtype, wiring.edges.get(tag)))
+        for tag, spec in self._specs.items():
+            with models_named():
+                made = Group(spec, wiring.n[tag], wiring.n_pre[tag], seed, dies, variation, dtype, wiring.edges.get(tag))
+            groups.add(tag, made)
         if device is not None:
             try:
                 groups.to(device)
@@ -272,8 +295,9 @@ class Network(DeviceVerbs):
         """Compute all coefficients once, so that what cannot be discretised says so now."""
         assert self._sim is not None
         with torch.no_grad():
-            for node in self._sim.nodes.values():
-                node.begin(self.dt, self._sim.clock)
+            with models_named():
+                for node in self._sim.nodes.values():
+                    node.begin(self.dt, self._sim.clock)
             self._sim.map(lambda t: t)
             for node in self._sim.nodes.values():
                 node.dt = 0.0
@@ -536,7 +560,7 @@ class Network(DeviceVerbs):
         if counting is not None:
             counting.commit()
         times = {tag: self.timeline(tag) for tag in {tap.request.tag for tap in taps}}
-        self.records = collect(taps, times, self.chips is not None)
+        self.records = collect(taps, times, self.chips is not None, sim.groups)
         result = {tag: self._interface(kept, given.lead) for tag, kept in outs.items()}
         if detach:
             sim.detach()

@@ -23,6 +23,8 @@ from .errors import ParameterError
 
 Kind = Literal["events", "charge", "values"]
 Where = Literal["unit", "pre", "post", "connection"]
+KINDS: tuple[Kind, ...] = ("events", "charge", "values")
+PLACES: tuple[Where, ...] = ("unit", "pre", "post", "connection")
 
 
 class Distribution(ABC):
@@ -200,6 +202,9 @@ class Parameter:
     gradient: bool = True
     infinite: bool = False  # whether +inf is a legal value (a time constant of inf is a perfect integrator)
 
+    def __post_init__(self) -> None:
+        one_of("param: per", self.per, ("unit", "connection"))
+
     def inside(self, value: Tensor) -> Tensor:
         """Where ``value`` keeps the limits; NaN never does."""
         ok = ~torch.isnan(value) if self.infinite else torch.isfinite(value)
@@ -294,14 +299,40 @@ class State:
     held: bool = False
     inner: int = 0
 
+    def __post_init__(self) -> None:
+        one_of("State.on", self.on, PLACES)
+
 
 @dataclass(frozen=True)
 class Port:
-    """An input of a model: the kind of signal it takes, and its unit."""
+    """An input of a model.
+
+    Args:
+        kind: of the signal that it takes: ``"events"`` (counts at t_k, added to the state), ``"charge"`` (the integral of a
+            current over the slot) or ``"values"`` (a level held over the slot, e.g. a conductance).
+        unit: SI unit of what it takes.
+        about: what it is, in words.
+
+    Raises:
+        ParameterError: another kind.
+    """
 
     kind: Kind
     unit: str = ""
     about: str = ""
+
+    def __post_init__(self) -> None:
+        one_of("Port.kind", self.kind, KINDS)
+
+
+def one_of(where: str, value: object, choices: tuple[str, ...]) -> None:
+    """Check a word of a declaration.
+
+    Raises:
+        ParameterError: it is none of the choices.
+    """
+    if value not in choices:
+        raise ParameterError(where, f"must be one of {', '.join(map(repr, choices))}", got=repr(value))
 
 
 def to_tensor(where: str, value: object) -> Tensor:
@@ -330,5 +361,7 @@ def numbers(where: str, value: object) -> Tensor:
     """
     tensor = to_tensor(where, value)
     if value.dtype == torch.bool if isinstance(value, Tensor) else np.asarray(value).dtype == np.bool_:
-        raise ParameterError(where, "must be numbers, not truth values", got=repr(value), fix="Give 0.0 and 1.0 where they are meant.")
+        raise ParameterError(
+            where, "must be numbers, not truth values", got=repr(value), fix="Give 0.0 and 1.0 where they are meant."
+        )
     return tensor

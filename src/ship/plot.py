@@ -1,5 +1,5 @@
 """Figures, each one call. They return a `matplotlib.figure.Figure` and touch no global state:
-``plot.raster(...).savefig("a.png")``.
+``plot.raster(...).savefig("a.png")`` writes it to a file, and a notebook shows it as the picture.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ BOX = 0.45  # height of a box of the network's graph, inches
 
 
 def _figure(width: float = 6.4, height: float = 4.0) -> tuple[Any, Any]:
-    from matplotlib.figure import Figure
+    from .picture import Picture
 
-    figure = Figure(figsize=(width, height), layout="constrained", dpi=120)
+    figure = Picture(figsize=(width, height), layout="constrained", dpi=120)
     return figure, figure.add_subplot()
 
 
@@ -85,7 +85,7 @@ def traces(
 
 def weights(weight: Tensor, *, chip: int = 0, title: str = "") -> Any:
     """A weight matrix ``[pre, post]`` as an image and as a histogram; the connectivity at a glance."""
-    from matplotlib.figure import Figure
+    from .picture import Picture
 
     w = weight.detach().cpu()
     if w.ndim < 2:
@@ -93,7 +93,7 @@ def weights(weight: Tensor, *, chip: int = 0, title: str = "") -> Any:
     w = w.reshape(-1, *w.shape[-2:])
     _inside("plot.weights: chip", chip, len(w))
     w = w[chip]
-    figure = Figure(figsize=(8, 3.6), layout="constrained", dpi=120)
+    figure = Picture(figsize=(8, 3.6), layout="constrained", dpi=120)
     left, right = figure.subplots(1, 2)
     bound = float(w.abs().max()) or 1.0
     image = left.imshow(w.numpy(), cmap="RdBu_r", vmin=-bound, vmax=bound, aspect="auto", interpolation="nearest")

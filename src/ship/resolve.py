@@ -298,10 +298,29 @@ def _call(where: str, value: Callable[..., Any], shape: tuple[int, ...], key: in
     return numbers(where, made)
 
 
+def fits(got: tuple[int, ...], full: tuple[int, ...]) -> bool:
+    """Whether trailing axes equal those of a full shape, or are 1, or are absent."""
+    return len(got) <= len(full) and all(g in (1, f) for g, f in zip(reversed(got), reversed(full), strict=False))
+
+
+def trailing(where: str, value: Value) -> tuple[int, ...]:
+    """The trailing axes of a value as it was given: of a number, a distribution or a callable none.
+
+    Raises:
+        ParameterError: it is no number, and nothing that makes numbers.
+    """
+    if isinstance(value, Varied):
+        return trailing(where, value.nominal)
+    if isinstance(value, PerSample | PerChip):
+        return tuple(value.value.shape[1:])
+    if isinstance(value, Distribution) or (callable(value) and not isinstance(value, Tensor)):
+        return ()
+    return tuple(to_tensor(where, value).shape)
+
+
 def _check_shape(where: str, got: tuple[int, ...], full: tuple[int, ...]) -> None:
-    """Trailing axes must equal those of the parameter, or be 1, or be absent."""
-    fits = len(got) <= len(full) and all(g in (1, f) for g, f in zip(reversed(got), reversed(full), strict=False))
-    if not fits:
+    """Trailing axes must fit those of the parameter."""
+    if not fits(got, full):
         names = "[pre, post]" if len(full) == 2 else "[unit]"
         raise ParameterError(
             where,

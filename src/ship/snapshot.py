@@ -54,7 +54,9 @@ def restore(sim: Simulation, net: nn.Module, snapshot: Snapshot, made: dict[str,
     tensors, meta = snapshot.tensors, snapshot.meta
     other = meta.get("made", made)
     if other != made:
-        theirs, ours = (", ".join(f"{k}={v}" for k, v in settings.items() if other.get(k) != made[k]) for settings in (other, made))
+        theirs, ours = (
+            ", ".join(f"{k}={v}" for k, v in settings.items() if other.get(k) != made[k]) for settings in (other, made)
+        )
         raise RunError("snapshot", f"needs net.init with {theirs}", got=ours)
     before = {name: value.clone() for name, value in net.state_dict().items()}
     try:

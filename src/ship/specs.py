@@ -13,7 +13,7 @@ from .connect import Connectivity
 from .crossbar import Crossbar
 from .errors import GraphError, ParameterError, is_real, is_whole, suggest
 from .group import Spec, build_model
-from .models.contract import Connection, Model, Neuron, Rule
+from .models.contract import Connection, Model, Rule
 from .models.devices.contract import Part
 from .models.devices.device import KINDS, Device
 from .models.devices.library import library
@@ -30,8 +30,6 @@ def make_spec(model: type[Model], tag: str, **given: Any) -> Spec:
     """
     where = f"{model.__name__} '{tag}'"
     parameters = dict(given["parameters"])
-    if "emit" in parameters and issubclass(model, Neuron):
-        parameters["emit_order"] = parameters.pop("emit")
     made = build_model(model, where, parameters)
     n = given["n"]
     if n is not None and (not is_whole(n, 1)):
@@ -52,16 +50,17 @@ def make_spec(model: type[Model], tag: str, **given: Any) -> Spec:
         raise GraphError(f"{where}.rule", "must be a learning rule", got=repr(rule), fix="E.g. rule=ship.PairSTDP().")
     if rule is not None and "weight" not in declared(model)[0]:
         raise GraphError(f"{where}.rule", f"{model.__name__} has no weight that a rule could change")
-    if rule is not None and parameters.get("side", "post") != "post":
+    side = getattr(made, "side", "post")  # also where the model, not its user, says it
+    if rule is not None and side != "post":
         raise GraphError(
             f"{where}.side",
             "must be 'post' for a plastic synapse: its filter then follows the weight of each event",
-            got=repr(parameters["side"]),
+            got=repr(side),
         )
     _check_connect(where, model, given["connect"])
     _check_device(where, model, given["device"], given["mapping"])
     _check_learning(where, given)
-    _check_crossbar(where, given, parameters.get("side", "post"))
+    _check_crossbar(where, given, side)
     return Spec(
         tag,
         made,

@@ -1,8 +1,9 @@
-"""Data: encoders, the embedded digits, batches."""
+"""Data: encoders, the embedded digits, batches, a small made measurement."""
 
 from ..boundary import guard as _guard
 from .datasets import Batches, LengthBuckets, SpikeDataset, Split, collate, digits, from_events, split
 from .encoders import burst, interspike_interval, latency, level_crossing, level_crossing_decode, rate, regular_rate
+from .example import example_device, example_pulses
 
 __all__ = [
     "Batches",
@@ -12,6 +13,8 @@ __all__ = [
     "burst",
     "collate",
     "digits",
+    "example_device",
+    "example_pulses",
     "from_events",
     "interspike_interval",
     "latency",

@@ -79,6 +79,9 @@ class SpikeDataset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
         """Choose the noise of the encoding. Processes that a DataLoader keeps between epochs do not see it."""
         self.epoch = epoch
 
+    def __repr__(self) -> str:
+        return f"SpikeDataset({len(self.x)} samples" + (", encoded)" if self.encode is not None else ")")
+
     def __len__(self) -> int:
         return len(self.x)
 
@@ -155,6 +158,10 @@ class Batches:
         """Choose the order and the encoding's noise."""
         self.epoch = epoch
 
+    def __repr__(self) -> str:
+        how = ", shuffled" * self.shuffle + (", encoded" if self.encode is not None else "")
+        return f"Batches({len(self.x)} samples {list(self.x.shape[1:])} in {len(self)} batches of {self.size}{how})"
+
     def __len__(self) -> int:
         return -(-len(self.x) // self.size)
 
@@ -217,6 +224,9 @@ class LengthBuckets(torch.utils.data.Sampler[list[int]]):
 
     def _parts(self) -> tuple[Tensor, ...]:
         return torch.split(self.order, -(-len(self.order) // self.buckets))
+
+    def __repr__(self) -> str:
+        return f"LengthBuckets({len(self.order)} samples in {len(self)} batches of {self.size})"
 
     def __len__(self) -> int:
         return sum(-(-len(p) // self.size) for p in self._parts())

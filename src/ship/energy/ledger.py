@@ -161,6 +161,8 @@ class Ledger:
 
     __repr__ = __str__
 
+    __repr__ = __str__
+
     def _cells(self, group: str | None) -> list[str]:
         mine = {part.phase for part in self.parts if group in (None, part.group)}
 

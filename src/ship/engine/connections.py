@@ -16,7 +16,7 @@ from ..threads import spread
 from . import kernels
 from .bench import row_addresses, row_table
 from .kernel import Kernel, lean
-from .operation import connection_slot
+from .operation import connection_slot, on_connections
 from .printer import BLOCK_BYTES
 from .program import as_constants
 from .reference import ConnectionNode, coefficients_of
@@ -54,8 +54,7 @@ def build(node: ConnectionNode) -> Grid:
     def function(state: Sequence[Tensor], x: Sequence[Tensor], constants: Sequence[Tensor]) -> Any:
         p = Bag(dict(zip(names, constants, strict=False)))
         c = None if tree is None else unflatten(list(constants[len(names) :]), tree)
-        value = x[0] * p.weight if model.weighted else x[0]
-        out, after, _ = connection_slot(model, unflatten(list(state), state_tree), Bag({"value": value}), p, c)
+        out, after, _ = connection_slot(model, unflatten(list(state), state_tree), Bag(on_connections(model, x[0], p)), p, c)
         return [out], flatten(after)[0]
 
     return Grid(*lean(function, flags, 1, len(tensors), node.group.dtype))

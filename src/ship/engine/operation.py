@@ -43,6 +43,11 @@ def _select(go: Any, moved: Any, state: Any) -> Any:
     return type(state)(*(_select(go, m, s) for m, s in zip(moved, state, strict=True))) if state else state
 
 
+def on_connections(model: Connection, arrival: Tensor, p: Bag) -> dict[str, Tensor]:
+    """What the ``step`` of a model with a state on each connection sees: what arrives, and the same through the weights."""
+    return {"value": arrival * p.weight if model.weighted else arrival, "arrival": arrival}
+
+
 def connection_slot(model: Connection, state: Any, x: Bag, p: Bag, c: Any) -> tuple[Tensor, Any, Any]:
     """Output, state at the end of slot k, and the state at t_k, events included, which monitors see."""
     seen = model.receive(state, x, p, c)

@@ -27,7 +27,7 @@ from ..models.contract import Bag, Connection, Neuron, Source, Spiking, coeffici
 from ..parameters import Kind
 from ..plan import emits_first
 from .lines import EDGE_VALUES, Feed, Line, Trace, part_of, project, project_edges, sum_edges
-from .operation import connection_slot, neuron_slot
+from .operation import connection_slot, neuron_slot, on_connections
 from .trees import flatten
 
 NOISE_WINDOW = 64  # slots drawn at a time
@@ -393,10 +393,11 @@ class ConnectionNode(Node):
         if self.group.model.states:
             many = self._together(n)
             for first in range(k0, k0 + n, many):
-                for k, slot in enumerate(self._values(first, min(many, k0 + n - first)).unbind(0), first):
-                    self._step(k, Bag({"value": slot}))
+                x = self._arriving(first, min(many, k0 + n - first))
+                for k, slot in enumerate(zip(*(t.unbind(0) for t in x.values()), strict=True), first):
+                    self._step(k, Bag(dict(zip(x, slot, strict=True))))
             return
-        out, _ = model.step((), Bag({"value": self._values(k0, n)}), self.p, self.c)
+        out, _ = model.step((), Bag(self._arriving(k0, n)), self.p, self.c)
         self.trace.put(self._leave(out))
         for take in self.takes:
             take(k0, n, self.window_lookup(k0, n))
@@ -408,18 +409,20 @@ class ConnectionNode(Node):
         rows = self.lead[0] * self.lead[1]
         return max(1, min(n, EDGE_VALUES // max(1, rows * math.prod(self.group.shape_of("connection")))))
 
+    def _arriving(self, k0: int, n: int) -> dict[str, Tensor]:
+        """What the model's step sees, for each slot: ``value``, and with a state on each connection ``arrival`` as well."""
+        if self.group.side != "connection":
+            return {"value": self._values(k0, n)}
+        assert isinstance(self.group.model, Connection)
+        return on_connections(self.group.model, self.feed.dense(k0, n, self.like), self.p)
+
     def _values(self, k0: int, n: int) -> Tensor:
-        """What the model's step sees, for each slot, by side."""
-        model, side = self.group.model, self.group.side
-        assert isinstance(model, Connection)
-        hardware = self.group.hardware
+        """What the model's step sees as its value, for each slot, where its state is that of units."""
+        side, hardware = self.group.side, self.group.hardware
         if side == "post" and hardware is not None and (hardware.noisy or hardware.converts):
             return self._read(hardware, k0, n)
         if side == "post":
             return self.feed.weighted(k0, n, self.weight, self.like)
-        if side == "connection":
-            dense = self.feed.dense(k0, n, self.like)
-            return dense * self.weight if model.weighted else dense
         return self.feed.arrivals(k0, n, self.like)
 
     def _read(self, hardware: Hardware, k0: int, n: int) -> Tensor:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..blame import models_named
 from ..clock import Segment, slots
 from ..group import Group
 from ..plan import Schedule, Wiring, level_port
@@ -102,6 +103,18 @@ class Simulation:
         """Run one segment of constant dt, in chunks of slots. ``wanted``: the groups whose outputs ``on_chunk`` reads; ``last``:
         whether gradients end with it.
         """
+        with models_named():
+            self._segment(segment, plan, chunk, wanted, on_chunk, last)
+
+    def _segment(
+        self,
+        segment: Segment,
+        plan: Schedule,
+        chunk: int,
+        wanted: Container[str],
+        on_chunk: Callable[[int, int], None],
+        last: bool,
+    ) -> None:
         dt, steps = segment
         start = self.clock.time
         for node in self.nodes.values():

@@ -46,6 +46,8 @@ class MeasuredArray:
             text += f"\n  sound ones: {float(sound.min()):.4g} to {float(sound.max()):.4g} S, mean {float(sound.mean()):.4g} S"
         return "\n".join([text, *(f"Note: {note}" for note in self.notes)])
 
+    __repr__ = __str__
+
 
 def measured_array(
     source: Any, *, unit: str | None = None, faults: Any = None, sheet: str | None = None, decimal: str = "."

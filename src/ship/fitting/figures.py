@@ -38,10 +38,10 @@ class Panel(NamedTuple):
 
 def draw(panels: Sequence[Panel], title: str) -> Figure:
     """All panels, one under the other."""
-    from matplotlib.figure import Figure
+    from ..picture import Picture
 
     heights = [panel.height for panel in panels]
-    figure = Figure(figsize=(8.4, 0.8 + 2.9 * sum(heights)), layout="constrained", dpi=120)
+    figure = Picture(figsize=(8.4, 0.8 + 2.9 * sum(heights)), layout="constrained", dpi=120)
     figure.suptitle(title, fontsize=10)
     rows = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
     for axes, panel in zip(rows, panels, strict=True):

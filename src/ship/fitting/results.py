@@ -140,6 +140,8 @@ class Found:
         lines += [f"Note: {note}" for note in self.notes]
         return "\n".join(lines)
 
+    __repr__ = __str__
+
     def report(self) -> dict[str, Any]:
         """All of it but the figure, as plain numbers, text and lists (JSON)."""
         models = [

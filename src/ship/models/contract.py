@@ -225,12 +225,14 @@ class Connection(Model):
     """Anything with ``source`` and ``target``: synapses, one-to-one links, device arrays, dendrites.
 
     ``step`` is pointwise. The engine gives it, by ``side``: ``post``, the weighted sums ``x.value [..., post]``; ``pre``, the
-    arrivals ``[..., pre]`` (and sums its output through the weights); ``connection``, ``[..., pre, post]`` (and sums over pre).
+    arrivals ``x.value [..., pre]`` (and sums its output through the weights); ``connection``, what arrives times the weight,
+    ``x.value [..., pre, post]``, and what arrives, ``x.arrival [..., pre, 1]`` (or ``[..., pre, post]`` where delays differ from
+    connection to connection), and sums its output over pre. With sparse connectivity ``[..., edge]`` in place of both.
     """
 
     accepts: ClassVar[tuple[Kind, ...]] = ("events",)
     one_to_one: ClassVar[bool] = False
-    weighted: ClassVar[bool] = True  # whether the engine applies ``weight``; if not, the model sees arrivals [..., pre, 1]
+    weighted: ClassVar[bool] = True  # whether the engine applies ``weight``; if not, ``x.value`` is ``x.arrival``
 
     def emits_for(self, kind: Kind) -> Kind:
         """The kind of the output, given the kind of the input."""

@@ -29,16 +29,19 @@ class Curve:
     x: tuple[float, ...]
     chips: tuple[Tensor, ...]
 
+    def __repr__(self) -> str:
+        return f"Curve({self.name}, {len(self.x)} points, {len(self.chips[0]) if self.chips else 0} chips)"
+
     @property
     def intervals(self) -> list[Interval]:
         """Mean over dies with the 95 % interval of the mean, for each point; without an interval for one die."""
         return [mean_interval(v) if len(v) > 1 else Interval(float(v[0]), float(v[0]), float(v[0])) for v in self.chips]
 
     def table(self, title: str = "") -> Any:
-        """A `rich` table."""
-        from rich.table import Table
+        """A `rich` table, which prints as text."""
+        from ..tables import PrintedTable
 
-        table = Table(title=title or f"Accuracy against {self.name}")
+        table = PrintedTable(title=title or f"Accuracy against {self.name}")
         for column in (self.name, "mean", "95 % interval of the mean", "std", "worst chip", "best chip"):
             table.add_column(column, justify="right")
         for at, values in zip(self.x, self.chips, strict=True):

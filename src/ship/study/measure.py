@@ -31,6 +31,8 @@ class Summary(NamedTuple):
             f"worst {self.worst:.1%}, best {self.best:.1%} of {self.chips} chips"
         )
 
+    __repr__ = __str__
+
 
 @contextmanager
 def _measuring(net: Network) -> Iterator[None]:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ParameterError, RunError
+from ..show import html_table
 
 
 class Interval(NamedTuple):
@@ -77,6 +78,22 @@ class ConfusionMatrix:
             )
         # Adding at an index (counts[labels, predicted] += 1) would count equal pairs of a batch once.
         self.counts += torch.bincount(labels * n + predicted, minlength=n * n).reshape(n, n)
+
+    def __repr__(self) -> str:
+        if not self.total:
+            return f"ConfusionMatrix({len(self.counts)} classes, no samples)"
+        width = max(len(str(int(self.counts.max()))), 3) + 1
+        rows = [" " * 4 + "".join(f"{j:{width}}" for j in range(len(self.counts)))]
+        rows += [f"{i:4}" + "".join(f"{n:{width}}" for n in row) for i, row in enumerate(self.counts.tolist())]
+        return "\n".join([f"ConfusionMatrix({self._title()}), rows are true classes:", *rows])
+
+    def _title(self) -> str:
+        return f"accuracy {self.accuracy:.1%}, {self.correct} of {self.total}"
+
+    def _repr_html_(self) -> str:
+        rows = [(i, *row) for i, row in enumerate(self.counts.tolist())]
+        title = self._title() if self.total else "no samples"
+        return html_table(title, ("true \\ predicted", *range(len(self.counts))), rows)
 
     @property
     def total(self) -> int:

@@ -115,6 +115,13 @@ class Trainer:
         self._best: dict[str, Tensor] | None = None
         self._best_score, self._since_best = -math.inf, 0
 
+    def __repr__(self) -> str:
+        count = sum(p.numel() for p in self._parameters if p.requires_grad)
+        done = f"{self.epoch} epochs"
+        if len(self.history):
+            done += f", loss {self.history.loss[-1]:.3g}, training accuracy {self.history.accuracy[-1]:.1%}"
+        return f"Trainer({count} parameters, {type(self.optimizer).__name__}, readout {self.readout!r}; {done})"
+
     # -- one batch ---------------------------------------------------------------------------------------------------------
 
     def _unpack(self, batch: Batch) -> tuple[Any, Tensor, Tensor | None]:

@@ -52,9 +52,7 @@ class DoubleExpSynapse(Synapse):
         z, r = dt / p.tau, dt / p.tau_rise
         m = torch.zeros_like(z) if membrane is None else dt / membrane
         slot = dt / spread(m)
-        return DoubleExpCoeffs(
-            lost(z), lost(r), 1 / p.tau_rise, z * pair(z, r), slot * pair(z, m), slot * z * triple(z, r, m)
-        )
+        return DoubleExpCoeffs(lost(z), lost(r), 1 / p.tau_rise, z * pair(z, r), slot * pair(z, m), slot * z * triple(z, r, m))
 
     def receive(self, state: DoubleExpState, x: Bag, p: Bag, c: DoubleExpCoeffs) -> DoubleExpState:
         return DoubleExpState(state.i, state.rise + x.value * c.gain)

@@ -1,0 +1,19 @@
+"""A table of Rich that prints. Imported where one is made, as Rich takes a while."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+
+class PrintedTable(Table):
+    """A `rich.table.Table` whose text is the table: at a prompt, with ``print`` and in a file; a notebook shows it, too."""
+
+    def __str__(self) -> str:
+        console = Console(width=120, color_system=None)
+        with console.capture() as capture:
+            console.print(self)
+        return "\n".join(line.rstrip() for line in capture.get().splitlines())
+
+    def __repr__(self) -> str:
+        return str(self)
