@@ -11,7 +11,7 @@ from torch import Tensor
 
 from . import random
 from .errors import ParameterError, ShipError
-from .parameters import Distribution, Parameter, PerChip, PerSample, Value, Varied, numbers
+from .parameters import Distribution, Parameter, PerChip, PerSample, Value, Varied, numbers, to_tensor
 
 
 class Resolved(NamedTuple):
