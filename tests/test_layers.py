@@ -16,7 +16,7 @@ LAYERS = [
     {"models", "devices", "crossbar"},
     {"group", "plan", "explain", "adoption", "arrays", "hardware", "verify", "sweeps", "pulses", "pulse_list", "select"},
     {"engine"},
-    {"specs", "inputs", "monitor", "memory", "network", "snapshot", "programming", "mitigation", "energy", "verbs"},
+    {"specs", "inputs", "monitor", "memory", "network", "keeping", "snapshot", "programming", "mitigation", "energy", "verbs"},
     {"train", "data", "plot", "files", "study", "fitting", "device_files", "hardware_files"},
     {"demo", "bench", "cli", "question"},
 ]

@@ -103,9 +103,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any
     return tensors, structure
 
 
-def load(
-    path: str | os.PathLike[str], *, models: Sequence[type[Model] | type[Part]] = (), engine: str | None = None
-) -> Network:
+def load(path: str | os.PathLike[str], *, models: Sequence[type[Model] | type[Part]] = (), engine: str | None = None) -> Network:
     """Load a network saved by `save`, initialised on the CPU and ready to run (or to continue, if it was saved running).
 
     Args:

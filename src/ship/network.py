@@ -24,6 +24,7 @@ from .errors import GraphError, RunError, is_whole, suggest
 from .explain import explain
 from .group import Group, Spec
 from .inputs import Inputs, read_inputs
+from .keeping import Before, inherit
 from .memory import chunk_slots, foresee
 from .models.contract import Model, Neuron, Rule
 from .models.devices.device import Device
@@ -55,6 +56,7 @@ class Network(DeviceVerbs):
         self._specs: dict[str, Spec] = {}
         self._requests: list[Request] = []
         self._settings: dict[str, Any] = {}
+        self._before: Before | None = None  # of the last `init`, where the structure was changed since
         self._wiring: Wiring | None = None
         self._plans: dict[float, Schedule] = {}
         self._sim: Simulation | None = None
@@ -179,6 +181,7 @@ class Network(DeviceVerbs):
 
     def _forget(self) -> None:
         """After a change of structure nothing that `init` made is valid."""
+        self._before = self._then
         self.groups = GroupDict()
         self._wiring, self._sim, self._plans, self.records = None, None, {}, {}
         self._meter = None
@@ -192,9 +195,12 @@ class Network(DeviceVerbs):
         self._known("Network", tag)
         if tag not in self.groups:
             self._ready("Network[...]")
-        group = self.groups[tag]
-        assert isinstance(group, Group)
-        return group
+        return _group(self.groups, tag)
+
+    @property
+    def _then(self) -> Before | None:
+        """What the last `init` made."""
+        return self._before if self._sim is None else Before(self._sim.groups, self._settings)
 
     def _ipython_key_completions_(self) -> list[str]:
         return self.tags
@@ -209,8 +215,11 @@ class Network(DeviceVerbs):
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
         engine: str = "auto",
+        keep: bool | None = None,
     ) -> None:
         """Check everything, plan the schedule, draw the parameters.
+
+        Called again it starts over: parameters are drawn anew, devices are as made, unless ``keep`` says so.
 
         Args:
             dt: default time step, s.
@@ -221,9 +230,16 @@ class Network(DeviceVerbs):
             device: where the tensors live.
             engine: "reference": plain PyTorch, slot by slot; "fused": models as compiled kernels, where they can be (`explain`
                 says which); "auto": fused where Numba is installed.
+            keep: whether an `init` after training, learning or programming goes on with what the last one's network has become.
+                True: all is kept that was not given anew (by `set`) and still fits: parameters by their shape, and what belongs
+                to single dies (deviates, weights that a rule has changed, devices) where seed, chips and variation are the same.
+                False: nothing. Default: nothing, with a warning where something is lost and the seed is the same.
 
         Raises:
             GraphError, ParameterError, RunError: before anything runs.
+
+        Warns:
+            UserWarning: something is lost that was trained, learnt or written to devices.
         """
         where = "Network.init"
         if not self._specs:
@@ -246,7 +262,8 @@ class Network(DeviceVerbs):
                 groups.to(device)
             except (RuntimeError, AssertionError) as error:
                 raise RunError(f"{where}: device", "is not available", got=f"{device}: {str(error).splitlines()[0]}") from error
-        self._settings = {
+        before = self._then
+        settings = {
             "dt": float(dt),
             "seed": int(seed),
             "chips": chips if chips is None else (len(dies) if is_whole(chips) else dies),
@@ -254,6 +271,9 @@ class Network(DeviceVerbs):
             "dtype": dtype,
             "engine": engine,
         }
+        if before is not None:
+            inherit(before, {tag: _group(groups, tag) for tag in groups}, settings, keep)
+        self._settings, self._before = settings, None
         self.groups, self._wiring, self._plans, self.records = groups, wiring, {}, {}
         self._sim = Simulation({tag: self[tag] for tag in self._specs}, wiring, chosen)
         self._dry_run()
@@ -585,15 +605,17 @@ class Network(DeviceVerbs):
         """Go back to a snapshot of this network: it then continues bit for bit.
 
         Raises:
-            RunError: it belongs to another network, or was taken with another seed, variation or float type.
+            RunError: it belongs to another network, or was taken after an `init` with other settings (all but the engine count).
         """
         restore(self._ready("Network.restore"), self, snapshot, self._made)
 
     @property
     def _made(self) -> dict[str, Any]:
-        """The settings that a snapshot must share, because they decide draws and noise."""
-        own = self._settings
-        return {"seed": own["seed"], "variation": own["variation"], "dtype": str(own["dtype"]).removeprefix("torch.")}
+        """The settings of `init` that decide results, as plain values: a snapshot must share them."""
+        own, chips = self._settings, self._settings["chips"]
+        dies = list(range(chips)) if isinstance(chips, int) else chips
+        plain = {"chips": dies, "dtype": str(own["dtype"]).removeprefix("torch.")}
+        return {name: own[name] for name in ("dt", "seed", "variation")} | plain
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """As that of `torch.nn.Module`. Where its weights lie may be another then, so kernels are chosen afresh."""
@@ -614,6 +636,12 @@ class Network(DeviceVerbs):
         for tag in self._specs if self._sim is not None else ():
             self._settings["dtype"] = self[tag].dtype
         return self
+
+
+def _group(groups: GroupDict, tag: str) -> Group:
+    group = groups[tag]
+    assert isinstance(group, Group)
+    return group
 
 
 def _check_run(sim: Simulation, reset: bool, reset_persistent: bool, trial: int | None, first_sample: int) -> None:

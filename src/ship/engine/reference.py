@@ -495,6 +495,12 @@ class PlasticNode(ConnectionNode):
         self.rule_p = self.group.bag(dt, rule=True)
         self.rule_c = rule.discretise(self.rule_p, dt)
 
+    def follow_group(self) -> None:
+        """Between runs the weights are those that persist, unless each sample has its own."""
+        rule = self.group.spec.rule
+        if rule is not None and not rule.per_sample:
+            self.now = self.group.plastic_weight
+
     def forget(self) -> None:
         super().forget()
         self.rule_p, self.rule_c = Bag({}), None
