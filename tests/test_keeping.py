@@ -304,6 +304,21 @@ def test_a_dead_time_is_restored_where_it_was_taken_away_meanwhile():
     assert expected.sum() < 6
 
 
+@pytest.mark.parametrize("engine", ["fused", "reference"])
+def test_dead_times_may_come_and_go_between_two_pieces_of_a_run(engine):
+    """One spike in 1 + t_ref / dt slots, from the piece on in which t_ref is another."""
+    net = ship.Network()
+    net.add(ship.SpikeInput, "in", n=1)
+    net.add(ship.LIF, "a", n=1, output=True)
+    net.add(ship.ImpulseSynapse, "s", source="in", target="a", weight=2.0)
+    net.init(engine=engine)
+    told = []
+    for t_ref in (0.0, 2e-3, 0.0):
+        net["a"].t_ref.fill_(t_ref)
+        told.append(net.run(torch.ones(1, 6, 1), reset=False).flatten().tolist())
+    assert told == [[1.0] * 6, [1.0, 0.0, 0.0] * 2, [1.0] * 6]
+
+
 def test_a_state_from_inference_mode_can_be_trained_on():
     net = one()
     with torch.inference_mode():

@@ -367,10 +367,16 @@ class Group(nn.Module):
             return ()
         tensors = [self._initial(name, s, lead, rule) for name, s in zip(states._fields, states, strict=True)]
         cell = type(states)(*tensors)
-        if rule or not self.refractory:
-            return cell
-        zeros = torch.zeros((*lead, self.n), dtype=self.dtype, device=self.die_ids.device)
-        return Spiking(cell, zeros, torch.zeros_like(zeros, dtype=torch.bool))
+        return cell if rule else self.with_clock(cell)
+
+    def with_clock(self, state: Any) -> Any:
+        """A state with a refractory clock where there are dead times, and without one where there are none."""
+        if isinstance(state, Spiking) == self.refractory:
+            return state
+        if isinstance(state, Spiking):
+            return state.cell
+        zeros = torch.zeros((*state[0].shape[:2], self.n), dtype=self.dtype, device=self.die_ids.device)
+        return Spiking(state, zeros, torch.zeros_like(zeros, dtype=torch.bool))
 
     def _initial(self, name: str, state: State, lead: tuple[int, int], rule: bool) -> Tensor:
         trailing: tuple[int, ...]

@@ -288,6 +288,12 @@ class NeuronNode(Node):
         self.flows = [name for name, port in ports.items() if port.kind != "events"]
         self.first = emits_first(group.spec)
         self.margin: Tensor | None = None
+        self._clocked: Bag | None = None  # parameters with which the state is known to agree
+
+    def begin(self, dt: float, clock: Clock) -> None:
+        super().begin(dt, clock)
+        if self.p is not self._clocked and self.state:  # dead times may have come or gone since the last segment
+            self.state, self._clocked = self.group.with_clock(self.state), self.p
 
     def run(self, k0: int, n: int) -> None:
         model = self.group.model
