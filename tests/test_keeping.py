@@ -207,6 +207,17 @@ def test_ages_keep_their_seconds():
     assert float(net["s"].hardware.array.age.max()) == 3e7 + 1e-3
 
 
+@pytest.mark.parametrize("part", [lambda net: net["out"], lambda net: net.groups])
+def test_a_part_of_a_network_is_not_moved_alone(part):
+    net = one(dtype=torch.float32)
+    expected = net.run(torch.ones(1, 3, 4))
+    part(net).double()
+    with pytest.raises(ship.RunError, match=r"must have the network's float type, torch\.float32; got torch\.float64 of"):
+        net.run(torch.ones(1, 3, 4))
+    net.float()
+    assert torch.equal(net.run(torch.ones(1, 3, 4)), expected)
+
+
 def test_an_array_alone_moves_as_well():
     array = ship.DeviceArray(FADES, 5, dtype=torch.float32).double()
     array.write(torch.full((5,), 50e-6), verify=ship.WriteVerify(by="train"))

@@ -226,7 +226,13 @@ VERBS: dict[str, Callable[[random.Random], Verb]] = {
     "reset": lambda draw: forget,
     "look": lambda draw: look,
 }
-LIKELY = ["run"] * 6 + ["program"] * 3 + list(VERBS)
+ALWAYS = ["run"] * 6 + ["step", "train", "set and init", "to", "reset", "look"]
+LIKELY = ALWAYS + ["program"] * 3 + sorted(VERBS.keys() - set(ALWAYS))
+
+
+def likely(kind: str) -> list[str]:
+    """The verbs of a network; each is drawn as often as it is in the list."""
+    return LIKELY if "device" in KINDS[kind] else ALWAYS
 
 
 def done(verb: Verb, net: ship.Network) -> Any:
@@ -338,8 +344,8 @@ def follow(seed: int, kind: str, length: int, path: Any) -> list[str]:
     net = build(kind, chips, engine, draw.choice([torch.float32, torch.float64]))
     twin, told, worked = fresh(net), [f"chips={chips}, engine={engine}"], []
     for _ in range(length):
-        name, way = draw.choice(LIKELY), draw.choice(list(WAYS))
-        verb, disturb = VERBS[name](draw), VERBS[draw.choice(LIKELY)](draw)
+        name, way = draw.choice(likely(kind)), draw.choice(list(WAYS))
+        verb, disturb = VERBS[name](draw), VERBS[draw.choice(likely(kind))](draw)
         told += [name, f"({way})"]
         where = f"{kind} {seed}: {' '.join(told)}"
         try:
@@ -360,4 +366,4 @@ def follow(seed: int, kind: str, length: int, path: Any) -> list[str]:
 def test_copies_go_on_as_the_original(kind, tmp_path):
     worked = [name for seed in range(3) for name in follow(seed, kind, 8, tmp_path / "net.ship")]
     assert len(worked) >= 12  # of 24: most verbs are not refused
-    assert len(set(worked)) >= 5
+    assert len(set(worked)) >= 4

@@ -141,7 +141,8 @@ class Network(DeviceVerbs):
         self._forget()
 
     def set(self, tag: str, **parameters: Any) -> None:
-        """Change parameters of a group, as they would be given to `add`. The network must be initialised again.
+        """Change parameters of a group, as they would be given to `add`. The network must be initialised again: with
+        ``init(..., keep=True)`` all else stays as it was trained, learnt or programmed.
 
         Raises:
             GraphError, ParameterError: as `add`.
@@ -447,6 +448,7 @@ class Network(DeviceVerbs):
         sim = self._ready("Network.run")
         assert self._wiring is not None
         _check_run(sim, reset, reset_persistent, trial, first_sample)
+        _check_floats(sim, self._settings["dtype"])
         programming.check_learning(sim.groups, reset_persistent)
         for request in self._requests:
             check_units(request, self._specs[request.tag], self._wiring)
@@ -660,6 +662,18 @@ def _check_run(sim: Simulation, reset: bool, reset_persistent: bool, trial: int 
                 raise RunError(
                     f"{where}: {name}", "belongs to the start of a run", got="reset=False", fix="Leave it out when continuing."
                 )
+
+
+def _check_floats(sim: Simulation, dtype: torch.dtype) -> None:
+    """Refuse groups that were moved alone: states and what is in flight have the network's float type."""
+    for group in sim.groups.values():
+        if group.dtype != dtype:
+            raise RunError(
+                "Network.run",
+                f"all groups must have the network's float type, {dtype}",
+                got=f"{group.dtype} of {group.tag!r}",
+                fix="Move the network, not a group: net.double() or net.float().",
+            )
 
 
 def _dies(where: str, chips: Any) -> list[int]:
