@@ -31,7 +31,7 @@ LAYERS = [
         "blame",
     },
     {"engine"},
-    {"specs", "inputs", "monitor", "frames", "memory", "network", "snapshot", "programming", "mitigation", "energy", "verbs"},
+    {"specs", "inputs", "monitor", "frames", "memory", "network", "keeping", "snapshot", "programming", "mitigation", "energy", "verbs"},
     {"train", "data", "plot", "files", "study", "fitting", "device_files", "hardware_files", "file_checks"},
     {"demo", "bench", "cli", "question"},
 ]

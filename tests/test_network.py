@@ -244,7 +244,7 @@ def test_parameters_share_no_memory_with_what_was_given(dtype, trainable):
         assert float(weight.max()) == 0.5
         weight.fill_(3.0)
         assert float(net["s"].weight.max()) == 2.0
-    net.init(dtype=dtype)
+    net.init(dtype=dtype, keep=False)
     assert float(net["s"].weight.detach().min()) == 3.0
 
 

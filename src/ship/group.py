@@ -529,6 +529,14 @@ class Group(nn.Module):
             return cell
         return Spiking(cell, self.zero.new_zeros(shape), self.zero.new_zeros(shape, dtype=torch.bool))
 
+    def with_clock(self, state: Any) -> Any:
+        """A state with a refractory clock where there are dead times, and without one where there are none."""
+        if isinstance(state, Spiking) == self.refractory:
+            return state
+        if isinstance(state, Spiking):
+            return state.cell
+        return self._clocked(state, (*state[0].shape[:2], self.n), False)
+
     def _type_of(self, state: State) -> torch.dtype:
         return torch.bool if isinstance(state.initial, bool) else self.dtype
 

@@ -27,6 +27,7 @@ from .explain import explain
 from .group import Group, Spec
 from .indices import Units, chosen
 from .inputs import Inputs, read_inputs
+from .keeping import Before, inherit
 from .memory import chunk_slots, foresee, foresee_delays
 from .models.contract import Model, Neuron, Rule
 from .models.devices.device import Device
@@ -60,6 +61,7 @@ class Network(DeviceVerbs):
         self._specs: dict[str, Spec] = {}
         self._requests: list[Request] = []
         self._settings: dict[str, Any] = {}
+        self._before: Before | None = None  # of the last `init`, where the structure was changed since
         self._wiring: Wiring | None = None
         self._plans: dict[float, Schedule] = {}
         self._sim: Simulation | None = None
@@ -146,7 +148,8 @@ class Network(DeviceVerbs):
         self._forget()
 
     def set(self, tag: str, **parameters: Any) -> None:
-        """Change parameters of a group, as they would be given to `add`. The network must be initialised again.
+        """Change parameters of a group, as they would be given to `add`. The network must be initialised again: with
+        ``init(..., keep=True)`` all else stays as it was trained, learnt or programmed.
 
         Raises:
             GraphError, ParameterError: as `add`.
@@ -187,6 +190,7 @@ class Network(DeviceVerbs):
     def _forget(self) -> None:
         """After a change of structure nothing that `init` made is valid."""
         self._busy.check("Network")
+        self._before = self._then
         self.groups = GroupDict()
         self._wiring, self._sim, self._plans, self.records = None, None, {}, {}
         self._meter = None
@@ -221,9 +225,12 @@ class Network(DeviceVerbs):
         self._known("Network", tag)
         if tag not in self.groups:
             self._ready("Network[...]")
-        group = self.groups[tag]
-        assert isinstance(group, Group)
-        return group
+        return _group(self.groups, tag)
+
+    @property
+    def _then(self) -> Before | None:
+        """What the last `init` made."""
+        return self._before if self._sim is None else Before(self._sim.groups, self._settings)
 
     def _ipython_key_completions_(self) -> list[str]:
         return self.tags
@@ -238,8 +245,11 @@ class Network(DeviceVerbs):
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
         engine: str = "auto",
+        keep: bool | None = None,
     ) -> None:
         """Check everything, plan the schedule, draw the parameters.
+
+        Called again it starts over: parameters are drawn anew, devices are as made, unless ``keep`` says so.
 
         Args:
             dt: default time step, s.
@@ -250,9 +260,16 @@ class Network(DeviceVerbs):
             device: where the tensors live.
             engine: "reference": plain PyTorch, slot by slot; "fused": models as compiled kernels, where they can be (`explain`
                 says which); "auto": fused where Numba is installed.
+            keep: whether an `init` after training, learning or programming goes on with what the last one's network has become.
+                True: all is kept that was not given anew (by `set`) and still fits: parameters by their shape, and what belongs
+                to single dies (deviates, weights that a rule has changed, devices) where seed, chips and variation are the same.
+                False: nothing. Default: nothing, with a warning where something is lost and the seed is the same.
 
         Raises:
             GraphError, ParameterError, RunError: before anything runs.
+
+        Warns:
+            UserWarning: something is lost that was trained, learnt or written to devices.
         """
         where = "Network.init"
         self._busy.check(where)
@@ -278,7 +295,8 @@ class Network(DeviceVerbs):
                 groups.to(device)
             except (RuntimeError, AssertionError) as error:
                 raise RunError(f"{where}: device", "is not available", got=f"{device}: {str(error).splitlines()[0]}") from error
-        self._settings = {
+        before = self._then
+        settings = {
             "dt": float(dt),
             "seed": int(seed),
             "chips": chips if chips is None else (len(dies) if is_whole(chips) else dies),
@@ -286,6 +304,9 @@ class Network(DeviceVerbs):
             "dtype": dtype,
             "engine": engine,
         }
+        if before is not None:
+            inherit(before, {tag: _group(groups, tag) for tag in groups}, settings, keep)
+        self._settings, self._before = settings, None
         self.groups, self._wiring, self._plans, self.records = groups, wiring, {}, {}
         self._sim = Simulation({tag: self[tag] for tag in self._specs}, wiring, kind)
         self._dry_run()
@@ -481,6 +502,7 @@ class Network(DeviceVerbs):
     ) -> Any:
         assert self._wiring is not None
         _check_run(sim, reset, reset_persistent, trial, first_sample)
+        _check_floats(sim, self._settings["dtype"])
         programming.check_learning(sim.groups, reset_persistent)
         for request in self._requests:
             check_units(request, self._specs[request.tag], self._wiring)
@@ -641,15 +663,17 @@ class Network(DeviceVerbs):
         """Go back to a snapshot of this network: it then continues bit for bit.
 
         Raises:
-            RunError: it belongs to another network, or was taken with another seed, variation or float type.
+            RunError: it belongs to another network, or was taken after an `init` with other settings (all but the engine count).
         """
         restore(self._ready("Network.restore"), self, snapshot, self._made)
 
     @property
     def _made(self) -> dict[str, Any]:
-        """The settings that a snapshot must share, because they decide draws and noise."""
-        own = self._settings
-        return {"seed": own["seed"], "variation": own["variation"], "dtype": str(own["dtype"]).removeprefix("torch.")}
+        """The settings of `init` that decide results, as plain values: a snapshot must share them."""
+        own, chips = self._settings, self._settings["chips"]
+        dies = list(range(chips)) if isinstance(chips, int) else chips
+        plain = {"chips": dies, "dtype": str(own["dtype"]).removeprefix("torch.")}
+        return {name: own[name] for name in ("dt", "seed", "variation")} | plain
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """As that of `torch.nn.Module`. Where its weights lie may be another then, so kernels are chosen afresh."""
@@ -672,6 +696,12 @@ class Network(DeviceVerbs):
         return self
 
 
+def _group(groups: GroupDict, tag: str) -> Group:
+    group = groups[tag]
+    assert isinstance(group, Group)
+    return group
+
+
 def _check_run(sim: Simulation, reset: bool, reset_persistent: bool, trial: int | None, first_sample: int) -> None:
     where = "Network.run"
     for name, value in (("trial", trial), ("first_sample", first_sample)):
@@ -688,6 +718,18 @@ def _check_run(sim: Simulation, reset: bool, reset_persistent: bool, trial: int 
                 raise RunError(
                     f"{where}: {name}", "belongs to the start of a run", got="reset=False", fix="Leave it out when continuing."
                 )
+
+
+def _check_floats(sim: Simulation, dtype: torch.dtype) -> None:
+    """Refuse groups that were moved alone: states and what is in flight have the network's float type."""
+    for group in sim.groups.values():
+        if group.dtype != dtype:
+            raise RunError(
+                "Network.run",
+                f"all groups must have the network's float type, {dtype}",
+                got=f"{group.dtype} of {group.tag!r}",
+                fix="Move the network, not a group: net.double() or net.float().",
+            )
 
 
 def _dies(where: str, chips: Any) -> list[int]:

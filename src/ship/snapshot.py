@@ -24,7 +24,7 @@ class Snapshot:
 
 
 def capture(sim: Simulation, state_dict: dict[str, Tensor], made: dict[str, Any]) -> Snapshot:
-    """Everything that the next slot depends on. ``made``: the settings of `init` that decide draws and noise."""
+    """Everything that the next slot depends on. ``made``: the settings of `init` that decide results."""
     tensors = {f"net/{name}": value.detach().clone() for name, value in state_dict.items()}
     meta: dict[str, Any] = {"made": made, "lead": None if sim.lead is None else list(sim.lead)}
     meta["clock"] = [sim.clock.time, sim.clock.slot, sim.clock.trial, sim.clock.first_sample]
@@ -54,9 +54,8 @@ def restore(sim: Simulation, net: nn.Module, snapshot: Snapshot, made: dict[str,
     tensors, meta = snapshot.tensors, snapshot.meta
     other = meta.get("made", made)
     if other != made:
-        theirs, ours = (
-            ", ".join(f"{k}={v}" for k, v in settings.items() if other.get(k) != made[k]) for settings in (other, made)
-        )
+        unlike = [name for name in made if other.get(name) != made[name]]
+        theirs, ours = (", ".join(f"{name}={of.get(name)}" for name in unlike) for of in (other, made))
         raise RunError("snapshot", f"needs net.init with {theirs}", got=ours)
     before = {name: value.clone() for name, value in net.state_dict().items()}
     try:
@@ -72,8 +71,9 @@ def restore(sim: Simulation, net: nn.Module, snapshot: Snapshot, made: dict[str,
 def _restore_run(sim: Simulation, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
     time, slot, trial, first = meta["clock"]
     clock = Clock(float(time), int(slot), int(trial), int(first))
+    running = meta["lead"] is not None
     sim.lead = None
-    if meta["lead"] is not None:
+    if running:
         chips, batch = (int(v) for v in meta["lead"])
         if chips != sim.chips:
             raise ValueError(f"it has {chips} chips")
@@ -83,7 +83,7 @@ def _restore_run(sim: Simulation, tensors: dict[str, Tensor], meta: dict[str, An
         group.trial = clock.trial
         if group.hardware is not None:
             group.hardware.trial = clock.trial
-    if sim.lead is None:
+    if not running:
         return
     for tag, node in sim.nodes.items():
         node.dt = float(meta["dt"][tag])

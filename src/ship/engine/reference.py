@@ -289,6 +289,12 @@ class NeuronNode(Node):
         self.flows = [name for name, port in ports.items() if port.kind != "events"]
         self.first = emits_first(group.spec)
         self.margin: Tensor | None = None
+        self._clocked: Bag | None = None  # parameters with which the state is known to agree
+
+    def begin(self, dt: float, clock: Clock) -> None:
+        super().begin(dt, clock)
+        if self.p is not self._clocked and self.state:  # dead times may have come or gone since the last segment
+            self.state, self._clocked = self.group.with_clock(self.state), self.p
 
     def run(self, k0: int, n: int) -> None:
         model = self.group.model
@@ -506,6 +512,12 @@ class PlasticNode(ConnectionNode):
             self.now = self.p.weight.detach()
         self.rule_p = self.group.bag(dt, rule=True)
         self.rule_c = coefficients(rule, self.rule_p, dt, self.group.dtype)
+
+    def follow_group(self) -> None:
+        """Between runs the weights are those that persist, unless each sample has its own."""
+        rule = self.group.spec.rule
+        if rule is not None and not rule.per_sample:
+            self.now = self.group.plastic_weight
 
     def forget(self) -> None:
         super().forget()

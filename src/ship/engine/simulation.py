@@ -158,7 +158,10 @@ class Simulation:
         self.refresh()
 
     def refresh(self) -> None:
-        """After a change of the shapes of weights: kernels are chosen afresh."""
+        """After a change of the weights that groups run with, or of their shapes: kernels are chosen afresh."""
+        for node in self.nodes.values():
+            if isinstance(node, PlasticNode):
+                node.follow_group()
         if self.fusion is not None:
             self.fusion.forget()
 
@@ -196,7 +199,7 @@ class Simulation:
 
     def detach(self) -> None:
         """Cut the graph of gradients: states and what is in flight stay as numbers."""
-        self.map(Tensor.detach)
+        self.map(_cut)
 
     def map(self, change: Callable[[Tensor], Tensor]) -> None:
         """Apply a function to every tensor of the running state."""
@@ -205,9 +208,8 @@ class Simulation:
             node.forget()
             if isinstance(node, PlasticNode):
                 node.rule_state = map_state(node.rule_state, change)
-                rule = node.group.spec.rule
-                shared = rule is not None and not rule.per_sample
-                node.now = node.group.plastic_weight if shared else change(node.weight)
+                node.now = change(node.weight)
+                node.follow_group()
         for _, line in self.lines:
             line.pending = [item._replace(value=change(item.value)) for item in line.pending]
 
@@ -215,6 +217,12 @@ class Simulation:
 def in_own_precision(device: str) -> AbstractContextManager[Any]:
     """A run computes in the float type of its network, also inside `torch.autocast`."""
     return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
+def _cut(tensor: Tensor) -> Tensor:
+    """Without its graph, and such that a run with gradients may go on from it."""
+    if not tensor.is_inference():
+        return tensor.detach()
+    with torch.inference_mode(False):
+        return tensor.clone()
 
 
 def map_state(state: Any, change: Callable[[Tensor], Tensor]) -> Any:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import RunError, suggest
+from ..group import Group
 from .lines import project
 from .products import PRODUCTS, Choice
 from .reference import ConnectionNode, PlasticNode
@@ -113,6 +115,27 @@ def adopt(sim: Simulation, choices: Mapping[str, Choice]) -> None:
     sim.choices.update(choices)
 
 
+@contextmanager
+def devices_untouched(groups: Iterable[Group]) -> Iterator[None]:
+    """Within it devices may age and be pulsed; then they are as before, and the last trial is."""
+    found = {group: group.hardware for group in groups}
+    trials = {group: group.trial for group in found}
+    held = [hardware for hardware in found.values() if hardware is not None]
+    kept = [{name: value.clone() for name, value in hardware.state_dict().items()} for hardware in held]
+    lists = [(hardware.pulser.time, hardware.pulser.log) for hardware in held]
+    for hardware in held:
+        hardware.pulser.log = None
+    try:
+        yield
+    finally:
+        for hardware, before, (hardware.pulser.time, hardware.pulser.log) in zip(held, kept, lists, strict=True):
+            hardware.load_state_dict(before)
+        for group, trial in trials.items():
+            group.trial = trial
+            if group.hardware is not None:
+                group.hardware.trial = trial
+
+
 def measure(sim: Simulation, run: Callable[[], object]) -> dict[str, Choice]:
     """What is faster in a run of ``sim``, for each connection that sums in it. Groups keep their tensors."""
     probes = {}
@@ -121,14 +144,15 @@ def measure(sim: Simulation, run: Callable[[], object]) -> dict[str, Choice]:
         probes[tag] = node.feed.product = Probe(isinstance(weight, nn.Parameter) and weight.requires_grad)
     parameters = {p: p.detach().clone() for group in sim.groups.values() for p in group.parameters()}
     plastic = {tag: group.plastic_weight for tag, group in sim.groups.items() if group.spec.rule is not None}
-    try:
-        with torch.no_grad():
-            run()
-    finally:
-        with torch.no_grad():
-            for p, before in parameters.items():
-                if not torch.equal(p, before):  # it was outside its limits
-                    p.copy_(before)
-        for tag, weight in plastic.items():
-            sim.groups[tag].plastic_weight = weight
+    with devices_untouched(sim.groups.values()):
+        try:
+            with torch.no_grad():
+                run()
+        finally:
+            with torch.no_grad():
+                for p, before in parameters.items():
+                    if not torch.equal(p, before):  # it was outside its limits
+                        p.copy_(before)
+            for tag, weight in plastic.items():
+                sim.groups[tag].plastic_weight = weight
     return {tag: probe.choice() for tag, probe in probes.items() if probe.calls}
