@@ -333,7 +333,7 @@ def test_onset_of_currents_in_eight_layers(ring):
 @pytest.mark.parametrize("engine", ["reference", "fused"])
 @pytest.mark.parametrize("delay", [1e9, 0.5, 0.03])
 def test_a_delay_far_longer_than_the_run_takes_no_memory(engine, delay):
-    """A loop keeps the slots of the run, not of the delay (1e12 slots of 50 units, some 200 TB); what it brings comes too late."""
+    """A loop keeps the slots of the run, not of the delay (1e12 slots of 50 units: 200 TB); it acts too late."""
     made = []
     for looped in (False, True):
         net = ship.Network()

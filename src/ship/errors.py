@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable
+import warnings
+from collections.abc import Hashable, Iterable
 from numbers import Integral, Real
+
+_told: set[Hashable] = set()
 
 
 class ShipError(ValueError):
@@ -48,6 +51,13 @@ class FileError(ShipError):
 
 class FitError(ShipError):
     """A measurement cannot be read as asked, or no model can be made of it."""
+
+
+def warn_once(about: Hashable, text: str) -> None:
+    """Warn of something, where that is worth a warning in each process and no more: ``about`` says what it is the same as."""
+    if about not in _told:
+        _told.add(about)
+        warnings.warn(text, stacklevel=3)
 
 
 def is_whole(value: object, least: int = 0) -> bool:
