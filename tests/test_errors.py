@@ -162,7 +162,7 @@ WRONG = [
     ),
     (
         lambda: added(ship.ExpSynapse, source="in", target="hidden", delay=-1e-3),
-        "ExpSynapse 'new'.delay: must be at least 0 s; got -0.001.",
+        "ExpSynapse 'new'.delay: must be at least 0 s and at most 1e+09 s; got -0.001.",
     ),
     (
         lambda: added(ship.ExpSynapse, source="in", target="hidden", delay=NAN),

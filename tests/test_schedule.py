@@ -328,3 +328,24 @@ def test_onset_of_currents_in_eight_layers(ring):
         again = net.records["c0"].output[0, :, 0].nonzero().flatten()
         assert len(again) > 2
         assert set(torch.diff(again).tolist()) == {sum(delays) + 8}
+
+
+@pytest.mark.parametrize("engine", ["reference", "fused"])
+@pytest.mark.parametrize("delay", [1e9, 0.5, 0.03])
+def test_a_delay_far_longer_than_the_run_takes_no_memory(engine, delay):
+    """A loop keeps the slots of the run, not of the delay (1e12 slots of 50 units: 200 TB); it acts too late."""
+    made = []
+    for looped in (False, True):
+        net = ship.Network()
+        net.add(ship.SpikeInput, "in", n=3)
+        net.add(ship.LIF, "hid", n=50, output=True)
+        net.add(ship.ExpSynapse, "s", source="in", target="hid", weight=ship.Uniform(0.5, 1.0))
+        if looped:
+            net.add(ship.ExpSynapse, "loop", source="hid", target="hid", delay=delay, weight=ship.Uniform(1.0, 2.0))
+        net.init(dt=1e-3, engine=engine)
+        x = (torch.rand(2, 40, 3, generator=torch.Generator().manual_seed(0)) < 0.3).float()
+        with torch.no_grad():
+            made.append(net.run(x))
+            assert torch.equal(torch.cat([net.run(x[:, :17]), net.run(x[:, 17:], reset=False)], 1), made[-1])
+    assert torch.equal(*made) == (delay > 0.04)
+    assert made[0].sum() > 100

@@ -14,11 +14,12 @@ import os
 import stat
 import sys
 import tempfile
-import warnings
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from .errors import warn_once
 
 KINDS = ("kernel", "machine", "scan", "products", "draws", "sift", "pulses", "conjugate")  # of texts
 VERSION = 1  # of the layout of kernels and tables
@@ -45,13 +46,11 @@ def private_folder() -> Path | None:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = path.lstat()
     except OSError as error:
-        warnings.warn(f"kernels are not kept: {path}: {error.strerror or error}", stacklevel=2)
+        warn_once(path, f"kernels are not kept: {path}: {error.strerror or error}")
         return None
     if os.name == "posix" and (not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077):
-        warnings.warn(
-            f"kernels are not kept: {path} must be a folder of yours that nobody else can enter (chmod 700), or set SHIP_CACHE",
-            stacklevel=2,
-        )
+        rule = "must be a folder of yours that nobody else can enter (chmod 700), or set SHIP_CACHE"
+        warn_once(path, f"kernels are not kept: {path} {rule}")
         return None
     return path
 
@@ -99,7 +98,7 @@ def _load(kind: str, text: str) -> dict[str, Any]:
         try:
             _write(where, text)
         except OSError as error:
-            warnings.warn(f"kernels are not kept: {error}", stacklevel=3)
+            warn_once(where.parent, f"kernels are not kept: {where.parent}: {error.strerror or error}")
             where = None
     file = str(where or f"<{name}>")
     if where is None:
@@ -115,18 +114,19 @@ def _load(kind: str, text: str) -> dict[str, Any]:
 
 def _write(where: Path, text: str) -> None:
     """At once or not at all, so that several processes can do it."""
-    if where.exists() and where.read_text() == text:
+    data = text.encode()
+    if where.exists() and where.read_bytes() == data:
         return
     handle, temporary = tempfile.mkstemp(dir=where.parent, suffix=".tmp")
     try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
-        if where.exists() and where.read_text() != text:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        if where.exists() and where.read_bytes() != data:
             os.replace(temporary, where)
             return
         try:
             os.link(temporary, where)
-        except FileExistsError:  # who comes first wins: compiled code is kept by the file's time stamp
+        except FileExistsError:  # who comes first wins
             pass
         except OSError:  # no links on this disk
             os.replace(temporary, where)

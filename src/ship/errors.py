@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable
+import warnings
+from collections.abc import Hashable, Iterable
 from numbers import Integral, Real
+
+_told: set[Hashable] = set()
 
 
 class ShipError(ValueError):
@@ -56,6 +59,11 @@ class FitError(ShipError):
 
 class NotReadyError(RunError, AttributeError):
     """An attribute that is not there yet, or not any more: `hasattr` says no, and a user reads why."""
+def warn_once(about: Hashable, text: str) -> None:
+    """Warn of something, where that is worth a warning in each process and no more: ``about`` says what it is the same as."""
+    if about not in _told:
+        _told.add(about)
+        warnings.warn(text, stacklevel=3)
 
 
 def is_whole(value: object, least: int = 0) -> bool:

@@ -42,6 +42,7 @@ from .resolve import fits, places, resolve, trailing, varied
 from .show import Lines, html_table
 from .sound import Sound
 
+LONGEST = 1e9  # s, of a delay: some 30 years
 FEW = 2**16  # numbers of a parameter that are compared sooner than coefficients are computed
 
 Overlay = Callable[["Group", str, Tensor], Tensor]  # group, name, value -> the value to run with
@@ -589,10 +590,10 @@ def delay_tensor(spec: Spec, n_pre: int, n_post: int, seed: int, edges: EdgeList
     edges ``[]`` or ``[edge]``.
 
     Raises:
-        ParameterError: negative, NaN, infinite, or of a wrong shape.
+        ParameterError: negative, NaN, above `LONGEST`, or of a wrong shape.
     """
     where = f"{spec.where}.delay"
-    value, declaration = spec.delay, Parameter(0.0, "s", least=0.0)
+    value, declaration = spec.delay, Parameter(0.0, "s", least=0.0, most=LONGEST)
     if isinstance(value, Tensor) and value.requires_grad:
         raise ParameterError(
             where, "has no gradient: a delay acts through whole slots", fix="Give it as a plain number or tensor."

@@ -223,9 +223,9 @@ class Loop(Bench):
 
     @property
     def _depth(self) -> int:
-        """Slots whose lists of what is not zero are kept: parts of a row may be a slice apart."""
+        """Slots whose lists of what is not zero are kept: parts of a row may be a slice apart, a lag may exceed the run."""
         apart = (self.tape.slice or self.stop - self.start) if self.wide else 1
-        return self.tape.lag + apart if self.rings else 1
+        return min(self.tape.lag, self.stop - self.start) + apart if self.rings else 1
 
     def _lists(self, groups: int) -> tuple[NDArray[np.int32], Table]:
         """Rooms for lists of what is not zero, and for their lengths."""
