@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from bisect import bisect_right
 from collections.abc import Callable, Container, Iterable
 from functools import reduce
@@ -96,8 +97,8 @@ class Line:
             return
         late = []
         for item in self.pending:
-            shares = route(item, self.kind, dt)
-            if max(shares) >= steps:
+            shares = route(item, self.kind, dt, steps)
+            if not shares or max(shares) >= steps:
                 late.append(item)  # slots past this segment's end are routed again in the next
             for j, share in shares.items():
                 if j < steps:
@@ -167,8 +168,8 @@ class Line:
         self._early = {}
 
 
-def route(item: Pending, kind: Kind, dt: float) -> dict[int, float]:
-    """The slots of dt from now on in which events or a charge act, with the share in each."""
+def route(item: Pending, kind: Kind, dt: float, last: int = sys.maxsize) -> dict[int, float]:
+    """The slots of dt from now on, up to slot ``last``, in which events or a charge act, with the share in each."""
     first = item.arrival / dt
     if kind == "events":
         return {max(0, math.floor(first + 0.5 + FUZZ)): 1.0}
@@ -177,7 +178,7 @@ def route(item: Pending, kind: Kind, dt: float) -> dict[int, float]:
     whole = item.width / dt
     if whole < FUZZ:
         return {math.floor(begin): 1.0}
-    pieces = {j: min(end, j + 1.0) - max(begin, float(j)) for j in range(math.floor(begin), math.ceil(end))}
+    pieces = {j: min(end, j + 1.0) - max(begin, float(j)) for j in range(math.floor(begin), min(math.ceil(end), last + 1))}
     return {j: piece / whole for j, piece in pieces.items() if piece > FUZZ * min(1.0, whole)}
 
 
