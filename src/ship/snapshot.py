@@ -36,11 +36,11 @@ def capture(sim: Simulation, state_dict: dict[str, Tensor], made: dict[str, Any]
         if isinstance(node, PlasticNode):
             _put(tensors, f"run/{tag}/rule", node.rule_state)
             tensors[f"run/{tag}/weight"] = node.weight.detach().clone()
-    meta["pending"] = []
+    meta["pending"], meta["pending_from"] = [], "now"
     for i, (_, line) in enumerate(sim.lines):
         for item in line.pending:
             name = f"flight/{len(meta['pending'])}"
-            meta["pending"].append({"line": i} | {k: v for k, v in item._asdict().items() if k != "value"})
+            meta["pending"].append([i, item.arrival, item.width])
             tensors[name] = item.value.detach().clone()
     return Snapshot(tensors, meta)
 
@@ -91,10 +91,10 @@ def _restore_run(sim: Simulation, tensors: dict[str, Tensor], meta: dict[str, An
         if isinstance(node, PlasticNode):
             node.rule_state = _get(tensors, f"run/{tag}/rule", node.rule_state)
             node.now = _like(node.weight, tensors[f"run/{tag}/weight"], f"run/{tag}/weight")
-    for j, entry in enumerate(meta["pending"]):
-        item = {k: v for k, v in entry.items() if k != "line"}
+    now = 0.0 if meta.get("pending_from") == "now" else sim.clock.time  # older files count from the reset
+    for j, (i, arrival, width) in enumerate(meta["pending"]):
         value = tensors[f"flight/{j}"].to(sim.device)
-        sim.lines[int(entry["line"])][1].pending.append(Pending(value=value, **item))
+        sim.lines[int(i)][1].pending.append(Pending(float(arrival) - now, float(width), value))
 
 
 def _put(tensors: dict[str, Tensor], name: str, state: Any) -> None:

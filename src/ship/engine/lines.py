@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from bisect import bisect_right
 from collections.abc import Callable, Container, Iterable
 from functools import reduce
@@ -69,8 +70,8 @@ class Trace:
 
 
 class Pending(NamedTuple):
-    """A signal in flight when a segment ended: it acts from ``arrival`` on (s), a charge for ``width`` seconds, a level until the
-    next one comes.
+    """A signal in flight when a segment ended: it acts from ``arrival`` on (s from then), a charge for ``width`` seconds, a level
+    until the next one comes. Not seconds since the reset: those of 10^8 steps would have lost what tells slots apart.
     """
 
     arrival: float
@@ -87,29 +88,29 @@ class Line:
         self.pending: list[Pending] = []
         self._early: dict[int, Tensor] = {}
 
-    def begin(self, start: float, dt: float, steps: int, inserted: int) -> None:
+    def begin(self, dt: float, steps: int, inserted: int) -> None:
         """Start a segment: what is in flight finds its slot in the new grid."""
         self.lag = slots(self.delay, dt) + inserted
         self._early = {}
         if self.kind == "values":
-            self._hold(start, dt, steps)
+            self._hold(dt, steps)
             return
         late = []
         for item in self.pending:
-            shares = route(item, self.kind, start, dt)
-            if max(shares) >= steps:
+            shares = route(item, self.kind, dt, steps)
+            if not shares or max(shares) >= steps:
                 late.append(item)  # slots past this segment's end are routed again in the next
             for j, share in shares.items():
                 if j < steps:
                     value = item.value if share == 1 else item.value * share
                     self._early[j] = value if j not in self._early else self._early[j] + value
-        self.pending = [_rest(item, self.kind, start + steps * dt) for item in late]
+        self.pending = [_rest(item, self.kind, steps * dt) for item in late]
 
-    def _hold(self, start: float, dt: float, steps: int) -> None:
+    def _hold(self, dt: float, steps: int) -> None:
         """Levels in flight: each slot before the segment's own has the last one that came by its start. They come in the order
         in which they were sent.
         """
-        first = [max(0, math.ceil((item.arrival - start) / dt - FUZZ)) for item in self.pending]
+        first = [max(0, math.ceil(item.arrival / dt - FUZZ)) for item in self.pending]
         due = dict(zip(first, self.pending, strict=True))  # of several in one slot the last
         level, n = None, min(self.lag, steps)
         for k in range(min(first, default=n), n):
@@ -118,7 +119,8 @@ class Line:
                 self._early[k] = level
         come = sum(k <= steps for k in first)
         # A delay that reaches past the end needs the level that holds there, and what comes later.
-        self.pending = self.pending[max(0, come - 1) :] if self.lag > steps else []
+        left = self.pending[max(0, come - 1) :] if self.lag > steps else []
+        self.pending = [item._replace(arrival=item.arrival - steps * dt) for item in left]
 
     def at(self, k: int) -> Tensor | None:
         early = self._early.get(k)
@@ -147,33 +149,36 @@ class Line:
             own = torch.cat([own.new_zeros((first - k0, *own.shape[1:])), own])
         return own if early is None else own + early
 
-    def end(self, start: float, dt: float, steps: int) -> None:
+    def end(self, dt: float, steps: int) -> None:
         """End a segment: what has not arrived is kept in flight."""
         held = self.kind == "values" and self.delay > 0  # the last level lasts until the next one comes, in a finer grid, too
         kept = max(self.lag, int(held))
         if kept and steps:
             # Events keep their exact time for the next grid; charges and levels that of the slots they were cut into.
             exact = self.kind == "events" and slots(self.delay, dt) == self.lag
-            shift = self.delay if exact else self.lag * dt
             first = max(0, steps - kept)
-            last = self.trace.window(first, steps - first).unbind(0)
+            sent = self.trace.window(first, steps - first).unbind(0)
+            own = [
+                Pending((k - steps) * dt + self.delay if exact else (k - steps + self.lag) * dt, dt, value)
+                for k, value in enumerate(sent, first)
+            ]
             if self.kind == "values":  # what was sent later holds from its arrival on
-                self.pending = [item for item in self.pending if item.arrival < start + first * dt + shift - FUZZ * dt]
-            self.pending += [Pending(start + k * dt + shift, dt, value) for k, value in enumerate(last, first)]
+                self.pending = [item for item in self.pending if item.arrival < own[0].arrival - FUZZ * dt]
+            self.pending += own
         self._early = {}
 
 
-def route(item: Pending, kind: Kind, start: float, dt: float) -> dict[int, float]:
-    """The slots of the grid ``start + j dt`` in which events or a charge act, with the share in each."""
-    first = (item.arrival - start) / dt
+def route(item: Pending, kind: Kind, dt: float, last: int = sys.maxsize) -> dict[int, float]:
+    """The slots of dt from now on, up to slot ``last``, in which events or a charge act, with the share in each."""
+    first = item.arrival / dt
     if kind == "events":
         return {max(0, math.floor(first + 0.5 + FUZZ)): 1.0}
     begin = max(0.0, _snap(first))
-    end = _snap((item.arrival + item.width - start) / dt)
+    end = _snap((item.arrival + item.width) / dt)
     whole = item.width / dt
     if whole < FUZZ:
         return {math.floor(begin): 1.0}
-    pieces = {j: min(end, j + 1.0) - max(begin, float(j)) for j in range(math.floor(begin), math.ceil(end))}
+    pieces = {j: min(end, j + 1.0) - max(begin, float(j)) for j in range(math.floor(begin), min(math.ceil(end), last + 1))}
     return {j: piece / whole for j, piece in pieces.items() if piece > FUZZ * min(1.0, whole)}
 
 
@@ -181,12 +186,12 @@ def _snap(x: float) -> float:
     return round(x) if abs(x - round(x)) < FUZZ else x
 
 
-def _rest(item: Pending, kind: Kind, end: float) -> Pending:
-    """What is left of a signal after ``end``: a charge gives the part not yet delivered."""
-    if kind == "events" or item.arrival >= end:
-        return item
-    left = item.arrival + item.width - end
-    return Pending(end, left, item.value * (left / item.width))
+def _rest(item: Pending, kind: Kind, seconds: float) -> Pending:
+    """What is left of a signal after some seconds: a charge gives the part not yet delivered."""
+    left = item.arrival + item.width - seconds
+    if kind == "events" or left >= item.width:
+        return item._replace(arrival=item.arrival - seconds)
+    return Pending(0.0, left, item.value * (left / item.width))
 
 
 class Bucket(NamedTuple):
