@@ -14,7 +14,8 @@ LAYERS = [
     {"errors", "surrogate", "compiled", "kept", "threads", "whole"},
     {"random", "parameters", "resolve", "clock", "graph", "connect", "draws", "sift"},
     {"models", "devices", "crossbar"},
-    {"group", "plan", "explain", "remarks", "adoption", "arrays", "hardware", "verify", "sweeps", "pulses", "pulse_list", "select"},
+    {"group", "plan", "explain", "adoption", "arrays", "hardware", "verify", "sweeps", "pulses", "pulse_list", "select"}
+    | {"remarks"},
     {"engine"},
     {"specs", "inputs", "monitor", "memory", "network", "snapshot", "programming", "mitigation", "energy", "verbs"},
     {"train", "data", "plot", "files", "study", "fitting", "device_files", "hardware_files"},

@@ -17,8 +17,8 @@ from .clock import Programme, check_dt, nearest_slots, programme, steps_of
 from .engine.simulation import Simulation
 from .errors import RunError, is_whole, suggest
 from .group import Spec
-from .parameters import plain_array
 from .models.contract import Source
+from .parameters import plain_array
 from .threads import spread
 
 LARGE = 2**16  # values that one compiled pass looks at faster than operations of torch; below them Numba need not be loaded

@@ -330,5 +330,7 @@ def numbers(where: str, value: object) -> Tensor:
     """
     tensor = to_tensor(where, value)
     if value.dtype == torch.bool if isinstance(value, Tensor) else np.asarray(value).dtype == np.bool_:
-        raise ParameterError(where, "must be numbers, not truth values", got=repr(value), fix="Give 0.0 and 1.0 where they are meant.")
+        raise ParameterError(
+            where, "must be numbers, not truth values", got=repr(value), fix="Give 0.0 and 1.0 where they are meant."
+        )
     return tensor

@@ -79,11 +79,15 @@ class FeFET(Update):
 
     def pulse(self, x: Domains, pulse: Pulse, p: Bag, xi: Xi) -> Domains:
         size = torch.where(pulse.v == 0, torch.ones_like(pulse.v), pulse.v.abs())
-        tau = p.tau_0 * torch.exp((self.activation(p) / size) ** p.alpha)  # infinite where nothing can switch
+        slowness = (self.activation(p) / size) ** p.alpha
+        tau = p.tau_0 * torch.exp(slowness)  # infinite where nothing can switch
         passed = torch.where(pulse.v == 0, torch.zeros_like(tau), pulse.n * pulse.width / tau)
         against = x.s * pulse.v < 0
         grown = x.h + passed
-        chance = -torch.expm1(x.h**p.beta - grown**p.beta)
+        # At h = 0 from the logarithm: t / tau itself may be below the smallest number, its power is not.
+        log = torch.log(pulse.n * pulse.width / p.tau_0) - slowness
+        fresh = torch.where(pulse.v == 0, torch.zeros_like(tau), torch.exp(p.beta * log))
+        chance = -torch.expm1(x.h**p.beta - torch.where(x.h > 0, grown**p.beta, fresh))
         flips = against & (as_uniform(torch.stack(xi)) < chance)
         h = torch.where(against, grown, (x.h - passed).clamp(min=0.0))
         return Domains(torch.where(flips, -x.s, x.s), torch.where(flips, torch.zeros_like(h), h))

@@ -5,8 +5,8 @@
 
 Over a slot, w is held in the equation of v and v in that of w; what is linear in v is then solved exactly and the exponential
 enters as a current at the value of the slot's start (exponential Euler, order 1 in dt): with ``G = g_L + g_e + g_i``,
-``v <- v + (v_inf - v) (1 - exp(-dt G / C))``. The exponential's argument is clipped at ``(v_cut - v_T) / D_T``, and at 60 where that
-is more: v then passes v_cut in any case. So the limit of a small D_T is the leaky neuron that spikes where it crosses v_T.
+``v <- v + (v_inf - v) (1 - exp(-dt G / C))``. The exponential's argument is clipped at ``(v_cut - v_T) / D_T``, and at 60 where
+that is more: v then passes v_cut in any case. So the limit of a small D_T is the leaky neuron that spikes where it crosses v_T.
 
 Source: Brette & Gerstner, J. Neurophysiol. 94:3637 (2005); the defaults are theirs, with the cut at 0 V.
 """

@@ -39,9 +39,7 @@ class AlphaSynapse(Synapse):
 
     def discretise(self, p: Bag, dt: float) -> AlphaCoeffs:
         z = dt / p.tau
-        return AlphaCoeffs(
-            lost(z), dt * torch.exp(-z), p.tau**-2, dt * spread(z), dt * dt * triple(torch.zeros_like(z), z, z)
-        )
+        return AlphaCoeffs(lost(z), dt * torch.exp(-z), p.tau**-2, dt * spread(z), dt * dt * triple(torch.zeros_like(z), z, z))
 
     def receive(self, state: AlphaState, x: Bag, p: Bag, c: AlphaCoeffs) -> AlphaState:
         return AlphaState(state.i, state.a + x.value * c.gain)

@@ -21,7 +21,6 @@ from ...parameters import State, Value, param
 from ..contract import Bag, Connection, Connections
 from ..exact import lost
 
-
 NOTHING = -100.0  # ln of what alpha = 1 leaves: finite, so that no events still change nothing
 
 
