@@ -59,11 +59,11 @@ def cases(
     changed: float = 0.4,
     factors: tuple[float, ...] = FACTORS,
 ) -> dict[str, torch.Tensor]:
-    """``n`` cases, ``{name: [case]}`` in float64: first the extremes of one parameter at a time, then random ones.
+    """``n`` cases, ``{name: [case]}`` in float64: extremes of one parameter at a time, and random ones in between.
 
     Args:
         parameters: declarations by name.
-        n: how many at least.
+        n: how many.
         seed: of the random ones.
         legal: raises a `ShipError` for a case that is refused as a whole: it is left out.
         changed: of the parameters of a random case.
@@ -72,10 +72,12 @@ def cases(
     rng = np.random.default_rng(seed)
     plain = {name: float(torch.tensor(default_of(p), dtype=torch.float32)) for name, p in parameters.items()}
     single = [plain] + [plain | {name: value} for name, p in parameters.items() for value in ends(p, factors)]
+    rng.shuffle(single)
     made = []
     while len(made) < n:
-        drawn = single.pop(0) if single else None
-        if drawn is None:
+        if single and len(made) % 2 == 0:
+            drawn = single.pop()
+        else:
             drawn = {
                 k: float(rng.choice(ends(p, factors))) if rng.random() < changed else plain[k] for k, p in parameters.items()
             }

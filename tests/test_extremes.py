@@ -67,7 +67,7 @@ def add_connection(net, cls, values, per_connection, options):
     own = extremes.declarations(cls)
     alone = cls.one_to_one or options.get("side") == "pre"  # a source unit for each case
     pairs = options.get("side") == "connection" or not cls.weighted
-    shaped = {k: per_connection[k] if pairs or own[k].per == "connection" else values[k] for k in values}
+    shaped = {k: per_connection[k] if k != "bias" and (pairs or own[k].per == "connection") else values[k] for k in values}
     shaped |= {"weight": torch.eye(N) if alone else torch.ones(1, N)} if "weight" in own else {}
     net.add(ship.SpikeInput, "in", n=N if alone else 1)
     net.add(cls, "m", source="in", target="t", **shaped, **options)
@@ -170,6 +170,8 @@ PULSES = ((1.0, 1e-8, 0.0), (1.0, 1e-8, 1.0), (-1.0, 1e-8, 1.0), (1.0, 1e-6, 300
 AGES = (0.0, 1e-9, 1.0, 30.0, 1e4)
 ORBITS = (0.1, 10.0)  # factors for memristors, whose speeds are exponentials of most of their parameters
 LONGEST = 400  # steps of an orbit
+# Of a memristor: the state is resolved to 1e-6 of its range (`flow`), and the resistance falls by up to 16,000 times along it.
+CLOSE_ORBIT = 2e-2
 
 
 def parameters(part, values, dtype):
@@ -187,16 +189,16 @@ def parameters(part, values, dtype):
     return bag, tuple(drawn)
 
 
-def happens(part, values, dtype):
+def happens(part, values, dtype, pulses=PULSES, places=(0.0, 0.37, 1.0)):
     """What a part makes of devices over the whole window: ``{event: [case]}``."""
     p, xi = parameters(part, values, dtype)
     low, high = torch.broadcast_tensors(p.g_min, p.g_max)
     number = lambda x: torch.full_like(low, x)  # noqa: E731
     found = {}
-    for at in (0.05, 0.37, 0.95) if isinstance(part, Memristor) else (0.0, 0.37, 1.0):  # at an end an orbit may have no direction
+    for at in places:
         g = low + at * (high - low)
         if isinstance(part, Update):
-            found |= pulsed(part, g, p, xi, at, number)
+            found |= {f"{k} at {at}": v for k, v in pulsed(part, g, p, xi, number, pulses).items()}
         elif isinstance(part, Programming):
             found[f"write {at}"] = part.write(g, p, xi)
         elif isinstance(part, Retention):
@@ -215,7 +217,7 @@ def happens(part, values, dtype):
     return found
 
 
-def pulsed(part, g, p, xi, at, number):
+def pulsed(part, g, p, xi, number, pulses):
     """Conductances after pulses on devices that were written to ``g``."""
     states, found = part.states, {}
 
@@ -224,9 +226,9 @@ def pulsed(part, g, p, xi, at, number):
         return value.expand(*(state.inner,) * bool(state.inner), *g.shape)
 
     x = part.place(g, type(states)(*map(start, states)), p)
-    for v, width, n in PULSES:
+    for v, width, n in pulses:
         after = part.pulse(x, Pulse(number(v), number(width), number(n)), p, xi)
-        found[f"{n:g} pulses of {v} V, {width} s at {at}"] = part.conductance(after, p)
+        found[f"{n:g} pulses of {v} V, {width} s"] = part.conductance(after, p)
     return found
 
 
@@ -236,21 +238,23 @@ def possible(part):
     def check(p):
         part.check("case", parameters(part, vars(p), F64)[0])
         if isinstance(part, Memristor):
-            happens(part, vars(p), F32)
+            happens(part, vars(p), F32, PULSES[3:5], (0.37,))
 
     return check
 
 
 @pytest.mark.parametrize(("cls", "options"), list(kinds(extremes.classes(devices, PARTS))))
 def test_parts_at_their_extremes(cls, options, monkeypatch):
-    monkeypatch.setattr(flow, "MOST", LONGEST)
     part, orbit = cls(**options), issubclass(cls, Memristor)
     own = extremes.declarations(cls)
-    values = extremes.cases(own, 40 if orbit else N, 7, possible(part), factors=ORBITS if orbit else extremes.FACTORS)
+    monkeypatch.setattr(flow, "MOST", LONGEST)
+    values = extremes.cases(own, 24 if orbit else N, 7, possible(part), factors=ORBITS if orbit else extremes.FACTORS)
+    monkeypatch.setattr(flow, "MOST", 10 * LONGEST)
     p, _ = parameters(part, values, F64)
     span = p.g_max - p.g_min
-    single = happens(part, values, F32)
-    for event, wanted in happens(part, values, F64).items():
+    places = (0.05, 0.37) if orbit else (0.0, 0.37, 1.0)  # at an end an orbit may have no direction
+    single, close = happens(part, values, F32, places=places), CLOSE_ORBIT if orbit else CLOSE
+    for event, wanted in happens(part, values, F64, places=places).items():
         scale = torch.maximum(wanted.abs(), span.expand_as(wanted))
         error, case = extremes.worst(single[event], wanted, scale, values or {"": span})
-        assert error <= CLOSE, f"{event}: {error:.2g} at {case}"
+        assert error <= close, f"{event}: {error:.2g} at {case}"

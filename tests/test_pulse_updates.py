@@ -144,7 +144,7 @@ def test_a_norm_table(nl, a):
 
 @pytest.mark.parametrize("nl", [-4.88, -1.0, 0.0, 0.2, 1.0, 2.4, 4.88, 7.0])
 def test_neurosim_curve(nl):
-    """Ends exact; steps add what the law says; the largest distance from a straight line is NL / 10 to 1.1 % (0.099 is the share)."""
+    """Ends exact; steps add what the law says; the largest distance from a straight line is NL / 10 to 1.1 %."""
     z, x = curvature(t(nl)), torch.linspace(0, 1, 2001, dtype=D)
     w = curve(x, z)
     assert float(w[0]) == 0.0

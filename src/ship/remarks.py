@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -73,4 +74,6 @@ def _vectors(group: Group) -> list[str]:
 
 
 def _ndim(value: object) -> int:
-    return int(getattr(value, "ndim", isinstance(value, list | tuple)))
+    if isinstance(value, Tensor | list | tuple | np.ndarray):
+        return value.ndim if isinstance(value, Tensor | np.ndarray) else np.ndim(value)
+    return 0
