@@ -9,7 +9,7 @@ import torch
 import ship
 from parts import after, bag, t
 from ship.arrays import DeviceArray
-from ship.models import devices as D
+from ship.models import devices
 from ship.models.contract import Bag
 from ship.models.devices.device import Values
 from ship.models.devices.diffusive import Silver
@@ -159,7 +159,9 @@ def test_a_dead_time_that_float32_cannot_count_is_refused():
     net.add(ship.LIF, "t", n=1, t_ref=16_000.0)
     net.init(dt=1e-3)
     net.init(dt=1e-4, dtype=F64)
-    with pytest.raises(ship.ParameterError, match=r"LIF 't'\.t_ref: must be at most 16777216 slots in float32.*got 160000000 slots"):
+    with pytest.raises(
+        ship.ParameterError, match=r"LIF 't'\.t_ref: must be at most 16777216 slots in float32.*got 160000000 slots"
+    ):
         net.init(dt=1e-4)
     net.init(dt=1e-3)
     with pytest.raises(ship.ParameterError, match="must be at most 16777216 slots"):
@@ -281,12 +283,12 @@ MILLION = 10**6
 @pytest.mark.parametrize(
     ("part", "wanted"),
     [
-        (D.Bounded(alpha_p=1e-6, gamma_p=1.0), -math.expm1(MILLION * math.log1p(-1e-6))),
-        (D.Bounded(alpha_p=1e-7), 0.1),
-        (D.SoftBounds(step=0.5e-6), -math.expm1(MILLION * math.log1p(-1e-6))),
-        (D.LinearStep(step=0.5e-6, gamma_up=1.0), -math.expm1(MILLION * math.log1p(-1e-6))),
-        (D.LinearStep(step=1e-7, gamma_up=1e-9), 0.1),
-        (D.NonlinearPulses(pulses_up=1e7, nl_up=0.0), 0.1),
+        (devices.Bounded(alpha_p=1e-6, gamma_p=1.0), -math.expm1(MILLION * math.log1p(-1e-6))),
+        (devices.Bounded(alpha_p=1e-7), 0.1),
+        (devices.SoftBounds(step=0.5e-6), -math.expm1(MILLION * math.log1p(-1e-6))),
+        (devices.LinearStep(step=0.5e-6, gamma_up=1.0), -math.expm1(MILLION * math.log1p(-1e-6))),
+        (devices.LinearStep(step=1e-7, gamma_up=1e-9), 0.1),
+        (devices.NonlinearPulses(pulses_up=1e7, nl_up=0.0), 0.1),
     ],
 )
 def test_a_million_small_pulses_in_one_event(part, wanted):
@@ -294,7 +296,7 @@ def test_a_million_small_pulses_in_one_event(part, wanted):
     assert pulsed(part, MILLION) == pytest.approx(wanted, rel=1e-6)
 
 
-@pytest.mark.parametrize("part", [D.Bounded(alpha_p=1e-3, gamma_p=1.0), D.SoftBounds(step=0.5e-3)])
+@pytest.mark.parametrize("part", [devices.Bounded(alpha_p=1e-3, gamma_p=1.0), devices.SoftBounds(step=0.5e-3)])
 def test_single_pulses_near_the_top(part):
     """A gap of 1e-4 closes by 1e-7 in a pulse, some units in the last place: a thousand of them go to ``1e-4 exp(-1)``."""
     gap = 1 - pulsed(part, 1, events=1000, start=1 - 1e-4)
@@ -302,11 +304,11 @@ def test_single_pulses_near_the_top(part):
 
 
 def test_a_soft_step_beyond_the_bound_ends_there():
-    assert [pulsed(D.SoftBounds(step=0.9), n, dtype=F64) for n in (1, 2, 3)] == pytest.approx([1.0, 1.0, 1.0])
+    assert [pulsed(devices.SoftBounds(step=0.9), n, dtype=F64) for n in (1, 2, 3)] == pytest.approx([1.0, 1.0, 1.0])
 
 
 def test_counts_of_writes_go_on_beyond_2_to_the_24():
-    array = DeviceArray(ship.Device(endurance=D.Wear()), 2, dtype=F32)
+    array = DeviceArray(ship.Device(endurance=devices.Wear()), 2, dtype=F32)
     array.get_buffer("cycles").fill_(2.0**24)
     array.write(50e-6)
     array.write(60e-6)
@@ -315,7 +317,7 @@ def test_counts_of_writes_go_on_beyond_2_to_the_24():
 
 def test_rest_of_a_diffusive_device_with_equal_rates():
     """``r exp(-g t) + beta f t exp(-g t)`` where gamma_1 + beta = gamma_2 = g."""
-    part = D.Diffusive()
+    part = devices.Diffusive()
     p = bag(part, gamma_1=2.0, beta=1.0, gamma_2=3.0)
     end = part.rest(Silver(t(0.5), t(0.25)), t(0.2), p)
     assert float(end.r) == pytest.approx((0.25 + 0.5 * 0.2) * math.exp(-0.6), rel=1e-14)
@@ -323,7 +325,7 @@ def test_rest_of_a_diffusive_device_with_equal_rates():
 
 def test_far_from_its_bound_a_data_driven_device_has_no_overflow():
     """k left = 2000: in any time it falls to where ``exp(k left) k s t`` is about 1, ``left = -ln(k s t) / k``."""
-    part = D.ExponentialWindow()
+    part = devices.ExponentialWindow()
     p = Bag({k: v.float() for k, v in vars(bag(part, r_off=2e6, k_n=1e-3)).items()})
     x = type(part.states)(torch.tensor([1.9e6]))
     v, seconds = torch.tensor([-1.0]), torch.tensor([1e-3])
@@ -335,15 +337,15 @@ def test_far_from_its_bound_a_data_driven_device_has_no_overflow():
 
 def test_parts_refuse_what_would_give_nan():
     for coefficients in (math.nan, (math.nan,), (1e-6, math.inf), ("x",), (), None):
-        with pytest.raises(ship.ParameterError, match=r"PolynomialProgramming\.coefficients: must be a sequence of at least 1 fin"):
-            D.PolynomialProgramming(coefficients=coefficients)
-    assert D.PolynomialProgramming(coefficients=np.array([1e-6, 2e-6])).coefficients == (1e-6, 2e-6)
+        with pytest.raises(ship.ParameterError, match=r"PolynomialProgramming\.coefficients: must be a sequence of"):
+            devices.PolynomialProgramming(coefficients=coefficients)
+    assert devices.PolynomialProgramming(coefficients=np.array([1e-6, 2e-6])).coefficients == (1e-6, 2e-6)
     for name in ("t_p", "t_n"):
         with pytest.raises(ship.ParameterError, match=rf"update\.{name}: must not be 0 V"):
-            DeviceArray(ship.Device(update=D.SquareWindow(**{name: 0.0})), 1)
+            DeviceArray(ship.Device(update=devices.SquareWindow(**{name: 0.0})), 1)
 
 
 def test_soft_bound_in_closed_form():
     """Two pulses of one event are two events."""
-    part = D.Bounded(alpha_d=0.25, gamma_d=1.0)
+    part = devices.Bounded(alpha_d=0.25, gamma_d=1.0)
     assert float(after(part, 0.8, 2, v=-1.0)) == pytest.approx(0.8 * 0.75**2, rel=1e-15)
