@@ -168,6 +168,19 @@ def test_a_dead_time_that_float32_cannot_count_is_refused():
         net.run(steps=1, dt=1e-4)
 
 
+def test_coefficients_that_float32_cannot_hold_are_refused():
+    """1 / tau^2 of an alpha synapse: 1e42 for 1e-21 s."""
+    net = ship.Network()
+    net.add(ship.SpikeInput, "in", n=1)
+    net.add(ship.LIF, "t", n=1)
+    net.add(ship.AlphaSynapse, "s", source="in", target="t", tau=1e-21)
+    with pytest.raises(
+        ship.ParameterError, match=r"AlphaSynapse 's': every coefficient must be a number of float32 for dt = 0\.00"
+    ):
+        net.init(dt=1e-3)
+    net.init(dt=1e-3, dtype=F64)
+
+
 def notes(dt=1e-3, dtype=F32, connection=None, **options):
     net = ship.Network()
     net.add(ship.SpikeInput, "in", n=2)
