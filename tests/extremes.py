@@ -18,10 +18,11 @@ from ship.models.contract import Bag
 from ship.parameters import Parameter, Varied, declared
 
 FACTORS = (1e-6, 1e-3, 1e3, 1e6)
-VOLTAGES = (1e-3, 1e3)  # they are subtracted from each other: float32 holds seven digits of the largest
+# Units whose values are subtracted from each other: float32 holds seven digits of the largest.
+SHARED = {"V": (1e-3, 1e3), "ohm": (0.1, 10.0)}
 
 
-def classes(module: object, kind: type) -> list[type]:
+def classes(module: object, kind: type | tuple[type, ...]) -> list[type]:
     """The finished classes of a kind that a module exports."""
     found = [getattr(module, name) for name in module.__all__]
     return [c for c in found if inspect.isclass(c) and issubclass(c, kind) and not inspect.isabstract(c)]
@@ -33,15 +34,16 @@ def default_of(declaration: Parameter, otherwise: float = 1.0) -> float:
     return float(value) if isinstance(value, int | float) else otherwise
 
 
-def ends(declaration: Parameter) -> list[float]:
+def ends(declaration: Parameter, factors: tuple[float, ...] = FACTORS) -> list[float]:
     """The limits, values just inside of those that are not legal themselves, and multiples of the default."""
     default = default_of(declaration)
     scale = abs(default) if default and math.isfinite(default) else 1.0
     found = [limit for limit in (declaration.least, declaration.most) if limit is not None]
-    found += [declaration.above + 1e-6 * scale] if declaration.above is not None else []
-    found += [declaration.below - 1e-6 * scale] if declaration.below is not None else []
+    factors = SHARED.get(declaration.unit, factors)
+    found += [declaration.above + factors[0] * scale] if declaration.above is not None else []
+    found += [declaration.below - factors[0] * scale] if declaration.below is not None else []
     found += [math.inf] if declaration.infinite else []
-    found += [math.copysign(scale, default) * factor for factor in (VOLTAGES if declaration.unit == "V" else FACTORS)]
+    found += [math.copysign(scale, default) * factor for factor in factors]
     found += [-scale] if declaration.least is None and declaration.above is None else []
     found += [0.0]
     # As float32, so that both types run with the same numbers.
@@ -50,25 +52,35 @@ def ends(declaration: Parameter) -> list[float]:
 
 
 def cases(
-    parameters: Mapping[str, Parameter], n: int, seed: int, legal: Callable[[Bag], None], changed: float = 0.4
+    parameters: Mapping[str, Parameter],
+    n: int,
+    seed: int,
+    legal: Callable[[Bag], None],
+    changed: float = 0.4,
+    factors: tuple[float, ...] = FACTORS,
 ) -> dict[str, torch.Tensor]:
-    """``n`` cases, ``{name: [case]}`` in float64: first the extremes of one parameter at a time, then random ones.
+    """``n`` cases, ``{name: [case]}`` in float64: extremes of one parameter at a time, and random ones in between.
 
     Args:
         parameters: declarations by name.
-        n: how many at least.
+        n: how many.
         seed: of the random ones.
         legal: raises a `ShipError` for a case that is refused as a whole: it is left out.
         changed: of the parameters of a random case.
+        factors: of the defaults.
     """
     rng = np.random.default_rng(seed)
     plain = {name: float(torch.tensor(default_of(p), dtype=torch.float32)) for name, p in parameters.items()}
-    single = [plain] + [plain | {name: value} for name, p in parameters.items() for value in ends(p)]
+    single = [plain] + [plain | {name: value} for name, p in parameters.items() for value in ends(p, factors)]
+    rng.shuffle(single)
     made = []
     while len(made) < n:
-        drawn = single.pop(0) if single else None
-        if drawn is None:
-            drawn = {k: float(rng.choice(ends(p))) if rng.random() < changed else plain[k] for k, p in parameters.items()}
+        if single and len(made) % 2 == 0:
+            drawn = single.pop()
+        else:
+            drawn = {
+                k: float(rng.choice(ends(p, factors))) if rng.random() < changed else plain[k] for k, p in parameters.items()
+            }
         try:
             legal(Bag({k: torch.tensor([v], dtype=torch.float64) for k, v in drawn.items()}))
         except ShipError:

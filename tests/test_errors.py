@@ -428,7 +428,8 @@ FOUND = [
     ),
     (
         lambda: added(ship.ExpSynapse, source="in", target="hidden", delay=[1e-3, 2e-3, 3e-3]),
-        "ExpSynapse 'new'.delay: a vector must have one delay for each of 4 source units; got 3. Per target: shape [1, post].",
+        "ExpSynapse 'new'.delay: a vector must have one delay for each of 4 source units (one of weights counts per target "
+        "unit); got 3. Per target: shape [1, post].",
     ),
     (
         lambda: added(ship.ExpSynapse, source="in", target="out", rule=ship.PairSTDP(), weight=0.5),

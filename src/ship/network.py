@@ -29,7 +29,7 @@ from .indices import Units, chosen
 from .inputs import Inputs, read_inputs
 from .keeping import Before, inherit
 from .memory import chunk_slots, foresee, foresee_delays
-from .models.contract import Model, Neuron, Rule
+from .models.contract import Model, Neuron, Rule, check_coefficients
 from .models.devices.device import Device
 from .models.devices.mapping import Mapping as DeviceMapping
 from .monitor import Record, Request, Tap, check_units, collect, recordable
@@ -319,6 +319,7 @@ class Network(DeviceVerbs):
             with models_named():
                 for node in self._sim.nodes.values():
                     node.begin(self.dt, self._sim.clock)
+                    check_coefficients(node.group.spec.where, node.group.model, node.p, self.dt, node.group.dtype)
             self._sim.map(lambda t: t)
             for node in self._sim.nodes.values():
                 node.dt = 0.0

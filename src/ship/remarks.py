@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -30,10 +31,11 @@ def _unresolved(group: Group, dt: float) -> list[str]:
         value = value[torch.isfinite(value)]
         rough = half * float(value.max()) / dt if value.numel() else 0.0
         if rough > ROUGH:
-            words = "nothing may be left of it" if rough >= 1 else f"by up to {100 * rough:.0f} %"
+            words = "it may lose nothing at all" if rough >= 1 else f"by up to {100 * rough:.0f} %"
+            dtype, part = str(group.dtype).removeprefix("torch."), dt / float(value.max())
             found.append(
-                f"{name}: a slot is {dt / float(value.max()):.1e} of it, and {str(group.dtype).removeprefix('torch.')} rounds what a "
-                f"state loses in a slot ({words}); a longer dt or init(dtype=torch.float64) resolves it"
+                f"{name}: a slot is {part:.1e} of it, and {dtype} rounds what a state loses in a slot ({words}); a longer dt or "
+                "init(dtype=torch.float64) resolves it"
             )
     return found
 
@@ -72,4 +74,6 @@ def _vectors(group: Group) -> list[str]:
 
 
 def _ndim(value: object) -> int:
-    return int(getattr(value, "ndim", isinstance(value, list | tuple)))
+    if isinstance(value, Tensor | list | tuple | np.ndarray):
+        return value.ndim if isinstance(value, Tensor | np.ndarray) else np.ndim(value)
+    return 0

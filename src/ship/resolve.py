@@ -232,8 +232,8 @@ def correlated(
 
 
 def varied(nominal: Tensor, deviate: Tensor, spread: tuple[float, float]) -> Tensor:
-    """``nominal (1 + d2d xi)``, ``nominal + d2d_abs xi``, or with both ``nominal + sqrt((d2d nominal)^2 + d2d_abs^2) xi``: the sum of
-    two independent deviates is one. The fraction follows a nominal that is trained.
+    """``nominal (1 + d2d xi)``, ``nominal + d2d_abs xi``, or with both ``nominal + sqrt((d2d nominal)^2 + d2d_abs^2) xi``: the
+    sum of two independent deviates is one. The fraction follows a nominal that is trained.
     """
     fraction, absolute = spread
     if not absolute:

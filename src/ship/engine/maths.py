@@ -60,7 +60,7 @@ def exp64(x):
 
 @njit(inline="always")
 def expm1_32(x):
-    """As `exp32`: ``2^n p + (2^n - 1)``, p the polynomial without its 1; the outer factor comes last, so that 2^128 does not overflow."""
+    """As `exp32`: ``2^n p + (2^n - 1)``, p the polynomial without its 1. Half of the powers come last: 2^128 overflows."""
     y = np.float32(90.0) if x > np.float32(90.0) else (np.float32(-105.0) if x < np.float32(-105.0) else x)
     n = (y * np.float32(1.44269504) + np.float32(12582912.0)) - np.float32(12582912.0)
     r = (y - n * np.float32(0.693359375)) + n * np.float32(2.12194440e-4)

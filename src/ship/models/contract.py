@@ -17,8 +17,9 @@ from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
-from ..errors import GraphError
+from ..errors import GraphError, ParameterError
 from ..parameters import FanIn, Kind, Port, Value, option, param
 from ..surrogate import FastSigmoid, Surrogate
 
@@ -79,6 +80,24 @@ def coefficients(model: Model, p: Bag, dt: float, dtype: torch.dtype) -> Coeffs:
     if dtype == torch.float64:
         return model.discretise(p, dt)
     return _rounded(model.discretise(Fine(p), dt), dtype)
+
+
+def check_coefficients(where: str, model: Model, p: Bag, dt: float, dtype: torch.dtype) -> None:
+    """Refuse parameters with a coefficient that is not a number, or too large for ``dtype``.
+
+    Raises:
+        ParameterError: there is one; the text begins with ``where``.
+    """
+    for value in tree_leaves(model.discretise(Fine(p), dt)):
+        if isinstance(value, Tensor) and value.is_floating_point():
+            lost = torch.isnan(value) | (torch.isfinite(value) & ~torch.isfinite(value.to(dtype)))
+            if bool(lost.any()):
+                raise ParameterError(
+                    where,
+                    f"every coefficient must be a number of {str(dtype).removeprefix('torch.')} for dt = {dt:g} s",
+                    got=f"{float(value[lost].flatten()[0]):g}",
+                    fix="Use parameters nearer to dt, or init(dtype=torch.float64).",
+                )
 
 
 def _rounded(tree: Coeffs, dtype: torch.dtype) -> Coeffs:

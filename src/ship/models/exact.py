@@ -1,8 +1,8 @@
 """The exact integrals that linear models share: divided differences of ``exp(-z)``, which hold for equal and for any z.
 
-With ``z = dt / tau`` for each time constant: an exponential left alone for a slot loses the fraction ``lost``; a second stage that
-it feeds receives ``pair``, a third one ``triple``. All are written without differences of near numbers, and without factors that
-overflow, so that they hold for any dt: in float64 to some 1e-13.
+With ``z = dt / tau`` for each time constant: an exponential left alone for a slot loses the fraction ``lost``; a second stage
+that it feeds receives ``pair``, a third one ``triple``. All are written without differences of near numbers, and without factors
+that overflow, so that they hold for any dt: in float64 to some 1e-13.
 
 Source: Rotter & Diesmann, Biol. Cybern. 81:381 (1999), for the propagators.
 """

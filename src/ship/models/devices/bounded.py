@@ -3,8 +3,10 @@
 ``w = (g - g_min) / (g_max - g_min)``; one pulse up ``w <- w + alpha_p (1 - w)^gamma_p``, one down ``w <- w - alpha_d w^gamma_d``,
 then ``0 <= w <= 1``. gamma = 0 is the hard bound (a constant step), gamma = 1 the soft bound, for which n pulses have the closed
 form ``1 - w_n = (1 - w_0)(1 - alpha)^n``; other powers are stepped pulse by pulse. Each pulse adds ``noise * xi`` to w, n pulses
-in one event ``noise sqrt(n) xi``. A voltage of ``v_th`` or less in amplitude changes nothing. Steps are added to the conductance (see
-`gaps`): those of n pulses in one event are exact in float32, too; single ones below 6e-8 of the conductance need float64.
+in one event ``noise sqrt(n) xi``. A voltage of ``v_th`` or less in amplitude changes nothing.
+
+Steps are added to the conductance (see `gaps`): those of n pulses in one event are exact in float32, too. Single ones below 6e-8
+of the conductance are lost there and need float64.
 
 Source: Fusi & Abbott, Nat. Neurosci. 10:485 (2007); Frascaroli et al., Sci. Rep. 8:7178 (2018).
 """

@@ -38,6 +38,8 @@ from .contract import Xi
 from .linear_drift import check_resistances
 from .memristor import Memristor, within
 
+FAR = 60.0  # exp(-60) is nothing beside 1
+
 
 class Resistance(NamedTuple):
     r: Tensor  # ohm
@@ -115,8 +117,12 @@ class ExponentialWindow(DataDriven):
         left, up = self._left(x, v, p), v > 0
         k = torch.where(up, p.k_p, p.k_n)
         done = lost(k * self.speed(v, p).abs() * seconds)
-        # u = exp(-k left) - 1 decays to decay u. The move is left + ln(1 + decay u) / k = ln(1 + (exp(k left) - 1) (1 - decay)) / k.
-        move = torch.log1p(torch.expm1(k * left) * done) / k
+        # u = exp(-k left) - 1 decays to decay u. The move is left + ln(1 + decay u) / k = ln(1 + (exp(k left) - 1) done) / k,
+        # done = 1 - decay; from far away ln(1 + exp(k left) done) / k, whose middle overflows.
+        some, far = torch.where(done > 0, done, torch.ones_like(done)), k * left > FAR
+        near = torch.log1p(torch.expm1((k * left).clamp(max=FAR)) * done)
+        log = torch.logaddexp(torch.zeros_like(left), k * left + some.log())
+        move = torch.where(far & (done > 0), log, near) / k
         return Resistance(within(x.r + torch.where(up, move, -move), p.r_on, p.r_off))
 
 

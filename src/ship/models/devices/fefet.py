@@ -80,21 +80,27 @@ class FeFET(Update):
         return Domains(s, torch.zeros_like(s))
 
     def pulse(self, x: Domains, pulse: Pulse, p: Bag, xi: Xi) -> Domains:
-        against, grown, passed = self._exposed(x, pulse, p)
-        chance = -torch.expm1(x.h**p.beta - grown**p.beta)
+        against, grown, passed, slowness = self._exposed(x, pulse, p)
+        # At h = 0 from the logarithm: t / tau itself may be below the smallest number, its power is not.
+        log = torch.log(pulse.n * pulse.width / p.tau_0) - slowness
+        fresh = torch.where(pulse.v == 0, torch.zeros_like(grown), torch.exp(p.beta * log))
+        chance = -torch.expm1(x.h**p.beta - torch.where(x.h > 0, grown**p.beta, fresh))
         return self._after(x, against & (as_uniform(torch.stack(xi)) < chance), against, grown, passed)
 
     def quiet(self, x: Domains, pulse: Pulse, p: Bag) -> Domains:
         """Each domain flips at the median of its law, where ``h^beta = ln 2``, however the time until then is cut."""
-        against, grown, passed = self._exposed(x, pulse, p)
+        against, grown, passed, _ = self._exposed(x, pulse, p)
         return self._after(x, against & (grown**p.beta >= math.log(2)), against, grown, passed)
 
-    def _exposed(self, x: Domains, pulse: Pulse, p: Bag) -> tuple[Tensor, Tensor, Tensor]:
-        """Whether the field is against each domain, the history that it would have then, and what is added to it."""
+    def _exposed(self, x: Domains, pulse: Pulse, p: Bag) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Whether the field is against each domain, the history that it would have then, what is added to it, and the logarithm of
+        ``tau / tau_0``.
+        """
         size = torch.where(pulse.v == 0, torch.ones_like(pulse.v), pulse.v.abs())
-        tau = p.tau_0 * torch.exp((self.activation(p) / size) ** p.alpha)  # infinite where nothing can switch
+        slowness = (self.activation(p) / size) ** p.alpha
+        tau = p.tau_0 * torch.exp(slowness)  # infinite where nothing can switch
         passed = torch.where(pulse.v == 0, torch.zeros_like(tau), pulse.n * pulse.width / tau)
-        return x.s * pulse.v < 0, x.h + passed, passed
+        return x.s * pulse.v < 0, x.h + passed, passed, slowness
 
     def _after(self, x: Domains, flips: Tensor, against: Tensor, grown: Tensor, passed: Tensor) -> Domains:
         h = torch.where(against, grown, (x.h - passed).clamp(min=0.0))

@@ -63,9 +63,12 @@ def flow(rate: Rate, x: States, seconds: Tensor, low: States, high: States, tole
         tolerance: accepted error of a step, as a fraction of ``high - low``; default `accuracy`.
 
     Raises:
-        RunError: more than 20,000 steps.
+        RunError: more than 20,000 steps, or a speed at the start that is not finite.
     """
-    shape = torch.broadcast_shapes(seconds.shape, *(a.shape for a in (*x, *rate(x))))
+    start = rate(x)
+    if not all(bool(torch.isfinite(f).all()) for f in start):
+        raise RunError("pulse", "the state must move at a finite speed", got="infinity", fix="Check voltage and parameters.")
+    shape = torch.broadcast_shapes(seconds.shape, *(a.shape for a in (*x, *start)))
     part = accuracy(x[0].dtype) if tolerance is None else tolerance
     box = Box(low, high, tuple(((hi - lo) * part).detach() for lo, hi in zip(low, high, strict=True)))
     x, left = tuple(a.expand(shape) for a in x), seconds.to(x[0].dtype).expand(shape)

@@ -10,7 +10,8 @@ exponential  ``f_up = max(0, 1 - A_up exp(gamma_up z))``, ``f_down = max(0, 1 - 
              ``z = 2 a (u - c) / (top - bottom) + b``
 
 ``Pmax`` soft bounds state the same by what is measured: P pulses from end to end along ``1 - exp(-alpha n)``.
-n pulses have a closed form in all but the exponential one, which is stepped. What pulses add is added to the conductance (`gaps`).
+n pulses have a closed form in all but the exponential one, which is stepped. What pulses add is added to the conductance (see
+`gaps`). A soft step beyond the bound ends there.
 
 Noise from cycle to cycle is ``sigma`` steps per pulse: multiplying the step, ``s f (1 + sigma xi)``, or added to it,
 ``s (f + sigma xi)``. The n pulses of one event share one xi, as ``sigma xi / sqrt(n)`` each: the variance of a sum of n.
@@ -110,7 +111,7 @@ class SoftBounds(Stepped):
     def rise(self, u: Tensor, left: Tensor, up: Tensor, step: Tensor, count: Tensor, p: Bag) -> Tensor:
         # A device whose window does not hold the centre has no step there; it goes to its bound.
         reach = torch.where(up, p.top - p.centre, p.centre - p.bottom).clamp(min=0.01)
-        return torch.where(up, left + (p.top - 1), u - p.bottom) * gone(step / reach, count)
+        return torch.where(up, left + (p.top - 1), u - p.bottom) * gone((step / reach).clamp(max=1.0), count)
 
 
 @dataclass(frozen=True)
@@ -128,9 +129,9 @@ class SoftBoundsPmax(Stepped):
         return (goal - (p.top - p.bottom) / 2) * -torch.expm1(-p.alpha)
 
     def rise(self, u: Tensor, left: Tensor, up: Tensor, step: Tensor, count: Tensor, p: Bag) -> Tensor:
-        goal = (p.top - p.bottom) / -torch.expm1(-p.alpha * p.pulses)
-        gap = torch.where(up, left + (p.bottom + goal - 1), u - p.top + goal)
-        return gap * gone(-torch.expm1(-p.alpha) * step / self.centre_step(p), count)
+        beyond = (p.top - p.bottom) / torch.expm1(p.alpha * p.pulses)  # from the bound to where the curve saturates
+        gap = torch.where(up, left + (p.top - 1), u - p.bottom) + beyond
+        return gap * gone((-torch.expm1(-p.alpha) * step / self.centre_step(p)).clamp(max=1.0), count)
 
 
 @dataclass(frozen=True)

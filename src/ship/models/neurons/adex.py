@@ -5,8 +5,8 @@
 
 Over a slot, w is held in the equation of v and v in that of w; what is linear in v is then solved exactly and the exponential
 enters as a current at the value of the slot's start (exponential Euler, order 1 in dt): with ``G = g_L + g_e + g_i``,
-``v <- v + (v_inf - v) (1 - exp(-dt G / C))``. The exponential's argument is clipped at ``(v_cut - v_T) / D_T``, and at 60 where that
-is more: v then passes v_cut in any case. So the limit of a small D_T is the leaky neuron that spikes where it crosses v_T.
+``v <- v + (v_inf - v) (1 - exp(-dt G / C))``. In the exponential v is clipped at v_cut, and ``D_T exp(...)`` at e^40 V, which
+takes v past v_cut in any case. So the limit of a small D_T is the leaky neuron that spikes where it crosses v_T.
 
 Source: Brette & Gerstner, J. Neurophysiol. 94:3637 (2005); the defaults are theirs, with the cut at 0 V.
 """
@@ -22,7 +22,7 @@ from ...parameters import Port, State, Value, param
 from ..contract import Bag, SpikingNeuron, Units
 from ..exact import lost
 
-STEEPEST = 60.0  # e^60 D_T is beyond any voltage, and neither it nor its slope overflows in float32
+STEEPEST = 40.0  # ln of V: beyond any voltage, and neither that nor its slope overflows in float32
 
 
 class AdExState(NamedTuple):
@@ -33,6 +33,7 @@ class AdExState(NamedTuple):
 class AdExCoeffs(NamedTuple):
     rate: Units  # dt / C, s/F
     lost: Units  # 1 - exp(-dt / tau_w)
+    log_slope: Units  # ln(D_T / 1 V)
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class AdEx(SpikingNeuron):
     states = AdExState(v=State("e_leak", unit="V", held=True), w=State(0.0, unit="A"))  # type: ignore[arg-type]
 
     def discretise(self, p: Bag, dt: float) -> AdExCoeffs:
-        return AdExCoeffs(dt / p.c_m, lost(dt / p.tau_w))
+        return AdExCoeffs(dt / p.c_m, lost(dt / p.tau_w), torch.log(p.delta_t))
 
     def receive(self, state: AdExState, jump: Units, p: Bag) -> AdExState:
         return state
@@ -69,9 +70,10 @@ class AdEx(SpikingNeuron):
 
     def evolve(self, state: AdExState, x: Bag, p: Bag, c: AdExCoeffs) -> AdExState:
         v, w = state
-        upswing = torch.exp(((torch.where(v < p.v_cut, v, p.v_cut) - p.v_t) / p.delta_t).clamp(max=STEEPEST))
+        steep = (torch.where(v < p.v_cut, v, p.v_cut) - p.v_t) / p.delta_t + c.log_slope
+        upswing = torch.exp(steep.clamp(max=STEEPEST))  # V
         g = p.g_leak + x.exc + x.inh
-        drive = p.g_leak * (p.e_leak + p.delta_t * upswing) - w + x.exc * p.e_exc + x.inh * p.e_inh + x.current
+        drive = p.g_leak * (p.e_leak + upswing) - w + x.exc * p.e_exc + x.inh * p.e_inh + x.current
         v_inf = drive / g
         w_inf = p.a * (v - p.e_leak)
         return AdExState(v + (v_inf - v) * lost(c.rate * g), w + (w_inf - w) * c.lost)

@@ -5,10 +5,10 @@ It is a cascade: an exponential synapse of ``tau_rise``, low-pass filtered with 
 
 ``dr/dt = -r / tau_rise``, an event adds ``weight / tau_rise``;  ``di/dt = (r - i) / tau``
 
-so that no two near numbers are subtracted where the time constants are close; where they are equal it is the alpha synapse. Over a
-slot, with ``z = dt / tau`` and ``z_r = dt / tau_rise``, exactly (see `exact`; z_m = 0 without a membrane): the charge is ``dt (i
-pair(z, z_m) + r z triple(z, z_r, z_m)) / spread(z_m)``; ``i <- i e^-z + r z pair(z, z_r)``; ``r <- r e^-z_r``. ``drive="exact"`` as
-in the exponential synapse.
+so that no two near numbers are subtracted where the time constants are close; where they are equal it is the alpha synapse. Over
+a slot, with ``z = dt / tau`` and ``z_r = dt / tau_rise``, exactly (see `exact`; z_m = 0 without a membrane): the charge is
+``dt (i pair(z, z_m) + r z triple(z, z_r, z_m)) / spread(z_m)``; ``i <- i e^-z + r z pair(z, z_r)``; ``r <- r e^-z_r``.
+``drive="exact"`` as in the exponential synapse.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 The total charge of an event is ``weight`` (V), whatever tau. In slot k: events at t_k add to the current; the slot's charge is
 its exact integral, ``i tau (1 - exp(-z))``, ``z = dt / tau``; the current loses the fraction ``1 - exp(-z)``. With
-``drive="exact"`` into a linear membrane the charge is ``i dt pair / spread`` (see `exact`), which makes the response independent of
-dt for events on the grid.
+``drive="exact"`` into a linear membrane the charge is ``i dt pair / spread`` (see `exact`), which makes the response independent
+of dt for events on the grid.
 """
 
 from __future__ import annotations
