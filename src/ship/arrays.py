@@ -428,6 +428,14 @@ class DeviceArray(nn.Module):
             RunError: negative or not a number, or a temperature for a device without a thermal part.
             ParameterError: the retention is not valid for such an age or conductance.
         """
+        self._store(self.aged(seconds, kelvin=kelvin))
+
+    def aged(self, seconds: float, *, kelvin: float | None = None) -> Trajectory:
+        """The trajectory after ``seconds``, as `wait` would leave it; the devices stay as they are.
+
+        Raises:
+            RunError, ParameterError: as `wait`.
+        """
         if not (is_real(seconds) and seconds >= 0):
             raise RunError(f"{self.where}: seconds", "must be a number of s, at least 0", got=repr(seconds))
         if kelvin is not None and (self.device.thermal is None or not kelvin > 0):
@@ -441,7 +449,7 @@ class DeviceArray(nn.Module):
         if self.device.retention is not None and seconds:
             g = self.device.update.conductance(after.x, self.values.of("update"))
             self.device.retention.valid(f"{self.where}.retention", g, after.age)
-        self._store(after)
+        return after
 
     def conductance(self) -> Tensor:
         """S, what is there now: ``[...]``, or ``[chip, ...]``. A simulation knows it; an instrument has `read`."""

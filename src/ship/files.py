@@ -39,7 +39,8 @@ def library_models() -> dict[str, type[Model]]:
 
 
 def save(net: Network, path: str | os.PathLike[str], *, running: bool = False) -> None:
-    """Save a network: structure, parameters, frozen deviates with their die ids, persistent state.
+    """Save a network: structure, parameters, frozen deviates with their die ids, persistent state, and the readout that it was
+    trained with (of the library; one of your own must be given again).
 
     The file is written beside its place and then moved there: a crash never loses the previous one.
 
@@ -51,11 +52,13 @@ def save(net: Network, path: str | os.PathLike[str], *, running: bool = False) -
     Raises:
         FileError: the folder is missing or not writable; a value cannot be saved.
     """
+    from .train.readout import written
+
     for tag in net.tags:
         net[tag].project_()
     snapshot = net.snapshot()
     tensors = {name: value for name, value in snapshot.tensors.items() if running or name.startswith("net/")}
-    structure: dict[str, Any] = {"format": FORMAT, "settings": _settings(net), "groups": []}
+    structure: dict[str, Any] = {"format": FORMAT, "settings": _settings(net), "groups": [], "readout": written(net.readout)}
     for tag in net.tags:
         structure["groups"].append(_write_spec(net, tag, tensors))
     if running:
@@ -112,6 +115,8 @@ def load(path: str | os.PathLike[str], *, models: Sequence[type[Model] | type[Pa
     Raises:
         FileError: damaged, truncated, of another format, or naming a model that is not known.
     """
+    from .train.readout import read_back
+
     tensors, structure = read(path)
     own_models, parts = hardware_files.split(models)
     known = library_models() | {m.__name__: m for m in own_models}
@@ -125,6 +130,7 @@ def load(path: str | os.PathLike[str], *, models: Sequence[type[Model] | type[Pa
         net.init(settings["dt"], seed=settings["seed"], chips=settings["chips"], variation=settings["variation"], dtype=dtype)
         own = {name.removeprefix("net/"): value for name, value in tensors.items() if name.startswith("net/")}
         net.load_state_dict(own)
+        net.readout = read_back(structure.get("readout"))
         if "running" in structure:
             net.restore(Snapshot(tensors, structure["running"]))
     except FileError:

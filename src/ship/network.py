@@ -28,7 +28,7 @@ from .memory import chunk_slots, foresee
 from .models.contract import Model, Neuron, Rule
 from .models.devices.device import Device
 from .models.devices.mapping import Mapping as DeviceMapping
-from .monitor import Record, Request, Tap, check_units, collect, recordable
+from .monitor import Record, Records, Request, Tap, check_units, collect, recordable
 from .plan import Schedule, Wiring, emits_first, schedule, wire
 from .pulses import Pulsing
 from .snapshot import Snapshot, capture, restore
@@ -60,8 +60,9 @@ class Network(DeviceVerbs):
         self._sim: Simulation | None = None
         self._programme: Programme = ()
         self._run_start = 0.0
-        self.records: dict[str, Record] = {}
+        self.records: dict[str, Record] = Records()
         self.lengths: Tensor | None = None
+        self.readout: Any = None  # a `ship.train.Readout`, the one that it was trained with; `ship.study` reads it so
 
     # -- building ----------------------------------------------------------------------------------------------------------
 
@@ -180,7 +181,7 @@ class Network(DeviceVerbs):
     def _forget(self) -> None:
         """After a change of structure nothing that `init` made is valid."""
         self.groups = GroupDict()
-        self._wiring, self._sim, self._plans, self.records = None, None, {}, {}
+        self._wiring, self._sim, self._plans, self.records = None, None, {}, Records()
         self._meter = None
 
     @property
@@ -254,7 +255,7 @@ class Network(DeviceVerbs):
             "dtype": dtype,
             "engine": engine,
         }
-        self.groups, self._wiring, self._plans, self.records = groups, wiring, {}, {}
+        self.groups, self._wiring, self._plans, self.records = groups, wiring, {}, Records()
         self._sim = Simulation({tag: self[tag] for tag in self._specs}, wiring, chosen)
         self._dry_run()
         self._start_meter()

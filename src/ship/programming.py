@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -67,6 +68,15 @@ def program(
             own = given.unsqueeze(1) if given.ndim == 1 + len(shape) else given
         hardware.warn(groups[tag].spec.where, own, reach(specs, groups, tag))
         report[tag] = hardware.program(own, verify)
+        if hardware.missed and verify is not None:
+            span = hardware.view.high - hardware.view.low
+            warnings.warn(
+                f"{where}: {hardware.missed:.1%} of the devices of {tag!r} missed their targets by more than "
+                f"{verify.tolerance:.1%} of the window, the worst by {float(report[tag].error.abs().max()) / span:.1%}; "
+                f"the report says which (failed)",
+                UserWarning,
+                stacklevel=3,
+            )
         if groups[tag].spec.rule is not None:
             with torch.no_grad():
                 groups[tag].plastic_weight = hardware.weight(own).clone()
@@ -95,6 +105,7 @@ def adopt(groups: Groups, tag: str, measured: Sequence[Any], faults: Sequence[An
         hardware.full.fill_(hardware.full_scale(model))
         hardware.gain.fill_(1.0)
         hardware.column.fill_(1.0)
+        hardware.missed, hardware.one_shot = 0.0, False
         hardware.wanted = hardware.aim = None  # what was wanted of this chip is not in the measurement
         hardware.remember()
         hardware.mode = "programmed"
@@ -136,6 +147,7 @@ def set_mode(groups: Groups, where: str, tags: Sequence[str], mode: str, drift: 
     if not (is_real(drift) and drift >= 0):
         raise RunError(f"{where}: drift", "must be a time in s, at least 0", got=repr(drift))
     for hardware in with_devices(where, groups, tags).values():
+        hardware.asked = True
         hardware.mode, hardware.drift, hardware.kelvin = mode, float(drift), kelvin
 
 

@@ -90,6 +90,7 @@ def virtual_chips(
         device=groups[net.tags[0]].die_ids.device,
         engine=own["engine"],
     )
+    made.readout = net.readout
     return made
 
 
