@@ -254,7 +254,7 @@ WRONG = [
     (lambda: net().run([]), "input 'in': an empty list."),
     (lambda: net().run([torch.zeros(3, 5)]), "input 'in': sample 0: must be [time, 4]; got shape [3, 5]."),
     (lambda: net().run(ship.Events([0.0], [9]), steps=3), "input 'in': unit: must lie inside 4 units; got 9."),
-    (lambda: net().run(ship.Events([9.0], [1]), steps=3), "input 'in': time: must lie inside 3 slots; got 9000."),
+    (lambda: net().run(ship.Events([9.0], [1]), steps=3), "input 'in': time: must lie inside 3 slots of 0.001 s; got 9 s."),
     (lambda: net().run(ship.Events([0.0], [1])), "input 'in': a list of events needs duration= or steps= and one dt."),
     (lambda: net().run(X, batch=True), "batch: must be a whole number, at least 1; got True."),
     (lambda: net().restore(other_snapshot()), "snapshot: does not belong to this network"),

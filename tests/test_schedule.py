@@ -264,8 +264,8 @@ def test_nothing_is_lost_or_doubled_across_changes_of_dt():
 
 
 def test_charge_in_flight_is_shared_by_overlap():
-    assert route(Pending(1.25e-3, 1e-3, torch.ones(1)), "charge", 0.0, 1e-3) == pytest.approx({1: 0.75, 2: 0.25})
-    assert route(Pending(1e-3, 2e-3, torch.ones(1)), "charge", 0.0, 0.5e-3) == pytest.approx(dict.fromkeys((2, 3, 4, 5), 0.25))
+    assert route(Pending(1.25e-3, 1e-3, torch.ones(1)), "charge", 1e-3) == pytest.approx({1: 0.75, 2: 0.25})
+    assert route(Pending(1e-3, 2e-3, torch.ones(1)), "charge", 0.5e-3) == pytest.approx(dict.fromkeys((2, 3, 4, 5), 0.25))
 
 
 def test_several_sources_and_targets():

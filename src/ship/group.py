@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from . import random
-from .clock import nearest_slots
+from .clock import dead_slots, nearest_slots
 from .connect import EdgeList
 from .crossbar import Crossbar
 from .errors import GraphError, ParameterError, suggest
@@ -146,7 +146,7 @@ class Group(nn.Module):
             for name, declaration in declared(type(model))[0].items():
                 self._make(prefix + name, declaration, getattr(model, name), dies, variation, dtype)
         self.model.check(spec.where, Bag({name: self.value(name) for name in self.declarations}))
-        self._make_initial(dies, dtype)
+        self._make_initial(dies)
         if spec.device is not None:
             self.hardware = Hardware(
                 spec.device,
@@ -276,9 +276,24 @@ class Group(nn.Module):
         names = [n for n in self.declarations if n.startswith("rule.") == rule]
         values = {n.removeprefix(prefix): self.value(n) for n in names}
         if isinstance(self.model, SpikingNeuron) and not rule:
-            t_ref = values["t_ref"].detach().double()
-            values["ref_slots"] = nearest_slots(t_ref, dt).to(values["t_ref"].dtype)
+            t_ref = values["t_ref"].detach()
+            values["ref_slots"] = dead_slots(t_ref.double(), dt).to(t_ref.dtype)
         return Bag(values)
+
+    def rounding(self, dt: float) -> list[str]:
+        """Notes on the dead time, which acts in whole slots of dt (s)."""
+        if not isinstance(self.model, SpikingNeuron):
+            return []
+        declared = self.value("t_ref").detach().double()
+        acting = nearest_slots(declared, dt) * dt
+        error = float((acting - declared).abs().max())
+        if error <= 1e-6 * dt:
+            return []
+        note = f"t_ref rounded to whole slots, by at most {error:.3g} s"
+        if declared.numel() > 1:
+            spread = (float(t.std(correction=0)) for t in (declared, acting))
+            note += "; its standard deviation is {:.3g} s as declared, {:.3g} s as it acts".format(*spread)
+        return [note]
 
     def discretised(self, dt: float) -> tuple[Bag, Any]:
         """`bag`, and the model's coefficients. Both are kept as long as no number changes, where they are few and no gradient
@@ -329,7 +344,7 @@ class Group(nn.Module):
 
     # -- states ------------------------------------------------------------------------------------------------------------
 
-    def _make_initial(self, dies: Sequence[int], dtype: torch.dtype) -> None:
+    def _make_initial(self, dies: Sequence[int]) -> None:
         states = self.state_declarations()
         for name, value in self.spec.initial.items():
             where = f"{self.spec.where}.initial[{name!r}]"
@@ -346,7 +361,7 @@ class Group(nn.Module):
                 dies,
                 False,
             )
-            self.register_buffer(f"initial/{name}", made.nominal.to(dtype))
+            self.register_buffer(f"initial/{name}", made.nominal.to(self._type_of(states[name])))
 
     def state_declarations(self) -> dict[str, State]:
         """The states of the model, by name."""
@@ -366,11 +381,25 @@ class Group(nn.Module):
         if not states:
             return ()
         tensors = [self._initial(name, s, lead, rule) for name, s in zip(states._fields, states, strict=True)]
-        cell = type(states)(*tensors)
+        return self._clocked(type(states)(*tensors), (*lead, self.n), rule)
+
+    def state_form(self, *, rule: bool = False) -> Any:
+        """The parts of the state with their types, one number each: what does not depend on chips, samples or units."""
+        model = self.spec.rule if rule else self.model
+        assert model is not None
+        if not model.states:
+            return ()
+        parts = (self.zero.new_zeros((), dtype=self._type_of(state)) for state in model.states)
+        return self._clocked(type(model.states)(*parts), (), rule)
+
+    def _clocked(self, cell: Any, shape: tuple[int, ...], rule: bool) -> Any:
+        """A state with the refractory clock, where there is one."""
         if rule or not self.refractory:
             return cell
-        zeros = torch.zeros((*lead, self.n), dtype=self.dtype, device=self.die_ids.device)
-        return Spiking(cell, zeros, torch.zeros_like(zeros, dtype=torch.bool))
+        return Spiking(cell, self.zero.new_zeros(shape), self.zero.new_zeros(shape, dtype=torch.bool))
+
+    def _type_of(self, state: State) -> torch.dtype:
+        return torch.bool if isinstance(state.initial, bool) else self.dtype
 
     def _initial(self, name: str, state: State, lead: tuple[int, int], rule: bool) -> Tensor:
         trailing: tuple[int, ...]
@@ -385,9 +414,7 @@ class Group(nn.Module):
         elif isinstance(state.initial, str):
             start = self.value(("rule." if rule else "") + state.initial)
         else:
-            start = torch.tensor(
-                state.initial, dtype=self.dtype if not isinstance(state.initial, bool) else torch.bool, device=self.die_ids.device
-            )
+            start = torch.tensor(state.initial, dtype=self._type_of(state), device=self.die_ids.device)
         return start.expand((*lead, *trailing))
 
     @property

@@ -58,8 +58,9 @@ class EventRecord(NamedTuple):
 class Tap:
     """Collects one variable of one group, window by window."""
 
-    def __init__(self, request: Request, lead: tuple[int, int]) -> None:
-        self.request, self.lead = request, lead
+    def __init__(self, request: Request, lead: tuple[int, int], start: int = 0) -> None:
+        """``start``: slots since the last reset, which ``every`` counts from; those that are kept count from the run's own."""
+        self.request, self.lead, self.start = request, lead, start
         self.kept: list[Tensor] = []
         self.found: list[Tensor] = []  # of events: chip, sample, slot and unit
         self.slots: list[int] = []
@@ -73,10 +74,10 @@ class Tap:
     def __call__(self, k0: int, n: int, lookup: Callable[[str], Tensor]) -> None:
         """Take slots k0 .. k0 + n - 1; ``lookup`` gives ``[n, ...]``."""
         k0 += self.offset
-        first = -k0 % self.request.every
-        if first >= n:
+        first = -(self.start + k0) % self.request.every
+        if first >= n and self.kept:
             return
-        value = lookup(self.request.name)[first :: self.request.every]
+        value = lookup(self.request.name)[first :: self.request.every]  # of no slots, for its shape, where nothing else is kept
         if self.request.units is not None and value.ndim > 1 and value.shape[-1] > 1:  # one value may stand for all units
             value = value[..., list(self.request.units)]
         if self.request.detach:

@@ -24,7 +24,7 @@ from .errors import GraphError, RunError, is_whole, suggest
 from .explain import explain
 from .group import Group, Spec
 from .inputs import Inputs, read_inputs
-from .memory import chunk_slots, foresee
+from .memory import chunk_slots, foresee, foresee_delays
 from .models.contract import Model, Neuron, Rule
 from .models.devices.device import Device
 from .models.devices.mapping import Mapping as DeviceMapping
@@ -95,7 +95,8 @@ class Network(DeviceVerbs):
             n: number of units; connections take it from their target.
             source, target: tags of the groups that a connection joins; they may be added later.
             port: the target's port, where the kind of signal does not decide.
-            delay: of a connection, s: a number, one per source unit, or ``[pre, post]``.
+            delay: of a connection, s: a number, one per source unit, ``[pre, post]``, or a distribution, whose draws are rounded
+                to whole slots of the dt of `init`.
             output: whether `run` returns this group's output.
             trainable: names of parameters with a gradient; default: weights, and biases that are given. True: all that can be.
             initial: initial values of states by name, as any parameter value.
@@ -237,7 +238,8 @@ class Network(DeviceVerbs):
         if dtype not in (torch.float32, torch.float64):
             raise RunError(f"{where}: dtype", "must be torch.float32 or torch.float64", got=str(dtype))
         chosen = choose_engine(where, engine)
-        wiring = wire(self._specs, seed)
+        wiring = wire(self._specs, seed, float(dt))
+        foresee_delays(where, wiring, dtype)
         groups = GroupDict()
         for tag in self._specs:
             spec = self._specs[tag]
@@ -299,7 +301,7 @@ class Network(DeviceVerbs):
         choices = self._ready("Network.explain").choices
         assert self._wiring is not None
         sim, plan = self._ready("Network.explain"), self._plan(dt or self.dt)
-        notes = {tag: self[tag].notes for tag in self._specs}
+        notes = {tag: [*self[tag].notes, *self[tag].rounding(plan.dt)] for tag in self._specs}
         engines = sim.engines(plan)
         devices = {
             tag: group.hardware.describe(group.model_weight(), programming.reach(self._specs, sim.groups, tag))
@@ -333,7 +335,7 @@ class Network(DeviceVerbs):
         Args:
             tag: the group.
             names: what to record.
-            every: each n-th slot.
+            every: each n-th slot, counted from the last reset: pieces of a run, and `step`, record the slots that one run would.
             units: a subset of the last axis.
             events: as an `EventRecord`, for spikes: memory in proportion to spikes.
             detach: False keeps the graph of gradients.
@@ -464,7 +466,7 @@ class Network(DeviceVerbs):
 
     def _execute(self, sim: Simulation, given: Inputs, detach: bool, graph: bool) -> Any:
         assert self._wiring is not None
-        taps = [Tap(r, given.lead) for r in self._requests]
+        taps = [Tap(r, given.lead, sim.clock.slot) for r in self._requests]
         outs: dict[str, list[Tensor]] = {tag: [] for tag, spec in self._specs.items() if spec.output}
         for tag, node in sim.nodes.items():
             node.takes = [tap for tap in taps if tap.request.tag == tag]

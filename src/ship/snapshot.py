@@ -36,7 +36,7 @@ def capture(sim: Simulation, state_dict: dict[str, Tensor]) -> Snapshot:
         if isinstance(node, PlasticNode):
             _put(tensors, f"run/{tag}/rule", node.rule_state)
             tensors[f"run/{tag}/weight"] = node.weight.detach().clone()
-    meta["pending"] = []
+    meta["pending"], meta["pending_from"] = [], "now"
     for i, (_, line) in enumerate(sim.lines):
         for item in line.pending:
             name = f"flight/{len(meta['pending'])}"
@@ -77,9 +77,10 @@ def _restore_run(sim: Simulation, tensors: dict[str, Tensor], meta: dict[str, An
         if isinstance(node, PlasticNode):
             node.rule_state = _get(tensors, f"run/{tag}/rule", node.rule_state)
             node.now = _like(node.weight, tensors[f"run/{tag}/weight"], f"run/{tag}/weight")
+    now = 0.0 if meta.get("pending_from") == "now" else sim.clock.time  # older files count from the reset
     for j, (i, arrival, width) in enumerate(meta["pending"]):
         value = tensors[f"flight/{j}"].to(sim.device)
-        sim.lines[int(i)][1].pending.append(Pending(float(arrival), float(width), value))
+        sim.lines[int(i)][1].pending.append(Pending(float(arrival) - now, float(width), value))
 
 
 def _put(tensors: dict[str, Tensor], name: str, state: Any) -> None:

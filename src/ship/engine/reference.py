@@ -7,6 +7,7 @@ slot ends the segment. A plastic synapse likewise learns from slot k - 1 before 
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from ..hardware import Hardware
 from ..models.contract import Bag, Connection, Neuron, Source, Spiking
 from ..parameters import Kind
 from ..plan import emits_first
-from .lines import Feed, Line, Trace, part_of, project, project_edges, sum_edges
+from .lines import EDGE_VALUES, Feed, Line, Trace, part_of, project, project_edges, sum_edges
 from .operation import connection_slot, neuron_slot
 from .trees import flatten
 
@@ -374,15 +375,23 @@ class ConnectionNode(Node):
             for k in range(k0, k0 + n):
                 self._step(k, self.inputs(k, list(model.ports)))
             return
-        value = self._values(k0, n)
         if self.group.model.states:
-            for k, slot in enumerate(value.unbind(0), k0):
-                self._step(k, Bag({"value": slot}))
+            many = self._together(n)
+            for first in range(k0, k0 + n, many):
+                for k, slot in enumerate(self._values(first, min(many, k0 + n - first)).unbind(0), first):
+                    self._step(k, Bag({"value": slot}))
             return
-        out, _ = model.step((), Bag({"value": value}), self.p, self.c)
+        out, _ = model.step((), Bag({"value": self._values(k0, n)}), self.p, self.c)
         self.trace.put(self._leave(out))
         for take in self.takes:
             take(k0, n, self.window_lookup(k0, n))
+
+    def _together(self, n: int) -> int:
+        """Slots whose arrivals are held at a time, of n: those on single connections are many numbers."""
+        if self.group.side != "connection":
+            return n
+        rows = self.lead[0] * self.lead[1]
+        return max(1, min(n, EDGE_VALUES // max(1, rows * math.prod(self.group.shape_of("connection")))))
 
     def _values(self, k0: int, n: int) -> Tensor:
         """What the model's step sees, for each slot, by side."""
@@ -469,7 +478,7 @@ class PlasticNode(ConnectionNode):
         stored = self.group.plastic_weight
         assert isinstance(stored, Tensor)
         rule = self.group.spec.rule
-        self.now = stored.expand(-1, lead[1], -1, -1) if rule is not None and rule.per_sample else stored
+        self.now = stored.expand(-1, lead[1], *stored.shape[2:]) if rule is not None and rule.per_sample else stored
 
     def begin(self, dt: float, clock: Clock) -> None:
         super().begin(dt, clock)

@@ -103,11 +103,10 @@ class Simulation:
         whether gradients end with it.
         """
         dt, steps = segment
-        start = self.clock.time
         for node in self.nodes.values():
             node.begin(dt, self.clock)
         for i, line in self.lines:
-            line.begin(start, dt, steps, int(i in plan.inserted))
+            line.begin(dt, steps, int(i in plan.inserted))
         reach = self._reach()
         if self.fusion is not None:
             self.fusion.begin(plan, wanted)
@@ -134,8 +133,8 @@ class Simulation:
                 if self.fusion is None or tag not in self.fusion.ended:
                     node.finish(steps)
         for _, line in self.lines:
-            line.end(start, dt, steps)
-        self.clock = Clock(start + dt * steps, self.clock.slot + steps, self.clock.trial, self.clock.first_sample)
+            line.end(dt, steps)
+        self.clock = Clock(self.clock.time + dt * steps, self.clock.slot + steps, self.clock.trial, self.clock.first_sample)
 
     def moved(self) -> None:
         """After a change of the float type or the device."""

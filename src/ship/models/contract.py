@@ -97,7 +97,7 @@ class Spiking(NamedTuple):
     """State of a spiking neuron with a dead time: its own, and the refractory clock."""
 
     cell: StateTuple
-    wait: Units  # slots, refractory time still to run
+    wait: Units  # slots and a fraction, refractory time still to run
     held: Units  # whether the slot just ended was refractory
 
 
@@ -160,8 +160,8 @@ class SpikingNeuron(Neuron):
     def advance(self, state: StateTuple, x: Bag, p: Bag, c: Coeffs) -> StateTuple:
         if not isinstance(state, Spiking):
             return self.evolve(state, x, p, c)
-        # The clock counts slots, so that it is exact for any dt; half a slot of slack serves a clock carried over from another
-        # dt.
+        # The clock counts slots, so that it is exact for any dt. It is over where less than half a slot is left: the dead time
+        # is rounded to whole slots, also where another dt goes on with what is left of it.
         held = state.wait > HALF
         cell = self._hold(held, state.cell, self.evolve(state.cell, x, p, c), every=False)
         return Spiking(cell, (state.wait - 1).clamp(min=0.0), held)

@@ -131,9 +131,9 @@ READOUTS: Mapping[str, type[Readout]] = {made.__name__: made for made in (Max, M
 
 def written(readout: Readout | None) -> dict[str, Any] | None:
     """A readout of the library for a file: its class and its values; None for another one, which a file cannot hold."""
-    if type(readout) not in READOUTS.values():
+    if readout is None or type(readout) not in READOUTS.values():
         return None
-    return {"kind": type(readout).__name__, "values": {f.name: getattr(readout, f.name) for f in fields(readout)}}  # type: ignore[arg-type]
+    return {"kind": type(readout).__name__, "values": {f.name: getattr(readout, f.name) for f in fields(readout)}}
 
 
 def read_back(entry: Mapping[str, Any] | None) -> Readout | None:
@@ -141,21 +141,25 @@ def read_back(entry: Mapping[str, Any] | None) -> Readout | None:
     return None if entry is None else READOUTS[entry["kind"]](**entry["values"])
 
 
-def first_spike_time(spikes: Tensor, dt: float) -> Tensor:
+def first_spike_time(spikes: Tensor, dt: float, *, emit: str = "before") -> Tensor:
     """When each unit fires first, s; infinity for one that does not. Has no gradient: `FirstSpike` is the score to train on.
 
     Args:
         spikes: ``[..., time, unit]``.
         dt: s.
+        emit: of the neurons. Spikes of ``"before"`` are stamped with the start of their slot, those of ``"after"`` with its end,
+            as ``net.timeline(tag)`` gives them.
 
     Returns:
         ``[..., unit]`` in the dtype of ``spikes``.
 
     Raises:
-        ParameterError: dt is not above 0 s.
+        ParameterError: dt is not above 0 s, or another word for ``emit``.
     """
     if not math.isfinite(dt) or dt <= 0:
         raise ParameterError("first_spike_time: dt", "must be above 0 s", got=f"{dt:g}")
+    if emit not in ("before", "after"):
+        raise ParameterError("first_spike_time: emit", "must be 'before' or 'after'", got=repr(emit))
     fired = spikes.detach() > 0
-    time = fired.int().argmax(-2).to(spikes.dtype) * dt  # the first of equal values
+    time = (fired.int().argmax(-2).to(spikes.dtype) + (emit == "after")) * dt  # the first of equal values
     return torch.where(fired.any(-2), time, torch.full_like(time, torch.inf))
