@@ -415,7 +415,8 @@ class Network(DeviceVerbs):
             duration, steps: how long, in s or slots; taken from the input where left out, longer than it pads with zeros.
             batch: number of samples where no input says it.
             reset: start from the initial states; False continues where the last run ended.
-            reset_persistent: also set plastic weights back to those of `init`; refused for devices, which only `program` writes.
+            reset_persistent: also set plastic weights and persistent states back to those of `init`; refused for devices, which
+                only `program` writes.
             trial: of the noise; the default is the last one.
             first_sample: global number of the batch's first sample, for noise.
             detach: cut the graph of gradients at the end of the run, for the next one that continues.
@@ -460,9 +461,8 @@ class Network(DeviceVerbs):
         return self._execute(sim, given, detach, graph)
 
     def _reset_persistent(self) -> None:
-        for tag, spec in self._specs.items():
-            if spec.rule is not None:
-                self[tag].plastic_weight = self[tag].initial_weight()
+        for tag in self._specs:
+            self[tag].reset_persistent()
 
     def _execute(self, sim: Simulation, given: Inputs, detach: bool, graph: bool) -> Any:
         assert self._wiring is not None
