@@ -219,3 +219,17 @@ def test_errors():
     started = network(initial={"theta": 0.5})
     assert torch.equal(theta(started), torch.full((1, 1, N), 0.5, dtype=torch.float64))
     assert "persistent, sum over the batch" in ship.describe(Homeostatic)
+
+
+def test_learnt_weights_go_to_virtual_chips_too():
+    net = ship.Network()
+    net.add(ship.SpikeInput, "in", n=3)
+    net.add(ship.LIF, "out", n=2, output=True)
+    net.add(ship.ExpSynapse, "s", source="in", target="out", weight=0.75, rule=Consolidating(w_max=5.0))
+    net.init(dtype=torch.float64)
+    net.run((torch.rand(2, 60, 3, generator=torch.Generator().manual_seed(1)) < 0.5).double())
+    learnt = net["s"].plastic_weight
+    assert float((learnt - 0.75).abs().min()) > 0.05
+    chips = virtual_chips(net, 2)
+    assert torch.equal(chips["s"].plastic_weight, learnt.expand(2, 1, 3, 2))
+    assert torch.equal(chips["s"].get_buffer("persistent/rule/seen")[0], net["s"].get_buffer("persistent/rule/seen")[0])

@@ -436,7 +436,7 @@ class Group(nn.Module):
         return {name: state for name, state in zip(model.states._fields, model.states, strict=True) if state.persistent}
 
     def stored(self) -> dict[str, Tensor]:
-        """All that is kept from run to run, by the names of its buffers: persistent states, and the weights of a plastic synapse."""
+        """All that is kept from run to run, by the names of its buffers: persistent states, and weights of a plastic synapse."""
         return {name: t for name, t in self._buffers.items() if t is not None and name.startswith((STORED, "plastic_weight"))}
 
     def _make_persistent(self) -> None:
