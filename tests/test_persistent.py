@@ -7,7 +7,8 @@ import pytest
 import torch
 
 import ship
-from ship.study import virtual_chips
+from ship.study import accuracy, virtual_chips
+from ship.train import SpikeCount
 
 N, STEPS = 5, 40
 
@@ -196,6 +197,17 @@ def test_what_was_adapted_goes_to_virtual_chips():
     assert torch.equal(theta(chips), theta(net).expand(3, 1, N))
     with pytest.raises(ship.RunError, match=r"chips: Homeostatic 'a' has learnt on each chip.*got 3 chips, for 2"):
         virtual_chips(chips, 2)
+
+
+def test_measuring_leaves_what_was_adapted():
+    net = network()
+    net.run(current())
+    kept = theta(net).clone()
+    batches = [(current(), torch.zeros(3, dtype=torch.int64))] * 2
+    accuracy(net, batches, readout=SpikeCount())
+    assert torch.equal(theta(net), kept)
+    net.run(current())
+    assert not torch.equal(theta(net), kept)
 
 
 def test_without_gradients_and_with_them():

@@ -428,9 +428,9 @@ class DeviceArray(nn.Module):
             RunError: negative or not a number, or a temperature for a device without a thermal part.
             ParameterError: the retention is not valid for such an age or conductance.
         """
-        self._store(self.aged(seconds, kelvin=kelvin))
+        self._store(self.aged(seconds, kelvin))
 
-    def aged(self, seconds: float, *, kelvin: float | None = None) -> Trajectory:
+    def aged(self, seconds: float, kelvin: float | None = None) -> Trajectory:
         """The trajectory after ``seconds``, as `wait` would leave it; the devices stay as they are.
 
         Raises:

@@ -201,6 +201,12 @@ class Hardware(nn.Module):
         """S, all devices of a chip together, in the shape of ``gain``."""
         return g.sum(tuple(range(2, g.ndim))).reshape(self.gain.shape)
 
+    def there(self) -> Tensor:
+        """S, all devices of a chip together as they are now, in the shape of ``gain``; nothing is read."""
+        array = self.array
+        g = physics.conductance(array.device, array.values, array.trajectory)
+        return self.total(g.expand(len(self.gain), 1, *array.shape))
+
     def remember(self) -> None:
         """Read what `mitigation.compensate` will compare with; a gain that is there already is part of it."""
         array, p = self.array, self.array.values

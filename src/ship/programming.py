@@ -19,6 +19,7 @@ from .pulse_list import Pulses, listed, replay
 from .verify import WriteVerify, Written
 
 Groups = Mapping[str, Group]
+MISSED = 0.01  # share of devices that fail verification above which `program` warns; `explain` says any
 
 
 def with_devices(where: str, groups: Groups, tags: Sequence[str]) -> dict[str, Hardware]:
@@ -68,7 +69,7 @@ def program(
             own = given.unsqueeze(1) if given.ndim == 1 + len(shape) else given
         hardware.warn(groups[tag].spec.where, own, reach(specs, groups, tag))
         report[tag] = hardware.program(own, verify)
-        if hardware.missed and verify is not None:
+        if hardware.missed > MISSED and verify is not None:
             span = hardware.view.high - hardware.view.low
             warnings.warn(
                 f"{where}: {hardware.missed:.1%} of the devices of {tag!r} missed their targets by more than "
@@ -231,6 +232,9 @@ def refresh(groups: Groups, tag: str, above: float) -> int:
         full = (pairs > low + above * (high - low)).any(2, keepdim=True)
         u = pairs[:, :, 0] - pairs[:, :, 1]
         goal = low + torch.stack([u.clamp(min=0), (-u).clamp(min=0)], 2)
+        before = hardware.there()
         # Also where there is none to write: a die draws the same numbers alone and among others.
         array.write(goal.flatten(1, 2), only=full.expand(pairs.shape).flatten(1, 2))
+        # Pairs written from the bottom draw less, which is no drift: `compensate` must not take it for one.
+        hardware.reference.mul_(hardware.there() / before.clamp(min=torch.finfo(before.dtype).tiny))
     return int(full.sum())

@@ -10,8 +10,8 @@ from ..network import Network
 
 @contextmanager
 def measuring(net: Network, *, held: bool = False) -> Iterator[None]:
-    """Evaluation mode without monitors. Afterwards mode, monitors, records, timeline and lengths are those from before; the
-    running state is that of the last batch.
+    """Evaluation mode without monitors. Afterwards mode, monitors, records, timeline and lengths are those from before, and so
+    are plastic weights and persistent states, which runs change; the running state is that of the last batch.
 
     Args:
         net: an initialised network.
@@ -19,7 +19,8 @@ def measuring(net: Network, *, held: bool = False) -> Iterator[None]:
     """
     kept = ("_requests", "records", "_programme", "_run_start", "lengths")
     before, training = {name: getattr(net, name) for name in kept}, net.training
-    devices = [group.hardware for group in net._ready("measuring").groups.values() if group.hardware is not None]
+    groups = net._ready("measuring").groups.values()
+    devices, stored = [group.hardware for group in groups if group.hardware is not None], [group.stored() for group in groups]
     net.eval()
     net._requests = []
     for hardware in devices:
@@ -31,4 +32,7 @@ def measuring(net: Network, *, held: bool = False) -> Iterator[None]:
             hardware.held = False
         for name, value in before.items():
             setattr(net, name, value)
+        for group, own in zip(groups, stored, strict=True):
+            for name, tensor in own.items():
+                setattr(group, name, tensor)
         net.train(training)
