@@ -139,6 +139,27 @@ def test_a_second_compensation_changes_nothing_and_programming_starts_anew():
     assert torch.allclose(acts(net), wanted(net), atol=1e-12)
 
 
+def test_a_refresh_is_no_drift():
+    """Pairs of which both devices are high are written from the bottom: their sum of currents falls, their weights stay, and so
+    does the factor, that of the drift alone.
+    """
+    net = network(retention=PowerLaw())
+    net.program()
+    hardware, goal = net["s"].hardware, acts(net) / W_MAX
+    high = torch.stack([0.95 + 0 * goal, 0.95 - 0.2 * goal.abs()], 2).squeeze(1)  # as learning with how="up" leaves them
+    hardware.array.write(LOW + high * (HIGH - LOW))
+    hardware.remember()
+    hardware.changed()
+    weights = acts(net)
+    net.wait(1e3)
+    factor = (1 + 1e3) ** 0.05
+    total = float(hardware.there().sum())
+    assert net.refresh("s", above=0.6) == hardware.array.full_shape[0] * SHAPE[0] * SHAPE[1]
+    assert float(hardware.there().sum()) < 0.5 * total
+    assert torch.allclose(net.compensate()["s"], torch.full((3,), factor, dtype=torch.float64), rtol=1e-12)
+    assert torch.allclose(acts(net), weights, atol=1e-12)
+
+
 def test_spread_of_drift_remains():
     """With nu drawn for each device the mean is undone and the spread stays: about ``g ln(1 + t/t0) sigma`` for each device."""
     net = network(retention=PowerLaw(nu=ship.Varied(0.05, d2d=0.2)))

@@ -26,6 +26,8 @@ from ship.train import Max, wilson
 
 CLASSES, STEPS = 4, 12
 
+pytestmark = pytest.mark.filterwarnings("ignore:study.accuracy. 's' was written exactly")
+
 
 @pytest.fixture(autouse=True)
 def one_thread():
@@ -44,6 +46,7 @@ def network(chips=None, trained=True, dtype=torch.float64, **synapse):
     synapse.setdefault("weight", ship.Normal(0.0, 0.3))
     net.add(ship.ExpSynapse, "s", source="in", target="out", **synapse)
     net.init(seed=2, chips=chips, dtype=dtype)
+    net.readout = Max(tail=1)
     if trained:
         with torch.no_grad():
             weight = net["s"].get_parameter("weight")
@@ -102,7 +105,7 @@ def test_accuracy_leaves_the_network_as_it_was():
 
 def test_accuracy_without_chips_is_one_number_and_no_gradient():
     found = accuracy(network(), batches())
-    assert found.shape == (1,)
+    assert found.shape == ()
     assert not found.requires_grad
     assert float(found) > 0.8
 

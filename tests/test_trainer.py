@@ -235,7 +235,7 @@ def test_truncation_needs_samples_of_one_length():
     lengths[3] = 2
     with pytest.raises(ship.RunError, match="needs samples of one length; got 2 to 12 slots"):
         trainer.fit([(x, labels, lengths)], epochs=2, progress=False)
-    with pytest.raises(ship.RunError, match="at least 1 slot"):
+    with pytest.raises(ship.ParameterError, match="truncate: must be a whole number, at least 1; got 0"):
         Trainer(build(), truncate=0)
 
 

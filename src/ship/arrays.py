@@ -447,8 +447,8 @@ class DeviceArray(nn.Module):
         """
         self._store(self.aged(seconds, kelvin))
 
-    def aged(self, seconds: float, kelvin: float | None) -> Trajectory:
-        """The trajectory after `wait`, which is not taken yet.
+    def aged(self, seconds: float, kelvin: float | None = None) -> Trajectory:
+        """The trajectory after ``seconds``, as `wait` would leave it; the devices stay as they are.
 
         Raises:
             RunError, ParameterError: as `wait`.

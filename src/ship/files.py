@@ -33,7 +33,8 @@ def library_models() -> dict[str, type[Model]]:
 
 
 def save(net: Network, path: str | os.PathLike[str], *, running: bool = False) -> None:
-    """Save a network: structure, parameters, frozen deviates with their die ids, persistent state.
+    """Save a network: structure, parameters, frozen deviates with their die ids, persistent state, and the readout that it was
+    trained with (of the library; one of your own must be given again).
 
     The file is written beside its place and then moved there: a crash never loses the previous one.
 
@@ -46,13 +47,15 @@ def save(net: Network, path: str | os.PathLike[str], *, running: bool = False) -
     Raises:
         FileError: the folder is missing or not writable; a value cannot be saved, or is one that `load` would refuse (NaN).
     """
+    from .train.readout import written
+
     file_checks.check_count(str(path), net.tags)
     for tag in net.tags:
         net[tag].project_()
     file_checks.check_values(net, net.state_dict())
     snapshot = net.snapshot()
     tensors = {name: value for name, value in snapshot.tensors.items() if running or name.startswith("net/")}
-    structure: dict[str, Any] = {"settings": _settings(net), "groups": []}
+    structure: dict[str, Any] = {"settings": _settings(net), "groups": [], "readout": written(net.readout)}
     for tag in net.tags:
         structure["groups"].append(_write_spec(net, tag, tensors))
     if running:
@@ -72,6 +75,8 @@ def load(path: str | os.PathLike[str], *, models: Sequence[type[Model] | type[Pa
         FileError: damaged, truncated, of another format, naming a model that is not known, asking for much more than it holds,
             or with values out of their limits.
     """
+    from .train.readout import read_back
+
     tensors, structure = read(path)
     own_models, parts = hardware_files.split(models)
     known = library_models() | {m.__name__: m for m in own_models}
@@ -94,6 +99,7 @@ def load(path: str | os.PathLike[str], *, models: Sequence[type[Model] | type[Pa
         own = {name.removeprefix("net/"): value for name, value in tensors.items() if name.startswith("net/")}
         file_checks.check_values(net, own)
         _put(net, own)
+        net.readout = read_back(structure.get("readout"))
         if running is not None:
             assert net._sim is not None
             file_checks.check_running(running, len(net._sim.lines))

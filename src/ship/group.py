@@ -201,6 +201,7 @@ class Group(nn.Module):
             self.hardware.by_rule = spec.rule is not None
         if spec.rule is not None:
             self._make_plastic()
+        self._make_persistent()
         self.sound = Sound(self)
 
     # -- sizes -------------------------------------------------------------------------------------------------------------
@@ -549,7 +550,10 @@ class Group(nn.Module):
         else:
             trailing = self.shape_of(state.on)
         given = self._buffers.get(f"initial/{name}") if not rule else None
-        if given is not None:
+        stored = self._buffers.get(stored_as(name, rule))
+        if stored is not None:
+            start = stored
+        elif given is not None:
             start = given
         elif isinstance(state.initial, str):
             start = self.value(("rule." if rule else "") + state.initial)
@@ -561,6 +565,37 @@ class Group(nn.Module):
     def dtype(self) -> torch.dtype:
         """The float type of all tensors of the group."""
         return self.zero.dtype
+
+    # -- what outlives a run -----------------------------------------------------------------------------------------------
+
+    def persistent(self, rule: bool) -> dict[str, State]:
+        """The states of the model, or of its rule, that are kept from run to run; a rule with samples apart keeps none."""
+        model = self.spec.rule if rule else self.model
+        if model is None or not model.states or (isinstance(model, Rule) and model.per_sample):
+            return {}
+        return {name: state for name, state in zip(model.states._fields, model.states, strict=True) if state.persistent}
+
+    def stored(self) -> dict[str, Tensor]:
+        """All that is kept from run to run, by the names of its buffers: persistent states, and weights of a plastic synapse."""
+        return {name: t for name, t in self._buffers.items() if t is not None and name.startswith((STORED, "plastic_weight"))}
+
+    def _make_persistent(self) -> None:
+        """Persistent states, as they are before the first run."""
+        for rule in (False, True):
+            for name, state in self.persistent(rule).items():
+                self._buffers.pop(stored_as(name, rule), None)
+                try:
+                    start = self._initial(name, state, (len(self.die_ids), 1), rule)
+                except RuntimeError as error:
+                    where = f"{self.spec.where}.{name}"
+                    raise ParameterError(where, "persists, so it must begin with the same value in all samples") from error
+                self.register_buffer(stored_as(name, rule), start.detach().clone())
+
+    def reset_persistent(self) -> None:
+        """Set back what is kept from run to run: plastic weights and persistent states."""
+        if self.spec.rule is not None:
+            self.plastic_weight = self.initial_weight()
+        self._make_persistent()
 
     # -- plasticity --------------------------------------------------------------------------------------------------------
 
@@ -583,6 +618,14 @@ class Group(nn.Module):
                 fix="Give weight= within them, e.g. ship.Uniform(w_min, w_max).",
             )
         self.register_buffer("plastic_weight", self.initial_weight())
+
+
+STORED = "persistent/"
+
+
+def stored_as(name: str, rule: bool) -> str:
+    """The name of the buffer of a persistent state."""
+    return f"{STORED}rule/{name}" if rule else STORED + name
 
 
 def delay_tensor(spec: Spec, n_pre: int, n_post: int, seed: int, edges: EdgeList | None = None) -> Tensor:
@@ -643,7 +686,11 @@ def describe(model: type[Model]) -> str:
     if model.states:
         lines.append("states")
         for name, s in zip(model.states._fields, model.states, strict=True):
-            lines.append(f"  {name:14} {s.initial!r:>24} {s.unit:4}" + ("  held while refractory" if s.held else ""))
+            lines.append(
+                f"  {name:14} {s.initial!r:>24} {s.unit:4}"
+                + ("  held while refractory" if s.held else "")
+                + (f"  persistent, {s.batch} over the batch" if s.persistent else "")
+            )
     if model.ports:
         lines.append("ports")
         lines += [f"  {name:14} {port.kind:>24} {port.unit}" for name, port in model.ports.items()]

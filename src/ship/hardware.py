@@ -110,6 +110,10 @@ class Hardware(nn.Module):
         # The devices of the present trial, of no chip: in a tuple, because they are no part of the state.
         self._sample: tuple[DeviceArray, ...] = ()
         self.held = False  # no time passes: the network is being measured
+        self.asked = False  # whether the mode was asked for, or is how the group started
+        self.one_shot = False  # whether the devices were written without looking at what pulses do
+        self.missed = 0.0  # share of the devices that failed verification when they were last written
+        self.told = ""  # what `ideal` said when a number was last printed
         self._cache: tuple[object, Tensor] | None = None
         self.pulser = Pulser(self.array, mapping, learning or Pulsing(), where)
         self.by_rule = False  # whether a rule pulses the devices within runs
@@ -175,7 +179,8 @@ class Hardware(nn.Module):
             self.column.fill_(1.0)
             self.wanted, self.aim = weight.detach().clone(), self.aim.new_empty(0)
             self.remember()
-        self.mode = "programmed"
+        self.mode, self.missed = "programmed", float(written.failed.double().mean())
+        self.one_shot = verify is None or verify.by == "rewrite"
         self.changed()
         return written
 
@@ -204,6 +209,12 @@ class Hardware(nn.Module):
     def total(self, g: Tensor) -> Tensor:
         """S, all devices of a chip together, in the shape of ``gain``."""
         return g.sum(tuple(range(2, g.ndim))).reshape(self.gain.shape)
+
+    def there(self) -> Tensor:
+        """S, all devices of a chip together as they are now, in the shape of ``gain``; nothing is read."""
+        array = self.array
+        g = physics.conductance(array.device, array.values, array.trajectory)
+        return self.total(g.expand(len(self.gain), 1, *array.shape))
 
     def remember(self) -> None:
         """Read what `mitigation.compensate` will compare with; a gain that is there already is part of it."""
@@ -390,11 +401,32 @@ class Hardware(nn.Module):
         }
         made = self.calibration(weight)
         lines = [f"{self.array.device.name}, {self.mapping.devices} for each weight; {said[self.mode]}", str(made)]
+        if self.missed and self.mode == "programmed":
+            lines.append(f"{self.missed:.1%} of the devices missed their targets when they were written")
+        if self.mode != "weights" and self.ideal():
+            lines.append(self.ideal())
         if self.crossbar is not None:
             lines.append(f"each device of a weight on an array of its own: {self.crossbar}")
         if self.by_rule:
             lines.append(f"learns by pulses: one count stands for {self.pulser.step(made.w_max):.3g} V; {self.pulser.pulsing}")
         return [*lines, *self.warnings(weight, reach), *self.array.notes]
+
+    def ideal(self) -> str:
+        """What is ideal without being asked for, in words; empty: nothing. A device with no part at all is meant to be ideal."""
+        device = self.array.device
+        if self.mode == "weights" and not self.asked and not int(self.array.events):
+            return (
+                "runs with its model weights, for its devices were never written: call net.program(), or net.use_weights() "
+                "if that is meant"
+            )
+        parts = {name for name in device.parts if name not in ("", "update")}
+        exact = device.programming is None and (parts or device.update is not Device.update)
+        if exact and (self.mode == "sampled" or (self.mode == "programmed" and self.one_shot)):
+            return (
+                f"was written exactly, for {device.name!r} has no law of writing: give it programming=, or write it by pulses, "
+                "net.program(verify=ship.WriteVerify(by='train'))"
+            )
+        return ""
 
     def warnings(self, weight: Tensor, reach: float | None) -> list[str]:
         """What is wrong with the gain: a target that one spike fires, or that all spikes together do not.

@@ -35,6 +35,17 @@ class Request:
     detach: bool = True
 
 
+class Records(dict[str, "Record"]):
+    """What the last run recorded, by tag. Asking for a group without a record says what there is."""
+
+    def __missing__(self, tag: str) -> Record:
+        raise RunError(
+            f"Network.records[{tag!r}]",
+            "the last run recorded nothing of this group",
+            fix=f"Call net.monitor({tag!r}, 'output') before the run. " + (suggest(str(tag), self) if self else ""),
+        )
+
+
 class EventRecord(NamedTuple):
     """Spikes as events, one row each, in order of slots: int64 indices, counts, and times in seconds."""
 
@@ -217,7 +228,7 @@ def check_units(request: Request, spec: Spec, wiring: Wiring | None) -> None:
 
 def collect(taps: Sequence[Tap], times: Mapping[str, Tensor], chips: bool, groups: Mapping[str, Group]) -> dict[str, Record]:
     """What the taps took, by group."""
-    records = {}
+    records = Records()
     for tag in dict.fromkeys(tap.request.tag for tap in taps):
         mine = [tap for tap in taps if tap.request.tag == tag]
         values = {t.request.name: t.events(times[tag]) if t.request.events else t.tensor(chips) for t in mine}

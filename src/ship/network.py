@@ -32,7 +32,7 @@ from .memory import chunk_slots, foresee, foresee_delays
 from .models.contract import Model, Neuron, Rule, check_coefficients
 from .models.devices.device import Device
 from .models.devices.mapping import Mapping as DeviceMapping
-from .monitor import Record, Request, Tap, check_units, collect, recordable
+from .monitor import Record, Records, Request, Tap, check_units, collect, recordable
 from .plan import Schedule, Wiring, emits_first, schedule, wire
 from .pulses import Pulsing
 from .remarks import remarks
@@ -67,8 +67,9 @@ class Network(DeviceVerbs):
         self._sim: Simulation | None = None
         self._programme: Programme = ()
         self._run_start = 0.0
-        self.records: dict[str, Record] = {}
+        self.records: dict[str, Record] = Records()
         self.lengths: Tensor | None = None
+        self.readout: Any = None  # a `ship.train.Readout`, the one that it was trained with; `ship.study` reads it so
 
     # -- building ----------------------------------------------------------------------------------------------------------
 
@@ -192,7 +193,7 @@ class Network(DeviceVerbs):
         self._busy.check("Network")
         self._before = self._then
         self.groups = GroupDict()
-        self._wiring, self._sim, self._plans, self.records = None, None, {}, {}
+        self._wiring, self._sim, self._plans, self.records = None, None, {}, Records()
         self._meter = None
 
     @property
@@ -307,7 +308,7 @@ class Network(DeviceVerbs):
         if before is not None:
             inherit(before, {tag: _group(groups, tag) for tag in groups}, settings, keep)
         self._settings, self._before = settings, None
-        self.groups, self._wiring, self._plans, self.records = groups, wiring, {}, {}
+        self.groups, self._wiring, self._plans, self.records = groups, wiring, {}, Records()
         self._sim = Simulation({tag: self[tag] for tag in self._specs}, wiring, kind)
         self._dry_run()
         self._start_meter()
@@ -468,7 +469,8 @@ class Network(DeviceVerbs):
             duration, steps: how long, in s or slots; taken from the input where left out, longer than it pads with zeros.
             batch: number of samples where no input says it.
             reset: start from the initial states; False continues where the last run ended.
-            reset_persistent: also set plastic weights back to those of `init`; refused for devices, which only `program` writes.
+            reset_persistent: also set plastic weights and persistent states back to those of `init`; refused for devices, which
+                only `program` writes.
             trial: of the noise; the default is the last one.
             first_sample: global number of the batch's first sample, for noise.
             detach: cut the graph of gradients at the end of the run, for the next one that continues.
@@ -535,9 +537,8 @@ class Network(DeviceVerbs):
         return self._execute(sim, given, detach, graph)
 
     def _reset_persistent(self) -> None:
-        for tag, spec in self._specs.items():
-            if spec.rule is not None:
-                self[tag].plastic_weight = self[tag].initial_weight()
+        for tag in self._specs:
+            self[tag].reset_persistent()
 
     def _execute(self, sim: Simulation, given: Inputs, detach: bool, graph: bool) -> Any:
         assert self._wiring is not None

@@ -291,6 +291,10 @@ class State:
         on: where it lives; rules and per-connection models name ``pre``, ``post`` or ``connection``.
         held: kept at its value while the neuron is refractory.
         inner: update parts of devices: how many of it one device has, an axis in front of all others; 0: one, and no such axis.
+        persistent: kept from run to run, as plastic weights are: a threshold that adapts for good, wear, a consolidated trace.
+            Each chip has its own; the samples of a batch start from the same value and go their own ways within a run.
+        batch: what a run leaves of a persistent state: "sum", the value that it began with and the changes of all samples, as if
+            they had happened one after the other; "mean": the mean over samples.
     """
 
     initial: float | bool | str = 0.0
@@ -298,6 +302,15 @@ class State:
     on: Where = "unit"
     held: bool = False
     inner: int = 0
+    persistent: bool = False
+    batch: Literal["sum", "mean"] = "sum"
+
+    def __post_init__(self) -> None:
+        if self.batch not in ("sum", "mean"):
+            raise ParameterError("State.batch", "must be 'sum' or 'mean'", got=repr(self.batch))
+        if self.persistent and (isinstance(self.initial, bool) or self.inner):
+            got = "a truth value" if isinstance(self.initial, bool) else f"inner={self.inner}"
+            raise ParameterError("State.persistent", "is for a number of a model or a rule", got=got)
 
     def __post_init__(self) -> None:
         one_of("State.on", self.on, PLACES)

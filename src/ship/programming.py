@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from .pulse_list import Pulses, listed, replay
 from .verify import WriteVerify, Written
 
 Groups = Mapping[str, Group]
+MISSED = 0.01  # share of devices that fail verification above which `program` warns; `explain` says any
 
 
 def with_devices(where: str, groups: Groups, tags: Sequence[str]) -> dict[str, Hardware]:
@@ -67,6 +69,15 @@ def program(
             own = given.unsqueeze(1) if given.ndim == 1 + len(shape) else given
         hardware.warn(groups[tag].spec.where, own, reach(specs, groups, tag))
         report[tag] = hardware.program(own, verify)
+        if hardware.missed > MISSED and verify is not None:
+            span = hardware.view.high - hardware.view.low
+            warnings.warn(
+                f"{where}: {hardware.missed:.1%} of the devices of {tag!r} missed their targets by more than "
+                f"{verify.tolerance:.1%} of the window, the worst by {float(report[tag].error.abs().max()) / span:.1%}; "
+                f"the report says which (failed)",
+                UserWarning,
+                stacklevel=3,
+            )
         if groups[tag].spec.rule is not None:
             with torch.no_grad():
                 groups[tag].plastic_weight = hardware.weight(own).clone()
@@ -95,6 +106,7 @@ def adopt(groups: Groups, tag: str, measured: Sequence[Any], faults: Sequence[An
         hardware.full.fill_(hardware.full_scale(model))
         hardware.gain.fill_(1.0)
         hardware.column.fill_(1.0)
+        hardware.missed, hardware.one_shot = 0.0, False
         # What was wanted of this chip is not in the measurement.
         hardware.wanted, hardware.aim = hardware.wanted.new_empty(0), hardware.aim.new_empty(0)
         hardware.remember()
@@ -141,6 +153,7 @@ def set_mode(groups: Groups, where: str, tags: Sequence[str], mode: str, drift: 
     for hardware in found.values():
         hardware.array.check_wait(drift, kelvin)
     for hardware in found.values():
+        hardware.asked = True
         hardware.mode = mode
         hardware.leave_alone(float(drift), kelvin)
 
@@ -225,6 +238,9 @@ def refresh(groups: Groups, tag: str, above: float) -> int:
         full = (pairs > low + above * (high - low)).any(2, keepdim=True)
         u = pairs[:, :, 0] - pairs[:, :, 1]
         goal = low + torch.stack([u.clamp(min=0), (-u).clamp(min=0)], 2)
+        before = hardware.there()
         # Also where there is none to write: a die draws the same numbers alone and among others.
         array.write(goal.flatten(1, 2), only=full.expand(pairs.shape).flatten(1, 2))
+        # Pairs written from the bottom draw less, which is no drift: `compensate` must not take it for one.
+        hardware.reference.mul_(hardware.there() / before.clamp(min=torch.finfo(before.dtype).tiny))
     return int(full.sum())

@@ -64,7 +64,7 @@ class DeviceVerbs(nn.Module):
             GraphError, RunError: no such group, one without devices, a wrong shape.
 
         Warns:
-            UserWarning: the gain starves or saturates the target.
+            UserWarning: the gain starves or saturates the target; more than 1 % of the devices failed verification.
         """
         sim = self._ready("Network.program")
         report = programming.program(sim.groups, self._specs, tags, verify, weights or {})

@@ -21,7 +21,7 @@ from torch import Tensor
 from .. import random
 from ..connect import EdgeList
 from ..errors import GraphError
-from ..group import Group
+from ..group import Group, stored_as
 from ..hardware import Hardware
 from ..models.contract import Bag, Connection, Neuron, Source, Spiking, coefficients
 from ..parameters import Kind
@@ -101,6 +101,14 @@ class Node(ABC):
         """What is left to do after the last slot of a segment."""
         if self.group.hardware is not None:
             self.group.hardware.passed(steps * self.dt)
+
+    def persistent(self) -> Iterator[tuple[str, Tensor, str]]:
+        """What outlives the run: the name of its buffer, its value now, and what is left of the values of a batch."""
+        yield from self._kept(self.state, rule=False)
+
+    def _kept(self, state: Any, *, rule: bool) -> Iterator[tuple[str, Tensor, str]]:
+        for name, declared in self.group.persistent(rule).items():
+            yield stored_as(name, rule), getattr(state.cell if isinstance(state, Spiking) else state, name), declared.batch
 
     @property
     def like(self) -> Tensor:
@@ -522,6 +530,10 @@ class PlasticNode(ConnectionNode):
     def forget(self) -> None:
         super().forget()
         self.rule_p, self.rule_c = Bag({}), None
+
+    def persistent(self) -> Iterator[tuple[str, Tensor, str]]:
+        yield from super().persistent()
+        yield from self._kept(self.rule_state, rule=True)
 
     @property
     def weight(self) -> Tensor:

@@ -16,6 +16,7 @@ from ..group import Group
 from ..plan import Schedule, Wiring, level_port
 from .fusion import Fusion
 from .lines import Line
+from .persistence import keep, mark
 from .products import Choice
 from .reference import Clock, ConnectionNode, NeuronNode, Node, PlasticNode, make_node
 from .trees import flatten
@@ -29,6 +30,7 @@ class Simulation:
     wiring: Wiring
     engine: str = "reference"  # or "fused"
     nodes: dict[str, Node] = field(init=False)
+    keeping: list[Node] = field(init=False)  # nodes with states that outlive a run
     lines: list[tuple[int, Line]] = field(init=False, default_factory=list)  # (wire, line)
     clock: Clock = field(default_factory=Clock)
     lead: tuple[int, int] | None = None
@@ -36,6 +38,7 @@ class Simulation:
 
     def __post_init__(self) -> None:
         self.nodes = {tag: make_node(group) for tag, group in self.groups.items()}
+        self.keeping = [node for node in self.nodes.values() if node.group.persistent(False) or node.group.persistent(True)]
         self.fusion = Fusion(self.nodes, self.wiring.wires) if self.engine == "fused" else None
         for i, wire in enumerate(self.wiring.wires):
             source, target = self.nodes[wire.source], self.nodes[wire.target]
@@ -120,7 +123,7 @@ class Simulation:
             node.begin(dt, self.clock)
         for i, line in self.lines:
             line.begin(dt, steps, int(i in plan.inserted))
-        reach = self._reach()
+        reach, marks = self._reach(), mark(self.keeping)
         if self.fusion is not None:
             self.fusion.begin(plan, wanted)
         slopes = torch.is_grad_enabled() and not last
@@ -145,6 +148,7 @@ class Simulation:
             for tag, node in self.nodes.items():
                 if self.fusion is None or tag not in self.fusion.ended:
                     node.finish(steps)
+        keep(self.keeping, marks)
         for _, line in self.lines:
             line.end(dt, steps)
         self.clock = Clock(self.clock.time + dt * steps, self.clock.slot + steps, self.clock.trial, self.clock.first_sample)

@@ -143,7 +143,7 @@ def measure(sim: Simulation, run: Callable[[], object]) -> dict[str, Choice]:
         weight = getattr(node.group, "weight", None)
         probes[tag] = node.feed.product = Probe(isinstance(weight, nn.Parameter) and weight.requires_grad)
     parameters = {p: p.detach().clone() for group in sim.groups.values() for p in group.parameters()}
-    plastic = {tag: group.plastic_weight for tag, group in sim.groups.items() if group.spec.rule is not None}
+    stored = {tag: group.stored() for tag, group in sim.groups.items()}
     with devices_untouched(sim.groups.values()):
         try:
             with torch.no_grad():
@@ -153,6 +153,7 @@ def measure(sim: Simulation, run: Callable[[], object]) -> dict[str, Choice]:
                 for p, before in parameters.items():
                     if not torch.equal(p, before):  # it was outside its limits
                         p.copy_(before)
-            for tag, weight in plastic.items():
-                sim.groups[tag].plastic_weight = weight
+            for tag, kept in stored.items():
+                for name, value in kept.items():
+                    setattr(sim.groups[tag], name, value)
     return {tag: probe.choice() for tag, probe in probes.items() if probe.calls}

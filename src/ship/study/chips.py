@@ -90,7 +90,22 @@ def virtual_chips(
         device=groups[net.tags[0]].die_ids.device,
         engine=own["engine"],
     )
+    made.readout = net.readout
+    _take_stored(where, groups, made)
     return made
+
+
+def _take_stored(where: str, groups: Mapping[str, Group], made: Network) -> None:
+    """What a network has kept of its runs (plastic weights, persistent states) begins its life on the dies as it is now."""
+    for tag, group in groups.items():
+        if group.hardware is not None or made[tag].hardware is not None:
+            continue  # what devices hold is written by `Network.program`
+        for name, value in group.stored().items():
+            own = made[tag].get_buffer(name)
+            if len(value) not in (1, len(own)):
+                got = f"{len(value)} chips, for {len(own)}"
+                raise RunError(f"{where}: chips", f"{group.spec.where} has learnt on each chip, and fits as many", got=got)
+            made[tag].register_buffer(name, value.detach().expand_as(own).clone())
 
 
 def _by_tag(where: str, net: Network, given: Any) -> dict[str, Any]:

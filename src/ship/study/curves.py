@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
 
-from ..errors import RunError
+from ..errors import RunError, ShipError
 from ..models.devices.device import Device
 from ..models.devices.mapping import Differential
 from ..models.devices.mapping import Mapping as DeviceMapping
 from ..network import Network
+from ..train.batches import check_again
 from ..train.metrics import Interval, mean_interval
-from ..train.readout import Max, Readout
+from ..train.readout import Readout
 from ..verify import WriteVerify
 from .chips import Spread, virtual_chips
 from .measure import accuracy, summary
@@ -69,7 +71,7 @@ def sweep(
     values: Iterable[float],
     batches: Iterable[Sequence[Any]],
     *,
-    readout: Readout = Max(tail=1),
+    readout: Readout | None = None,
     name: str = "value",
     unit: str = "",
 ) -> Curve:
@@ -79,19 +81,36 @@ def sweep(
         build: from a value to a network that is ready to be measured, e.g. made by `virtual_chips` and programmed.
         values: of the property.
         batches: test data that can be gone through for each value.
-        readout: from output to scores.
+        readout: from output to scores; default: the one that the network was trained with.
         name, unit: of the property.
 
     Raises:
-        RunError: no values; what `build` and `accuracy` raise.
+        RunError: no values; what `build` and `accuracy` raise for the first value.
+
+    Warns:
+        UserWarning: an error at a later value, where the curve ends.
     """
-    x, chips = [], []
-    for value in values:
-        x.append(float(value))
-        chips.append(accuracy(build(value), batches, readout=readout))
-    if not x:
+    wanted = [float(value) for value in values]
+    if not wanted:
         raise RunError("study.sweep: values", "must be at least one", got="none")
-    return Curve(name, unit, tuple(x), tuple(chips))
+    return _measured("study.sweep", name, unit, wanted, batches, lambda value: accuracy(build(value), batches, readout=readout))
+
+
+def _measured(where: str, name: str, unit: str, values: Sequence[float], batches: Any, at: Callable[[float], Tensor]) -> Curve:
+    """A curve, point by point. An error after the first point ends it with a warning: what was measured is kept."""
+    if len(values) > 1:
+        check_again(f"{where}: batches", batches)
+    chips: list[Tensor] = []
+    for value in values:
+        try:
+            chips.append(at(value).reshape(-1))
+        except ShipError as error:
+            if not chips:
+                raise
+            text = f"{where}: ends after {len(chips)} of {len(values)} points, before {name} {value:g} {unit}".rstrip()
+            warnings.warn(f"{text}: {error}", UserWarning, stacklevel=3)
+            break
+    return Curve(name, unit, tuple(map(float, values[: len(chips)])), tuple(chips))
 
 
 def drift_curve(
@@ -99,7 +118,7 @@ def drift_curve(
     batches: Iterable[Sequence[Any]],
     times: Sequence[float],
     *,
-    readout: Readout = Max(tail=1),
+    readout: Readout | None = None,
     verify: WriteVerify | None = None,
     kelvin: float | None = None,
     before: Callable[[Network], Any] | None = None,
@@ -111,25 +130,40 @@ def drift_curve(
         net: a network with devices.
         batches: test data.
         times: s since writing, increasing, from 0 on.
-        readout: from output to scores.
+        readout: from output to scores; default: the one that the network was trained with.
         verify: how the weights are written, see `Network.program`.
         kelvin: K, of devices with a thermal part.
         before: done to the network before each measurement, e.g. ``lambda net: net.compensate()``.
 
     Raises:
         RunError: times that do not increase; what `Network.program` and `Network.wait` raise.
+        ParameterError: the last time is beyond what a device's retention was made for: nothing is measured then.
+
+    Warns:
+        UserWarning: no device has a law of retention; an error at a later time, where the curve ends.
     """
     spans = [b - a for a, b in zip([0.0, *times], times, strict=False)]
     if not spans or spans[0] < 0 or any(span <= 0 for span in spans[1:]):
         raise RunError("study.drift_curve: times", "must increase, from 0 s on", got=repr(list(times)))
     net.program(verify=verify)
-    chips = []
-    for span in spans:
-        net.wait(span, kelvin=kelvin)
+    devices = [group.hardware for group in net._ready("study.drift_curve").groups.values() if group.hardware is not None]
+    if not any(hardware.ages for hardware in devices):
+        warnings.warn(
+            "study.drift_curve: nothing changes with time, for no device has a law of retention (retention=)",
+            UserWarning,
+            stacklevel=2,
+        )
+    for hardware in devices:
+        hardware.array.aged(times[-1], kelvin=kelvin)
+    left = iter(spans)
+
+    def at(_: float) -> Tensor:
+        net.wait(next(left), kelvin=kelvin)
         if before is not None:
             before(net)
-        chips.append(accuracy(net, batches, readout=readout))
-    return Curve("time since writing", "s", tuple(map(float, times)), tuple(chips))
+        return accuracy(net, batches, readout=readout)
+
+    return _measured("study.drift_curve", "time since writing", "s", times, batches, at)
 
 
 def level_curve(
@@ -140,7 +174,7 @@ def level_curve(
     chips: int = 32,
     device: Device | None = None,
     mapping: DeviceMapping | None = None,
-    readout: Readout = Max(tail=1),
+    readout: Readout | None = None,
     verify: WriteVerify | None = None,
 ) -> Curve:
     """Accuracy against the number of levels of a device, to which weights are rounded before they are written: a pair of n-level
@@ -174,7 +208,7 @@ def spread_curve(
     tags: Sequence[str] = (),
     names: Sequence[str] = (),
     chips: int = 32,
-    readout: Readout = Max(tail=1),
+    readout: Readout | None = None,
 ) -> Curve:
     """Accuracy against the variation from device to device (``d2d``, a fraction) of parameters chosen by role, group or name;
     default: the weights.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import warnings
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -12,8 +12,10 @@ from torch import Tensor
 from ..errors import GraphError, RunError
 from ..network import Network
 from ..train.batches import steps_of
+from ..train.losses import check_labels
+from ..train.measuring import measuring
 from ..train.metrics import Interval, mean_interval, wilson
-from ..train.readout import Max, Readout
+from ..train.readout import Readout
 
 
 class Summary(NamedTuple):
@@ -34,57 +36,69 @@ class Summary(NamedTuple):
     __repr__ = __str__
 
 
-@contextmanager
-def _measuring(net: Network) -> Iterator[None]:
-    """Evaluation mode, no monitors, and devices for which no time passes."""
-    groups = net._ready("study").groups
-    training, requests = net.training, net._requests
-    devices = [group.hardware for group in groups.values() if group.hardware is not None]
-    net.eval()
-    net._requests = []
-    for hardware in devices:
-        hardware.held = True
-    try:
-        yield
-    finally:
-        for hardware in devices:
-            hardware.held = False
-        net._requests = requests
-        net.train(training)
-
-
 @torch.no_grad()
-def accuracy(net: Network, batches: Iterable[Sequence[Any]], *, readout: Readout = Max(tail=1), trial: int = 0) -> Tensor:
-    """Accuracy of each die, all in one run over the chip axis. Devices do not age meanwhile.
+def accuracy(net: Network, batches: Iterable[Sequence[Any]], *, readout: Readout | None = None, trial: int = 0) -> Tensor:
+    """Accuracy of each die, all in one run over the chip axis. Devices do not age meanwhile, and records stay as they were.
 
     Args:
         net: an initialised network with one output.
         batches: ``(x, labels)`` or ``(x, labels, lengths)``, the same for all dies.
-        readout: from output to scores.
+        readout: from output to scores; default: the one that the network was trained with (``net.readout``).
         trial: of the noise.
 
     Returns:
-        ``[chip]``, float64; one number where the network has no chip axis.
+        ``[chip]``, float64; one number ``[]`` where the network has no chip axis.
 
     Raises:
         GraphError: not one output.
-        RunError: no samples.
+        RunError: no samples, labels that do not fit, or no readout: the network was not trained by a `ship.train.Trainer`.
+
+    Warns:
+        UserWarning: devices that were never written, or that were written exactly because they have no law of writing. Once.
     """
     outputs = [tag for tag in net.tags if net._specs[tag].output]
     if len(outputs) != 1:
         raise GraphError("study.accuracy", "needs a network with one output", got=f"{len(outputs)}")
+    readout = _readout(net, readout)
+    _say_what_is_ideal(net)
     right, total = torch.zeros(net.chips or 1, dtype=torch.float64), 0
-    with _measuring(net):
+    with measuring(net, held=True):
         for x, labels, *more in batches:
             steps = steps_of(x)
             out = net.run(x, steps=None if steps is None else steps + readout.tail, trial=trial)
-            scores = readout(out, more[0] if more else net.lengths)
-            hits = scores.argmax(-1) == torch.as_tensor(labels).to(scores.device)
+            scores, truth = readout(out, more[0] if more else net.lengths), torch.as_tensor(labels)
+            check_labels("study.accuracy", scores, truth)
+            hits = scores.argmax(-1) == truth.to(scores.device)
             right += hits.reshape(-1, hits.shape[-1]).sum(-1).cpu()
             total += hits.shape[-1]
     if not total:
         raise RunError("study.accuracy", "got no batches", fix="Give a list or Batches, not a generator that is used up.")
-    return right / total
+    return right / total if net.chips is not None else right.squeeze(0) / total
+
+
+def _readout(net: Network, given: Readout | None) -> Readout:
+    found = net.readout if given is None else given
+    if not isinstance(found, Readout):
+        raise RunError(
+            "study.accuracy: readout",
+            "must be given: the network does not say how its output was read when it was trained",
+            got=None if given is None else repr(given),
+            fix="Give the one of its training, e.g. readout=ship.train.Max(tail=1), or set net.readout.",
+        )
+    return found
+
+
+def _say_what_is_ideal(net: Network) -> None:
+    """Warn, once, of devices that are ideal in a way that nobody asked for."""
+    said = []
+    for tag, group in net._ready("study").groups.items():
+        hardware = group.hardware
+        text = "" if hardware is None else hardware.ideal()
+        if hardware is not None and text and text != hardware.told:
+            hardware.told = text
+            said.append(f"{tag!r} {text}")
+    if said:
+        warnings.warn(f"study.accuracy: {'; '.join(said)}", UserWarning, stacklevel=4)
 
 
 def yield_at(accuracies: Tensor | Sequence[float], threshold: float, *, level: float = 0.95) -> Interval:

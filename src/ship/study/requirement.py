@@ -22,8 +22,9 @@ from ..errors import RunError
 from ..models.devices.device import Device
 from ..models.devices.mapping import Mapping as DeviceMapping
 from ..network import Network
+from ..train.batches import check_again
 from ..train.metrics import Interval
-from ..train.readout import Max, Readout
+from ..train.readout import Readout
 from ..verify import WriteVerify
 from .chips import virtual_chips
 from .curves import Curve
@@ -75,7 +76,7 @@ def requirement(
     whole: bool = False,
     device: Device | None = None,
     verify: WriteVerify | None = None,
-    readout: Readout = Max(tail=1),
+    readout: Readout | None = None,
     name: str = "value",
     unit: str = "",
     seed: int = 0,
@@ -95,7 +96,7 @@ def requirement(
         whole: values are whole numbers, e.g. of levels.
         device: for a mapping; default: an ideal device.
         verify: how weights are written.
-        readout: from output to scores.
+        readout: from output to scores; default: the one that the network was trained with.
         name, unit: of the value.
         seed: of the resampling.
 
@@ -103,9 +104,10 @@ def requirement(
         The value with its interval; where the target is not met in the range, that is said instead of a number.
 
     Raises:
-        RunError: an empty range, a drop outside (0, 1), too few points or dies.
+        RunError: an empty range, a drop outside (0, 1), too few points or dies; batches that are used up by one pass.
     """
     _check(low, high, drop, chips, points, refine, log)
+    check_again("study.requirement: batches", batches)
 
     def at(value: float) -> Tensor:
         made = make(int(value) if whole else value)

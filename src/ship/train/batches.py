@@ -7,7 +7,23 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from ..errors import RunError
 from ..inputs import Events
+
+
+def check_again(where: str, batches: Any) -> None:
+    """Refuse what can be gone through only once.
+
+    Raises:
+        RunError: a generator or another iterator.
+    """
+    if hasattr(batches, "__next__"):
+        raise RunError(
+            where,
+            "must be batches that can be gone through again and again",
+            got=type(batches).__name__,
+            fix="Give a list, ship.data.Batches or a DataLoader.",
+        )
 
 
 def set_epoch(batches: Any, epoch: int) -> None:

@@ -12,7 +12,18 @@ from torch import Tensor
 from ..errors import ParameterError, RunError
 
 
-def _check_labels(where: str, scores: Tensor, labels: Tensor) -> None:
+def check_labels(where: str, scores: Tensor, labels: Tensor, classes: int | None = None) -> None:
+    """Refuse labels that do not fit scores.
+
+    Args:
+        where: who asks.
+        scores: ``[..., batch, class]``.
+        labels: ``[batch]``.
+        classes: how many there are; default: the last axis of ``scores``.
+
+    Raises:
+        RunError: another shape, no whole numbers, or a label that is no class.
+    """
     if scores.ndim < 2 or labels.shape != scores.shape[-2:-1]:
         raise RunError(
             f"{where}: labels",
@@ -21,7 +32,7 @@ def _check_labels(where: str, scores: Tensor, labels: Tensor) -> None:
         )
     if labels.is_floating_point() or labels.is_complex():
         raise RunError(f"{where}: labels", "must be whole numbers", got=str(labels.dtype), fix="Use labels.long().")
-    classes = scores.shape[-1]
+    classes = classes or scores.shape[-1]
     bad = (labels < 0) | (labels >= classes)
     if bool(bad.any()):
         raise RunError(f"{where}: labels", f"must be from 0 to {classes - 1}", got=str(labels[bad][0].item()))
@@ -37,7 +48,7 @@ def cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
     Raises:
         RunError: shapes that do not fit, or a label that is no class.
     """
-    _check_labels("cross_entropy", scores, labels)
+    check_labels("cross_entropy", scores, labels)
     log = torch.log_softmax(scores, -1)
     index = labels.long().expand(scores.shape[:-1]).unsqueeze(-1)
     return -log.gather(-1, index).mean()
@@ -54,7 +65,7 @@ def mse_count(counts: Tensor, labels: Tensor, right: float = 10.0, wrong: float 
     Raises:
         RunError: shapes that do not fit, or a label that is no class.
     """
-    _check_labels("mse_count", counts, labels)
+    check_labels("mse_count", counts, labels)
     hot = torch.nn.functional.one_hot(labels.long(), counts.shape[-1]).to(counts.dtype)
     return (counts - (wrong + (right - wrong) * hot)).square().mean()
 

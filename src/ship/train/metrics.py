@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..errors import ParameterError, RunError
 from ..show import html_table
+from .losses import check_labels
 
 
 class Interval(NamedTuple):
@@ -34,11 +35,12 @@ def accuracy(scores: Tensor, labels: Tensor) -> Tensor:
         ``[...]``, float64: one number for each chip, or a scalar.
 
     Raises:
-        RunError: shapes that do not fit, or no samples.
+        RunError: shapes that do not fit, no samples, or labels that are no classes.
     """
     if scores.ndim < 2 or labels.shape != scores.shape[-2:-1] or not len(labels):
         got = f"shapes {list(scores.shape)} and {list(labels.shape)}"
         raise RunError("accuracy", "needs scores [..., batch, class] and labels [batch] of at least one sample", got=got)
+    check_labels("accuracy", scores, labels)
     return (scores.argmax(-1) == labels.to(scores.device)).double().mean(-1)
 
 

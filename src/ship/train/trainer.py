@@ -13,13 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import FileError, GraphError, RunError
+from ..errors import FileError, GraphError, ParameterError, RunError, is_real, is_whole
 from ..file_checks import check_values
 from ..network import Network
 from ..tensor_files import DAMAGE, read, write
-from .batches import set_epoch, steps_of
+from .batches import check_again, set_epoch, steps_of
 from .checkpoint import check_optimizer, check_progress, check_schedule, differences, network_identity, trainer_identity
-from .losses import RateBounds, cross_entropy
+from .losses import RateBounds, check_labels, cross_entropy
+from .measuring import measuring
 from .metrics import ConfusionMatrix
 from .perturb import Perturb, overlaid
 from .readout import Max, Readout
@@ -49,7 +50,8 @@ class Trainer:
         net: an initialised network with one output.
         optimizer: over ``net.parameters()``; Adam with ``lr`` where left out.
         lr: learning rate of the default optimiser.
-        readout: from output to scores.
+        readout: from output to scores; default: the network's own (``net.readout``), or ``Max(tail=1)`` where it has none. It
+            becomes the network's own, with which `ship.study` reads it, also from a file.
         loss: ``loss(scores, labels)``.
         regularisers: penalties on spiking groups, see `RateBounds`.
         schedule: a PyTorch learning-rate scheduler, stepped once an epoch.
@@ -61,7 +63,7 @@ class Trainer:
 
     Raises:
         GraphError: not one output, or nothing to train.
-        ParameterError: ``perturb`` or ``robust`` selects nothing.
+        ParameterError: ``perturb`` or ``robust`` selects nothing; a number out of range.
     """
 
     def __init__(
@@ -70,7 +72,7 @@ class Trainer:
         *,
         optimizer: torch.optim.Optimizer | None = None,
         lr: float = 2e-3,
-        readout: Readout = Max(tail=1),
+        readout: Readout | None = None,
         loss: Callable[[Tensor, Tensor], Tensor] = cross_entropy,
         regularisers: Sequence[RateBounds] = (),
         schedule: Any = None,
@@ -96,11 +98,12 @@ class Trainer:
                     "holds no parameter of this network",
                     fix="Make it after net.init: init draws new tensors.",
                 )
-        if truncate is not None and truncate < 1:
-            raise RunError("Trainer.truncate", "must be at least 1 slot", got=str(truncate))
+        _check_numbers(lr, clip, truncate, n_classes)
         if truncate is not None and robust is not None:
             raise RunError("Trainer.robust", "needs whole runs", got=f"truncate={truncate}")
-        self.net, self.readout, self.loss = net, readout, loss
+        self.net, self.loss = net, loss
+        self.readout: Readout = readout or net.readout or Max(tail=1)
+        net.readout = self.readout
         self.perturb, self.robust = (perturb,) if isinstance(perturb, Perturb) else tuple(perturb), robust
         self._attack = None if robust is None else Attack(robust)
         with self._overlaid():
@@ -149,6 +152,7 @@ class Trainer:
 
         def forward() -> tuple[Tensor, Tensor]:
             scores = self.readout(self._run(x), self._lengths(lengths))
+            check_labels("Trainer", scores, labels, self.n_classes)
             return self.loss(scores, labels) + self._penalty(), scores
 
         if self.truncate is not None:
@@ -188,7 +192,9 @@ class Trainer:
         for i, piece in enumerate(pieces):
             extra = self.readout.tail if i == len(pieces) - 1 else 0
             out = self.net.run(piece, steps=piece.shape[-2] + extra, reset=i == 0, trial=self.trial)
-            loss = (self.loss(self.readout(out), labels) + self._penalty()) / len(pieces)
+            scores = self.readout(out)
+            check_labels("Trainer", scores, labels, self.n_classes)
+            loss = (self.loss(scores, labels) + self._penalty()) / len(pieces)
             loss.backward()
             total += float(loss.detach())
             outs.append(out.detach())
@@ -227,11 +233,18 @@ class Trainer:
             The history, one entry an epoch.
 
         Raises:
-            RunError: no batches or batches of another form; a loss that is not finite; `Network.init` was called meanwhile.
+            RunError: no batches, batches of another form, or for several epochs some that are used up by the first; labels that
+                do not fit; a number out of range; a loss that is not finite; `Network.init` was called meanwhile.
         """
         self._check_parameters()
+        for name, value in (("epochs", epochs), ("patience", patience)):
+            if value is not None and not is_whole(value, 1):
+                raise RunError(f"Trainer.fit: {name}", "must be a whole number, at least 1", got=repr(value))
         if patience is not None and validation is None:
             raise RunError("Trainer.fit: patience", "needs validation batches", got=f"patience={patience}")
+        if epochs - self.epoch > 1:
+            check_again("Trainer.fit: batches", batches)
+            check_again("Trainer.fit: validation", validation)
         watched = {r.tag for r in self.regularisers}
         before = list(self.net._requests)
         for tag in watched:
@@ -296,18 +309,21 @@ class Trainer:
 
     @torch.no_grad()
     def evaluate(self, batches: Iterable[Batch]) -> ConfusionMatrix:
-        """Count right and wrong over all samples (and chips), without training."""
-        matrix, training = ConfusionMatrix(self.n_classes), self.net.training
-        self.net.eval()
-        requests, self.net._requests = self.net._requests, []
-        try:
+        """Count right and wrong over all samples (and chips), without training. Records of the network stay as they were.
+
+        Raises:
+            RunError: no batches, batches of another form, or labels that do not fit.
+        """
+        matrix = ConfusionMatrix(self.n_classes)
+        with measuring(self.net):
             for batch in batches:
                 x, labels, lengths = self._unpack(batch)
-                predicted = self.scores(x, lengths).argmax(-1)
+                scores = self.scores(x, lengths)
+                check_labels("Trainer.evaluate", scores, labels, self.n_classes)
+                predicted = scores.argmax(-1)
                 matrix.add(labels.expand(predicted.shape), predicted)
-        finally:
-            self.net._requests = requests
-            self.net.train(training)
+        if not matrix.total:
+            raise RunError("Trainer.evaluate", "got no batches", fix="Give a list or Batches, not a generator that is used up.")
         return matrix
 
     # -- checkpoints -------------------------------------------------------------------------------------------------------
@@ -384,6 +400,17 @@ class Trainer:
         self.epoch, self.trial, self._since_best = state["epoch"], state["trial"], state["since_best"]
         self._best_score = -math.inf if state["best"] is None else float(state["best"])
         self.history, self._best = History(**state["history"]), best or None
+
+
+def _check_numbers(lr: float, clip: float | None, truncate: int | None, n_classes: int | None) -> None:
+    """Numbers of a trainer, in range."""
+    if not (is_real(lr) and lr >= 0):
+        raise ParameterError("Trainer.lr", "must be a number, at least 0", got=repr(lr))
+    if clip is not None and not (is_real(clip) and clip > 0):
+        raise ParameterError("Trainer.clip", "must be a number above 0", got=repr(clip))
+    for name, whole in (("truncate", truncate), ("n_classes", n_classes)):
+        if whole is not None and not is_whole(whole, 1):
+            raise ParameterError(f"Trainer.{name}", "must be a whole number, at least 1", got=repr(whole))
 
 
 def _flatten(value: Any, tensors: dict[str, Tensor], name: str) -> Any:
