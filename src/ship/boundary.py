@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import itertools
 import re
 import sys
 import types
@@ -151,12 +152,8 @@ class Plan:
 
     def wrong(self, args: Sequence[Any], named: Mapping[str, Any]) -> tuple[str, Kind, Any] | None:
         """The first argument of a wrong type: its name, what it may be, and what it is."""
-        for (name, kind), value in zip(self.placed, args, strict=False):
+        for (name, kind), value in zip(itertools.chain(self.placed, itertools.repeat(self.rest)), args, strict=False):
             if kind is not None and type(value) not in kind.fitting and not self._fits(name, kind, value):
-                return name, kind, value
-        name, kind = self.rest
-        for value in args[len(self.placed) :] if kind is not None else ():
-            if type(value) not in kind.fitting and not kind.accepts(value):
                 return name, kind, value
         for name, value in named.items():
             kind = self.named.get(name)

@@ -22,7 +22,19 @@ from .models.contract import NOISE, Bag, Connection, Model, Neuron, Rule, Source
 from .models.devices.device import Device
 from .models.devices.mapping import Differential
 from .models.devices.mapping import Mapping as Mapping_
-from .parameters import Distribution, FanIn, Normal, Parameter, PerChip, PerSample, State, Varied, declared, to_tensor
+from .parameters import (
+    Distribution,
+    FanIn,
+    Normal,
+    Parameter,
+    PerChip,
+    PerSample,
+    State,
+    Varied,
+    check_option,
+    declared,
+    to_tensor,
+)
 from .pulses import Pulsing
 from .resolve import places, resolve, varied
 from .sound import Sound
@@ -87,17 +99,8 @@ def build_model(cls: type[Model], where: str, given: Mapping[str, Any]) -> Model
         if name not in parameters and name not in options:
             raise ParameterError(where, f"{cls.__name__} has no parameter {name!r}", fix=suggest(name, [*parameters, *options]))
         if name in options:
-            _check_option(f"{where}.{name}", options[name].default, options[name].choices, value)
+            check_option(f"{where}.{name}", options[name], value)
     return cls(**given)
-
-
-def _check_option(where: str, default: Any, choices: tuple[Any, ...] | None, value: Any) -> None:
-    if choices is not None and not any(type(value) is type(c) and value == c for c in choices):
-        raise ParameterError(where, f"must be one of {', '.join(repr(c) for c in choices)}", got=repr(value))
-    if choices is None and callable(default) and not callable(value):
-        raise ParameterError(
-            where, f"must be a {type(default).__mro__[1].__name__.lower()}", got=repr(value), fix="E.g. ship.ATan()."
-        )
 
 
 class Group(nn.Module):

@@ -165,7 +165,9 @@ def _dense(tag: str, events: Events, n: int, dt: Any, steps: int | None) -> Tens
     if events.batch is not None and not is_whole(events.batch, 1):
         raise RunError(f"{where}: batch", "must be a whole number, at least 1", got=repr(events.batch))
     unit = chosen(f"{where}: unit", events.unit, None, masks=False).numbers
-    sample = torch.zeros_like(unit) if events.sample is None else chosen(f"{where}: sample", events.sample, None, masks=False).numbers
+    sample = (
+        torch.zeros_like(unit) if events.sample is None else chosen(f"{where}: sample", events.sample, None, masks=False).numbers
+    )
     if not time.shape == unit.shape == sample.shape or time.ndim != 1:
         raise RunError(
             where,

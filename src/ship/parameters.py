@@ -267,6 +267,21 @@ def option(default: Any, *, choices: tuple[Any, ...] | None = None) -> Any:
     return dataclasses.field(default=default, metadata={"ship": Option(default, choices)}, kw_only=True)
 
 
+def check_option(where: str, declaration: Option, value: Any) -> None:
+    """A setting must be one of its choices (1 is not True); one that is called must be callable.
+
+    Raises:
+        ParameterError: it is not.
+    """
+    choices, default = declaration.choices, declaration.default
+    if choices is not None and not any(type(value) is type(c) and value == c for c in choices):
+        raise ParameterError(where, f"must be one of {', '.join(repr(c) for c in choices)}", got=repr(value))
+    if choices is None and callable(default) and not callable(value):
+        raise ParameterError(
+            where, f"must be a {type(default).__mro__[1].__name__.lower()}", got=repr(value), fix="E.g. ship.ATan()."
+        )
+
+
 def declared(model: type) -> tuple[dict[str, Parameter], dict[str, Option]]:
     """The parameters and the options that a model class declares, in order."""
     fields = dataclasses.fields(model)
@@ -311,4 +326,6 @@ def to_tensor(where: str, value: object) -> Tensor:
         raise ParameterError(where, "must be numbers", got=repr(value)) from error
     if tensor.is_complex():
         raise ParameterError(where, "must be real numbers", got=str(tensor.dtype))
+    if tensor.layout != torch.strided:
+        raise ParameterError(where, "must be dense", got=str(tensor.layout), fix="Use x.to_dense().")
     return tensor if tensor.is_floating_point() else tensor.to(torch.float64)

@@ -30,7 +30,7 @@ class Sound:
         found: list[tuple[str, Tensor | None]] = []
         parameters, buffers = module._parameters, module._buffers
         for name, shape in self.shapes.items():
-            tensor = parameters.get(name)
+            tensor: Tensor | None = parameters.get(name)
             if tensor is None:
                 tensor = buffers.get(name)
             if tensor is None or tensor.shape != shape or tensor.dtype is not (self.whole.get(name) or dtype):

@@ -220,7 +220,9 @@ class DeviceVerbs(nn.Module):
             RunError: nothing is metered.
         """
         if self._meter is None:
-            raise NotReadyError("Network.energy", "nothing is metered", fix="Call net.init(...) and net.meter(...) before the run.")
+            raise NotReadyError(
+                "Network.energy", "nothing is metered", fix="Call net.init(...) and net.meter(...) before the run."
+            )
         return ledger(self._meter)
 
     def record_pulses(self, tag: str, on: bool = True) -> None:
