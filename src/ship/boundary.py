@@ -8,12 +8,11 @@ What a user may define by subclassing (models, parts of devices, surrogates, dis
 constructor checked and nothing else: its methods are called by the engines, in inner loops. Named tuples, which calls return, are
 checked where they are taken.
 
-Numbers are Python's or NumPy's. A truth value is no number, and a number is no truth value.
+Numbers are Python's or NumPy's. A truth value is no number, and a number is no truth value. A tensor is dense and real.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import inspect
 import itertools
@@ -27,6 +26,8 @@ from numbers import Integral, Real
 from typing import Any, Literal, ParamSpec, TypeVar, Union
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from .errors import ParameterError
 
@@ -36,7 +37,7 @@ MARK, LEFT = "__checked__", "__left__"  # attributes of functions
 LONGEST = 80  # characters of a value that an error shows
 
 
-class Number(ABC):
+class Number(ABC):  # noqa: B024 (the hook is all it has)
     """What counts as ``float`` in an annotation."""
 
     @classmethod
@@ -44,7 +45,7 @@ class Number(ABC):
         return issubclass(other, Real) and not issubclass(other, bool)
 
 
-class Whole(ABC):
+class Whole(ABC):  # noqa: B024
     """What counts as ``int`` in an annotation."""
 
     @classmethod
@@ -59,6 +60,8 @@ WORDS: dict[type, str] = {
     bool: "True or False",
     np.bool_: "True or False",
     type(None): "None",
+    Tensor: "a dense Tensor of real numbers",
+    np.ndarray: "an array of numbers",
 }
 
 
@@ -75,8 +78,14 @@ class Kind:
     def accepts(self, value: object) -> bool:
         """Whether a value is one of these, each of its parts included."""
         if isinstance(value, self.classes):
+            if isinstance(value, Tensor):
+                return value.layout == torch.strided and not value.is_complex()
+            if isinstance(value, np.ndarray):
+                return value.dtype.kind in "biuf"
             self.fitting.add(type(value))
             return True
+        if isinstance(value, bytes | bytearray) or (isinstance(value, Tensor | np.ndarray) and not value.ndim):
+            return False  # no lists of anything
         return any(_matches(value, kind) for kind in self.structured)
 
     def __str__(self) -> str:
@@ -121,7 +130,7 @@ def _alternatives(hint: Any) -> Iterator[Any]:
 
 
 def _widened(hint: Any) -> Any:
-    """A type in which NumPy's numbers count, an array counts as a sequence of numbers, and of functions only that they are some."""
+    """A type in which NumPy's numbers count, an array is a sequence of numbers, and a function is a function, whatever it takes."""
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
     if origin is None:
         return NUMBERS.get(hint, hint) if isinstance(hint, type) else hint
@@ -182,7 +191,7 @@ def checked(function: Callable[P, R], where: str = "", *, own: type | None = Non
 
     @functools.cache
     def plan() -> Plan:  # at the first call, so that importing stays cheap
-        return Plan(function, typing.get_type_hints(own or function), skip)
+        return Plan(function, hints_of(function, own), skip)
 
     @functools.wraps(function)
     def call(*args: P.args, **named: P.kwargs) -> R:
@@ -197,6 +206,15 @@ def checked(function: Callable[P, R], where: str = "", *, own: type | None = Non
     return call
 
 
+def hints_of(function: Callable[..., Any], own: type | None = None) -> dict[str, Any]:
+    """The annotations of a function's arguments as types. What it returns may have a name that is known to type checkers alone."""
+    if own is not None:
+        return typing.get_type_hints(own)
+    source: Any = inspect.unwrap(function)
+    arguments = {name: hint for name, hint in source.__annotations__.items() if name != "return"}
+    return typing.get_type_hints(types.SimpleNamespace(__annotations__=arguments), source.__globals__)
+
+
 def left(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Arguments that a function looks at itself, because its errors say more than their types would."""
 
@@ -208,8 +226,8 @@ def left(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def guard(module: str, *, leave: Collection[str] = ()) -> None:
-    """Put a check around all that a module makes public; ``leave``: classes that the library itself makes, whose constructors stay
-    as they are.
+    """Put a check around all that a module makes public; in ``leave`` are classes that the library itself makes, whose constructors
+    stay as they are.
 
     The functions are replaced in place, there and where they are defined, so that pickling and imports find the same ones.
     """

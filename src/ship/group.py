@@ -189,7 +189,7 @@ class Group(nn.Module):
 
     @property
     def pre(self) -> Tensor:
-        """The units that the edges of ``connect=`` come from, ``[edge]``: a copy, because the edges of a network do not change."""
+        """The units that the edges of ``connect=`` come from, ``[edge]``: a copy, because a network's edges do not change."""
         return self._side("pre")
 
     @property

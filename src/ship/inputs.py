@@ -190,7 +190,10 @@ def _dense(tag: str, events: Events, n: int, dt: Any, steps: int | None) -> Tens
 
 def _pad(tag: str, samples: Sequence[Any], n: int) -> tuple[Tensor, Tensor]:
     where = f"input {tag!r}"
-    tensors = [torch.as_tensor(np.asarray(s)) if not isinstance(s, Tensor) else s for s in samples]
+    try:
+        tensors = [torch.as_tensor(np.asarray(s)) if not isinstance(s, Tensor) else s for s in samples]
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise RunError(where, "must be samples of numbers, [time, unit] each", got=repr(samples)[:60]) from error
     if not tensors:
         raise RunError(where, "an empty list", fix="Give at least one sample [time, unit].")
     for i, t in enumerate(tensors):

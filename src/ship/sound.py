@@ -1,4 +1,4 @@
-"""What kernels read by address is looked at once a run: shapes and float types of a group's tensors, and their numbers at its start.
+"""What kernels read by address is looked at once a run: shapes and float types of a group's tensors, at its start also numbers.
 
 A user may have put others into their place since `init`.
 """

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from ..clock import check_dt, nearest_slots
 from ..errors import ParameterError, RunError
+from ..indices import chosen
+from ..parameters import to_tensor
 from ..random import key
 
 Encode = Callable[[Tensor, torch.Generator], Tensor]
@@ -251,13 +253,12 @@ def from_events(times: Any, units: Any, *, n: int, steps: int, dt: float, dtype:
     _whole("from_events: n", n)
     _whole("from_events: steps", steps)
     check_dt("from_events", dt)
-    time, unit = torch.as_tensor(times, dtype=torch.float64), torch.as_tensor(units)
+    time = to_tensor("from_events: times", times).double()
+    unit = chosen("from_events: units", units, None, masks=False).numbers
     if time.ndim != 1 or time.shape != unit.shape:
         raise RunError(
             "from_events", "times and units must be lists of one length", got=f"shapes {list(time.shape)} and {list(unit.shape)}"
         )
-    if len(unit) and (unit.is_floating_point() or unit.dtype == torch.bool):
-        raise RunError("from_events: units", "must be whole numbers", got=str(unit.dtype))
     slot = nearest_slots(time, dt)
     bad = ~((slot >= 0) & (slot < steps))  # true for NaN too
     if bool(bad.any()):
