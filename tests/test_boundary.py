@@ -6,11 +6,11 @@ import re
 import typing
 from dataclasses import dataclass, replace
 
-import boundary_calls
 import numpy as np
 import pytest
 import torch
 
+import boundary_calls
 import ship
 import ship.crossbar
 import ship.data

@@ -130,7 +130,7 @@ def _alternatives(hint: Any) -> Iterator[Any]:
 
 
 def _widened(hint: Any) -> Any:
-    """A type in which NumPy's numbers count, an array is a sequence of numbers, and a function is a function, whatever it takes."""
+    """A type in which NumPy's numbers count, an array is a sequence of numbers, and a function is one whatever it takes."""
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
     if origin is None:
         return NUMBERS.get(hint, hint) if isinstance(hint, type) else hint
@@ -207,7 +207,7 @@ def checked(function: Callable[P, R], where: str = "", *, own: type | None = Non
 
 
 def hints_of(function: Callable[..., Any], own: type | None = None) -> dict[str, Any]:
-    """The annotations of a function's arguments as types. What it returns may have a name that is known to type checkers alone."""
+    """The annotations of a function's arguments as types; what it returns may have a name that only type checkers know."""
     if own is not None:
         return typing.get_type_hints(own)
     source: Any = inspect.unwrap(function)
@@ -226,7 +226,7 @@ def left(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def guard(module: str, *, leave: Collection[str] = ()) -> None:
-    """Put a check around all that a module makes public; in ``leave`` are classes that the library itself makes, whose constructors
+    """Put a check around all that a module makes public; in ``leave`` are classes that the library makes, whose constructors
     stay as they are.
 
     The functions are replaced in place, there and where they are defined, so that pickling and imports find the same ones.
