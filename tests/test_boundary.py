@@ -19,8 +19,13 @@ import ship.study
 import ship.train
 from ship.boundary import MARK, Kind, checked, hints_of, left
 
-TRIES = 6  # of each call: 1,500 calls, 25 s on one core
-NAN_BY_DEFINITION = {"ConfusionMatrix.normalised", "ship.per_chip", "ship.per_sample"}  # 0 of 0; values that `add` looks at
+TRIES = 4  # of each call: 1,000 calls, 15 s on one core
+NAN_BY_DEFINITION = {  # documented: 0 of 0, no probes; and values that `add` looks at
+    "ConfusionMatrix.normalised",
+    "ship.crossbar.approximate",
+    "ship.per_chip",
+    "ship.per_sample",
+}
 
 
 @pytest.mark.parametrize("name", sorted(boundary_calls.CALLS))

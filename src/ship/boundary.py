@@ -86,7 +86,8 @@ class Kind:
             return True
         if isinstance(value, bytes | bytearray) or (isinstance(value, Tensor | np.ndarray) and not value.ndim):
             return False  # no lists of anything
-        return any(_matches(value, kind) for kind in self.structured)
+        words = isinstance(value, str)  # a list of words at most
+        return any(_matches(value, kind) for kind in self.structured if not words or _of_words(kind))
 
     def __str__(self) -> str:
         kinds = sorted((*self.classes, *self.structured), key=lambda kind: kind is type(None))
@@ -107,6 +108,10 @@ def _matches(value: object, kind: Any) -> bool:
     except TypeCheckError:
         return False
     return True
+
+
+def _of_words(kind: Any) -> bool:
+    return typing.get_origin(kind) is Literal or str in typing.get_args(kind)
 
 
 def _word(kind: Any) -> str:

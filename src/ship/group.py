@@ -37,7 +37,7 @@ from .parameters import (
 )
 from .pulses import Pulsing
 from .resolve import places, resolve, varied
-from .sound import Sound
+from .sound import Sound, check_numbers
 
 FEW = 2**16  # numbers of a parameter that are compared sooner than coefficients are computed
 
@@ -305,7 +305,7 @@ class Group(nn.Module):
         """`bag`, and the model's coefficients. Both are kept as long as no number changes, where they are few and no gradient
         flows into one.
         """
-        numbers = self.numbers()
+        numbers = self._numbers()
         told = None if numbers is None else (dt, torch.is_inference_mode_enabled(), numbers)
         if told is None or self._kept is None or self._kept[0] != told:
             p = self.bag(dt)
@@ -314,7 +314,7 @@ class Group(nn.Module):
             self._kept = told, (p, self.model.discretise(p, dt))
         return self._kept[1]
 
-    def numbers(self) -> list[tuple[Any, ...]] | None:
+    def _numbers(self) -> list[tuple[Any, ...]] | None:
         """All that the parameters are made of, to compare. Numbers, because a version does not count what changes ``.data``."""
         if self.hardware is not None or (self.overlays and self.training):
             return None
@@ -363,11 +363,11 @@ class Group(nn.Module):
                 full = self.shape_of("connection") if name == "plastic_weight" else tuple(self.sound.shapes[attribute])
             self.sound.check(f"{self.spec.where}.{name}", attribute, tensor, full, chips, self.dtype, exact)
         if numbers:
-            found = [(n, d, getattr(self, n.replace(".", "/"))) for n, d in self.declarations.items()]
+            for name, declaration in self.declarations.items():
+                tensor: Tensor = getattr(self, name.replace(".", "/"))
+                check_numbers(f"{self.spec.where}.{name}", declaration, tensor.detach())
             if self.spec.rule is not None:
-                found.append(("weight", self.declarations["weight"], self.plastic_weight))
-            known = None if self.spec.rule is not None else self.numbers()
-            self.sound.check_numbers(((f"{self.spec.where}.{n}", d, t) for n, d, t in found), known)
+                check_numbers(f"{self.spec.where}.weight", self.declarations["weight"], self.plastic_weight)
 
     # -- states ------------------------------------------------------------------------------------------------------------
 

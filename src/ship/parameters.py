@@ -211,6 +211,16 @@ class Parameter:
         """Whether every value keeps the limits: the least and the largest say so, without tensors as large as the value."""
         return value.numel() == 0 or bool(self.inside(_ends(value)).all())
 
+    def clear(self, number: float) -> bool:
+        """Whether one number keeps the limits, without a tensor; one at a limit may not, where the limit is rounded."""
+        return (
+            (math.isfinite(number) or (self.infinite and number == math.inf))
+            and (self.above is None or number > self.above)
+            and (self.least is None or number >= self.least)
+            and (self.below is None or number < self.below)
+            and (self.most is None or number <= self.most)
+        )
+
     @property
     def rule(self) -> str:
         """The limits in words: ``"must be above 0 s"``."""

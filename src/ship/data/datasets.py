@@ -208,7 +208,7 @@ class LengthBuckets(torch.utils.data.Sampler[list[int]]):
     def __init__(self, lengths: Sequence[int] | Tensor, size: int, *, buckets: int = 8, seed: int = 0) -> None:
         _whole("LengthBuckets.size", size)
         _whole("LengthBuckets.buckets", buckets)
-        if not len(lengths):
+        if (isinstance(lengths, Tensor) and lengths.ndim != 1) or not len(lengths):
             raise RunError("LengthBuckets", "needs the length of at least one sample")
         self.order = torch.as_tensor(lengths).argsort(stable=True)
         self.size, self.buckets, self.seed, self.epoch = size, buckets, seed, 0
@@ -271,6 +271,8 @@ def from_events(times: Any, units: Any, *, n: int, steps: int, dt: float, dtype:
 
 
 def _one_label_each(where: str, x: Tensor | Sequence[Tensor], labels: Tensor) -> None:
+    if (isinstance(x, Tensor) and not x.ndim) or not labels.ndim:
+        raise RunError(where, "needs samples and labels along a first axis", got="one number")
     if len(x) != len(labels):
         raise RunError(where, "needs one label for each sample", got=f"{len(x)} samples, {len(labels)} labels")
 

@@ -136,9 +136,14 @@ def first_spike_time(spikes: Tensor, dt: float) -> Tensor:
 
     Raises:
         ParameterError: dt is not above 0 s.
+        RunError: no slots.
     """
     if not math.isfinite(dt) or dt <= 0:
         raise ParameterError("first_spike_time: dt", "must be above 0 s", got=f"{dt:g}")
+    if spikes.ndim < 2 or not spikes.shape[-2]:
+        raise RunError(
+            "first_spike_time: spikes", "must be [..., time, unit], with at least one slot", got=f"shape {list(spikes.shape)}"
+        )
     fired = spikes.detach() > 0
     time = fired.int().argmax(-2).to(spikes.dtype) * dt  # the first of equal values
     return torch.where(fired.any(-2), time, torch.full_like(time, torch.inf))
