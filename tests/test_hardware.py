@@ -250,7 +250,7 @@ class TestNetwork:
         for wrong, rule in ((3.0, "shape: must be"), ((3, -1), "shape: must be"), (True, "shape: must be")):
             with pytest.raises(ship.ParameterError, match=rule):
                 ship.DeviceArray(device(), wrong)
-        with pytest.raises(ship.ParameterError, match="DeviceArray.device: must be Device; got <class"):
+        with pytest.raises(ship.ParameterError, match=r"DeviceArray\.device: must be Device; got <class"):
             ship.DeviceArray(ship.Device, 3)
         with pytest.raises(ship.ParameterError, match="chips: must be None"):
             ship.DeviceArray(device(), 3, chips=0)

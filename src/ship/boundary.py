@@ -8,13 +8,14 @@ What a user may define by subclassing (models, parts of devices, surrogates, dis
 constructor checked and nothing else: its methods are called by the engines, in inner loops. Named tuples, which calls return, are
 checked where they are taken.
 
-Numbers are Python's or NumPy's. A truth value is no number, and a number is no truth value.
+Numbers are Python's or NumPy's. A truth value is no number, and a number is no truth value. A tensor is dense and real.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import re
 import sys
 import types
@@ -25,6 +26,8 @@ from numbers import Integral, Real
 from typing import Any, Literal, ParamSpec, TypeVar, Union
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from .errors import ParameterError
 
@@ -34,7 +37,7 @@ MARK, LEFT = "__checked__", "__left__"  # attributes of functions
 LONGEST = 80  # characters of a value that an error shows
 
 
-class Number(ABC):
+class Number(ABC):  # noqa: B024 (the hook is all it has)
     """What counts as ``float`` in an annotation."""
 
     @classmethod
@@ -42,7 +45,7 @@ class Number(ABC):
         return issubclass(other, Real) and not issubclass(other, bool)
 
 
-class Whole(ABC):
+class Whole(ABC):  # noqa: B024
     """What counts as ``int`` in an annotation."""
 
     @classmethod
@@ -57,6 +60,8 @@ WORDS: dict[type, str] = {
     bool: "True or False",
     np.bool_: "True or False",
     type(None): "None",
+    Tensor: "a dense Tensor of real numbers",
+    np.ndarray: "an array of numbers",
 }
 
 
@@ -73,9 +78,16 @@ class Kind:
     def accepts(self, value: object) -> bool:
         """Whether a value is one of these, each of its parts included."""
         if isinstance(value, self.classes):
+            if isinstance(value, Tensor):
+                return value.layout == torch.strided and not value.is_complex()
+            if isinstance(value, np.ndarray):
+                return value.dtype.kind in "biuf"
             self.fitting.add(type(value))
             return True
-        return any(_matches(value, kind) for kind in self.structured)
+        if isinstance(value, bytes | bytearray) or (isinstance(value, Tensor | np.ndarray) and not value.ndim):
+            return False  # no lists of anything
+        words = isinstance(value, str)  # a list of words at most
+        return any(_matches(value, kind) for kind in self.structured if not words or _of_words(kind))
 
     def __str__(self) -> str:
         kinds = sorted((*self.classes, *self.structured), key=lambda kind: kind is type(None))
@@ -96,6 +108,10 @@ def _matches(value: object, kind: Any) -> bool:
     except TypeCheckError:
         return False
     return True
+
+
+def _of_words(kind: Any) -> bool:
+    return typing.get_origin(kind) is Literal or str in typing.get_args(kind)
 
 
 def _word(kind: Any) -> str:
@@ -119,7 +135,7 @@ def _alternatives(hint: Any) -> Iterator[Any]:
 
 
 def _widened(hint: Any) -> Any:
-    """A type in which NumPy's numbers count, an array counts as a sequence of numbers, and of functions only that they are some."""
+    """A type in which NumPy's numbers count, an array is a sequence of numbers, and a function is one whatever it takes."""
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
     if origin is None:
         return NUMBERS.get(hint, hint) if isinstance(hint, type) else hint
@@ -150,12 +166,8 @@ class Plan:
 
     def wrong(self, args: Sequence[Any], named: Mapping[str, Any]) -> tuple[str, Kind, Any] | None:
         """The first argument of a wrong type: its name, what it may be, and what it is."""
-        for (name, kind), value in zip(self.placed, args, strict=False):
+        for (name, kind), value in zip(itertools.chain(self.placed, itertools.repeat(self.rest)), args, strict=False):
             if kind is not None and type(value) not in kind.fitting and not self._fits(name, kind, value):
-                return name, kind, value
-        name, kind = self.rest
-        for value in args[len(self.placed) :] if kind is not None else ():
-            if type(value) not in kind.fitting and not kind.accepts(value):
                 return name, kind, value
         for name, value in named.items():
             kind = self.named.get(name)
@@ -184,7 +196,7 @@ def checked(function: Callable[P, R], where: str = "", *, own: type | None = Non
 
     @functools.cache
     def plan() -> Plan:  # at the first call, so that importing stays cheap
-        return Plan(function, typing.get_type_hints(own or function), skip)
+        return Plan(function, hints_of(function, own), skip)
 
     @functools.wraps(function)
     def call(*args: P.args, **named: P.kwargs) -> R:
@@ -199,6 +211,15 @@ def checked(function: Callable[P, R], where: str = "", *, own: type | None = Non
     return call
 
 
+def hints_of(function: Callable[..., Any], own: type | None = None) -> dict[str, Any]:
+    """The annotations of a function's arguments as types; what it returns may have a name that only type checkers know."""
+    if own is not None:
+        return typing.get_type_hints(own)
+    source: Any = inspect.unwrap(function)
+    arguments = {name: hint for name, hint in source.__annotations__.items() if name != "return"}
+    return typing.get_type_hints(types.SimpleNamespace(__annotations__=arguments), source.__globals__)
+
+
 def left(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Arguments that a function looks at itself, because its errors say more than their types would."""
 
@@ -210,8 +231,8 @@ def left(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def guard(module: str, *, leave: Collection[str] = ()) -> None:
-    """Put a check around all that a module makes public; ``leave``: classes that the library itself makes, whose constructors stay
-    as they are.
+    """Put a check around all that a module makes public; in ``leave`` are classes that the library makes, whose constructors
+    stay as they are.
 
     The functions are replaced in place, there and where they are defined, so that pickling and imports find the same ones.
     """

@@ -59,6 +59,8 @@ class FitError(ShipError):
 
 class NotReadyError(RunError, AttributeError):
     """An attribute that is not there yet, or not any more: `hasattr` says no, and a user reads why."""
+
+
 def warn_once(about: Hashable, text: str) -> None:
     """Warn of something, where that is worth a warning in each process and no more: ``about`` says what it is the same as."""
     if about not in _told:

@@ -33,6 +33,7 @@ from .parameters import (
     Port,
     State,
     Varied,
+    check_option,
     declared,
     numbers,
     one_of,
@@ -40,7 +41,7 @@ from .parameters import (
 from .pulses import Pulsing
 from .resolve import fits, places, resolve, trailing, varied
 from .show import Lines, html_table
-from .sound import Sound
+from .sound import Sound, check_numbers
 
 LONGEST = 1e9  # s, of a delay: some 30 years
 FEW = 2**16  # numbers of a parameter that are compared sooner than coefficients are computed
@@ -101,7 +102,7 @@ def build_model(cls: type[Model], where: str, given: Mapping[str, Any]) -> Model
         if name not in parameters and name not in options:
             raise ParameterError(where, f"{cls.__name__} has no parameter {name!r}", fix=suggest(name, [*parameters, *options]))
         if name in options:
-            _check_option(f"{where}.{name}", options[name].default, options[name].choices, value)
+            check_option(f"{where}.{name}", options[name], value)
     return cls(**given)
 
 
@@ -124,15 +125,6 @@ def _check_declarations(cls: type[Model], where: str) -> None:
             raise GraphError(f"{where}.ports[{name!r}]", "must be a port", got=repr(port), fix='E.g. ship.Port("charge", "V").')
     if cls.states and not (hasattr(cls.states, "_fields") and all(isinstance(s, State) for s in cls.states)):
         raise GraphError(f"{where}.states", "must be a NamedTuple of ship.State", got=repr(cls.states))
-
-
-def _check_option(where: str, default: Any, choices: tuple[Any, ...] | None, value: Any) -> None:
-    if choices is not None and not any(type(value) is type(c) and value == c for c in choices):
-        raise ParameterError(where, f"must be one of {', '.join(repr(c) for c in choices)}", got=repr(value))
-    if choices is None and callable(default) and not callable(value):
-        raise ParameterError(
-            where, f"must be a {type(default).__mro__[1].__name__.lower()}", got=repr(value), fix="E.g. ship.ATan()."
-        )
 
 
 class Group(nn.Module):
@@ -222,7 +214,7 @@ class Group(nn.Module):
 
     @property
     def pre(self) -> Tensor:
-        """The units that the edges of ``connect=`` come from, ``[edge]``: a copy, because the edges of a network do not change."""
+        """The units that the edges of ``connect=`` come from, ``[edge]``: a copy, because a network's edges do not change."""
         return self._side("pre")
 
     @property
@@ -387,7 +379,7 @@ class Group(nn.Module):
         """`bag`, and the model's coefficients. Both are kept as long as no number changes, where they are few and no gradient
         flows into one.
         """
-        numbers = self.numbers()
+        numbers = self._numbers()
         told = None if numbers is None else (dt, torch.is_inference_mode_enabled(), numbers)
         if told is None or self._kept is None or self._kept[0] != told:
             p = self.bag(dt)
@@ -396,7 +388,7 @@ class Group(nn.Module):
             self._kept = told, (p, coefficients(self.model, p, dt, self.dtype))
         return self._kept[1]
 
-    def numbers(self) -> list[tuple[Any, ...]] | None:
+    def _numbers(self) -> list[tuple[Any, ...]] | None:
         """All that the parameters are made of, to compare. Numbers, because a version does not count what changes ``.data``."""
         if self.hardware is not None or (self.overlays and self.training):
             return None
@@ -445,11 +437,11 @@ class Group(nn.Module):
                 full = self.shape_of("connection") if name == "plastic_weight" else tuple(self.sound.shapes[attribute])
             self.sound.check(f"{self.spec.where}.{name}", attribute, tensor, full, chips, self.dtype, exact)
         if numbers:
-            found = [(n, d, getattr(self, n.replace(".", "/"))) for n, d in self.declarations.items()]
+            for name, declaration in self.declarations.items():
+                tensor: Tensor = getattr(self, name.replace(".", "/"))
+                check_numbers(f"{self.spec.where}.{name}", declaration, tensor.detach())
             if self.spec.rule is not None:
-                found.append(("weight", self.declarations["weight"], self.plastic_weight))
-            known = None if self.spec.rule is not None else self.numbers()
-            self.sound.check_numbers(((f"{self.spec.where}.{n}", d, t) for n, d, t in found), known)
+                check_numbers(f"{self.spec.where}.weight", self.declarations["weight"], self.plastic_weight)
 
     # -- shown -------------------------------------------------------------------------------------------------------------
 

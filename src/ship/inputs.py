@@ -221,7 +221,10 @@ def _inside(where: str, bad: Tensor, size: str, given: Tensor, fix: str = "") ->
 def _ragged(tag: str, samples: Sequence[Any], n: int) -> list[Tensor]:
     """Samples of one input, ``[time, unit]`` each."""
     where = f"input {tag!r}"
-    tensors = [torch.as_tensor(plain_array(np.asarray(s))) if not isinstance(s, Tensor) else s for s in samples]
+    try:
+        tensors = [torch.as_tensor(plain_array(np.asarray(s))) if not isinstance(s, Tensor) else s for s in samples]
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise RunError(where, "must be samples of numbers, [time, unit] each", got=repr(samples)[:60]) from error
     if not tensors:
         raise RunError(where, "an empty list", fix="Give at least one sample [time, unit].")
     for i, t in enumerate(tensors):

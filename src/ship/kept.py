@@ -46,6 +46,8 @@ class Unkept(NullCache):
     def save_overload(self, sig: Any, data: Any) -> None:
         """It was compiled."""
         PATIENCE.stop()
+
+
 class Place:
     """Where Numba keeps what it compiles from one of our texts: beside it, in the folder that was found to be the user's alone,
     whatever ``NUMBA_CACHE_DIR`` says. The name of a text is its digest, and so says what the code is of.

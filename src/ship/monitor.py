@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from . import compiled, frames
-from .errors import NotReadyError, suggest
+from .errors import NotReadyError, RunError, suggest
 from .frames import Label
 from .group import Group, Spec
 from .indices import Chosen

@@ -33,6 +33,7 @@ from .models.contract import Model, Neuron, Rule, check_coefficients
 from .models.devices.device import Device
 from .models.devices.mapping import Mapping as DeviceMapping
 from .monitor import Record, Records, Request, Tap, check_units, collect, recordable
+from .parameters import to_tensor
 from .plan import Schedule, Wiring, emits_first, schedule, wire
 from .pulses import Pulsing
 from .remarks import remarks
@@ -633,7 +634,10 @@ class Network(DeviceVerbs):
         """
 
         def widen(value: Any) -> Any:
-            return value.unsqueeze(-2) if isinstance(value, Tensor) else torch.as_tensor(value).unsqueeze(-2)
+            slot = to_tensor("Network.step: x", value)
+            if slot.ndim not in (2, 3):
+                raise RunError("Network.step: x", "must be [batch, unit] or [chip, batch, unit]", got=f"shape {list(slot.shape)}")
+            return slot.unsqueeze(-2)
 
         whole = None if x is None else ({k: widen(v) for k, v in x.items()} if isinstance(x, Mapping) else widen(x))
         fresh = self._ready("Network.step").lead is None

@@ -217,6 +217,16 @@ class Parameter:
         """Whether every value keeps the limits: the least and the largest say so, without tensors as large as the value."""
         return value.numel() == 0 or bool(self.inside(_ends(value)).all())
 
+    def clear(self, number: float) -> bool:
+        """Whether one number keeps the limits, without a tensor; one at a limit may not, where the limit is rounded."""
+        return (
+            (math.isfinite(number) or (self.infinite and number == math.inf))
+            and (self.above is None or number > self.above)
+            and (self.least is None or number >= self.least)
+            and (self.below is None or number < self.below)
+            and (self.most is None or number <= self.most)
+        )
+
     @property
     def rule(self) -> str:
         """The limits in words: ``"must be above 0 s"``."""
@@ -273,6 +283,21 @@ def option(default: Any, *, choices: tuple[Any, ...] | None = None) -> Any:
     return dataclasses.field(default=default, metadata={"ship": Option(default, choices)}, kw_only=True)
 
 
+def check_option(where: str, declaration: Option, value: Any) -> None:
+    """A setting must be one of its choices (1 is not True); one that is called must be callable.
+
+    Raises:
+        ParameterError: it is not.
+    """
+    choices, default = declaration.choices, declaration.default
+    if choices is not None and not any(type(value) is type(c) and value == c for c in choices):
+        raise ParameterError(where, f"must be one of {', '.join(repr(c) for c in choices)}", got=repr(value))
+    if choices is None and callable(default) and not callable(value):
+        raise ParameterError(
+            where, f"must be a {type(default).__mro__[1].__name__.lower()}", got=repr(value), fix="E.g. ship.ATan()."
+        )
+
+
 def declared(model: type) -> tuple[dict[str, Parameter], dict[str, Option]]:
     """The parameters and the options that a model class declares, in order."""
     fields = dataclasses.fields(model)
@@ -306,14 +331,12 @@ class State:
     batch: Literal["sum", "mean"] = "sum"
 
     def __post_init__(self) -> None:
+        one_of("State.on", self.on, PLACES)
         if self.batch not in ("sum", "mean"):
             raise ParameterError("State.batch", "must be 'sum' or 'mean'", got=repr(self.batch))
         if self.persistent and (isinstance(self.initial, bool) or self.inner):
             got = "a truth value" if isinstance(self.initial, bool) else f"inner={self.inner}"
             raise ParameterError("State.persistent", "is for a number of a model or a rule", got=got)
-
-    def __post_init__(self) -> None:
-        one_of("State.on", self.on, PLACES)
 
 
 @dataclass(frozen=True)
@@ -356,6 +379,8 @@ def to_tensor(where: str, value: object) -> Tensor:
         raise ParameterError(where, "must be numbers", got=repr(value)) from error
     if tensor.is_complex():
         raise ParameterError(where, "must be real numbers", got=str(tensor.dtype))
+    if tensor.layout != torch.strided:
+        raise ParameterError(where, "must be dense", got=str(tensor.layout), fix="Use x.to_dense().")
     return tensor if tensor.is_floating_point() else tensor.to(torch.float64)
 
 

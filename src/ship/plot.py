@@ -15,6 +15,7 @@ from .errors import RunError
 from .indices import Units, chosen
 from .models.contract import Connection
 from .network import Network
+from .train.trainer import History
 
 __all__ = ["accuracy", "confusion", "history", "network", "raster", "traces", "weights"]
 
@@ -226,7 +227,7 @@ def _curve(start: Point, end: Point, bend: float) -> list[Point]:
     ]
 
 
-def history(training: Any) -> Any:
+def history(training: History) -> Any:
     """Loss and accuracy of a `ship.train.History` over epochs."""
     if not training.loss:
         raise RunError("plot.history", "needs at least one epoch", fix="Call Trainer.fit first.")

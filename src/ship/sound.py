@@ -1,12 +1,9 @@
-"""What kernels read by address is looked at once a run: shapes and float types of a group's tensors, and their numbers at its start.
+"""What kernels read by address is looked at once a run: shapes and float types of a group's tensors, at its start also numbers.
 
 A user may have put others into their place since `init`.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,14 +20,13 @@ class Sound:
         own = module._parameters | module._buffers
         self.shapes = {name: t.shape for name, t in own.items() if t is not None}
         self.whole = {name: t.dtype for name, t in own.items() if t is not None and not t.is_floating_point()}
-        self.numbers: Any = None
 
     def changed(self, module: nn.Module, dtype: torch.dtype) -> list[tuple[str, Tensor | None]]:
         """The tensors that have another shape, or another type than theirs (``dtype`` for floats)."""
         found: list[tuple[str, Tensor | None]] = []
         parameters, buffers = module._parameters, module._buffers
         for name, shape in self.shapes.items():
-            tensor = parameters.get(name)
+            tensor: Tensor | None = parameters.get(name)
             if tensor is None:
                 tensor = buffers.get(name)
             if tensor is None or tensor.shape != shape or tensor.dtype is not (self.whole.get(name) or dtype):
@@ -59,21 +55,17 @@ class Sound:
             raise ParameterError(where, rule, got=f"shape {list(shape)}")
         self.shapes[name] = shape
 
-    def check_numbers(self, values: Iterable[tuple[str, Parameter, Tensor]], numbers: Any) -> None:
-        """Values must keep their limits, and not be NaN.
 
-        Args:
-            values: of each the name for errors, its declaration and what it is now.
-            numbers: all of them in a form to compare, so that what was looked at is not looked at again; None: look.
+def check_numbers(where: str, declaration: Parameter, value: Tensor) -> None:
+    """Values must keep their limits, and not be NaN.
 
-        Raises:
-            ParameterError: a value that does not.
-        """
-        if numbers is not None and numbers == self.numbers:
-            return
-        for where, declaration, value in values:
-            try:
-                check_limits(where, declaration, value)
-            except RuntimeError:  # under the transforms of `torch.func` numbers cannot be looked at
-                continue
-        self.numbers = numbers
+    Raises:
+        ParameterError: a value that does not.
+    """
+    try:
+        low, high = (float(end) for end in torch.aminmax(value)) if value.numel() else (0.0, 0.0)
+        clear = declaration.clear(low) and declaration.clear(high)
+    except RuntimeError:  # under the transforms of `torch.func` numbers cannot be looked at
+        return
+    if not clear and value.numel():
+        check_limits(where, declaration, value)

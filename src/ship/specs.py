@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Mapping_
 from collections.abc import Sequence
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ def make_spec(model: type[Model], tag: str, **given: Any) -> Spec:
     where = f"{model.__name__} '{tag}'"
     parameters = dict(given["parameters"])
     made = build_model(model, where, parameters)
+    _check_types(where, given)
     n = given["n"]
     if n is not None and (not is_whole(n, 1)):
         raise GraphError(f"{where}.n", "must be a whole number, at least 1", got=repr(n))
@@ -48,6 +50,8 @@ def make_spec(model: type[Model], tag: str, **given: Any) -> Spec:
     rule = given["rule"]
     if rule is not None and not isinstance(rule, Rule):
         raise GraphError(f"{where}.rule", "must be a learning rule", got=repr(rule), fix="E.g. rule=ship.PairSTDP().")
+    if rule is not None:
+        rule.check_options(f"{where}.rule")
     if rule is not None and "weight" not in declared(model)[0]:
         raise GraphError(f"{where}.rule", f"{model.__name__} has no weight that a rule could change")
     side = getattr(made, "side", "post")  # also where the model, not its user, says it
@@ -80,6 +84,20 @@ def make_spec(model: type[Model], tag: str, **given: Any) -> Spec:
         given["crossbar"],
         given["learning"],
     )
+
+
+TYPES: dict[str, tuple[tuple[type, ...], str]] = {
+    "output": ((bool, np.bool_), "True or False"),
+    "port": ((str, NoneType), "the name of a port, or None"),
+    "initial": ((Mapping_, NoneType), "a dict of initial values by the names of states, or None"),
+    "trainable": ((bool, str, Sequence, NoneType), "a list of names of parameters, a truth value or None"),
+}
+
+
+def _check_types(where: str, given: Mapping_[str, Any]) -> None:
+    for name, (kinds, words) in TYPES.items():
+        if not isinstance(given[name], kinds):
+            raise ParameterError(f"{where}.{name}", f"must be {words}", got=repr(given[name]))
 
 
 def _check_connect(where: str, model: type[Model], connect: Any) -> None:
@@ -162,6 +180,8 @@ def _check_learning(where: str, given: Mapping_[str, Any]) -> None:
 
 
 def _tags(where: str, role: str, given: str | Sequence[str]) -> tuple[str, ...]:
+    if not isinstance(given, str | Sequence):
+        raise GraphError(f"{where}.{role}", "must be a tag or a list of tags", got=repr(given))
     tags = (given,) if isinstance(given, str) else tuple(given)
     for tag in tags:
         if not isinstance(tag, str):
@@ -179,6 +199,8 @@ def _trainable(where: str, model: type[Model], asked: Any, rule: Rule | None) ->
         return tuple(name for name, p in parameters.items() if p.gradient) if asked else ()
     names = (asked,) if isinstance(asked, str) else tuple(asked)
     for name in names:
+        if not isinstance(name, str):
+            raise ParameterError(f"{where}.trainable", "must be names of parameters", got=repr(name))
         if name == "delay":
             raise ParameterError(
                 f"{where}.delay", "has no gradient: a delay acts through whole slots", fix="Leave it out of trainable=."

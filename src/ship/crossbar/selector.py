@@ -57,9 +57,16 @@ def selected(G: Tensor, selector: Selector, v: Tensor, column_v: Tensor | None =
 
     Returns:
         S, ``[..., m, n]``: for `currents` under the same voltages. Differentiable in ``G``, not in the voltages.
+
+    Raises:
+        ParameterError: shapes that do not fit.
     """
-    across = v.detach().unsqueeze(-1)
+    fits = G.ndim >= 2 and v.shape[-1:] == G.shape[-2:-1] and (column_v is None or column_v.shape[-1:] == G.shape[-1:])
+    if not fits:
+        got = f"{list(G.shape)}, {list(v.shape)}" + ("" if column_v is None else f", {list(column_v.shape)}")
+        raise ParameterError("selected", "needs G [..., m, n], v [..., m] and column_v [..., n]", got=got)
+    across = v.detach().to(G.dtype).unsqueeze(-1)
     if column_v is not None:
-        across = across - column_v.detach().unsqueeze(-2)
+        across = across - column_v.detach().to(G.dtype).unsqueeze(-2)
     blocking = G * selector.leakage / (G + selector.leakage) if selector.leakage > 0 else torch.zeros_like(G)
     return torch.where(across.abs() >= selector.threshold, conducting(G, selector), blocking)

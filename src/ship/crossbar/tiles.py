@@ -81,8 +81,10 @@ def read(v: Tensor, effective_matrix: Tensor, crossbar: Crossbar) -> Converted:
     Raises:
         ParameterError: the rows do not fit, or the converter has no full scale.
     """
+    if effective_matrix.ndim < 2:
+        raise ParameterError("read: effective_matrix", "must be [..., m, n]", got=f"shape {list(effective_matrix.shape)}")
     m = effective_matrix.shape[-2]
-    if v.shape[-1] != m:
+    if v.ndim < 1 or v.shape[-1] != m:
         raise ParameterError("read: v", f"must have a last axis of {m}", got=list(v.shape))
     if crossbar.adc is None:
         return Converted(_product(v, effective_matrix), v.new_zeros(()))

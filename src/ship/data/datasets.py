@@ -11,6 +11,8 @@ from torch import Tensor
 
 from ..clock import check_dt, nearest_slots
 from ..errors import ParameterError, RunError
+from ..indices import chosen
+from ..parameters import to_tensor
 from ..random import key
 
 Encode = Callable[[Tensor, torch.Generator], Tensor]
@@ -213,7 +215,7 @@ class LengthBuckets(torch.utils.data.Sampler[list[int]]):
     def __init__(self, lengths: Sequence[int] | Tensor, size: int, *, buckets: int = 8, seed: int = 0) -> None:
         _whole("LengthBuckets.size", size)
         _whole("LengthBuckets.buckets", buckets)
-        if not len(lengths):
+        if (isinstance(lengths, Tensor) and lengths.ndim != 1) or not len(lengths):
             raise RunError("LengthBuckets", "needs the length of at least one sample")
         self.order = torch.as_tensor(lengths).argsort(stable=True)
         self.size, self.buckets, self.seed, self.epoch = size, buckets, seed, 0
@@ -261,13 +263,12 @@ def from_events(times: Any, units: Any, *, n: int, steps: int, dt: float, dtype:
     _whole("from_events: n", n)
     _whole("from_events: steps", steps)
     check_dt("from_events", dt)
-    time, unit = torch.as_tensor(times, dtype=torch.float64), torch.as_tensor(units)
+    time = to_tensor("from_events: times", times).double()
+    unit = chosen("from_events: units", units, None, masks=False).numbers
     if time.ndim != 1 or time.shape != unit.shape:
         raise RunError(
             "from_events", "times and units must be lists of one length", got=f"shapes {list(time.shape)} and {list(unit.shape)}"
         )
-    if len(unit) and (unit.is_floating_point() or unit.dtype == torch.bool):
-        raise RunError("from_events: units", "must be whole numbers", got=str(unit.dtype))
     slot = nearest_slots(time, dt)
     bad = ~((slot >= 0) & (slot < steps))  # true for NaN too
     if bool(bad.any()):
@@ -287,6 +288,8 @@ def from_events(times: Any, units: Any, *, n: int, steps: int, dt: float, dtype:
 
 
 def _one_label_each(where: str, x: Tensor | Sequence[Tensor], labels: Tensor) -> None:
+    if (isinstance(x, Tensor) and not x.ndim) or not labels.ndim:
+        raise RunError(where, "needs samples and labels along a first axis", got="one number")
     if len(x) != len(labels):
         raise RunError(where, "needs one label for each sample", got=f"{len(x)} samples, {len(labels)} labels")
 

@@ -220,6 +220,8 @@ class Simulation:
 def in_own_precision(device: str) -> AbstractContextManager[Any]:
     """A run computes in the float type of its network, also inside `torch.autocast`."""
     return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
+
+
 def _cut(tensor: Tensor) -> Tensor:
     """Without its graph, and such that a run with gradients may go on from it."""
     if not tensor.is_inference():

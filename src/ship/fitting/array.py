@@ -65,6 +65,8 @@ def measured_array(
         FitError: no unit, cells that are no numbers, negative conductances, a map of another shape or with other codes.
         FileError: the file is missing or damaged.
     """
+    if decimal not in (".", ","):
+        raise FitError("measured_array: decimal", "must be '.' or ','", got=repr(decimal))
     if unit is None:
         raise FitError(
             "measured_array: unit",

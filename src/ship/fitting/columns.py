@@ -264,6 +264,10 @@ def _to_si(
     """Multiply by the units, each in its header or given; resistances become conductances."""
     main = next((roles[r].quantity for r in out.values if roles[r].quantity in (G, A)), "")
     given = dict(unit) if isinstance(unit, Mapping) else ({} if unit is None else {main or V: unit})
+    known = [*roles, *{r.quantity for r in roles.values() if r.quantity not in ("", "number")}, "resistance"]
+    for name in given:
+        if name not in known:
+            raise FitError("fit: unit", f"no quantity {name!r}", fix=suggest(name, dict.fromkeys(known)))
     for role in list(out.values):
         quantity = roles[role].quantity
         if quantity in ("", "number"):

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from ..errors import GraphError, ParameterError
-from ..parameters import FanIn, Kind, Port, Value, option, param
+from ..parameters import FanIn, Kind, Port, Value, check_option, declared, option, param
 from ..surrogate import FastSigmoid, Surrogate
 
 Units = Tensor  # [..., unit]
@@ -64,6 +64,15 @@ class Model(ABC):  # noqa: B024 (its kinds add the functions)
     ports: ClassVar[Mapping[str, Port]] = {}
     states: ClassVar[Any] = ()
     noise: ClassVar[Mapping[str, str]] = {}  # inputs that the engine supplies, fresh in each slot: name -> one of `NOISE`
+
+    def check_options(self, where: str) -> None:
+        """The settings of this model must be legal ones.
+
+        Raises:
+            ParameterError: one is not among its choices.
+        """
+        for name, declaration in declared(type(self))[1].items():
+            check_option(f"{where}.{name}", declaration, getattr(self, name))
 
     def check(self, where: str, p: Bag) -> None:  # noqa: B027 (most models have nothing to check)
         """Raise a `ParameterError` where parameters contradict each other; limits of single ones are declared."""
@@ -286,6 +295,9 @@ class Rule(Model):
     per_sample: bool = option(False, choices=(True, False))
     w_min: Value = param(0.0, unit="V", gradient=False)
     w_max: Value = param(1.0, unit="V", gradient=False)
+
+    def __post_init__(self) -> None:
+        self.check_options(type(self).__name__)
 
     @abstractmethod
     def update(self, state: StateTuple, x: Bag, w: Connections, p: Bag, c: Coeffs) -> tuple[Connections, StateTuple]:

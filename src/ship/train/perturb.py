@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -29,6 +29,7 @@ Scale = Literal["value", "largest"]
 SCALES = ("value", "largest")
 
 
+@runtime_checkable
 class OnParameters(Protocol):
     """What can be laid over parameters."""
 

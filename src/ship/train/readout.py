@@ -155,11 +155,16 @@ def first_spike_time(spikes: Tensor, dt: float, *, emit: str = "before") -> Tens
 
     Raises:
         ParameterError: dt is not above 0 s, or another word for ``emit``.
+        RunError: no slots.
     """
     if not math.isfinite(dt) or dt <= 0:
         raise ParameterError("first_spike_time: dt", "must be above 0 s", got=f"{dt:g}")
     if emit not in ("before", "after"):
         raise ParameterError("first_spike_time: emit", "must be 'before' or 'after'", got=repr(emit))
+    if spikes.ndim < 2 or not spikes.shape[-2]:
+        raise RunError(
+            "first_spike_time: spikes", "must be [..., time, unit], with at least one slot", got=f"shape {list(spikes.shape)}"
+        )
     fired = spikes.detach() > 0
     time = (fired.int().argmax(-2).to(spikes.dtype) + (emit == "after")) * dt  # the first of equal values
     return torch.where(fired.any(-2), time, torch.full_like(time, torch.inf))

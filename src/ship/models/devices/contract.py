@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from ...errors import ParameterError, is_real
-from ...parameters import State, declared
+from ...parameters import State, check_option, declared
 from ..contract import Bag
 
 SLACK = 1e-3  # by which an age may exceed what a law is valid for: a run that follows a wait to the very end takes time, too
@@ -49,11 +49,8 @@ class Part(ABC):  # noqa: B024 (its kinds add the functions)
 
     def __post_init__(self) -> None:
         """Refuse options outside their choices."""
-        for name, made in declared(type(self))[1].items():
-            value = getattr(self, name)
-            if made.choices is not None and not any(type(value) is type(c) and value == c for c in made.choices):
-                words = ", ".join(map(repr, made.choices))
-                raise ParameterError(f"{type(self).__name__}.{name}", f"must be one of {words}", got=repr(value))
+        for name, declaration in declared(type(self))[1].items():
+            check_option(f"{type(self).__name__}.{name}", declaration, getattr(self, name))
 
     def check(self, where: str, p: Bag) -> None:  # noqa: B027 (most have nothing to check)
         """Raise a `ParameterError` where parameters contradict each other; limits of single ones are declared."""
