@@ -89,7 +89,8 @@ def fit(
 
 
 def _mappings(columns: Any, unit: Any, only: Any, skip_empty: Any) -> None:
-    if columns is not None and not (isinstance(columns, Mapping) and all(isinstance(c, str) or is_whole(c) for c in columns.values())):
+    headers = columns.values() if isinstance(columns, Mapping) else () if columns is None else (None,)
+    if not all(isinstance(header, str) or is_whole(header) for header in headers):
         raise FitError("fit: columns", "must be a mapping from roles to headers or numbers of columns", got=repr(columns))
     if not (unit is None or isinstance(unit, str | Mapping)):
         raise FitError("fit: unit", "must be text, or a mapping from quantities to text", got=repr(unit))
@@ -102,7 +103,9 @@ def _mappings(columns: Any, unit: Any, only: Any, skip_empty: Any) -> None:
 def _for_iv(kind: str, shunt: Any, v_read: Any) -> None:
     for name, value in (("shunt", shunt), ("v_read", v_read)):
         if value is not None:
-            raise FitError(f"fit: {name}", "is only for the kind 'iv'", got=f"a measurement of the kind {kind!r}", fix="Leave it out.")
+            raise FitError(
+                f"fit: {name}", "is only for the kind 'iv'", got=f"a measurement of the kind {kind!r}", fix="Leave it out."
+            )
 
 
 def _settings(kind: Any, shunt: Any, v_read: Any, decimal: Any, seed: Any, replicates: Any) -> None:

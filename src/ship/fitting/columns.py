@@ -102,14 +102,19 @@ def _raw(table: Table, chosen: Mapping[str, str], roles: Mapping[str, Role]) -> 
             flat["sweep"] = np.repeat(np.arange(a.shape[0]), a.shape[1])
     raw |= flat
     longest = max(len(c) for role, c in raw.items() if role != "sweep")
-    offsets = arrays.get("sweep", np.empty(0))
-    if offsets.ndim == 1 and len(offsets) not in (0, longest) and offsets.dtype.kind in "iu":
-        if offsets[0] == 0 and offsets[-1] == longest and bool((np.diff(offsets) > 0).all()):
-            raw["sweep"] = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    if "sweep" in arrays and _are_offsets(arrays["sweep"], longest):
+        raw["sweep"] = np.repeat(np.arange(len(arrays["sweep"]) - 1), np.diff(arrays["sweep"]))
     for role, cells in raw.items():
         if len(cells) != longest:
             raise FitError(f"{table.name}: column {chosen.get(role, role)!r}", f"must have {longest} rows", got=str(len(cells)))
     return raw
+
+
+def _are_offsets(sweep: np.ndarray, rows: int) -> bool:
+    """Whether it says where each sweep begins, and at last how many rows there are."""
+    if sweep.ndim != 1 or sweep.dtype.kind not in "iu" or len(sweep) in (0, rows):
+        return False
+    return bool(sweep[0] == 0 and sweep[-1] == rows and (np.diff(sweep) > 0).all())
 
 
 def _kept(
@@ -181,7 +186,9 @@ def _to_si(
                 values = 1 / values
             out.notes.append(f"{role}: resistances were turned into conductances")
         if not (np.abs(values) < LARGEST).all():
-            raise FitError(f"{table.name}: {role}", f"must be below {LARGEST:g} {units.BASES[quantity]}", got=f"{np.abs(values).max():g}")
+            raise FitError(
+                f"{table.name}: {role}", f"must be below {LARGEST:g} {units.BASES[quantity]}", got=f"{np.abs(values).max():g}"
+            )
         out.values[role], out.units[role] = values, units.spelled(name)
     for quantity in {roles[r].quantity for r in out.units}:
         used = {r: u for r, u in out.units.items() if roles[r].quantity == quantity}
@@ -200,10 +207,11 @@ def _given_units(out: Columns, roles: Mapping[str, Role], unit: str | Mapping[st
     quantities = {roles[r].quantity for r in out.values} - {"", "number"}
     main = next((roles[r].quantity for r in out.values if roles[r].quantity in (G, A)), V)
     given = dict(unit) if isinstance(unit, Mapping) else {} if unit is None else {main: unit}
-    known = [*quantities, *(["resistance"] if G in quantities else []), *(r for r in out.values if roles[r].quantity in quantities)]
+    names = {role for role in out.values if roles[role].quantity in quantities}
+    known = sorted(quantities | names | ({"resistance"} if G in quantities else set()))
     for key, name in given.items():
         if key not in known:
-            raise FitError("fit: unit", f"there is no column of {str(key)!r} among those used", fix=suggest(str(key), sorted(known)))
+            raise FitError("fit: unit", f"there is no column of {str(key)!r} among those used", fix=suggest(str(key), known))
         if not isinstance(name, str):
             raise FitError(f"fit: unit of {key}", "must be text", got=repr(name), fix=f"E.g. {argument('unit', {key: 'uS'})}.")
     return given
@@ -227,6 +235,7 @@ def _unit(table: Table, header: str, role: str, quantity: str, given: Mapping[st
         raise FitError(
             f"{table.name}: column {header!r}",
             f"needs a unit of {quantity}",
-            fix=f"Units are never guessed: give {argument('unit', {quantity: '...'})} ({units.USUAL[quantity]}), or put it in the header.",
+            fix=f"Units are never guessed: give {argument('unit', {quantity: '...'})} ({units.USUAL[quantity]}), "
+            "or put it in the header.",
         )
     return name

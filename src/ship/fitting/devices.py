@@ -97,7 +97,7 @@ def tabled(
             "fit: device",
             "conductances must be at least 0 S",
             got=f"{low:.3g} S",
-            fix=f"Take off the offset of the instrument; or, where the data are normalised, say {argument('unit', 'normalised')}.",
+            fix=f"Take off the instrument's offset; or, where the data are normalised, say {argument('unit', 'normalised')}.",
         )
     high = max(g for _, g in (*up, *down))
     update = TableUpdate(up=_points(up), down=_points(down), noise=noise)

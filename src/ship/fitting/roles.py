@@ -93,7 +93,9 @@ def kind_of(table: Table, given: Mapping[str, str]) -> tuple[str, list[str]]:
         return fitting[0], [k for k, size in most.items() if size and k != fitting[0]]
     what = "the columns fit no kind of measurement" if not fitting else f"the columns fit several kinds: {', '.join(fitting)}"
     kinds = ", ".join(map(repr, fitting or ROLES))
-    raise FitError(table.name, what, got=listed(table.columns), fix=f"Say {argument('kind')}, one of {kinds}, and {argument('columns')}.")
+    raise FitError(
+        table.name, what, got=listed(table.columns), fix=f"Say {argument('kind')}, one of {kinds}, and {argument('columns')}."
+    )
 
 
 def assign(table: Table, kind: str, given: Mapping[str, str]) -> dict[str, str]:
@@ -148,7 +150,9 @@ def _candidates(table: Table, kind: str, given: Mapping[str, str]) -> dict[str, 
 def _way(table: Table, kind: str, given: Mapping[str, str], found: Mapping[str, list[str]]) -> set[str]:
     """The roles of the way in which it was measured: as the given roles say, else the one that is complete."""
     ways = WAYS.get(kind, ())
-    whole = [way for way in ways if way & set(given)] or [w for w in ways if _met(kind, {r: h for r, h in found.items() if r in w})]
+    whole = [way for way in ways if way & set(given)] or [
+        w for w in ways if _met(kind, {r: h for r, h in found.items() if r in w})
+    ]
     if len(whole) > 1:
         headers = {role: heads[0] for role, heads in found.items()} | dict(given)
         choices = [{role: headers[role] for role in ROLES[kind] if role in way and role in headers} for way in whole]

@@ -119,8 +119,8 @@ def rescale(columns: Columns, g_min: float | None, g_max: float | None, scale: A
         raise FitError(
             "fit: unit 'normalised'",
             f"needs {missing}",
-            fix=f"Give {argument('g_min')} and {argument('g_max')} (S), and {argument('scale')}, the two normalised values that stand for "
-            f"them, e.g. {argument('scale', (0, 1))}.",
+            fix=f"Give {argument('g_min')} and {argument('g_max')} (S), and {argument('scale')}, the normalised values of them, "
+            f"e.g. {argument('scale', (0, 1))}.",
         )
     if not (is_real(g_min) and is_real(g_max) and 0 <= g_min < g_max):
         raise FitError("fit: g_min, g_max", "must be conductances (S) with 0 <= g_min < g_max", got=f"{g_min!r}, {g_max!r}")
