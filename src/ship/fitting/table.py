@@ -78,10 +78,10 @@ def read(source: Any, *, sheet: str | None = None) -> Table:
     if sheet is not None and not (isinstance(source, str | Path) and Path(source).suffix.lower() in SHEETS):
         raise FitError("sheet", "is only for XLSX files", got=repr(sheet), fix="Leave it out.")
     if isinstance(source, Mapping):
-        columns = {str(k): _plain(f"column {k!r}", v) for k, v in source.items()}
+        columns = {str(k): plain(f"column {k!r}", v) for k, v in source.items()}
         return Table("memory", columns, sha256=_digest(columns))
     if not isinstance(source, str | Path):
-        array = _plain("source", source)
+        array = plain("source", source)
         if array.ndim != 2 or array.dtype.kind not in "fiub":
             raise FitError("fit", "an array must be numbers [row, column]", got=f"{array.dtype}, shape {list(array.shape)}")
         columns = {str(k): array[:, k] for k in range(array.shape[1])}
@@ -110,7 +110,7 @@ def _bytes(path: Path) -> bytes:
         raise FileError(str(path), "cannot be read", got=str(error.strerror)) from error
 
 
-def _plain(what: str, values: Any) -> np.ndarray:
+def plain(what: str, values: Any) -> np.ndarray:
     """An array of what was given."""
     try:
         return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
