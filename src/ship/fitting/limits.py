@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..errors import FileError
 
 FILE = 200 * 2**20  # bytes of a file
-PART = 96 * 2**20  # bytes of one part of an XLSX file, unpacked
+PART = 64 * 2**20  # bytes of one part of an XLSX file, unpacked
 ARRAY = 400 * 2**20  # bytes of one array of an NPZ file, unpacked
 MEMBERS = 10_000  # of a ZIP container
 CELLS = 4_200_000  # of a table: an array of 2048 x 2048 devices

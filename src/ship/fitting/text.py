@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-import io
+import re
 from collections.abc import Iterator
 
 from ..errors import FileError, FitError
 from . import limits
 
 DELIMITERS = "\t;,"
+LINE = re.compile(r"[^\r\n]+(?:\r\n|\r|\n)?|\r\n|\r|\n")  # (str.splitlines knows more line breaks than CSV has)
 
 
 def read_text(name: str, data: bytes) -> tuple[list[list[str]], list[int], list[str]]:
@@ -53,7 +54,7 @@ class _Lines(Iterator[str]):
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
-        self.lines = enumerate(io.StringIO(text, newline=""), 1)  # (str.splitlines knows more line breaks than CSV has)
+        self.lines = enumerate((line[0] for line in LINE.finditer(text)), 1)
         self.between = True
         self.row = 0  # the line on which the row began
         self.comments = 0
