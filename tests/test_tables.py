@@ -507,3 +507,14 @@ def test_checksums_are_made_here():
     with zipfile.ZipFile(io.BytesIO(workbook(ROWS))) as file:
         assert file.testzip() is None
         assert zlib.crc32(file.read("xl/workbook.xml")) == file.getinfo("xl/workbook.xml").CRC
+
+
+def test_fits_of_too_many_points(monkeypatch):
+    """A fit that would take hours is refused before it begins; sweeps of a voltage are reduced first."""
+    monkeypatch.setattr(limits, "POINTS", 30)
+    up = np.arange(1.0, 41)
+    with pytest.raises(ship.FitError, match="must have at most 30 points to be fitted; got 40"):
+        ship.fit({"up": up, "down": up[::-1]}, "pulses", unit="uS")
+    v = np.concatenate([np.linspace(0, 1, 100), np.linspace(1, 0, 100)])
+    i = np.where(np.arange(200) < 100, 1e-7, 1e-6) * v
+    assert ship.fit({"voltage_V": v, "current_A": i}, "iv", replicates=20).settings["points"] == 200

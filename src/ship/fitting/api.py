@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import FitError, is_real, is_whole, suggest
+from . import limits
 from .columns import Columns, select
 from .iv import fit_iv
 from .neuron import fit_neuron
@@ -82,6 +83,8 @@ def fit(
     if kind is None:
         also = f"; they fit {' and '.join(map(repr, others))} too, which need fewer of them" if others else ""
         found.notes.append(f"read as {chosen!r} by its columns{also}")
+    if chosen != "iv":
+        limits.check_points(table.name, len(found.rows))
     rescale(found, g_min, g_max, scale)
     settings: dict[str, Any] = {"seed": int(seed), "replicates": int(replicates), "units": found.units}
     settings |= {k: v for k, v in (("shunt", shunt), ("v_read", v_read)) if v is not None}
