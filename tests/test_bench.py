@@ -192,5 +192,5 @@ def test_floors_stay_normal(name):
             assert is_normal(out)
     if case.kind == "own_tau":  # an independent product: the largest loss is that of one slot at the shortest time constant
         loss = np.exp(-size["dt"] / arrays["tau"].astype(np.float64))
-        assert np.allclose(out.numpy(), arrays["w"] * loss, rtol=1e-4)  # float32: 1000 roundings of 6e-8 at most
+        assert np.allclose(out.numpy(), arrays["w"] * loss, rtol=2e-4)  # float32: 1000 roundings of 6e-8, of factor and product
         assert out.abs().max() > 0

@@ -175,9 +175,8 @@ def ask(
 ) -> None:
     """Would a network whose weights sit in this device read digits? Accuracy over virtual chips, from a measurement.
 
-    How long it takes grows with the epochs, the chips (each is measured in every condition), the reads that the device's noise
-    asks for, and --learn, and depends on how many cores are free: 64 chips and 40 epochs took 38 s on two free cores, and 137 s
-    where other programs used them too. What is being done is said on the way.
+    About a minute on two free cores, several times as long where other programs use them. It grows with the epochs, the chips (each
+    is measured in every condition), the reads that the device's noise asks for, and --learn. On a terminal each stage is said.
     """
     from . import question
     from .device_files import load_device

@@ -51,6 +51,8 @@ class Fitted:
         criterion: what the ranking goes by: AICc, lower is better; only differences mean something.
         n_parameters: free ones.
         verdict: in words; what speaks against it, where ``fits`` is false.
+        fits: whether it keeps within the limit of its kind, and no other model that does is clearly closer and likelier, see
+            `compared`.
     """
 
     name: str
@@ -234,6 +236,5 @@ def _beside(fitted: Fitted, best: Fitted) -> Fitted:
     closer = math.sqrt(max(fitted.residual**2 - best.residual**2, 0.0))
     if closer <= CLOSE:
         return replace(fitted, verdict=f"{fitted.verdict}; {best.name!r} is likelier (AICc +{gap:.0f})")
-    limit = fitted.verdict.removeprefix("fits").strip("; ,")
     text = f"has not the shape of your data: {best.name!r} is closer by {closer:.1%} and likelier (AICc +{gap:.0f})"
-    return replace(fitted, verdict=f"{text}; {limit}" if limit else text, fits=False)
+    return replace(fitted, verdict=text, fits=False)
