@@ -175,8 +175,9 @@ def ask(
 ) -> None:
     """Would a network whose weights sit in this device read digits? Accuracy over virtual chips, from a measurement.
 
-    About a minute on two free cores, several times as long where other programs use them. It grows with the epochs, the chips (each
-    is measured in every condition), the reads that the device's noise asks for, and --learn. On a terminal each stage is said.
+    About a minute on two free cores, several times as long where other programs use them. It grows with the epochs, the chips
+    (each is measured in every condition), the reads that the device's noise asks for, and --learn. On a terminal each stage is
+    said.
     """
     from . import question
     from .device_files import load_device
