@@ -2,9 +2,10 @@
 
 import io
 import itertools
+import os
 import re
 import zipfile
-import zlib
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 import ship
 from ship.fitting import limits, units
 from ship.fitting.table import read
+from ship.fitting.xlsx import read_xlsx
 
 SPACE = "http://schemas.openxmlformats.org"
 STRANGE = [
@@ -502,11 +504,35 @@ def test_damaged_sheets(tmp_path):
     assert good > 60
 
 
-def test_checksums_are_made_here():
-    """The containers above are whole: what the tests damage is what they say."""
-    with zipfile.ZipFile(io.BytesIO(workbook(ROWS))) as file:
-        assert file.testzip() is None
-        assert zlib.crc32(file.read("xl/workbook.xml")) == file.getinfo("xl/workbook.xml").CRC
+@pytest.mark.parametrize(
+    ("cell", "value"), [("1,5", 1.5), ("1.234,5", 1234.5), ("-1.234.567,25", -1234567.25), ("1.5", 1.5), ("2e-3", 2e-3)]
+)
+def test_decimal_commas(tmp_path, cell, value):
+    made = ship.measured_array(put(tmp_path, f"x;y\n{cell.lstrip('-')};1\n"), unit="S", decimal=",")
+    assert made.conductance[0, 0] == abs(value)
+
+
+def test_a_group_or_a_decimal_point(tmp_path):
+    """With decimal commas, 1.234 may be 1234: 1000 times as much."""
+    with pytest.raises(ship.FitError, match="could have a decimal point or a group of thousands"):
+        ship.measured_array(put(tmp_path, "x;y\n1.234;1\n"), unit="S", decimal=",")
+
+
+@pytest.mark.parametrize("name", ["retention_rising", "pulses_current_40_states", "keithley_set_runs"])
+def test_sheets_of_laboratories(name):
+    """Every cell of every sheet as openpyxl reads it."""
+    openpyxl = pytest.importorskip("openpyxl")
+    path = Path(os.environ.get("SHIP_DATA", "nowhere")) / "lab" / f"{name}.xlsx"
+    if not path.exists():
+        pytest.skip(f"SHIP_DATA does not hold lab/{name}.xlsx")
+    book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    for sheet in book.sheetnames:
+        cells, rows, _ = read_xlsx(name, path.read_bytes(), sheet)
+        seen = {(row, j): cell for row, line in zip(rows, cells, strict=True) for j, cell in enumerate(line) if cell}
+        values = {(i, j): v for i, line in enumerate(book[sheet].values, 1) for j, v in enumerate(line) if v not in (None, "")}
+        assert seen.keys() == values.keys()
+        assert all(float(seen[at]) == v if isinstance(v, float | int) else seen[at] == v for at, v in values.items())
+    book.close()
 
 
 def test_fits_of_too_many_points(monkeypatch):

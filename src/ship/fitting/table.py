@@ -190,9 +190,13 @@ def number(table: Table, header: str, index: int, cell: str, decimal: str) -> fl
         value = float(text) if "_" not in text else math.nan  # (Python's own way to write 1_000)
     except ValueError:
         value = math.nan
-    if math.isfinite(value):
+    either = decimal == "," and re.fullmatch(r"[-+]?\d{1,3}(\.\d{3})+", cell.strip())
+    if math.isfinite(value) and not either:
         return value
     where = f"{table.name}: {table.row(index)}, column {header!r}"
+    if either:
+        fix = "Export it without groups of thousands; numbers of a spreadsheet need no decimal sign."
+        raise FitError(where, "could have a decimal point or a group of thousands", got=repr(cell), fix=fix)
     if math.isinf(value):
         raise FitError(where, "must be finite", got=repr(short(cell)))
     fix = f"Decimal commas: give {argument('decimal', ',')}." if re.fullmatch(r"[-+]?\d+,\d+([eE][-+]?\d+)?", text) else ""
