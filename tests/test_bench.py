@@ -4,6 +4,7 @@ import json
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from ship.bench import data, floors, harness, networks, table
@@ -168,3 +169,28 @@ def test_table(rows, tmp_path):
     readme.write_text("# no markers\n")
     with pytest.raises(FileError, match="must have the markers"):
         table.refresh(results, readme)
+
+
+def is_normal(array):
+    """Whether numbers are zero or within the range in which processors compute at full speed."""
+    size = np.abs(np.asarray(array))
+    return bool(np.isfinite(size).all() and ((size == 0) | (size >= np.finfo(size.dtype).tiny)).all())
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name != "memory-2048"])
+def test_floors_stay_normal(name):
+    """What a floor computes with: the shared arrays, and its results after as many slots as the case has, in repeated runs."""
+    case = CASES[name]
+    size = {**case.full, **TINY[case.kind], "steps": case.full["steps"] if case.kind in ("own_tau", "equal_tau") else 20}
+    size = {k: int(v) if float(v).is_integer() else v for k, v in size.items()}
+    arrays = data.make(case.kind, size)
+    assert all(is_normal(v) for v in arrays.values() if isinstance(v, np.ndarray) and v.dtype.kind == "f")
+    work = getattr(floors, case.kind)(arrays, size)
+    for _ in range(5):
+        out = work["forward"]()
+        if out is not None:
+            assert is_normal(out)
+    if case.kind == "own_tau":  # an independent product: the largest loss is that of one slot at the shortest time constant
+        loss = np.exp(-size["dt"] / arrays["tau"].astype(np.float64))
+        assert np.allclose(out.numpy(), arrays["w"] * loss, rtol=2e-4)  # float32: 1000 roundings of 6e-8, of factor and product
+        assert out.abs().max() > 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -106,112 +106,131 @@ def bench(
                 print(line, file=file)
 
 
+Kind = Annotated[str, typer.Option(help="pulses, retention, iv, endurance, statistics or f-I; left out: by the columns.")]
+Column = Annotated[list[str] | None, typer.Option(help="What a column is, e.g. up=conductance_up.", metavar="ROLE=HEADER")]
+Unit = Annotated[list[str] | None, typer.Option(help="uS, or time=s where there are several.", metavar="[QUANTITY=]UNIT")]
+Only = Annotated[list[str] | None, typer.Option(help="Use only such rows.", metavar="HEADER=VALUE")]
+GMin = Annotated[float | None, typer.Option(help="S, for normalised data.")]
+GMax = Annotated[float | None, typer.Option(help="S, for normalised data.")]
+Scale = Annotated[tuple[float, float] | None, typer.Option(help="Normalised values of g-min and g-max.")]
+Shunt = Annotated[float | None, typer.Option(help="ohm, for iv by the voltages of a shunt and of the source.")]
+VRead = Annotated[float | None, typer.Option(help="V, where on and off are compared.")]
+SkipEmpty = Annotated[bool, typer.Option("--skip-empty", help="Leave rows with empty cells out; they are counted.")]
+Decimal = Annotated[str, typer.Option(help="The decimal sign, '.' or ','.")]
+Sheet = Annotated[str | None, typer.Option(help="Of an .xlsx file.")]
+Replicates = Annotated[int, typer.Option(min=20, help="Of the bootstrap.")]
+
+
 @app.command()
 def fit(
     file: Annotated[Path, typer.Argument(help="A measurement: .csv, .tsv, .txt, .xlsx or .npz.")],
-    kind: Annotated[
-        str, typer.Option(help="pulses, retention, iv, endurance, statistics or f-I; left out: by the columns.")
-    ] = "",
-    column: Annotated[
-        list[str] | None, typer.Option(help="What a column is, e.g. up=conductance_up.", metavar="ROLE=HEADER")
-    ] = None,
-    unit: Annotated[
-        list[str] | None, typer.Option(help="uS, or time=s where there are several.", metavar="[QUANTITY=]UNIT")
-    ] = None,
-    only: Annotated[list[str] | None, typer.Option(help="Use only such rows.", metavar="HEADER=VALUE")] = None,
-    g_min: Annotated[float | None, typer.Option(help="S, for normalised data.")] = None,
-    g_max: Annotated[float | None, typer.Option(help="S, for normalised data.")] = None,
-    scale: Annotated[tuple[float, float] | None, typer.Option(help="Normalised values of g-min and g-max.")] = None,
-    shunt: Annotated[float | None, typer.Option(help="ohm, for iv by the voltages of a shunt and of the source.")] = None,
-    v_read: Annotated[float | None, typer.Option(help="V, where on and off are compared.")] = None,
-    skip_empty: Annotated[bool, typer.Option("--skip-empty", help="Leave rows with empty cells out; they are counted.")] = False,
-    decimal: Annotated[str, typer.Option(help="The decimal sign, '.' or ','.")] = ".",
-    sheet: Annotated[str | None, typer.Option(help="Of an .xlsx file.")] = None,
+    kind: Kind = "",
+    column: Column = None,
+    unit: Unit = None,
+    only: Only = None,
+    g_min: GMin = None,
+    g_max: GMax = None,
+    scale: Scale = None,
+    shunt: Shunt = None,
+    v_read: VRead = None,
+    skip_empty: SkipEmpty = False,
+    decimal: Decimal = ".",
+    sheet: Sheet = None,
     out: Annotated[Path, typer.Option(help="Folder for report.json, figure.png and device.toml.")] = Path("fit-output"),
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
-    replicates: Annotated[int, typer.Option(min=20, help="Of the bootstrap.")] = 200,
+    replicates: Replicates = 200,
 ) -> None:
     """Fit compact models to a measurement; write the report, a figure and, where one fits, a device file."""
-    from . import fitting
+    from .fitting.spelling import for_command
 
-    found = fitting.fit(
-        file,
-        kind or None,
-        columns=_columns(column),
-        unit=_units("fit", unit),
-        g_min=g_min,
-        g_max=g_max,
-        scale=scale,
-        shunt=shunt,
-        v_read=v_read,
-        only=dict(_pair("--only", o) for o in only or []),
-        skip_empty=skip_empty,
-        decimal=decimal,
-        sheet=sheet,
-        seed=seed,
-        replicates=replicates,
-    )
-    print(found)
-    print("Written: " + ", ".join(str(path) for path in found.save(out)))
+    given = _given("fit", locals())
+    with for_command():
+        found = _fit(file, given, seed)
+        print(found)
+        print("Written: " + ", ".join(str(path) for path in found.save(out)))
 
 
 @app.command()
 def ask(
     file: Annotated[Path, typer.Argument(help="A device file (.toml), or a measurement to fit.")],
-    kind: Annotated[str, typer.Option(help="Of a measurement, see ship fit.")] = "",
-    column: Annotated[list[str] | None, typer.Option(help="As for ship fit.", metavar="ROLE=HEADER")] = None,
-    unit: Annotated[list[str] | None, typer.Option(help="As for ship fit.", metavar="[QUANTITY=]UNIT")] = None,
-    g_min: Annotated[float | None, typer.Option(help="S, for normalised data.")] = None,
-    g_max: Annotated[float | None, typer.Option(help="S, for normalised data.")] = None,
-    scale: Annotated[tuple[float, float] | None, typer.Option(help="Normalised values of g-min and g-max.")] = None,
+    kind: Kind = "",
+    column: Column = None,
+    unit: Unit = None,
+    only: Only = None,
+    g_min: GMin = None,
+    g_max: GMax = None,
+    scale: Scale = None,
+    shunt: Shunt = None,
+    v_read: VRead = None,
+    skip_empty: SkipEmpty = False,
+    decimal: Decimal = ".",
+    sheet: Sheet = None,
+    replicates: Replicates = 200,
     chips: Annotated[int, typer.Option(min=2, help="Virtual chips.")] = 64,
     learn: Annotated[bool, typer.Option(help="Also let a layer learn on the chips, by pulses.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for figures, report and device file.")] = Path("answer"),
     seed: Annotated[int, typer.Option(min=0, help="Of split, weights, devices and bootstrap.")] = 0,
     epochs: Annotated[int, typer.Option(min=1, help="Of training.")] = 40,
-    progress: Annotated[bool, typer.Option(help="Draw progress bars.")] = True,
+    progress: Annotated[bool, typer.Option(help="Say what is done, and draw progress bars.")] = True,
 ) -> None:
-    """Would a network whose weights sit in this device read digits? Accuracy over virtual chips, from a measurement."""
+    """Would a network whose weights sit in this device read digits? Accuracy over virtual chips, from a measurement.
+
+    About a minute on two free cores, several times as long where other programs use them. It grows with the epochs, the chips
+    (each is measured in every condition), the reads that the device's noise asks for, and --learn. On a terminal each stage is
+    said.
+    """
     from . import question
     from .device_files import load_device
+    from .fitting.spelling import for_command
 
+    given = _given("ask", locals())
+    stages = question.Stages(progress)
     if file.suffix == ".toml":
+        if given != _given("ask", {}):
+            raise ShipError("ship ask", "how a measurement is read is only for measurements", got=f"the device file {file.name}")
         device = load_device(file)
     else:
-        from . import fitting
-
-        found = fitting.fit(
-            file,
-            kind or None,
-            columns=_columns(column),
-            unit=_units("ask", unit),
-            g_min=g_min,
-            g_max=g_max,
-            scale=scale,
-            seed=seed,
-        )
-        print(found)
-        found.save(out)
-        device = found.device
+        with for_command():
+            with stages.stage("fit models to the measurement"):
+                found = _fit(file, given, seed)
+            print(found)
+            found.save(out)
+            device = found.device
     question.ask(device, out, chips=chips, seed=seed, epochs=epochs, learn=learn, progress=progress)
 
 
-def _columns(given: list[str] | None) -> dict[str, str]:
-    return dict(_pair("--column", c) for c in given or [])
+def _given(command: str, options: dict[str, Any]) -> dict[str, Any]:
+    """What both commands say about a measurement, as arguments of `fitting.fit`."""
+    plain = {name: options.get(name) for name in ("g_min", "g_max", "scale", "shunt", "v_read", "sheet")}
+    return plain | {
+        "kind": options.get("kind") or None,
+        "columns": dict(_pair(command, "--column", c) for c in options.get("column") or []),
+        "unit": _units(command, options.get("unit")),
+        "only": dict(_pair(command, "--only", o) for o in options.get("only") or []),
+        "skip_empty": options.get("skip_empty", False),
+        "decimal": options.get("decimal", "."),
+        "replicates": options.get("replicates", 200),
+    }
+
+
+def _fit(file: Path, given: dict[str, Any], seed: int) -> Any:
+    from . import fitting
+
+    return fitting.fit(file, seed=seed, **given)
 
 
 def _units(command: str, given: list[str] | None) -> str | dict[str, str] | None:
-    units = dict(_pair("--unit", u) for u in given or [] if "=" in u)
+    units = dict(_pair(command, "--unit", u) for u in given or [] if "=" in u)
     single = [u for u in given or [] if "=" not in u]
     if len(single) > 1 or (single and units):
         raise ShipError(f"ship {command}: --unit", "takes one unit, or QUANTITY=UNIT for each", got=", ".join(given or []))
     return single[0] if single else units or None
 
 
-def _pair(name: str, text: str) -> tuple[str, str]:
+def _pair(command: str, name: str, text: str) -> tuple[str, str]:
     left, sign, right = text.partition("=")
     if not (left and sign and right):
-        raise ShipError(f"ship fit: {name}", "must be two words with = between them", got=repr(text))
+        raise ShipError(f"ship {command}: {name}", "must be two words with = between them", got=repr(text))
     return left, right
 
 

@@ -7,10 +7,13 @@ the device drifts, it is measured again after waiting. On request a layer of wei
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import sys
 import time
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,6 +48,23 @@ class Row(NamedTuple):
     chips: Tensor  # accuracy of each, [chip]
 
 
+class Stages:
+    """Says on standard error what is being done and how long it took, where someone watches (a terminal), as progress bars do."""
+
+    def __init__(self, show: bool = True) -> None:
+        self.show = show and sys.stderr.isatty()
+
+    @contextlib.contextmanager
+    def stage(self, what: str) -> Iterator[None]:
+        """Around the work of one stage."""
+        start = time.perf_counter()
+        if self.show:
+            print(f"{what} ...", file=sys.stderr, flush=True)
+        yield
+        if self.show:
+            print(f"{what}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
+
+
 def ask(
     device: Device,
     out: Path,
@@ -64,7 +84,10 @@ def ask(
         seed: of split, weights, order and devices.
         epochs: of training in floating point.
         learn: whether a layer learns on the chips as well.
-        progress: draw progress bars.
+        progress: say what is done, and draw progress bars, where standard error is a terminal.
+
+    How long it takes grows with ``epochs``, with ``chips`` in each condition that is measured, with the reads that the device's
+    noise asks for, and with ``learn``; it depends on how many cores are free.
 
     Raises:
         RunError: fewer than two chips.
@@ -73,10 +96,11 @@ def ask(
 
     if chips < 2:
         raise RunError("ask: chips", "must be at least 2, for an interval", got=str(chips))
-    started, console = time.perf_counter(), Console()
+    started, console, stages = time.perf_counter(), Console(), Stages(progress)
     out.mkdir(parents=True, exist_ok=True)
     digits = data.digits(seed=seed)
-    net, trainer = demo.train(digits, seed, epochs, progress)
+    with stages.stage(f"train a network in floating point, {epochs} epochs"):
+        net, trainer = demo.train(digits, seed, epochs, progress)
     test = data.Batches(digits.x_test, digits.labels_test, 120, encode=demo.encode)
     matrix = trainer.evaluate(test)
     exact = wilson(matrix.correct, matrix.total)
@@ -84,10 +108,11 @@ def ask(
         f"Network in floating point: {exact.value:.1%} of {matrix.total} held-out digits "
         f"(95 % interval {exact.low:.1%} to {exact.high:.1%})"
     )
-    rows, written, said = on_chips(net, device, chips, test)
+    rows, written, said = on_chips(net, device, chips, test, stages)
     lines = {f"floating point, {exact.value:.1%}": exact.value}
     if learn:
-        row, floating = learned(device, chips, seed, digits)
+        with stages.stage(f"let a layer learn on {chips} chips"):
+            row, floating = learned(device, chips, seed, digits)
         rows.append(row)
         lines[f"one layer, floating point, {floating:.1%}"] = floating
         console.print(f"One layer of 640 weights, trained in floating point: {floating:.1%}")
@@ -114,20 +139,28 @@ def ask(
     return result
 
 
-def on_chips(net: Network, device: Device, chips: int, test: data.Batches) -> tuple[list[Row], dict[str, Written], list[str]]:
+def on_chips(
+    net: Network, device: Device, chips: int, test: data.Batches, stages: Stages
+) -> tuple[list[Row], dict[str, Written], list[str]]:
     """Write a trained network to chips, and measure them: as written, and after waiting where the device drifts."""
+
+    def measured(name: str) -> Row:
+        with stages.stage(f"measure {chips} chips: {name}"):
+            return Row(name, accuracy(made, test, readout=readout))
+
     made = virtual_chips(net, chips, device=device, mapping=Differential())
     readout, rows, said = Max(tail=demo.TAIL), [], []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         if device.programming is not None:
             made.program()
-            rows.append(Row("one shot", accuracy(made, test, readout=readout)))
+            rows.append(measured("one shot"))
         verify = closed_loop(device)
-        written = made.program(verify=verify)
+        with stages.stage(f"write {chips} chips, with verification"):
+            written = made.program(verify=verify)
     said += [f"Note: {w.message}" for w in caught]
     name = "write-verify" if verify.by == "rewrite" else "pulses, verified"
-    rows.append(Row(name, accuracy(made, test, readout=readout)))
+    rows.append(measured(name))
     if float(rows[-1].chips.std()) == 0:
         said.append("All chips are alike: the device has no spread and no noise, so the interval says nothing about real chips.")
     if verify.reads > 1:
@@ -140,7 +173,7 @@ def on_chips(net: Network, device: Device, chips: int, test: data.Batches) -> tu
             break
         made.wait(wait - passed)
         passed = wait
-        rows.append(Row(f"after {_span(wait)}", accuracy(made, test, readout=readout)))
+        rows.append(measured(f"after {_span(wait)}"))
     return rows, written, said
 
 

@@ -1,7 +1,8 @@
 """From a measurement to a device: `fit` reads it, fits several models, puts them in order, and says where none follows.
 
-``table`` reads files, ``units`` and ``columns`` say what each column is; then one module for each kind of measurement:
-``pulses``, ``retention``, ``iv``, ``statistics`` (switching, endurance), ``neuron`` (f-I), ``array`` (a measured array as one
+``table`` reads files (by ``text``, ``xlsx`` and ``npz``, within ``limits``); ``roles``, ``units`` and ``columns`` say what each
+column is, ``spelling`` how a remedy is said to the caller; then one module for each kind of measurement: ``pulses``,
+``retention``, ``iv``, ``statistics`` (switching, endurance), ``neuron`` (f-I), ``array`` (a measured array as one
 chip). ``devices`` is the only module that knows the library's device parts.
 """
 

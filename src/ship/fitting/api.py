@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import FitError, is_real, is_whole, suggest
-from .columns import NEEDS, Columns, kind_of, select
+from . import limits
+from .columns import Columns, select
 from .iv import fit_iv
 from .neuron import fit_neuron
 from .pulses import fit_pulses
 from .results import Found
 from .retention import fit_retention
+from .roles import NEEDS, kind_of
 from .statistics import fit_endurance, fit_statistics
 from .table import read
 from .trains import rescale
@@ -50,13 +52,15 @@ def fit(
         source: a file (.csv, .tsv, .txt, .xlsx, .npz), a mapping of columns, or an array ``[row, column]``.
         kind: pulses (columns up, down; or conductance, polarity), retention (time, conductance, level), iv (voltage, current,
             sweep; or shunt, source), endurance (cycle, on, off), statistics (v_set, v_reset, i_on, i_off, on, off of each sweep)
-            or f-I (current, rate of a neuron). None: by the columns, where only one fits.
+            or f-I (current, rate of a neuron). None: by the columns: of the kinds that they fit, the one that needs most of them;
+            the report says which, and which else they would fit.
         columns: the header (or number) of each quantity; those left out are found by their usual names, and the report says so.
+            Where two columns have a usual name of one quantity, neither is taken: it is an error that asks for this argument.
         unit: of the conductance (current, voltage), or of each quantity: ``{"time": "s", "conductance": "uS"}``. Not needed where
             headers say it (``G (uS)``, ``time_s``). It is never guessed.
         g_min, g_max, scale: for ``unit="normalised"``: the normalised values ``scale`` stand for ``g_min`` and ``g_max`` (S).
         shunt: ohm, for iv measured as the voltages of a shunt and of the source.
-        v_read: V, where on and off states are compared.
+        v_read: V, where on and off states of the kind iv are compared.
         only: ``{header: value}``: use only such rows.
         skip_empty: leave rows with empty cells or NaN out (the report counts them); otherwise they are an error.
         decimal: "." or ",".
@@ -69,20 +73,48 @@ def fit(
         FileError: the file is missing or damaged.
     """
     _settings(kind, shunt, v_read, decimal, seed, replicates)
+    _mappings(columns, unit, only, skip_empty)
     table = read(source, sheet=sheet)
     given = {role: str(header) for role, header in (columns or {}).items()}
-    chosen = kind if kind is not None else kind_of(table, given)
+    chosen, others = (kind, []) if kind is not None else kind_of(table, given)
+    if chosen != "iv":
+        _for_iv(chosen, shunt, v_read)
     found = select(table, chosen, given, unit, only=only or {}, skip_empty=skip_empty, decimal=decimal)
+    if kind is None:
+        also = f"; they fit {' and '.join(map(repr, others))} too, which need fewer of them" if others else ""
+        found.notes.append(f"read as {chosen!r} by its columns{also}")
+    if chosen != "iv":
+        limits.check_points(table.name, len(found.rows))
     rescale(found, g_min, g_max, scale)
     settings: dict[str, Any] = {"seed": int(seed), "replicates": int(replicates), "units": found.units}
     settings |= {k: v for k, v in (("shunt", shunt), ("v_read", v_read)) if v is not None}
     return KINDS[chosen](found, table.name, table.sha256, settings)
 
 
+def _mappings(columns: Any, unit: Any, only: Any, skip_empty: Any) -> None:
+    headers = columns.values() if isinstance(columns, Mapping) else () if columns is None else (None,)
+    if not all(isinstance(header, str) or is_whole(header) for header in headers):
+        raise FitError("fit: columns", "must be a mapping from roles to headers or numbers of columns", got=repr(columns))
+    if not (unit is None or isinstance(unit, str | Mapping)):
+        raise FitError("fit: unit", "must be text, or a mapping from quantities to text", got=repr(unit))
+    if not (only is None or isinstance(only, Mapping)):
+        raise FitError("fit: only", "must be a mapping from headers to values", got=repr(only))
+    if not isinstance(skip_empty, bool):
+        raise FitError("fit: skip_empty", "must be True or False", got=repr(skip_empty))
+
+
+def _for_iv(kind: str, shunt: Any, v_read: Any) -> None:
+    for name, value in (("shunt", shunt), ("v_read", v_read)):
+        if value is not None:
+            raise FitError(
+                f"fit: {name}", "is only for the kind 'iv'", got=f"a measurement of the kind {kind!r}", fix="Leave it out."
+            )
+
+
 def _settings(kind: Any, shunt: Any, v_read: Any, decimal: Any, seed: Any, replicates: Any) -> None:
     if kind == "array":
         raise FitError("fit: kind", "a measured array is no set of curves to fit", fix="Use ship.measured_array(...).")
-    if kind is not None and kind not in NEEDS:
+    if kind is not None and not (isinstance(kind, str) and kind in NEEDS):
         raise FitError("fit: kind", f"no kind {kind!r}", fix=suggest(str(kind), NEEDS))
     if decimal not in (".", ","):
         raise FitError("fit: decimal", "must be '.' or ','", got=repr(decimal))

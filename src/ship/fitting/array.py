@@ -13,7 +13,8 @@ from torch import Tensor
 from ..errors import FitError
 from ..models.devices.contract import FAULTS, OPEN, SOUND
 from . import units
-from .table import Table, number, read
+from .columns import LARGEST
+from .table import Table, number, plain, read
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def measured_array(
             "is needed: units are never guessed",
             fix="Give unit='uS', or another of conductance or resistance.",
         )
+    _options(source, unit, sheet, decimal)
     quantity = "resistance" if units.spelled(unit) in units.UNITS["resistance"] else "conductance"
     if units.spelled(unit) == units.NORMALISED:
         raise FitError("measured_array: unit", "must be physical", got=repr(unit), fix="Convert the values to siemens.")
@@ -87,11 +89,20 @@ def measured_array(
     if not np.isin(codes, list(FAULTS)).all():
         wrong = codes[~np.isin(codes, list(FAULTS))].flat[0]
         raise FitError("measured_array: faults", "must be 0 (sound), 1 (stuck low), 2 (stuck high) or 3 (open)", got=f"{wrong:g}")
-    name, sha = (table.name, table.sha256) if table is not None else ("memory", "")
-    return _checked(values, codes.astype(np.int8), quantity, scale, name, sha)
+    return _checked(values, codes.astype(np.int8), quantity, scale, table)
 
 
-def _checked(values: np.ndarray, codes: np.ndarray, quantity: str, scale: float, name: str, sha: str) -> MeasuredArray:
+def _options(source: Any, unit: Any, sheet: Any, decimal: Any) -> None:
+    if not isinstance(unit, str):
+        raise FitError("measured_array: unit", "must be text", got=repr(unit), fix="E.g. unit='uS'.")
+    if decimal not in (".", ","):
+        raise FitError("measured_array: decimal", "must be '.' or ','", got=repr(decimal))
+    if sheet is not None and not isinstance(source, str | Path):
+        raise FitError("measured_array: sheet", "is only for XLSX files", got=repr(sheet), fix="Leave it out.")
+
+
+def _checked(values: np.ndarray, codes: np.ndarray, quantity: str, scale: float, table: Table | None) -> MeasuredArray:
+    name, sha, notes = (table.name, table.sha256, table.notes) if table is not None else ("memory", "", [])
     broken = codes == OPEN
     bad = ~np.isfinite(values) & ~broken
     if bad.any():
@@ -106,17 +117,21 @@ def _checked(values: np.ndarray, codes: np.ndarray, quantity: str, scale: float,
     if quantity == "resistance":
         if (g[~broken] <= 0).any():
             raise FitError(name, "resistances must be above 0 ohm", got=f"{g[~broken].min():g}")
-        g = np.where(broken, 0.0, 1 / np.where(broken, 1.0, g))
+        with np.errstate(over="ignore"):
+            g = np.where(broken, 0.0, 1 / np.where(broken, 1.0, g))
     if (g < 0).any():
         row, column = np.argwhere(g < 0)[0]
         raise FitError(f"{name}: device [{row}, {column}]", "must be at least 0 S", got=f"{g[row, column]:g}")
-    notes = [f"{int(broken.sum())} open devices were set to 0 S"] if broken.any() else []
+    if (g >= LARGEST).any():
+        raise FitError(name, f"must be below {LARGEST:g} S", got=f"{g.max():g}")
+    if broken.any():
+        notes = [*notes, f"{int(broken.sum())} open devices were set to 0 S"]
     return MeasuredArray(torch.tensor(g, dtype=torch.float64), torch.tensor(codes), name, sha, tuple(notes))
 
 
 def _matrix(source: Any, name: str, sheet: str | None, decimal: str) -> tuple[np.ndarray, Table | None]:
     if not isinstance(source, str | Path):
-        array = np.asarray(source.detach().cpu() if isinstance(source, Tensor) else source)
+        array = plain("source", source)
         if array.ndim != 2 or array.dtype.kind not in "fiub" or not array.size:
             raise FitError(
                 f"measured_array: {name}", "must be numbers [row, column]", got=f"{array.dtype}, shape {list(array.shape)}"

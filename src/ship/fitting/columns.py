@@ -1,7 +1,6 @@
-"""From a table to the quantities that a kind of measurement needs: which column is what, in which unit, which rows.
+"""From a table to the quantities that a kind of measurement needs: in which unit, which rows.
 
-A role is a quantity that a kind needs (``up``, ``time``, ...). Its column is named by the user, or found by its header among the
-names listed here; its unit stands in the header or is given.
+Which column is what is decided in ``roles``; its unit stands in the header or is given.
 """
 
 from __future__ import annotations
@@ -14,68 +13,12 @@ import numpy as np
 
 from ..errors import FitError, suggest
 from . import units
+from .roles import ROLES, A, G, Role, V, assign, listed
+from .spelling import argument
 from .table import Table, is_empty, number
 
-
-@dataclass(frozen=True)
-class Role:
-    """A quantity: of what kind ("" for a label, "number" for a bare number), and headers by which it is known."""
-
-    quantity: str
-    names: tuple[str, ...]
-
-
-G, A, V, T = "conductance", "current", "voltage", "time"
-DEVICE = Role("", ("device", "device_id", "cell", "dut"))
-ROLES: dict[str, dict[str, Role]] = {
-    "pulses": {
-        "up": Role(G, ("up", "conductance_up", "g_up", "ltp", "potentiation", "set")),
-        "down": Role(G, ("down", "conductance_down", "g_down", "ltd", "depression", "reset")),
-        "conductance": Role(G, ("conductance", "g")),
-        "polarity": Role("", ("polarity", "direction", "branch")),
-        "pulse": Role("number", ("pulse", "pulse_number", "n")),
-        "device": DEVICE,
-    },
-    "retention": {
-        "time": Role(T, ("time", "t")),
-        "conductance": Role(G, ("conductance", "g", "mean")),
-        "level": Role("", ("level", "curve", "state", "device", "device_id")),
-    },
-    "iv": {
-        "voltage": Role(V, ("voltage", "v")),
-        "current": Role(A, ("current", "i")),
-        "shunt": Role(V, ("shunt", "v_shunt")),
-        "source": Role(V, ("source", "v_source")),
-        "sweep": Role("", ("sweep", "sweep_id", "offsets", "cycle")),
-    },
-    "endurance": {
-        "cycle": Role("number", ("cycle", "cycles", "n")),
-        "on": Role(G, ("on", "g_on", "lrs", "r_on")),
-        "off": Role(G, ("off", "g_off", "hrs", "r_off")),
-        "device": DEVICE,
-    },
-    "statistics": {
-        "v_set": Role(V, ("v_set", "vset")),
-        "v_reset": Role(V, ("v_reset", "vreset")),
-        "i_on": Role(A, ("i_on", "ion")),
-        "i_off": Role(A, ("i_off", "ioff")),
-        "on": Role(G, ("g_on", "r_on", "r_lrs", "g_lrs")),
-        "off": Role(G, ("g_off", "r_off", "r_hrs", "g_hrs")),
-        "device": DEVICE,
-    },
-    "f-I": {
-        "current": Role(A, ("current", "i", "input", "input_current")),
-        "rate": Role("rate", ("rate", "f", "frequency", "firing_rate")),
-    },
-}
-NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "pulses": (("up", "down"), ("conductance", "polarity"), ("up",), ("down",)),
-    "retention": (("time", "conductance"),),
-    "iv": (("voltage", "current"), ("shunt", "source")),
-    "endurance": (("cycle", "on", "off"),),
-    "statistics": (("v_set",), ("v_reset",), ("i_on", "i_off"), ("on", "off")),
-    "f-I": (("current", "rate"),),
-}
+LARGEST = 1e30  # in SI: what lies above is no measurement, and its square no float
+NO_UNIT = "Name the right column, or correct the header."
 
 
 @dataclass
@@ -106,38 +49,6 @@ class Columns:
         return {label: np.array(index) for label, index in found.items()}
 
 
-def kind_of(table: Table, given: Mapping[str, str]) -> str:
-    """The one kind whose needs the columns meet; of several, the one that needs most of them.
-
-    Raises:
-        FitError: none, or more than one.
-    """
-    most = {k: _met(k, _assign(table, k, given)) for k in ROLES if not set(given) - set(ROLES[k])}
-    fitting = [k for k, size in most.items() if size and size == max(most.values())]
-    if len(fitting) == 1:
-        return fitting[0]
-    what = "the columns fit no kind of measurement" if not fitting else f"the columns fit several kinds: {', '.join(fitting)}"
-    raise FitError(
-        table.name, what, got=", ".join(table.columns), fix=f"Say kind=, one of {', '.join(map(repr, ROLES))}, and columns=."
-    )
-
-
-def _assign(table: Table, kind: str, given: Mapping[str, str]) -> dict[str, str]:
-    """The header of each role: as given, else by its name."""
-    chosen = dict(given)
-    by_name = {units.bare(header): header for header in reversed(list(table.columns)) if header not in given.values()}
-    for role, spec in ROLES[kind].items():
-        hit = next((by_name[name] for name in spec.names if name in by_name), None)
-        if role not in chosen and hit is not None:
-            chosen[role] = hit
-    return chosen
-
-
-def _met(kind: str, chosen: Mapping[str, str]) -> int:
-    """How many columns the largest need of the kind has that is met; 0: none is."""
-    return max((len(need) for need in NEEDS[kind] if all(role in chosen for role in need)), default=0)
-
-
 def select(
     table: Table,
     kind: str,
@@ -154,23 +65,14 @@ def select(
         FitError: a missing column or unit, mixed units, empty or non-numeric cells.
     """
     roles = ROLES[kind]
-    for role in given:
-        if role not in roles:
-            raise FitError("fit: columns", f"the kind {kind!r} has no {role!r}", fix=suggest(role, roles))
-    chosen = _assign(table, kind, given)
-    if not _met(kind, chosen):
-        needs = " or ".join(" + ".join(need) for need in NEEDS[kind])
-        missing = next((r for need in NEEDS[kind] for r in need if r not in chosen), "up")
-        raise FitError(
-            table.name,
-            f"a measurement of the kind {kind!r} needs columns for {needs}",
-            got=", ".join(table.columns),
-            fix=f"Say which: columns={{{missing!r}: '...'}}.",
-        )
+    chosen = assign(table, kind, given)
     out = Columns(kind, {}, [], {}, list(table.notes))
     found = {role: head for role, head in chosen.items() if role not in given}
     if found:
         out.notes.append("columns found by name: " + ", ".join(f"{role} = {head!r}" for role, head in found.items()))
+    used = {*chosen.values(), *only}
+    if unused := [head for head in table.columns if not any(head == u or u.startswith(f"{head}[") for u in used)]:
+        out.notes.append(f"columns that were not used: {listed(unused)}")
     raw = _raw(table, chosen, roles)
     keep, index = _kept(table, raw, roles, only, skip_empty, out)
     for role, cells in raw.items():
@@ -200,14 +102,19 @@ def _raw(table: Table, chosen: Mapping[str, str], roles: Mapping[str, Role]) -> 
             flat["sweep"] = np.repeat(np.arange(a.shape[0]), a.shape[1])
     raw |= flat
     longest = max(len(c) for role, c in raw.items() if role != "sweep")
-    if "sweep" in arrays and arrays["sweep"].ndim == 1 and len(arrays["sweep"]) != longest:
-        offsets = arrays["sweep"]
-        if offsets[0] == 0 and offsets[-1] == longest and bool((np.diff(offsets) > 0).all()):
-            raw["sweep"] = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    if "sweep" in arrays and _are_offsets(arrays["sweep"], longest):
+        raw["sweep"] = np.repeat(np.arange(len(arrays["sweep"]) - 1), np.diff(arrays["sweep"]))
     for role, cells in raw.items():
         if len(cells) != longest:
             raise FitError(f"{table.name}: column {chosen.get(role, role)!r}", f"must have {longest} rows", got=str(len(cells)))
     return raw
+
+
+def _are_offsets(sweep: np.ndarray, rows: int) -> bool:
+    """Whether it says where each sweep begins, and at last how many rows there are."""
+    if sweep.ndim != 1 or sweep.dtype.kind not in "iu" or len(sweep) in (0, rows):
+        return False
+    return bool(sweep[0] == 0 and sweep[-1] == rows and (np.diff(sweep) > 0).all())
 
 
 def _kept(
@@ -218,6 +125,8 @@ def _kept(
     keep = np.ones(len(index), dtype=bool)
     for header, wanted in only.items():
         cells = table.column(header)
+        if len(cells) != len(index):
+            raise FitError(f"fit: only {header!r}", f"must be a column of {len(index)} rows", got=str(len(cells)))
         keep &= np.array([str(c) == str(wanted) for c in cells])
         out.notes.append(f"only rows with {header} = {wanted}: {int(keep.sum())} of {len(index)}")
         if not keep.any():
@@ -241,7 +150,7 @@ def _kept(
             f"{table.name}: {table.row(first)}, {role}",
             "must be a number",
             got=f"an empty cell or NaN ({int(empty.sum())} such rows)",
-            fix="Complete the file, or give skip_empty=True to leave such rows out; the report says how many.",
+            fix=f"Complete the file, or give {argument('skip_empty', True)} to leave such rows out; the report says how many.",
         )
     if empty.any():
         out.notes.append(f"{int(empty.sum())} rows with empty cells or NaN were left out, as asked (skip_empty)")
@@ -262,12 +171,7 @@ def _to_si(
     table: Table, out: Columns, chosen: Mapping[str, str], roles: Mapping[str, Role], unit: str | Mapping[str, str] | None
 ) -> None:
     """Multiply by the units, each in its header or given; resistances become conductances."""
-    main = next((roles[r].quantity for r in out.values if roles[r].quantity in (G, A)), "")
-    given = dict(unit) if isinstance(unit, Mapping) else ({} if unit is None else {main or V: unit})
-    known = [*roles, *{r.quantity for r in roles.values() if r.quantity not in ("", "number")}, "resistance"]
-    for name in given:
-        if name not in known:
-            raise FitError("fit: unit", f"no quantity {name!r}", fix=suggest(name, dict.fromkeys(known)))
+    given = _given_units(out, roles, unit)
     for role in list(out.values):
         quantity = roles[role].quantity
         if quantity in ("", "number"):
@@ -278,8 +182,13 @@ def _to_si(
         if actual == "resistance":
             if not (values > 0).all():
                 raise FitError(f"{table.name}: {role}", "a resistance must be above 0 ohm", got=f"{values.min():g}")
-            values = 1 / values
+            with np.errstate(over="ignore"):
+                values = 1 / values
             out.notes.append(f"{role}: resistances were turned into conductances")
+        if not (np.abs(values) < LARGEST).all():
+            raise FitError(
+                f"{table.name}: {role}", f"must be below {LARGEST:g} {units.BASES[quantity]}", got=f"{np.abs(values).max():g}"
+            )
         out.values[role], out.units[role] = values, units.spelled(name)
     for quantity in {roles[r].quantity for r in out.units}:
         used = {r: u for r, u in out.units.items() if roles[r].quantity == quantity}
@@ -293,6 +202,21 @@ def _to_si(
     out.normalised = units.NORMALISED in out.units.values()
 
 
+def _given_units(out: Columns, roles: Mapping[str, Role], unit: str | Mapping[str, str] | None) -> dict[str, str]:
+    """The units that were given, by role or quantity; each must have a column that it is for."""
+    quantities = {roles[r].quantity for r in out.values} - {"", "number"}
+    main = next((roles[r].quantity for r in out.values if roles[r].quantity in (G, A)), V)
+    given = dict(unit) if isinstance(unit, Mapping) else {} if unit is None else {main: unit}
+    names = {role for role in out.values if roles[role].quantity in quantities}
+    known = sorted(quantities | names | ({"resistance"} if G in quantities else set()))
+    for key, name in given.items():
+        if key not in known:
+            raise FitError("fit: unit", f"there is no column of {str(key)!r} among those used", fix=suggest(str(key), known))
+        if not isinstance(name, str):
+            raise FitError(f"fit: unit of {key}", "must be text", got=repr(name), fix=f"E.g. {argument('unit', {key: 'uS'})}.")
+    return given
+
+
 def _unit(table: Table, header: str, role: str, quantity: str, given: Mapping[str, str]) -> str:
     _, own = units.split_header(header, quantity)
     if own is None and quantity == G:
@@ -300,6 +224,10 @@ def _unit(table: Table, header: str, role: str, quantity: str, given: Mapping[st
     asked = given.get(role, given.get(quantity))
     if asked is None and quantity == G:
         asked = given.get("resistance")
+    if own is None and header.endswith((")", "]")):
+        own = next((u for q in units.UNITS if (u := units.split_header(header, q)[1]) is not None), None)
+        if own is not None:
+            raise FitError(f"{table.name}: column {header!r}", f"says {own}, which is no unit of {quantity}", fix=NO_UNIT)
     if own is not None and asked is not None and own != units.spelled(asked):
         raise FitError(f"{table.name}: column {header!r}", f"says {own}", got=f"unit={asked!r}", fix="Give one of them.")
     name = own if own is not None else asked
@@ -307,6 +235,7 @@ def _unit(table: Table, header: str, role: str, quantity: str, given: Mapping[st
         raise FitError(
             f"{table.name}: column {header!r}",
             f"needs a unit of {quantity}",
-            fix=f"Units are never guessed: give unit={{{quantity!r}: ...}} ({units.USUAL[quantity]}), or put it in the header.",
+            fix=f"Units are never guessed: give {argument('unit', {quantity: '...'})} ({units.USUAL[quantity]}), "
+            "or put it in the header.",
         )
     return name

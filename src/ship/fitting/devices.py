@@ -25,6 +25,7 @@ from ..models.devices import (
 )
 from ..models.devices.neurosim import SHARE, deviation
 from ..parameters import Varied
+from .spelling import argument
 
 LEAST = 3  # devices from which on a spread is estimated
 GAMMA = {"hard": 0.0, "soft": 1.0}
@@ -96,7 +97,7 @@ def tabled(
             "fit: device",
             "conductances must be at least 0 S",
             got=f"{low:.3g} S",
-            fix="Take off the offset of the instrument; or, where the data are normalised, say unit='normalised'.",
+            fix=f"Take off the instrument's offset; or, where the data are normalised, say {argument('unit', 'normalised')}.",
         )
     high = max(g for _, g in (*up, *down))
     update = TableUpdate(up=_points(up), down=_points(down), noise=noise)

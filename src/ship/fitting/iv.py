@@ -25,6 +25,7 @@ from .columns import Columns
 from .figures import Panel, Series
 from .results import Estimate, Fitted, Found, rank
 from .solve import aicc, interval, least_squares
+from .spelling import argument
 
 Array = np.ndarray
 BINS = 40
@@ -112,7 +113,7 @@ def _measured(columns: Columns, settings: dict[str, Any]) -> tuple[Array, Array]
         raise FitError(
             "fit: shunt",
             "is needed to turn the shunt's voltage into a current",
-            fix="Give its resistance (ohm), e.g. shunt=1000.",
+            fix=f"Give its resistance (ohm), e.g. {argument('shunt', 1000)}.",
         )
     columns.notes.append(f"device voltage: source - shunt; current: shunt / {settings['shunt']:g} ohm")
     return columns["source"] - columns["shunt"], columns["shunt"] / settings["shunt"]
@@ -291,7 +292,7 @@ def _device(found: Found, on: Array, off: Array, v_read: float) -> Device:
             "fit: device",
             "needs two states that differ at v_read",
             got=f"on/off {ratio}",
-            fix="Choose v_read=.",
+            fix=f"Choose {argument('v_read')}.",
         )
     law = (
         devices.iv_part(found.best.name, {k: v.value for k, v in found.best.parameters.items()})

@@ -64,7 +64,9 @@ def fit_neuron(columns: Columns, source: str, sha256: str, settings: dict[str, A
     if not len(silent):
         notes.append("no current at which the neuron is silent: the rheobase is extrapolated")
     values: dict[str, Any] = {}
-    if (best := next((r for r in ranked if r.fits and r.name.startswith("LIF")), None)) is not None:
+    if (best := next((r for r in ranked if r.residual <= ACCEPT and r.name.startswith("LIF")), None)) is not None:
+        if not best.fits:
+            notes.append(f"ship.LIF is close to the rates, but {ranked[0].name!r} is closer: its values are approximate")
         tau, i_th = best.parameters["tau"].value, best.parameters["i_th"].value
         lif = {"tau": tau, "t_ref": best.parameters["t_ref"].value if "t_ref" in best.parameters else 0.0, "v_th": V_TH}
         values = {"ship.LIF": lif, "input": {"V/s per A": V_TH / (tau * i_th)}}

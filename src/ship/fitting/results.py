@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +17,9 @@ from .figures import Panel, draw
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+DECISIVE = 10.0  # difference in AICc from which on the worse model has no support (Burnham & Anderson, 2002, sec. 2.6)
+CLOSE = 0.005  # of the scale of residuals: who is closer by less is no better in use
 
 
 class Estimate(NamedTuple):
@@ -48,6 +51,8 @@ class Fitted:
         criterion: what the ranking goes by: AICc, lower is better; only differences mean something.
         n_parameters: free ones.
         verdict: in words; what speaks against it, where ``fits`` is false.
+        fits: whether it keeps within the limit of its kind, and no other model that does is clearly closer and likelier, see
+            `compared`.
     """
 
     name: str
@@ -196,12 +201,43 @@ def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, np.integer) else value
 
 
-def rank(fitted: list[Fitted]) -> tuple[Fitted, ...]:
-    """Those that fit first, then by criterion; of those within 2 of the first, as good as it, the one with fewest parameters."""
-    ordered = sorted(fitted, key=lambda f: (not f.fits, f.criterion))
+def rank(fitted: list[Fitted], of: Callable[[Fitted], str] = lambda _: "") -> tuple[Fitted, ...]:
+    """Those that fit first, then by criterion; of those within 2 of the first, as good as it, the one with fewest parameters.
+
+    Args:
+        fitted: models with the verdict of their kind: whether they keep within its limit. They are `compared` first.
+        of: what a model is of, where there are models of several quantities: only those of the same are compared.
+    """
+    groups = {of(f): [g for g in fitted if of(g) == of(f)] for f in fitted}
+    judged = [f for group in groups.values() for f in compared(group)]
+    ordered = sorted(judged, key=lambda f: (not f.fits, f.criterion))
     if ordered and ordered[0].fits:
         equal = [f for f in ordered if f.fits and f.criterion <= ordered[0].criterion + 2]
         first = min(equal, key=lambda f: f.n_parameters)
         ordered.remove(first)
         ordered.insert(0, first)
     return tuple(ordered)
+
+
+def compared(fitted: list[Fitted]) -> list[Fitted]:
+    """Verdicts in the light of the other models.
+
+    A model that keeps within the limit of its kind does not fit all the same where another that does is better by more than 10 in
+    AICc (a ratio of likelihoods of 150) and closer to the data by more than 0.5 % of the scale: by the root of the difference of
+    their mean square residuals. One that is better and closer by less is named.
+    """
+    legal = [f for f in fitted if f.fits and math.isfinite(f.criterion)]
+    best = min(legal, key=lambda f: f.criterion, default=None)
+    few = "; too few points for AICc"
+    return [f if not f.fits else _beside(f, best) if f in legal and best else replace(f, verdict=f.verdict + few) for f in fitted]
+
+
+def _beside(fitted: Fitted, best: Fitted) -> Fitted:
+    gap = fitted.criterion - best.criterion
+    if gap <= DECISIVE:
+        return fitted
+    closer = math.sqrt(max(fitted.residual**2 - best.residual**2, 0.0))
+    if closer <= CLOSE:
+        return replace(fitted, verdict=f"{fitted.verdict}; {best.name!r} is likelier (AICc +{gap:.0f})")
+    text = f"has not the shape of your data: {best.name!r} is closer by {closer:.1%} and likelier (AICc +{gap:.0f})"
+    return replace(fitted, verdict=text, fits=False)

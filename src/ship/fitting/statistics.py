@@ -16,6 +16,7 @@ from .columns import Columns
 from .figures import Panel, Series
 from .results import Estimate, Fitted, Found, rank
 from .solve import interval
+from .spelling import argument
 
 Array = np.ndarray
 LEAST = 8  # values, for a distribution
@@ -32,7 +33,7 @@ def fit_statistics(columns: Columns, source: str, sha256: str, settings: dict[st
                 f"{source}: {name}",
                 f"needs at least {LEAST} values for a distribution",
                 got=str(len(columns[name])),
-                fix="Measure more sweeps, or leave this column out of columns=.",
+                fix=f"Measure more sweeps, or leave this column out of {argument('columns')}.",
             )
         if float(np.ptp(columns[name])) == 0:
             raise FitError(f"{source}: {name}", "must vary", got=f"a constant {columns[name][0]:g}")
@@ -42,7 +43,7 @@ def fit_statistics(columns: Columns, source: str, sha256: str, settings: dict[st
         for n, x in data.items()
         for law in ("normal", "log-normal")
     ]
-    order = rank(_comparable([r for r in ranked if r is not None]))
+    order = rank(_comparable([r for r in ranked if r is not None]), of=lambda f: f.name.split(":")[0])
     groups = columns.groups("device")
     values: dict[str, Any] = {"names": names}
     summary = {"sweeps": Estimate(float(len(columns.rows))), "devices": Estimate(float(len(groups)))}
@@ -149,7 +150,9 @@ def _device(found: Found, data: dict[str, Array], groups: dict[str, Array]) -> D
     for name in data:
         if not any(f.fits for f in found.ranking if f.name.startswith(f"{name}:")):
             reason = next(f.verdict for f in found.ranking if f.name.startswith(f"{name}:"))
-            raise FitError("fit: device", reason, fix="Select one population with only=, or one state of the device.")
+            raise FitError(
+                "fit: device", reason, fix=f"Select one population with {argument('only')}, or one state of the device."
+            )
     if not {"on", "off"} <= set(data):
         raise FitError("fit: device", "needs the conductances (or resistances) on and off", got=", ".join(data))
     values = {"g_max": data["on"], "g_min": data["off"]} | {n: data[n] for n in ("v_set", "v_reset") if n in data}

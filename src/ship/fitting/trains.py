@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import FitError, is_real
 from .columns import Columns
+from .spelling import argument
 
 Array = np.ndarray
 UP = {"up", "+", "1", "+1", "1.0", "p", "ltp", "set", "potentiation", "true"}
@@ -111,14 +112,15 @@ def rescale(columns: Columns, g_min: float | None, g_max: float | None, scale: A
     given = {"g_min": g_min, "g_max": g_max, "scale": scale}
     if not columns.normalised:
         if extra := [name for name, value in given.items() if value is not None]:
-            raise FitError(f"fit: {extra[0]}", "is only for data in unit='normalised'", fix="Leave it out.")
+            raise FitError(f"fit: {extra[0]}", f"is only for data in {argument('unit', 'normalised')}", fix="Leave it out.")
         return
     if g_min is None or g_max is None or scale is None:
         missing = ", ".join(name for name, value in given.items() if value is None)
         raise FitError(
-            "fit: unit='normalised'",
+            "fit: unit 'normalised'",
             f"needs {missing}",
-            fix="Give g_min= and g_max= (S), and scale=(a, b), the normalised values that stand for them, e.g. scale=(0, 1).",
+            fix=f"Give {argument('g_min')} and {argument('g_max')} (S), and {argument('scale')}, the normalised values of them, "
+            f"e.g. {argument('scale', (0, 1))}.",
         )
     if not (is_real(g_min) and is_real(g_max) and 0 <= g_min < g_max):
         raise FitError("fit: g_min, g_max", "must be conductances (S) with 0 <= g_min < g_max", got=f"{g_min!r}, {g_max!r}")

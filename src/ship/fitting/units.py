@@ -45,10 +45,14 @@ def factor(where: str, quantity: str, unit: str) -> float:
 
 def split_header(header: str, quantity: str) -> tuple[str, str | None]:
     """``"G (uS)"`` or ``"conductance_uS"`` as name and unit; None: the header names no unit of that quantity."""
-    match = re.fullmatch(r"(.*?)[\s_]*[(\[]([^)\]]+)[)\]]", header) or re.fullmatch(r"(.+?)[_\s/]([^_\s/]+)", header)
-    if match and spelled(match[2]) in UNITS[quantity]:
-        return match[1].strip(), spelled(match[2])
-    return header, None
+    if header.endswith((")", "]")):
+        inside = header[:-1]
+        start = re.compile(r"[(\[]").search(inside, max(inside.rfind(")"), inside.rfind("]")) + 1)
+        name, unit = (header[: start.start()].rstrip("_ \t"), inside[start.end() :]) if start else (header, "")
+    else:
+        end = max(header.rfind(sign) for sign in "_ \t/")
+        name, unit = (header[:end], header[end + 1 :]) if end > 0 else (header, "")
+    return (name.strip(), spelled(unit)) if unit and spelled(unit) in UNITS[quantity] else (header, None)
 
 
 def bare(header: str) -> str:
