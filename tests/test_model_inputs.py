@@ -307,6 +307,26 @@ def test_an_error_in_a_model_names_the_group(model, text, cause, engine):
     assert isinstance(found.value.__cause__, cause)
 
 
+@dataclass(frozen=True)
+class BrokenPart(ship.devices.Update):
+    def pulse(self, x, pulse, p, xi):
+        return math.exp(pulse.v)
+
+
+def test_an_error_in_a_part_of_a_device_names_the_group():
+    net = ship.Network()
+    net.add(ship.SpikeInput, "in", n=2)
+    net.add(ship.LIF, "t", n=2, output=True)
+    rule, weight = ship.PairSTDP(), ship.Uniform(0.5, 1.0)
+    step = ship.Pulsing(step=1e-3)
+    device = ship.Device(update=BrokenPart())
+    net.add(ship.ExpSynapse, "s", source="in", target="t", rule=rule, weight=weight, device=device, learning=step)
+    net.init()
+    net.program()
+    with pytest.raises(ship.ModelError, match=r"ExpSynapse 's'\.pulse: .*torch\.exp"):
+        net.run(torch.ones(1, 200, 2))
+
+
 def test_errors_that_are_no_models_pass():
     """What is raised around a model, and not in it, stays as it is."""
     from ship.blame import models_named
