@@ -158,6 +158,7 @@ def test_short_term_plasticity(stp, engine):
     x[:, -1] = 0.0
     with torch.no_grad():
         v = net.run(x)[0, :, 0]
+    assert ("s: kernel, connection by connection" in net.explain()) == (engine == "fused")
     u, r, total = 0.0, 1.0, 0.0
     for n in range(10):
         u = u + use * (1 - u)
@@ -166,6 +167,24 @@ def test_short_term_plasticity(stp, engine):
         assert float(v[(n + 1) * gap]) == pytest.approx(total, rel=1e-9)  # e^-30 of the last charge is still to come
         u *= math.exp(-gap * DT / facilitation)
         r = 1 - (1 - r) * math.exp(-gap * DT / recovery)
+
+
+def test_gradients_through_value_and_arrival(stp):
+    """The same on both engines, of weights (through the value) and of the release (through the arrival)."""
+    found = {}
+    x = (torch.rand(2, 40, 3, generator=torch.Generator().manual_seed(0)) < 0.3).to(F64)
+    for engine in ENGINES:
+        net = ship.Network()
+        net.add(ship.SpikeInput, "in", n=3)
+        net.add(ship.LeakyIntegrator, "out", n=2, output=True)
+        use = 0.2 + 0.1 * torch.arange(6.0, dtype=F64).reshape(3, 2)
+        net.add(stp, "s", source="in", target="out", use=use, trainable=("weight", "use"))
+        net.init(dt=DT, dtype=F64, engine=engine, seed=1)
+        net.run(x).square().sum().backward()
+        found[engine] = net["s"].weight.grad, net["s"].use.grad
+    for got, want in zip(found["fused"], found["reference"], strict=True):
+        assert float(want.abs().min()) > 0
+        torch.testing.assert_close(got, want, rtol=1e-9, atol=0)
 
 
 def test_a_rule_needs_the_side_that_the_model_has(stp):
