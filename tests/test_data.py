@@ -257,7 +257,12 @@ def test_from_events_counts_and_rounds_half_up():
 @pytest.mark.parametrize(
     ("kind", "args", "text"),
     [
-        (RunError, ([0.4], [0], 2, 4, 0.1), "from_events: times: must lie inside 4 slots of 0.1 s; got 0.4 s."),
+        (
+            RunError,
+            ([0.4], [0], 2, 4, 0.1),
+            "from_events: times: must lie inside 4 slots of 0.1 s; got 0.4 s. "
+            "From 0.35 s on they belong to slot 4: use steps=5, or leave them out.",
+        ),
         (RunError, ([-0.1], [0], 2, 4, 0.1), "from_events: times: must lie inside 4 slots of 0.1 s; got -0.1 s."),
         (RunError, ([float("nan")], [0], 2, 4, 0.1), "from_events: times: must lie inside 4 slots of 0.1 s; got nan s."),
         (RunError, ([0.1], [2], 2, 4, 0.1), "from_events: units: must be from 0 to 1; got 2."),

@@ -137,6 +137,21 @@ def test_by_hand(tmp_path):
         ("alpha_p = 0.1", 'alpha_p = {distribution = "Normal", x = 1}', "does not hold a valid device"),
         ("alpha_p = 0.1", 'alpha_p = {tensor = ["a"], dtype = "float32"}', "does not hold a valid device"),
         ("alpha_p = 0.1", "alpha_p = {x = 1}", "must be a number, text"),
+        ("alpha_p = 0.1", "alpha_p = [0.1]", "must be a number"),
+        ("alpha_p = 0.1", "alpha_p = 1979-05-27", "must not be a date"),
+        ("alpha_p = 0.1", f"alpha_p = 1{'0' * 400}", "does not hold a valid device"),
+        ("alpha_p = 0.1", f"alpha_p = 1{'0' * 5000}", "is no readable TOML"),
+        ("alpha_p = 0.1", 'alpha_p = {tensor = [0.1, nan], dtype = "float32"}', "alpha_p: must be at least 0; got nan"),
+        ("alpha_p = 0.1", 'alpha_p = {tensor = [[1.0], [1.0, 2.0]], dtype = "float32"}', "does not hold a valid device"),
+        ("g_min = 1e-6", "g_min = 1e-6\ncorrelated = 5", "correlated: must list pairs of parameters"),
+        ("g_min = 1e-6", 'g_min = 1e-6\ncorrelated = [["a", "b"]]', "correlated: must list pairs of parameters"),
+        ("g_min = 1e-6", "g_min = 1e-6\nname = 5", "name: must be text; got 5"),
+        ("g_min = 1e-6", f"g_min = 1e-6\n{'a.' * 100_000}a = 1", "must not have 32 names or more joined by dots; got line 5"),
+        (
+            "g_min = 1e-6",
+            "g_min = 1e-6\nx = {" + "'a' . \"b\" ." * 20 + "c = 1}",
+            "must not have 32 names or more joined by dots",
+        ),
         ("[update]", "[updates]", "has no parameter 'updates'"),
         ("g_min = 1e-6\n[update]", "g_min = 1e-6\nupdate = 3\n[x]", "must be a table with a class"),
         ("g_min = 1e-6", "g_min = ", "is no readable TOML"),
@@ -155,6 +170,8 @@ def test_wrong_files(tmp_path, old, new, message):
 def test_a_damaged_file_and_none(tmp_path):
     with pytest.raises(ship.FileError, match="no such file"):
         ship.load_device(tmp_path / "no.toml")
+    with pytest.raises(ship.FileError, match=r"must be a regular file; got a folder"):
+        ship.load_device(tmp_path)
     (tmp_path / "a.toml").write_bytes(b"\xff\xfe\0")
     with pytest.raises(ship.FileError, match="is no readable TOML"):
         ship.load_device(tmp_path / "a.toml")
@@ -172,9 +189,16 @@ def test_what_cannot_be_written(tmp_path):
     assert path.read_text() == before
     with pytest.raises(ship.FileError, match="cannot be written"):
         ship.save_device(ship.Device(), tmp_path / "no/a.toml")
-    with pytest.raises(ship.FileError, match=r"needs a ship\.Device"):
+    with pytest.raises(ship.ParameterError, match=r"save_device: device: must be Device; got Bounded"):
         ship.save_device(Bounded(), path)
     assert [p.name for p in tmp_path.iterdir()] == ["a.toml"]
+
+
+def test_text_with_many_dots_is_no_key(tmp_path):
+    """31 names are few enough; a sentence has other signs between its words."""
+    made = ship.Device(name=". ".join(["one and two"] * 50) + "a." * 30 + "a")
+    ship.save_device(made, tmp_path / "a.toml", origin={"source": "0.1.2.3"})
+    assert ship.load_device(tmp_path / "a.toml") == made
 
 
 def test_infinities(tmp_path):

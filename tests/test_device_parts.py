@@ -210,7 +210,7 @@ def test_errors_name_part_parameter_rule_value():
         ship.DeviceArray(ship.Device(iv=SinhIV(b=0.0)), 2, tag="x")
     with pytest.raises(ParameterError, match=r"LevelProgramming.of: must be one of 'device', 'pair'; got 'weight'\."):
         LevelProgramming(of="weight")
-    with pytest.raises(ParameterError, match=r"device.noise: must be a part of the kind ReadNoise; got SinhIV"):
+    with pytest.raises(ParameterError, match=r"Device.noise: must be ReadNoise or None; got SinhIV"):
         ship.Device(noise=SinhIV())
     with pytest.raises(ParameterError, match=r"device 'array'\.update: g_min: must be above 0 S, for a law of the resistance"):
         ship.DeviceArray(ship.Device(g_min=0.0, update=LogarithmicPulses()), 2)

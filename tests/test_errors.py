@@ -45,7 +45,7 @@ WRONG = [
     # tags and models
     (lambda: added(ship.LIF, "in", n=2), "Network.add('in'): the tag is taken. Tags: 'in', 'hidden'"),
     (lambda: added(ship.LIF, "a.b", n=2), "Network.add: a tag must be a word without '.' or '/'; got 'a.b'."),
-    (lambda: added(ship.LIF, 3, n=2), "Network.add: a tag must be a word without '.' or '/'; got 3."),
+    (lambda: added(ship.LIF, 3, n=2), "Network.add: tag: must be str; got 3."),
     (
         lambda: added("LIF", n=2),
         "Network.add('new'): model must be a model class; got 'LIF'. E.g. net.add(ship.LIF, 'hid', n=100).",
@@ -62,7 +62,7 @@ WRONG = [
     (lambda: added(ship.ExpSynapse, source=["in", "in"], target="hidden"), "names a group twice; got in, in."),
     (
         lambda: added(ship.ExpSynapse, source=[3], target="hidden"),
-        "ExpSynapse 'new'.source: must be a tag or a list of tags; got 3.",
+        "Network.add: source: must be str or Sequence[str]; got [3].",
     ),
     (lambda: added(ship.ExpSynapse, target="hidden"), "ExpSynapse 'new': needs a source. Give source='TAG'."),
     (lambda: added(ship.ExpSynapse, source="in"), "ExpSynapse 'new': needs a target, or n= units of its own."),
@@ -85,7 +85,7 @@ WRONG = [
     # sizes
     (lambda: added(ship.LIF), "LIF 'new': needs a number of units. Give n=..., e.g. n=100."),
     (lambda: added(ship.LIF, n=0), "LIF 'new'.n: must be a whole number, at least 1; got 0."),
-    (lambda: added(ship.LIF, n=2.5), "LIF 'new'.n: must be a whole number, at least 1; got 2.5."),
+    (lambda: added(ship.LIF, n=2.5), "Network.add: n: must be a whole number or None; got 2.5."),
     (
         lambda: added(ship.Link, source="in", target="hidden"),
         "Link 'new': is one-to-one: source and target must have the same number of units; got 4 and 3.",
@@ -205,7 +205,7 @@ WRONG = [
     # init
     (lambda: ship.Network().init(), "Network.init: the network is empty. Add groups first"),
     (lambda: net().init(dt=0), "Network.init: dt: must be a number above 0 s; got 0."),
-    (lambda: net().init(dt="1ms"), "Network.init: dt: must be a number above 0 s; got '1ms'."),
+    (lambda: net().init(dt="1ms"), "Network.init: dt: must be a number; got '1ms'."),
     (lambda: net().init(seed=-1), "Network.init: seed: must be a whole number, at least 0; got -1."),
     (lambda: net().init(chips=0), "Network.init: chips: must be None, a number of chips, or a list of different die ids; got 0."),
     (lambda: net().init(chips=[1, 1]), "a list of different die ids; got [1, 1]."),
@@ -254,9 +254,9 @@ WRONG = [
     (lambda: net().run([]), "input 'in': an empty list."),
     (lambda: net().run([torch.zeros(3, 5)]), "input 'in': sample 0: must be [time, 4]; got shape [3, 5]."),
     (lambda: net().run(ship.Events([0.0], [9]), steps=3), "input 'in': unit: must lie inside 4 units; got 9."),
-    (lambda: net().run(ship.Events([9.0], [1]), steps=3), "input 'in': time: must lie inside 3 slots; got 9000."),
+    (lambda: net().run(ship.Events([9.0], [1]), steps=3), "input 'in': time: must lie inside 3 slots of 0.001 s; got 9 s."),
     (lambda: net().run(ship.Events([0.0], [1])), "input 'in': a list of events needs duration= or steps= and one dt."),
-    (lambda: net().run(X, batch=True), "batch: must be a whole number, at least 1; got True."),
+    (lambda: net().run(X, batch=True), "batch: must be a whole number or None; got True."),
     (lambda: net().restore(other_snapshot()), "snapshot: does not belong to this network"),
     # monitors
     (lambda: net().monitor("hidden", "u"), "monitor of LIF 'hidden': LIF has no variable 'u'. Known: 'output', 'v',"),
@@ -411,8 +411,16 @@ def test_missing_decorator_is_named():
 
 FOUND = [
     (
-        lambda: added(ship.DoubleExpSynapse, source="in", target="hidden", tau=2e-3, tau_rise=2e-3),
-        "DoubleExpSynapse 'new'.tau: must differ from tau_rise; got equal ones. Use AlphaSynapse",
+        lambda: added(ship.NoisyLIF, n=1, tau=float("inf")),
+        "NoisyLIF 'new'.tau: must be finite where sigma is above 0, the deviation that v reaches after many tau; got inf. A long",
+    ),
+    (
+        lambda: added(ship.LIF, n=1, tau=True),
+        "LIF 'new'.tau: must be numbers, not truth values; got True. Give 0.0 and 1.0 where they are meant.",
+    ),
+    (
+        lambda: added(ship.LIF, n=2, t_ref=[0.0, 2e4]),
+        "LIF 'new'.t_ref: must be at most 16777216 slots in float32, which counts no further; got 20000000 slots of 0.001 s. Use",
     ),
     (
         lambda: added(ship.ExpSynapse, source="in", target="hidden", delay=ship.Varied(1e-3, d2d=0.1)),
@@ -437,8 +445,8 @@ FOUND = [
     (lambda: net().run("abc"), "input 'in': must be numbers; got 'abc'."),
     (lambda: net().run({"in": None}), "input 'in': must be numbers; got None."),
     (lambda: net().run(X.to_sparse()), "input 'in': must be dense; got torch.sparse_coo."),
-    (lambda: net().run(X, trial=0.5), "Network.run: trial: must be a whole number, at least 0; got 0.5."),
-    (lambda: net().run(X, first_sample=1.5), "Network.run: first_sample: must be a whole number, at least 0; got 1.5."),
+    (lambda: net().run(X, trial=0.5), "Network.run: trial: must be a whole number or None; got 0.5."),
+    (lambda: net().run(X, first_sample=1.5), "Network.run: first_sample: must be a whole number; got 1.5."),
     (lambda: recorded().run(X, reset=False, trial=7), "Network.run: trial: belongs to the start of a run; got reset=False."),
     (lambda: recorded().run(X, reset=False, reset_persistent=True), "reset_persistent: belongs to the start of a run"),
     (lambda: net().init(device="gpu"), "Network.init: device: is not available; got gpu:"),
@@ -451,9 +459,9 @@ FOUND = [
     ),
     (
         lambda: net().monitor("hidden", "v", units=2),
-        "monitor of LIF 'hidden': units: must be a list of unit numbers, from 0 on; got 2.",
+        "monitor of LIF 'hidden': units: must be a list of unit numbers, from 0 on, or a truth value for each unit; got 2.",
     ),
-    (lambda: net().monitor("hidden", "v", units=[-1]), "units: must be a list of unit numbers, from 0 on; got [-1]."),
+    (lambda: net().monitor("hidden", "v", units=[-1]), "units: must be at least 0; got [-1]."),
     (lambda: ship.Uniform("a", 1.0), "Uniform.low: must be a number; got 'a'."),
     (lambda: added(ship.LIF, n=2, initial={"V": 0.0}), "Did you mean 'v'?"),
 ]

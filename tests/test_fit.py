@@ -5,6 +5,7 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -573,6 +574,29 @@ def test_report_figure_and_folder(tmp_path):
     assert device == found.device
     axes = found.figure().axes
     assert [a.get_ylabel().split("\n")[0] for a in axes] == ["conductance (uS)", "residual"]
+
+
+def test_a_folder_has_files_of_one_fit(tmp_path, monkeypatch):
+    """A device of another fit goes; what fails half-way leaves no report beside files of another fit."""
+    found = pulses(up_down(n=40, read=0.01))
+    folder = tmp_path / "out"
+    found.save(folder)
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    other = replace(found, make_device=None, source="other.csv")
+    with monkeypatch.context() as patched:
+        patched.setattr(type(found), "figure", lambda self: (_ for _ in ()).throw(RuntimeError("no figure")))
+        with pytest.raises(RuntimeError, match="no figure"):
+            other.save(folder)
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", lambda handle: (_ for _ in ()).throw(OSError("full")))
+        with pytest.raises(ship.FileError, match="cannot be written; got full"):
+            other.save(folder)
+    assert not (folder / "report.json").exists()
+    assert [p.name for p in other.save(folder)] == ["report.json", "figure.png"]
+    assert sorted(p.name for p in folder.iterdir()) == ["figure.png", "report.json"]
+    assert json.loads((folder / "report.json").read_text())["source"] == "other.csv"
+    assert (folder / "figure.png").read_bytes() != before["figure.png"]
 
 
 def test_estimates_at_a_limit_read_as_zero():

@@ -117,8 +117,8 @@ class TestNetwork:
         net = network(device(), ship.Differential(levels=5))
         net.program()
         w, full = net["a"].value("weight"), float(net["a"].hardware.full)
-        assert torch.allclose(w * 2 / full, torch.round(w * 2 / full), atol=1e-6)
-        assert len(torch.unique(torch.round(w * 2 / full))) > 2
+        assert torch.allclose(w * 4 / full, torch.round(w * 4 / full), atol=1e-6)
+        assert len(torch.unique(torch.round(w * 4 / full))) > 2
 
     def test_chips_differ_and_a_die_alone_is_the_same(self):
         made = device(programming=Spread(sigma=ship.Varied(2e-6, d2d=0.3)))
@@ -222,7 +222,7 @@ class TestNetwork:
             net.wait(-1)
         with pytest.raises(ship.RunError, match="kelvin: needs a device with a thermal part"):
             net.wait(1.0, kelvin=400.0)
-        with pytest.raises(ship.RunError, match=r"verify: must be a ship.WriteVerify; got True"):
+        with pytest.raises(ship.ParameterError, match=r"verify: must be WriteVerify or None; got True"):
             net.program(verify=True)
         with pytest.raises(ship.GraphError, match=r"LIF 'x'.device: LIF has no weight that devices could hold"):
             net.add(ship.LIF, "x", n=2, device=device())
@@ -233,7 +233,7 @@ class TestNetwork:
             net.add(ship.ExpSynapse, "x", **joined, device=ship.devices.Bounded())
         with pytest.raises(ship.GraphError, match=r"'x'.mapping: needs devices to map weights to. Give device="):
             net.add(ship.ExpSynapse, "x", **joined, mapping=ship.Differential())
-        with pytest.raises(ship.GraphError, match=r"no group named \['a'\]"):
+        with pytest.raises(ship.ParameterError, match=r"tags: must be str; got \['a'\]"):
             net.program(["a"])
         with pytest.raises(ship.ParameterError, match=r"weights\['a'\]: must be numbers; got 'zero'"):
             net.program(weights={"a": "zero"})
@@ -250,7 +250,7 @@ class TestNetwork:
         for wrong, rule in ((3.0, "shape: must be"), ((3, -1), "shape: must be"), (True, "shape: must be")):
             with pytest.raises(ship.ParameterError, match=rule):
                 ship.DeviceArray(device(), wrong)
-        with pytest.raises(ship.ParameterError, match="device: must be a device"):
+        with pytest.raises(ship.ParameterError, match="DeviceArray.device: must be Device; got <class"):
             ship.DeviceArray(ship.Device, 3)
         with pytest.raises(ship.ParameterError, match="chips: must be None"):
             ship.DeviceArray(device(), 3, chips=0)

@@ -11,14 +11,16 @@ import ship
 
 ROOT = Path(ship.__file__).parent
 LAYERS = [
-    {"errors", "show", "picture", "tables", "patience", "surrogate", "compiled", "kept", "threads", "whole"},
-    {"random", "parameters", "resolve", "clock", "graph", "connect", "draws", "sift"},
+    {"errors", "boundary", "busy", "indices", "show", "picture", "tables", "patience", "surrogate", "compiled", "kept", "threads"}
+    | {"whole", "tensor_files"},
+    {"random", "parameters", "resolve", "sound", "clock", "graph", "connect", "draws", "sift"},
     {"models", "devices", "crossbar"},
     {
         "declarations",
         "group",
         "plan",
         "explain",
+        "remarks",
         "adoption",
         "arrays",
         "hardware",
@@ -31,7 +33,7 @@ LAYERS = [
     },
     {"engine"},
     {"specs", "inputs", "monitor", "frames", "memory", "network", "snapshot", "programming", "mitigation", "energy", "verbs"},
-    {"train", "data", "plot", "files", "study", "fitting", "device_files", "hardware_files"},
+    {"train", "data", "plot", "files", "study", "fitting", "device_files", "hardware_files", "file_checks"},
     {"demo", "bench", "cli", "question"},
 ]
 

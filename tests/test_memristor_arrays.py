@@ -109,6 +109,56 @@ def test_sweep_of_domains():
     assert float(up[-1]) > -0.5
 
 
+@pytest.mark.parametrize(
+    ("make", "amplitude", "dt"), [(D.stanford_hfox, 1.5, 1e-8), (D.deng_fefet, 2.2, 2e-8), (D.usc_diffusive, 1.0, 1e-2)]
+)
+def test_sweep_of_a_device_is_the_nominal_one(make, amplitude, dt):
+    """Devices whose switching is random: a sweep of the device draws nothing, so it depends on its substeps by the error of the
+    line between samples alone, which shrinks with them (a threshold within a step makes it larger than second order), while
+    devices of an array differ from each other by much more.
+    """
+    v = amplitude * torch.sin(torch.linspace(0, 2 * torch.pi, 60, dtype=F64))
+    loops = [ship.sweep(make(), v, dt, substeps=n).current for n in (1, 4, 16)]
+    scale = float(loops[-1].abs().max())
+    assert scale > 0
+    coarse, fine = (float((loops[i] - loops[i + 1]).abs().max()) / scale for i in (0, 1))
+    assert fine < 2e-3
+    assert coarse == fine == 0 or fine < coarse / 2
+    assert torch.equal(loops[1], ship.sweep(make(), v, dt, substeps=4).current)
+    array = DeviceArray(make(), 30, seed=3, dtype=F64)
+    many = ship.sweep(array, v, dt, substeps=4).current
+    assert float((many - many.mean(1, keepdim=True)).abs().max()) > 0.01 * scale
+
+
+def test_sweep_of_noise_is_in_the_middle_of_an_array():
+    """Stanford's gap without its noise is that of ``delta = 0``; the nominal FeFET flips half of the domains that have had the
+    time of a median, ``h^beta = ln 2``, whatever the steps.
+    """
+    v = 1.8 * torch.sin(torch.linspace(0, 2 * torch.pi, 60, dtype=F64))
+    noisy, still = (ship.sweep(D.Device(update=D.Stanford(delta=delta)), v, 1e-8) for delta in (0.02, 0.0))
+    assert torch.equal(noisy.states.gap, still.states.gap)
+    assert float(still.states.gap.max() / still.states.gap.min()) > 1.5
+    part = D.FeFET()
+    tau = part.tau_0 * math.exp((part.e_a / 2.3) ** part.alpha)
+    median = tau * math.log(2) ** (1 / part.beta)  # of a domain in the middle of the distribution, at 2.3 V: half lie below it
+    for steps, substeps in ((8, 1), (8, 5), (80, 3)):
+        held = torch.full((steps + 1,), 2.3, dtype=F64)
+        for share, up in ((0.99, 9.5), (1.01, 10.5)):
+            seen = ship.sweep(D.Device(update=part), held, share * median / steps, substeps=substeps).states.s[-1]
+            assert abs(float((seen > 0).sum()) - up) <= 0.5
+
+
+def test_nominal_domains_are_spread_as_their_distribution():
+    """``variation=False``: the 20 activation voltages at the quantiles, the same in every device, with their mean and spread."""
+    array = DeviceArray(D.deng_fefet(), 3, variation=False, dtype=F64)
+    drawn = array.get_buffer("p/update/frozen")
+    assert torch.equal(drawn, drawn[..., :1].expand_as(drawn))
+    assert float(drawn[:, 0, 0, 0].mean()) == pytest.approx(0.0, abs=1e-12)
+    assert float(drawn[:, 0, 0, 0].std(correction=0)) == pytest.approx(1.0, abs=0.05)  # 20 quantiles leave out the tails
+    other = DeviceArray(D.deng_fefet(), 3, variation=False, seed=9, dtype=F64).get_buffer("p/update/frozen")
+    assert torch.equal(drawn, other)
+
+
 def test_sweep_is_differentiable():
     with torch.enable_grad():
         v = torch.tensor([0.0, 1.0, 0.5], dtype=F64, requires_grad=True)

@@ -7,6 +7,7 @@ import torch
 
 import ship
 from imperfect import Gaussian, PowerLaw, Stuck
+from ship.crossbar import Crossbar
 from ship.mitigation import column_gain, drift_gain, lacking, retargeted
 
 LOW, HIGH = 2e-6, 50e-6
@@ -14,7 +15,7 @@ SHAPE = (12, 9)
 W_MAX = 0.4
 
 
-def network(mapping=None, chips=3, *, seed=3, **parts):
+def network(mapping=None, chips=3, *, seed=3, crossbar=None, **parts):
     net = ship.Network()
     net.add(ship.SpikeInput, "in", n=SHAPE[0])
     net.add(ship.LeakyIntegrator, "out", n=SHAPE[1], output=True)
@@ -26,6 +27,7 @@ def network(mapping=None, chips=3, *, seed=3, **parts):
         weight=ship.Uniform(-W_MAX, W_MAX),
         device=ship.Device(g_min=LOW, g_max=HIGH, **parts),
         mapping=mapping or ship.Differential(w_max=W_MAX),
+        crossbar=crossbar,
     )
     net.init(chips=chips, seed=seed, dtype=torch.float64)
     return net
@@ -58,6 +60,72 @@ def test_drift_of_all_devices_alike_is_undone_exactly():
     assert torch.allclose(acts(net), before * factor, rtol=1e-12)
     assert torch.allclose(net.compensate()["s"], torch.full((3,), 1 / factor, dtype=torch.float64), rtol=1e-12)
     assert torch.allclose(acts(net), before, rtol=1e-12)
+
+
+MAPPINGS = {
+    "pair": ship.Differential(w_max=W_MAX),
+    "three pairs": ship.Differential(w_max=W_MAX, pairs=3),
+    "offset": ship.Offset(w_max=W_MAX),
+    "offset of eight levels": ship.Offset(w_max=W_MAX, levels=8),
+    "sliced": ship.BitSliced(w_max=W_MAX),
+}
+
+
+@pytest.mark.parametrize("verb", ["compensate", "calibrate"])
+@pytest.mark.parametrize("name", MAPPINGS)
+def test_uniform_drift_is_undone_whatever_the_mapping(name, verb):
+    """All conductances fall by the same factor, to 0.50 of what they were. What an offset subtracts has not drifted, so the
+    factor must act on what is read before it is subtracted: then the weights are those written, but for rounding.
+    """
+    net = network(MAPPINGS[name], retention=PowerLaw())
+    net.program()
+    before = acts(net)
+    net.wait(1e6)
+    assert float((acts(net) - before).abs().max()) > 0.4 * W_MAX
+    factor = (1 + 1e6) ** 0.05
+    made = getattr(net, verb)()["s"]
+    assert torch.allclose(made, torch.full_like(made, factor), rtol=1e-12)
+    assert float((acts(net) - before).abs().max()) < 1e-12 * W_MAX
+
+
+@pytest.mark.parametrize("name", MAPPINGS)
+def test_lines_leave_what_they_lose(name):
+    """Lines take less from smaller conductances, so on a crossbar a factor is exact for the devices only. A cell loses about
+    (sum of what shares its lines) r; the difference of that with and without drift is what remains: below
+    ``rows columns r (1 - f) HIGH``, twice of which for an offset, whose full scale is half the window.
+    """
+    net = network(MAPPINGS[name], retention=PowerLaw(), crossbar=Crossbar(r_row=1.0, r_col=1.0))
+    net.program()
+    before = acts(net)
+    net.wait(1e6)
+    assert float((acts(net) - before).abs().max()) > 0.4 * W_MAX
+    net.compensate()
+    bound = SHAPE[0] * SHAPE[1] * 1.0 * (1 - (1 + 1e6) ** -0.05) * HIGH / net["s"].hardware.mapping.reach
+    assert bound < 0.01
+    assert float((acts(net) - before).abs().max()) < bound * W_MAX
+
+
+def test_a_repair_after_drift_reckons_with_the_factor():
+    """Devices that have drifted alike and are compensated have missed nothing. A stuck one has; its partner, written now, acts
+    times the factor, which it must be written the smaller for.
+    """
+    net = network(retention=PowerLaw(nu=0.02), faults=Stuck())
+    net.program()
+    net.wait(1e4)
+    sound = network(retention=PowerLaw(nu=0.02))
+    sound.program()
+    sound.wait(1e4)
+    sound.compensate()
+    found = sound.repair()["s"]
+    assert float(found.faulty.sum()) == float(found.rewritten.sum()) == 0.0
+    net["s"].hardware.gain.copy_(sound["s"].hardware.gain)  # of the healthy devices
+    net["s"].hardware.changed()
+    broken = (acts(net) - wanted(net)).abs()
+    report = net.repair(tolerance=1e-6)["s"]
+    mended = (acts(net) - wanted(net)).abs()
+    assert torch.allclose(report.after, mended.square().mean((1, 2, 3)).sqrt(), rtol=1e-9)
+    assert bool((mended <= broken + 1e-9).all())
+    assert float((mended[broken > 0.1] < 1e-6).double().mean()) > 0.4  # those that a partner can make up for
 
 
 def test_a_second_compensation_changes_nothing_and_programming_starts_anew():

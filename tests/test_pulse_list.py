@@ -154,7 +154,7 @@ def test_every_row_is_checked(column, text, match, tmp_path):
 
 def test_files_that_are_no_lists(tmp_path):
     path = tmp_path / "pulses.csv"
-    with pytest.raises(ship.FileError, match="cannot be read"):
+    with pytest.raises(ship.FileError, match="no such file"):
         ship.load_pulses(path)
     for text in ("", "time,voltage\n1,2\n"):
         path.write_text(text)
@@ -183,3 +183,52 @@ def test_a_list_must_fit_the_array():
     net.use_weights()
     with pytest.raises(ship.RunError, match="must be programmed"):
         net.replay("syn", one)
+
+
+def written(path):
+    one = [torch.tensor([float(v), float(v)]) if i in (1, 6, 7) else torch.tensor([int(v)] * 2) for i, v in enumerate(GOOD)]
+    one[3] = torch.tensor([0, 1])
+    ship.save_pulses(path, ship.Pulses(*one))
+    return path.read_bytes()
+
+
+def test_a_list_that_was_cut_short_or_changed_is_no_list(tmp_path):
+    """A row less, half a count (``2`` of ``2``, a ``0`` of ``10``), another digit: each is a valid row by itself."""
+    path = tmp_path / "pulses.csv"
+    whole = written(path)
+    assert len(ship.load_pulses(path).event) == 2
+    for cut in range(len(whole)):
+        path.write_bytes(whole[:cut])
+        with pytest.raises(ship.FileError):
+            ship.load_pulses(path)
+    for i in range(len(whole)):
+        for bit in range(8):
+            path.write_bytes(whole[:i] + bytes([whole[i] ^ 1 << bit]) + whole[i + 1 :])
+            try:
+                again = ship.load_pulses(path)
+            except ship.FileError:
+                continue
+            path.write_bytes(whole)
+            assert all(map(torch.equal, again, ship.load_pulses(path))), (i, bit)
+
+
+def test_a_list_of_ones_own_needs_no_first_line(tmp_path):
+    """So is a list of the version before."""
+    path = tmp_path / "pulses.csv"
+    whole = written(path)
+    made = ship.load_pulses(path)
+    path.write_bytes(whole.split(b"\n", 1)[1])
+    assert all(map(torch.equal, ship.load_pulses(path), made))
+    path.write_bytes(whole.replace(b"sha256 ", b"sha256 0")[:-4])
+    with pytest.raises(ship.FileError, match="must begin with the header"):
+        ship.load_pulses(path)
+
+
+def test_a_list_is_written_as_a_whole(tmp_path, monkeypatch):
+    path = tmp_path / "pulses.csv"
+    whole = written(path)
+    monkeypatch.setattr("os.fsync", lambda handle: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(ship.FileError, match="cannot be written; got No space left on device"):
+        written(path)
+    assert path.read_bytes() == whole
+    assert [p.name for p in tmp_path.iterdir()] == ["pulses.csv"]

@@ -110,7 +110,7 @@ def test_resume_continues_bit_for_bit(tmp_path):
     assert vars(history) == vars(second.history)
     assert history.rate[3] < history.rate[1] < history.rate[0]
     assert second.trial == trainer.trial == 4 * len(data)
-    with pytest.raises(ship.FileError, match=r"needs net.init with .*seed=0; got dt=0.001, seed=9"):
+    with pytest.raises(ship.FileError, match=r"network.seed: 0, not 9"):
         scheduled(seed=9)[1].resume(path)  # its noise would be another
 
 

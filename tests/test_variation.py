@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import ship
+from ship import random
 from ship.parameters import Parameter
 from ship.resolve import places, resolve
 
@@ -141,3 +142,19 @@ def test_correlated_parameters_have_no_trend():
     device = ship.Device(update=update, correlated=(("update.alpha_p", "update.alpha_d", 0.5),))
     with pytest.raises(ship.ParameterError, match=r"a parameter with a trend across the die cannot be correlated"):
         ship.DeviceArray(device, 3)
+
+
+def test_draws_that_cannot_succeed_end_early(monkeypatch):
+    """Of 10^5 draws 84.1 % are at most 1 sigma: 10^5 x 0.841^100 = 0.003 would be left in the end, and all come within. 95 % are
+    at most 1.645 sigma, or outside of +-0.0625 sigma: 10^5 x 0.95^100 = 592 would be left, which 8 draws show.
+    """
+    draws = []
+    real = random.draw_normal
+    monkeypatch.setattr(random, "draw_normal", lambda *a, **k: draws.append(a) or real(*a, **k))
+    high, narrow = Parameter(0.0, above=1.0), Parameter(0.0, above=1.0, below=1.2)
+    assert bool((drawn(ship.Normal(0.0, 1.0), (100_000,), declaration=high) > 1.0).all())
+    for value, limits in ((ship.Normal(-0.645, 1.0), high), (ship.Varied(1.1, d2d_abs=1.6), narrow)):
+        draws.clear()
+        with pytest.raises(ship.ParameterError, match="but 8 draws in a row fell outside"):
+            drawn(value, (100_000,), dies=1, declaration=limits)
+        assert len(draws) == 8

@@ -3,6 +3,7 @@
 from . import crossbar as crossbar
 from . import devices as devices
 from .arrays import DeviceArray
+from .boundary import guard as _guard
 from .connect import Edges, InDegree, OutDegree, Probability
 from .device_files import load_device, save_device
 from .energy import Costs, Ledger
@@ -143,3 +144,5 @@ __all__ = [
     "save_pulses",
     "sweep",
 ]
+
+_guard(__name__, leave=("Bag", "Found", "Ledger"))

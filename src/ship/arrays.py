@@ -72,6 +72,7 @@ class DeviceArray(nn.Module):
         self.dtype = dtype or torch.get_default_dtype()
         self.notes: list[str] = []
         self.watch: Callable[[Happened], None] | None = None  # told of every write, pulse and read; see `energy`
+        self.version = 0  # changes with all that the devices act as
         self._declarations: dict[str, Parameter] = {}
         self._spreads: dict[str, tuple[float, float]] = {}
         self._cycles: dict[str, dict[str, tuple[float, float]]] = {}
@@ -83,7 +84,7 @@ class DeviceArray(nn.Module):
                 self._make(part, name, declaration, getattr(made, name), dies, variation, made.event)
         self._correlate(dies)
         if device.update.frozen:
-            self.register_buffer("p/update/frozen", torch.stack(self.normals("domains", device.update.frozen, 0)))
+            self.register_buffer("p/update/frozen", self._domains(device.update.frozen, variation))
         for part, made in reversed(device.parts.items()):  # the window, which the device checks, follows from its update
             made.check(f"{self.where}.{part}" if part else self.where, self.values.of(part))
         self._start()
@@ -145,6 +146,13 @@ class DeviceArray(nn.Module):
         if redrawn:
             self.notes.append(f"correlated: {redrawn} draws fell outside the limits and were drawn again")
 
+    def _domains(self, count: int, variation: bool) -> Tensor:
+        """Normals that are drawn once, ``[domain, chip, 1, ...]``; of nominal devices the quantiles of their distribution."""
+        if variation:
+            return torch.stack(self.normals("domains", count, 0))
+        even: Tensor = torch.special.ndtri((torch.arange(count, dtype=torch.float64) + 0.5) / count).to(self.dtype)
+        return even.reshape(-1, *(1,) * len(self.full_shape)).expand(count, *self.full_shape).clone()
+
     def _given(self, full: str) -> Any:
         part, _, name = full.rpartition(".")
         return getattr(self.device.parts[part], name)
@@ -202,14 +210,13 @@ class DeviceArray(nn.Module):
         }
         one = (1,) * (2 + len(self.shape))
         frozen = device.faults.frozen if device.faults is not None else 0
-        zeros = torch.zeros(one, dtype=self.dtype)
         kept = physics.draws(device, self._cycles, "retention")
         self._store(
             Trajectory(
                 type(states)(**start),
                 torch.zeros(one, dtype=torch.float64),
-                zeros,
-                (zeros,) * kept,
+                torch.zeros(one, dtype=torch.float64),
+                tuple(torch.zeros(one, dtype=self.dtype) for _ in range(kept)),
                 self.normals("frozen", frozen, 0),
             )
         )
@@ -219,19 +226,30 @@ class DeviceArray(nn.Module):
         named = {f"x/{n}": v for n, v in zip(type(t.x)._fields, t.x, strict=True)}
         named |= {"age": t.age, "cycles": t.cycles}
         named |= {f"kept/{i}": v for i, v in enumerate(t.kept)} | {f"frozen/{i}": v for i, v in enumerate(t.frozen)}
+        self.version += 1
         for name, tensor in named.items():
             self.register_buffer(name, tensor)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
-        """What one value stood for may have become one for each device, and the other way round: take the shape that comes in.
-
-        Buffers as they are made also share their memory (one zero for all), which no copy can be written into.
-        """
+        """What one value stood for may have become one for each device, and the other way round: take the shape that comes in."""
+        self.version += 1
         for name in [n for n in self._buffers if n in ("age", "cycles") or n.startswith(("x/", "kept/", "frozen/"))]:
             given, own = state_dict.get(prefix + name), self.get_buffer(name)
             if isinstance(given, Tensor) and _fits(given.shape, self.full_shape):
                 self.register_buffer(name, torch.empty(given.shape, dtype=own.dtype, device=own.device))
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> DeviceArray:
+        """Another float type or device: all tensors and draws follow; ages stay float64, as a slot is small beside a year."""
+        kind = fn(torch.zeros(1, dtype=self.dtype)).dtype
+        if kind not in (torch.float32, torch.float64):
+            raise RunError(self.where, "computes in float32 or float64", got=str(kind), fix="Use .float().")
+        age = self.get_buffer("age")
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self.register_buffer("age", age.to(self.get_buffer("age").device))
+        self.dtype, self._nominal = kind, None
+        self.version += 1
+        return self
 
     @property
     def trajectory(self) -> Trajectory:
@@ -427,20 +445,36 @@ class DeviceArray(nn.Module):
             RunError: negative or not a number, or a temperature for a device without a thermal part.
             ParameterError: the retention is not valid for such an age or conductance.
         """
-        if not (is_real(seconds) and seconds >= 0):
-            raise RunError(f"{self.where}: seconds", "must be a number of s, at least 0", got=repr(seconds))
-        if kelvin is not None and (self.device.thermal is None or not kelvin > 0):
-            raise RunError(
-                f"{self.where}: kelvin",
-                "needs a device with a thermal part, and must be above 0 K",
-                got=f"{kelvin:g} K",
-                fix="Give the device thermal=ship.devices.Arrhenius(...).",
-            )
+        self._store(self.aged(seconds, kelvin))
+
+    def aged(self, seconds: float, kelvin: float | None) -> Trajectory:
+        """The trajectory after `wait`, which is not taken yet.
+
+        Raises:
+            RunError, ParameterError: as `wait`.
+        """
+        self.check_wait(seconds, kelvin)
         after = physics.aged(self.device, self.values, self.trajectory, float(seconds), kelvin)
         if self.device.retention is not None and seconds:
             g = self.device.update.conductance(after.x, self.values.of("update"))
             self.device.retention.valid(f"{self.where}.retention", g, after.age)
-        self._store(after)
+        return after
+
+    def check_wait(self, seconds: float, kelvin: float | None) -> None:
+        """Refuse what is no time, and a temperature that these devices do not feel.
+
+        Raises:
+            RunError: as `wait`.
+        """
+        if not (is_real(seconds) and seconds >= 0):
+            raise RunError(f"{self.where}: seconds", "must be a number of s, at least 0", got=repr(seconds))
+        if kelvin is not None and (self.device.thermal is None or not (is_real(kelvin) and kelvin > 0)):
+            raise RunError(
+                f"{self.where}: kelvin",
+                "needs a device with a thermal part, and must be above 0 K",
+                got=f"{kelvin:g} K" if is_real(kelvin) else repr(kelvin),
+                fix="Give the device thermal=ship.devices.Arrhenius(...).",
+            )
 
     def conductance(self) -> Tensor:
         """S, what is there now: ``[...]``, or ``[chip, ...]``. A simulation knows it; an instrument has `read`."""

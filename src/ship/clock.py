@@ -6,12 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from .errors import RunError, is_real, is_whole
 
 FUZZ = 1e-6  # slots: absorbs the float error of a quotient such as 0.3 / 0.1
+TIE = 2e-4  # slots: keeps what is rounded down below the half slot at which a running clock is over, in float32, too
 
 
 class Segment(NamedTuple):
@@ -34,6 +36,15 @@ def nearest_slots(seconds: Tensor, dt: float) -> Tensor:
     return torch.floor(seconds / dt + 0.5 + FUZZ)
 
 
+def dead_slots(seconds: Tensor, dt: float) -> Tensor:
+    """Slots that a dead time waits, fractions kept, float64: a clock that counts them down and is over where less than half a
+    slot is left ends after `nearest_slots`, and in a finer grid, too, where the seconds do.
+    """
+    whole = nearest_slots(seconds, dt)
+    rest = (seconds / dt - whole).clamp(max=0.5 - TIE)
+    return whole + torch.where(rest.abs() < FUZZ, 0.0, rest)
+
+
 def check_dt(where: str, dt: float) -> float:
     """A time step in seconds.
 
@@ -53,8 +64,10 @@ def steps_of(where: str, duration: float, dt: float) -> int:
     """
     if not is_real(duration) or duration < 0:
         raise RunError(f"{where}: duration", "must be a number of seconds, at least 0", got=repr(duration))
-    n = slots(duration, dt)
-    if abs(duration / dt - n) > 1e-6 * max(1.0, n):
+    n = slots(float(duration), dt)
+    given = np.asarray(duration).dtype
+    eps = float(np.finfo(given if given.kind == "f" else float).eps)
+    if abs(float(duration) / dt - n) > min(FUZZ + 4 * eps * n, 0.1):  # roundings of the type in which it was given
         raise RunError(
             f"{where}: duration",
             f"must be a whole number of slots of dt = {dt:g} s",

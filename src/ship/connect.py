@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .errors import ParameterError, is_real, is_whole
+from .indices import Chosen, chosen
 
 Pairs = NDArray[np.int64]
 
@@ -147,22 +148,17 @@ class Edges(Connectivity):
     pre: Any
     post: Any
 
+    def __post_init__(self) -> None:
+        for name in ("pre", "post"):
+            units = chosen(f"Edges.{name}", getattr(self, name), None, masks=False, error=ParameterError).numbers
+            object.__setattr__(self, name, units)
+        if len(self.pre) != len(self.post):
+            raise ParameterError("Edges", "pre and post must be equally long", got=f"{len(self.pre)} and {len(self.post)}")
+
     def edges(self, where: str, n_pre: int, n_post: int, key: int) -> EdgeList:
-        sides = []
-        for name, given, n in (("pre", self.pre, n_pre), ("post", self.post, n_post)):
-            units = torch.as_tensor(given)
-            if units.ndim != 1 or units.is_floating_point() or units.dtype == torch.bool:
-                raise ParameterError(
-                    f"{where}.{name}", "must be a list of unit numbers", got=f"{list(units.shape)} {units.dtype}"
-                )
-            if units.numel() and not 0 <= int(units.min()) <= int(units.max()) < n:
-                raise ParameterError(
-                    f"{where}.{name}", f"must be from 0 to {n - 1}", got=f"{int(units.min())} to {int(units.max())}"
-                )
-            sides.append(units)
-        if len(sides[0]) != len(sides[1]):
-            raise ParameterError(where, "pre and post must be equally long", got=f"{len(sides[0])} and {len(sides[1])}")
-        return _listed(sides[0], sides[1], n_pre, n_post)
+        for name, units, n in (("pre", self.pre, n_pre), ("post", self.post, n_post)):
+            Chosen(units).check(f"{where}.{name}", n, ParameterError)
+        return _listed(self.pre, self.post, n_pre, n_post)
 
     def expected(self, n_pre: int, n_post: int) -> float:
         return len(self.pre)

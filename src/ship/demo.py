@@ -2,8 +2,8 @@
 memory be?
 
 Handwritten digits (scikit-learn) become spike times; a recurrent network of LIF neurons learns them in floating point; its
-weights are then written to differential pairs of HfO2 devices on virtual chips, with a number of levels and programming noise,
-and left to drift.
+weights are then written to differential pairs of HfO2 devices on virtual chips, with a number of levels of each device and
+programming noise, and left to drift.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from .network import Network
 from .parameters import Normal
 from .study import drift_curve, sweep, virtual_chips
 from .train import ConfusionMatrix, Interval, Max, Trainer, mean_interval, wilson
+from .whole import write_figure
 
 STEPS, DT = 20, 1e-3
 PIXEL_NOISE = 0.2
@@ -115,19 +116,19 @@ def run(out: Path, seed: int = 0, chips: int = 32, epochs: int = 60, progress: b
     readout = Max(tail=TAIL)
 
     def quantised(levels: float) -> Network:
-        mapping = Differential(levels=int(levels))
-        made = virtual_chips(net, chips, device=hfo2.hfo2_memory(levels=int(levels)), mapping=mapping)
+        n = int(levels)  # of a device; a pair makes 2 n - 1 weights of them
+        made = virtual_chips(net, chips, device=hfo2.hfo2_memory(levels=2 * n - 1), mapping=Differential(levels=n))
         made.program()
         return made
 
     def drifting(*, continuous: bool = False) -> Network:
         return virtual_chips(net, chips, device=hfo2.hfo2_memory(levels=None, continuous=continuous))
 
-    levels = sweep(quantised, LEVELS, test_digits, readout=readout, name="levels")
+    levels = sweep(quantised, LEVELS, test_digits, readout=readout, name="levels of a device")
     drift = drift_curve(drifting(), test_digits, TIMES, readout=readout)
     smooth = mean_interval(drift_curve(drifting(continuous=True), test_digits, TIMES[-1:], readout=readout).chips[0])
     title = f"HfO2 memory, {chips} virtual chips"
-    console.print(levels.table(f"{title}: accuracy against levels"))
+    console.print(levels.table(f"{title}: accuracy against the levels of a device"))
     console.print(drift.table(f"{title}: accuracy against time since writing"))
     last = drift.intervals[-1]
     console.print(
@@ -136,7 +137,7 @@ def run(out: Path, seed: int = 0, chips: int = 32, epochs: int = 60, progress: b
     )
     lines = {f"floating point, {test.value:.1%}": test.value, f"logistic regression, {pixels:.1%}": pixels}
     for name, curve in (("levels", levels), ("drift", drift)):
-        curve.plot(lines=lines, title=title).savefig(out / f"{name}.png")
+        write_figure(out / f"{name}.png", curve.plot(lines=lines, title=title))
     console.print(f"Figures in {out}/")
 
     def rounded(interval: Interval) -> list[float]:
@@ -162,9 +163,14 @@ def _figures(net: Network, trainer: Trainer, matrix: ConfusionMatrix, digits: da
     with torch.no_grad():
         net.run(encode(digits.x_test[:1]), steps=STEPS + TAIL)
     label = int(digits.labels_test[0])
-    plot.raster(net.records["hid"].output, net.timeline(), title=f"hidden spikes for a {label}").savefig(out / "raster.png")
+    raster = plot.raster(net.records["hid"].output, net.timeline(), title=f"hidden spikes for a {label}")
     net.unmonitor()
-    plot.network(net).savefig(out / "network.png")
-    plot.history(trainer.history).savefig(out / "training.png")
-    plot.confusion(matrix.counts, title="held-out digits").savefig(out / "confusion.png")
-    plot.weights(net["in>hid"].value("weight"), title="in>hid").savefig(out / "weights.png")
+    figures = {
+        "raster": raster,
+        "network": plot.network(net),
+        "training": plot.history(trainer.history),
+        "confusion": plot.confusion(matrix.counts, title="held-out digits"),
+        "weights": plot.weights(net["in>hid"].value("weight"), title="in>hid"),
+    }
+    for name, figure in figures.items():
+        write_figure(out / f"{name}.png", figure)

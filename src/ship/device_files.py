@@ -27,6 +27,7 @@ import inspect
 import json
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -41,10 +42,15 @@ from .errors import FileError, ShipError, suggest
 from .models import devices
 from .models.devices import Device, Part
 from .parameters import Distribution, Varied, declared
-from .whole import write_whole
+from .tensor_files import DAMAGE
+from .whole import regular_file, write_whole
 
 FORMAT, VERSION = "ship-device", 1
 MOST = 20 * 2**20  # bytes of a file
+MOST_DEEP = 32
+NAME = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+"""
+DEEP = re.compile(rf"(?<![\w-])(?:{NAME}\.[ \t]*+){{{MOST_DEEP - 1}}}{NAME}")
+GIVE = "load_device(path, parts=[...])"
 DISTRIBUTIONS = {c.__name__: c for c in (parameters.Uniform, parameters.Normal, parameters.LogNormal)}
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "int64": torch.int64}
 
@@ -147,17 +153,12 @@ def load_device(path: str | os.PathLike[str], *, parts: Sequence[type[Part]] = (
     return _device(_read(path), Path(path).name, parts)
 
 
-def read_device(text: str, where: str, parts: Sequence[type[Part]] = ()) -> Device:
-    """A device from the TOML of a file; see `load_device`."""
-    import tomllib
-
-    try:
-        return _device(tomllib.loads(text), where, parts)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise FileError(where, "is no readable TOML", got=str(error)) from error
+def read_device(text: str, where: str, parts: Sequence[type[Part]] = (), *, give: str = GIVE) -> Device:
+    """A device from the TOML of a file; see `load_device`. ``give``: how a reader gives parts of their own, for errors."""
+    return _device(_parsed(text, where), where, parts, give)
 
 
-def _device(content: dict[str, Any], where: str, parts: Sequence[type[Part]]) -> Device:
+def _device(content: dict[str, Any], where: str, parts: Sequence[type[Part]], give: str = GIVE) -> Device:
     known = device_parts() | {p.__name__: p for p in parts}
     if content.get("format") != FORMAT:
         raise FileError(where, f"must say format = {FORMAT!r}", got=repr(content.get("format")), fix="Is it a device file?")
@@ -165,15 +166,18 @@ def _device(content: dict[str, Any], where: str, parts: Sequence[type[Part]]) ->
         got = repr(content.get("version"))
         raise FileError(where, f"must have version {VERSION}", got=got, fix="Use the version of SHIP that wrote it.")
     own = {k: v for k, v in content.items() if k not in ("format", "version", "origin", *devices_kinds())}
-    made = {name: _made(content[name], f"{where}: [{name}]", known, Part) for name in devices_kinds() if name in content}
-    device = _made(own, where, {"Device": Device}, Device, made)
+    made = {name: _made(content[name], f"{where}: [{name}]", known, Part, give) for name in devices_kinds() if name in content}
+    device = _made(own, where, {"Device": Device}, Device, give, made)
     assert isinstance(device, Device)
     return device
 
 
 def load_origin(path: str | os.PathLike[str]) -> dict[str, Any]:
     """What a device file says about where its numbers come from."""
-    return dict(_read(path).get("origin", {}))
+    origin = _read(path).get("origin", {})
+    if not isinstance(origin, dict):
+        raise FileError(Path(path).name, "[origin] must be a table", got=repr(origin))
+    return origin
 
 
 def devices_kinds() -> tuple[str, ...]:
@@ -184,21 +188,36 @@ def devices_kinds() -> tuple[str, ...]:
 
 
 def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
+    path = regular_file(path, MOST)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileError(path.name, "is no readable TOML", got=str(error)) from error
+    return _parsed(text, path.name)
+
+
+def _parsed(text: Any, where: str) -> dict[str, Any]:
+    """The content of a text in TOML."""
     import tomllib
 
-    path = Path(path)
-    if not path.is_file():
-        raise FileError(str(path), "no such file")
-    if path.stat().st_size > MOST:
-        raise FileError(path.name, f"must be at most {MOST >> 20} MiB", got=f"{path.stat().st_size >> 20} MiB")
+    if not isinstance(text, str):
+        raise FileError(where, "must be text", got=repr(text))
+    if found := DEEP.search(text):  # time and memory of the parser grow with the square of this
+        got = f"line {text.count(chr(10), 0, found.start()) + 1}"
+        raise FileError(where, f"must not have {MOST_DEEP} names or more joined by dots", got=got)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise FileError(path.name, "is no readable TOML", got=str(error)) from error
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # also a number with too many digits
+        raise FileError(where, "is no readable TOML", got=str(error)) from error
 
 
 def _made(
-    entry: Any, where: str, known: Mapping[str, type[Part]], kind: type[Part], parts: Mapping[str, Part] | None = None
+    entry: Any,
+    where: str,
+    known: Mapping[str, type[Part]],
+    kind: type[Part],
+    give: str,
+    parts: Mapping[str, Part] | None = None,
 ) -> Part:
     """A part from its table."""
     if not isinstance(entry, dict):
@@ -208,7 +227,7 @@ def _made(
         raise FileError(
             where,
             f"no device part named {name!r}",
-            fix=f"{suggest(str(name), known)} For one of your own: load_device(path, parts=[...]).",
+            fix=f"{suggest(str(name), known)} For one of your own: {give}.",
         )
     cls = known[name]
     if not issubclass(cls, kind):
@@ -227,7 +246,7 @@ def _made(
         raise
     except ShipError as error:
         raise FileError(where, f"does not hold a valid device: {error}") from error
-    except (TypeError, ValueError, RuntimeError) as error:
+    except DAMAGE as error:
         raise FileError(where, "does not hold a valid device", got=f"{type(error).__name__}: {error}") from error
 
 
@@ -235,6 +254,8 @@ def _value(given: Any, where: str) -> Any:
     if isinstance(given, list):
         return tuple(_value(v, where) for v in given)
     if not isinstance(given, dict):
+        if not isinstance(given, bool | int | float | str):
+            raise FileError(where, "must not be a date or a time", got=str(given))
         return given
     if given == {"none": True}:
         return None
@@ -256,13 +277,17 @@ def _value(given: Any, where: str) -> Any:
 
 
 def _check(value: Any, where: str, number: parameters.Parameter | None, option: parameters.Option | None) -> None:
-    """Limits of a plain number, and choices of an option, at once: not only when an array is made."""
+    """Limits of plain numbers, choices and kinds of options, at once: not only when an array is made."""
     if option is not None and option.choices is not None and value not in option.choices:
         raise FileError(where, f"must be one of {', '.join(map(repr, option.choices))}", got=repr(value))
+    if option is not None and isinstance(option.default, str | bool) and type(value) is not type(option.default):
+        raise FileError(where, "must be text" if isinstance(option.default, str) else "must be true or false", got=repr(value))
     if number is None:
         return
     nominal = value.nominal if isinstance(value, Varied) else value
-    if isinstance(nominal, bool | str) or nominal is None:
+    if isinstance(nominal, int | float) and not isinstance(nominal, bool):
+        nominal = torch.tensor(float(nominal), dtype=torch.float64)
+    elif not isinstance(nominal, Tensor | Distribution):
         raise FileError(where, "must be a number", got=repr(nominal))
-    if isinstance(nominal, int | float) and not bool(number.inside(torch.tensor(float(nominal), dtype=torch.float64))):
-        raise FileError(where, number.rule, got=repr(nominal))
+    if isinstance(nominal, Tensor) and not number.all_inside(nominal):
+        raise FileError(where, number.rule, got=f"{float(nominal[~number.inside(nominal)].flatten()[0]):g}")

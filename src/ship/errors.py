@@ -54,6 +54,10 @@ class FitError(ShipError):
     """A measurement cannot be read as asked, or no model can be made of it."""
 
 
+class NotReadyError(RunError, AttributeError):
+    """An attribute that is not there yet, or not any more: `hasattr` says no, and a user reads why."""
+
+
 def is_whole(value: object, least: int = 0) -> bool:
     """Whether a value is a whole number (Python's or NumPy's, no truth value) of at least ``least``."""
     return not isinstance(value, bool) and isinstance(value, Integral) and int(value) >= least

@@ -1,21 +1,17 @@
-"""Save and load: one file, structure as JSON in the header of tensors in the safetensors format. Nothing in it can be
-executed.
-"""
+"""Save and load: one file with the structure as JSON beside the tensors, see `tensor_files`. Nothing in it can be executed."""
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
-from pathlib import Path
+from dataclasses import fields
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from . import hardware_files, parameters, surrogate
+from . import file_checks, hardware_files, parameters, surrogate
 from . import models as _models
 from .connect import CONNECTIVITIES, Connectivity, Edges
 from .errors import FileError, ShipError, suggest
@@ -24,11 +20,9 @@ from .models.contract import Model, Rule
 from .models.devices.contract import Part
 from .network import Network
 from .parameters import Distribution, PerChip, PerSample, Varied, declared
-from .plan import wire
 from .snapshot import Snapshot
-from .whole import write_whole
+from .tensor_files import DAMAGE, read, write
 
-FORMAT = 1
 DISTRIBUTIONS = {c.__name__: c for c in (parameters.Uniform, parameters.Normal, parameters.LogNormal, parameters.FanIn)}
 TAG_KEYS = ("n", "port", "output")
 
@@ -46,16 +40,19 @@ def save(net: Network, path: str | os.PathLike[str], *, running: bool = False) -
     Args:
         net: an initialised network.
         path: the file, by custom ``*.ship``.
-        running: also save the running state (transients, what is in flight, clocks), to continue bit for bit.
+        running: also save the running state (transients, what is in flight, clocks, the trial of the noise), to continue bit for
+            bit. Without it the loaded network starts afresh, at trial 0.
 
     Raises:
-        FileError: the folder is missing or not writable; a value cannot be saved.
+        FileError: the folder is missing or not writable; a value cannot be saved, or is one that `load` would refuse (NaN).
     """
+    file_checks.check_count(str(path), net.tags)
     for tag in net.tags:
         net[tag].project_()
+    file_checks.check_values(net, net.state_dict())
     snapshot = net.snapshot()
     tensors = {name: value for name, value in snapshot.tensors.items() if running or name.startswith("net/")}
-    structure: dict[str, Any] = {"format": FORMAT, "settings": _settings(net), "groups": []}
+    structure: dict[str, Any] = {"settings": _settings(net), "groups": []}
     for tag in net.tags:
         structure["groups"].append(_write_spec(net, tag, tensors))
     if running:
@@ -63,77 +60,58 @@ def save(net: Network, path: str | os.PathLike[str], *, running: bool = False) -
     write(path, tensors, structure)
 
 
-def write(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], structure: Mapping[str, Any]) -> None:
-    """Write tensors and a JSON structure to one file, atomically.
-
-    Raises:
-        FileError: the folder is missing or not writable.
-    """
-    from safetensors.torch import save as to_bytes
-
-    data = to_bytes({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, metadata={"ship": json.dumps(structure)})
-    write_whole(path, data)
-
-
-def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and structure of a file.
-
-    Raises:
-        FileError: missing, damaged, truncated, or no file of this library.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    path = Path(path)
-    if not path.is_file():
-        raise FileError(str(path), "no such file")
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            text = (file.metadata() or {}).get("ship")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise FileError(str(path), "is damaged, truncated, or not a file of SHIP", got=str(error)) from error
-    try:
-        structure = json.loads(text or "")
-    except ValueError as error:
-        raise FileError(str(path), "has no readable structure: it was not written by SHIP") from error
-    if not isinstance(structure, dict) or structure.get("format") != FORMAT:
-        got = structure.get("format") if isinstance(structure, dict) else None
-        raise FileError(str(path), f"must have format {FORMAT}", got=repr(got), fix="Use the version of SHIP that wrote it.")
-    return tensors, structure
-
-
-def load(path: str | os.PathLike[str], *, models: Sequence[type[Model] | type[Part]] = ()) -> Network:
-    """Load a network saved by `save`, initialised and ready to run (or to continue, if it was saved running).
+def load(path: str | os.PathLike[str], *, models: Sequence[type[Model] | type[Part]] = (), engine: str | None = None) -> Network:
+    """Load a network saved by `save`, initialised on the CPU and ready to run (or to continue, if it was saved running).
 
     Args:
         path: the file.
         models: the user's own classes that it uses, models and parts of devices, by their class names.
+        engine: as `Network.init` takes it; default: the one that the network was made with.
 
     Raises:
-        FileError: damaged, truncated, of another format, or naming a model that is not known.
+        FileError: damaged, truncated, of another format, naming a model that is not known, asking for much more than it holds,
+            or with values out of their limits.
     """
     tensors, structure = read(path)
     own_models, parts = hardware_files.split(models)
     known = library_models() | {m.__name__: m for m in own_models}
     try:
         net = Network()
-        for group in structure["groups"]:
+        settings, groups, running = structure["settings"], structure["groups"], structure.get("running")
+        file_checks.check_count("groups", groups)
+        for group in groups:
             _read_spec(net, group, known, parts, tensors)
-        _check_sizes(net, tensors)
-        settings = structure["settings"]
+        file_checks.check_sizes(net, tensors, settings, running)
         dtype = {"float32": torch.float32, "float64": torch.float64}[settings["dtype"]]
-        net.init(settings["dt"], seed=settings["seed"], chips=settings["chips"], variation=settings["variation"], dtype=dtype)
+        net.init(
+            settings["dt"],
+            seed=settings["seed"],
+            chips=settings["chips"],
+            variation=settings["variation"],
+            dtype=dtype,
+            engine=settings.get("engine", "auto") if engine is None else engine,
+        )
         own = {name.removeprefix("net/"): value for name, value in tensors.items() if name.startswith("net/")}
-        net.load_state_dict(own)
-        if "running" in structure:
-            net.restore(Snapshot(tensors, structure["running"]))
-    except FileError:
-        raise
+        file_checks.check_values(net, own)
+        _put(net, own)
+        if running is not None:
+            assert net._sim is not None
+            file_checks.check_running(running, len(net._sim.lines))
+            net.restore(Snapshot(tensors, running))
     except ShipError as error:
-        raise FileError(str(path), f"does not hold a valid network: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise FileError(str(path), f"does not hold a valid network: {str(error).rstrip('.')}") from error
+    except DAMAGE as error:
         raise FileError(str(path), "does not hold a valid network", got=f"{type(error).__name__}: {error}") from error
     return net
+
+
+def _put(net: Network, own: Mapping[str, Tensor]) -> None:
+    """`load_state_dict` group by group: PyTorch's own looks at every name once for each group."""
+    parts: dict[str, dict[str, Tensor]] = {tag: {} for tag in net.tags}
+    for name, value in own.items():
+        parts[name.split(".")[1]][name.split(".", 2)[2]] = value
+    for tag, part in parts.items():
+        net[tag].load_state_dict(part)
 
 
 def _settings(net: Network) -> dict[str, Any]:
@@ -144,6 +122,7 @@ def _settings(net: Network) -> dict[str, Any]:
         "chips": chips if chips is None or isinstance(chips, int) else list(chips),
         "variation": net._settings["variation"],
         "dtype": str(net._settings["dtype"]).removeprefix("torch."),
+        "engine": net._settings["engine"],
     }
 
 
@@ -307,24 +286,3 @@ def _read_spec(
         **keep,
         **given,
     )
-
-
-def _check_sizes(net: Network, tensors: Mapping[str, Tensor]) -> None:
-    """A file cannot make the reader allocate matrices that it does not itself hold."""
-    wiring = wire({tag: replace(spec, connect=None) for tag, spec in net._specs.items()}, 0)
-    for tag in net.tags:
-        connect = net._specs[tag].connect
-        for name, declaration in declared(type(net._specs[tag].model))[0].items():
-            if declaration.per == "connection" and isinstance(connect, Connectivity):
-                count, expected = (
-                    tensors[f"net/groups.{tag}.{name}"].shape[-1],
-                    connect.expected(wiring.n_pre[tag], wiring.n[tag]),
-                )
-                if abs(count - expected) > 10 * math.sqrt(expected) + 10:
-                    raise FileError(f"group {tag!r}.{name}", f"must have about {expected:g} edges", got=str(count))
-            elif declaration.per == "connection" and connect is None:
-                stored = tensors[f"net/groups.{tag}.{name}"]
-                if tuple(stored.shape[-2:]) != (wiring.n_pre[tag], wiring.n[tag]):
-                    raise FileError(
-                        f"group {tag!r}.{name}", f"must be [{wiring.n_pre[tag]}, {wiring.n[tag]}]", got=f"{list(stored.shape)}"
-                    )

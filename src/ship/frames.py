@@ -7,7 +7,7 @@ behind. An axis along which one value stands for all is left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from .errors import RunError
 from .group import Group
+from .indices import Chosen
 from .models.contract import Connection
 from .parameters import declared
 
@@ -39,7 +40,7 @@ class Label:
     edges: tuple[Numbers, Numbers] | None = None
 
 
-def label(group: Group, name: str, units: Sequence[int] | None, time: Tensor, chips: bool) -> Label:
+def label(group: Group, name: str, units: Chosen | None, time: Tensor, chips: bool) -> Label:
     """The label of a variable of a group.
 
     Args:
@@ -53,7 +54,7 @@ def label(group: Group, name: str, units: Sequence[int] | None, time: Tensor, ch
     sizes = {"unit": group.n, "post": group.n, "pre": group.n_pre, "edge": len(group.pre) if group.edges else 0}
     index: dict[str, Numbers] = {axis: np.arange(sizes[axis]) for axis in own}
     if units is not None:
-        index[own[-1]] = np.asarray(units, dtype=np.int64)
+        index[own[-1]] = units.numbers.numpy()
     edges = None
     if "edge" in own:
         edges = group.pre.cpu().numpy()[index["edge"]], group.post.cpu().numpy()[index["edge"]]

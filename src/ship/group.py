@@ -13,20 +13,21 @@ import torch
 from torch import Tensor, nn
 
 from . import random
-from .clock import nearest_slots
+from .clock import dead_slots, nearest_slots
 from .connect import EdgeList
 from .crossbar import Crossbar
 from .declarations import check_declarations
-from .errors import GraphError, ParameterError, suggest
+from .errors import GraphError, NotReadyError, ParameterError, suggest
 from .hardware import Hardware
-from .models.contract import Bag, Connection, Model, Neuron, Rule, Source, Spiking, SpikingNeuron, Synapse
+from .models.contract import Bag, Connection, Model, Neuron, Rule, Source, Spiking, SpikingNeuron, Synapse, coefficients
 from .models.devices.device import Device
 from .models.devices.mapping import Differential
 from .models.devices.mapping import Mapping as Mapping_
-from .parameters import Distribution, FanIn, Normal, Parameter, PerChip, PerSample, State, Varied, declared, to_tensor
+from .parameters import Distribution, FanIn, Normal, Parameter, PerChip, PerSample, State, Varied, declared, numbers
 from .pulses import Pulsing
 from .resolve import fits, places, resolve, trailing, varied
 from .show import Lines, html_table
+from .sound import Sound
 
 FEW = 2**16  # numbers of a parameter that are compared sooner than coefficients are computed
 
@@ -108,8 +109,8 @@ class Group(nn.Module):
 
     die_ids: Tensor
     zero: Tensor
-    pre: Tensor  # units that the edges come from, where there are edges
-    post: Tensor
+    edge_pre: Tensor  # units that the edges come from, where there are edges; kernels read these tables by address
+    edge_post: Tensor
 
     def __init__(
         self,
@@ -135,8 +136,8 @@ class Group(nn.Module):
         self.register_buffer("zero", torch.zeros((), dtype=dtype), persistent=False)  # carries float type and device
         self.edges = edges is not None
         if edges is not None:
-            self.register_buffer("pre", edges.pre, persistent=False)
-            self.register_buffer("post", edges.post, persistent=False)
+            self.register_buffer("edge_pre", edges.pre, persistent=False)
+            self.register_buffer("edge_post", edges.post, persistent=False)
         self.register_buffer("die_ids", torch.tensor(list(dies), dtype=torch.int64))
         parts: list[tuple[str, Model]] = [("", self.model)]
         if spec.rule is not None:
@@ -146,7 +147,7 @@ class Group(nn.Module):
             for name, declaration in declared(type(model))[0].items():
                 self._make(prefix + name, declaration, getattr(model, name), dies, variation, dtype)
         self.model.check(spec.where, Bag({name: self.value(name) for name in self.declarations}))
-        self._make_initial(dies, dtype)
+        self._make_initial(dies)
         if spec.device is not None:
             self.hardware = Hardware(
                 spec.device,
@@ -165,6 +166,7 @@ class Group(nn.Module):
             self.hardware.by_rule = spec.rule is not None
         if spec.rule is not None:
             self._make_plastic()
+        self.sound = Sound(self)
 
     # -- sizes -------------------------------------------------------------------------------------------------------------
 
@@ -179,14 +181,30 @@ class Group(nn.Module):
         """Trailing shape of a parameter or state that lives ``on`` unit, pre, post or connection."""
         if on == "unit":
             on = self.side
-        pairs = (len(self.pre),) if self.edges else (self.n_pre, self.n)
+        pairs = (len(self.edge_pre),) if self.edges else (self.n_pre, self.n)
         return {"unit": (self.n,), "connection": pairs, "post": (self.n,), "pre": (self.n_pre,)}[on]
+
+    @property
+    def pre(self) -> Tensor:
+        """The units that the edges of ``connect=`` come from, ``[edge]``: a copy, because the edges of a network do not change."""
+        return self._side("pre")
+
+    @property
+    def post(self) -> Tensor:
+        """The units that the edges of ``connect=`` go to, ``[edge]``: a copy, as `pre`."""
+        return self._side("post")
+
+    def _side(self, name: str) -> Tensor:
+        if not self.edges:
+            raise NotReadyError(f"{self.spec.where}.{name}", "needs edges", fix="Give connect= to a synapse.")
+        table: Tensor = getattr(self, f"edge_{name}")
+        return table.clone()
 
     def place(self) -> list[Tensor] | None:
         """Where edges lie on the die; None where the axes of a matrix say it."""
         if not self.edges:
             return None
-        return places((), [(self.n_pre, self.pre), (self.n, self.post)])
+        return places((), [(self.n_pre, self.edge_pre), (self.n, self.edge_post)])
 
     def _shape(self, declaration: Parameter, name: str) -> tuple[int, ...]:
         if name.startswith("rule."):
@@ -263,10 +281,10 @@ class Group(nn.Module):
         if isinstance(value, Varied):
             return replace(value, nominal=self._on_edges(value.nominal))
         if isinstance(value, FanIn):
-            k = max(len(self.pre) / self.n, 1.0)
+            k = max(len(self.edge_pre) / self.n, 1.0)
             return Normal(value.mean / k, value.std / math.sqrt(k))
         if isinstance(value, Tensor | np.ndarray) and tuple(value.shape) == (self.n_pre, self.n):
-            return torch.as_tensor(value)[self.pre, self.post]
+            return numbers(self.spec.where, value)[self.edge_pre, self.edge_post]
         return value
 
     def _is_trainable(self, name: str, declaration: Parameter) -> bool:
@@ -299,24 +317,50 @@ class Group(nn.Module):
         names = [n for n in self.declarations if n.startswith("rule.") == rule]
         values = {n.removeprefix(prefix): self.value(n) for n in names}
         if isinstance(self.model, SpikingNeuron) and not rule:
-            t_ref = values["t_ref"].detach().double()
-            values["ref_slots"] = nearest_slots(t_ref, dt).to(values["t_ref"].dtype)
+            values["ref_slots"] = self._dead_slots(values["t_ref"].detach(), dt)
         return Bag(values)
+
+    def _dead_slots(self, t_ref: Tensor, dt: float) -> Tensor:
+        """The slots of a dead time, which a clock of the group's float type must be able to count down."""
+        slots, most = dead_slots(t_ref.double(), dt), 2 / torch.finfo(t_ref.dtype).eps
+        if bool((slots > most).any()):
+            raise ParameterError(
+                f"{self.spec.where}.t_ref",
+                f"must be at most {most:.0f} slots in {str(t_ref.dtype).removeprefix('torch.')}, which counts no further",
+                got=f"{float(slots.max()):.0f} slots of {dt:g} s",
+                fix="Use a longer dt, or init(dtype=torch.float64).",
+            )
+        return slots.to(t_ref.dtype)
+
+    def rounding(self, dt: float) -> list[str]:
+        """Notes on the dead time, which acts in whole slots of dt (s)."""
+        if not isinstance(self.model, SpikingNeuron):
+            return []
+        declared = self.value("t_ref").detach().double()
+        acting = nearest_slots(declared, dt) * dt
+        error = float((acting - declared).abs().max())
+        if error <= 1e-6 * dt:
+            return []
+        note = f"t_ref rounded to whole slots, by at most {error:.3g} s"
+        if declared.numel() > 1:
+            spread = (float(t.std(correction=0)) for t in (declared, acting))
+            note += "; its standard deviation is {:.3g} s as declared, {:.3g} s as it acts".format(*spread)
+        return [note]
 
     def discretised(self, dt: float) -> tuple[Bag, Any]:
         """`bag`, and the model's coefficients. Both are kept as long as no number changes, where they are few and no gradient
         flows into one.
         """
-        numbers = self._numbers()
+        numbers = self.numbers()
         told = None if numbers is None else (dt, torch.is_inference_mode_enabled(), numbers)
         if told is None or self._kept is None or self._kept[0] != told:
             p = self.bag(dt)
             if told is None:
-                return p, self.model.discretise(p, dt)
-            self._kept = told, (p, self.model.discretise(p, dt))
+                return p, coefficients(self.model, p, dt, self.dtype)
+            self._kept = told, (p, coefficients(self.model, p, dt, self.dtype))
         return self._kept[1]
 
-    def _numbers(self) -> list[tuple[Any, ...]] | None:
+    def numbers(self) -> list[tuple[Any, ...]] | None:
         """All that the parameters are made of, to compare. Numbers, because a version does not count what changes ``.data``."""
         if self.hardware is not None or (self.overlays and self.training):
             return None
@@ -350,6 +394,27 @@ class Group(nn.Module):
             if tensor is not None and declaration is not None:
                 declaration.project_(tensor)
 
+    def check_sound(self, *, numbers: bool) -> None:
+        """What kernels read by address is what it was, or fits in its place; with ``numbers``, all of them keep their limits.
+
+        Raises:
+            ParameterError: a tensor that does not fit, a value out of its limits or NaN.
+        """
+        chips = len(self.die_ids)
+        for attribute, tensor in self.sound.changed(self, self.dtype):
+            name, exact = attribute.replace("/", "."), True
+            if name in self.declarations:
+                full, exact = self._shape(self.declarations[name], name), self.declarations[name].per == "connection"
+            else:
+                full = self.shape_of("connection") if name == "plastic_weight" else tuple(self.sound.shapes[attribute])
+            self.sound.check(f"{self.spec.where}.{name}", attribute, tensor, full, chips, self.dtype, exact)
+        if numbers:
+            found = [(n, d, getattr(self, n.replace(".", "/"))) for n, d in self.declarations.items()]
+            if self.spec.rule is not None:
+                found.append(("weight", self.declarations["weight"], self.plastic_weight))
+            known = None if self.spec.rule is not None else self.numbers()
+            self.sound.check_numbers(((f"{self.spec.where}.{n}", d, t) for n, d, t in found), known)
+
     # -- shown -------------------------------------------------------------------------------------------------------------
 
     def _title(self) -> str:
@@ -376,7 +441,7 @@ class Group(nn.Module):
 
     # -- states ------------------------------------------------------------------------------------------------------------
 
-    def _make_initial(self, dies: Sequence[int], dtype: torch.dtype) -> None:
+    def _make_initial(self, dies: Sequence[int]) -> None:
         states = self.state_declarations()
         for name, value in self.spec.initial.items():
             where = f"{self.spec.where}.initial[{name!r}]"
@@ -393,7 +458,7 @@ class Group(nn.Module):
                 dies,
                 False,
             )
-            self.register_buffer(f"initial/{name}", made.nominal.to(dtype))
+            self.register_buffer(f"initial/{name}", made.nominal.to(self._type_of(states[name])))
 
     def state_declarations(self) -> dict[str, State]:
         """The states of the model, by name."""
@@ -413,11 +478,25 @@ class Group(nn.Module):
         if not states:
             return ()
         tensors = [self._initial(name, s, lead, rule) for name, s in zip(states._fields, states, strict=True)]
-        cell = type(states)(*tensors)
+        return self._clocked(type(states)(*tensors), (*lead, self.n), rule)
+
+    def state_form(self, *, rule: bool = False) -> Any:
+        """The parts of the state with their types, one number each: what does not depend on chips, samples or units."""
+        model = self.spec.rule if rule else self.model
+        assert model is not None
+        if not model.states:
+            return ()
+        parts = (self.zero.new_zeros((), dtype=self._type_of(state)) for state in model.states)
+        return self._clocked(type(model.states)(*parts), (), rule)
+
+    def _clocked(self, cell: Any, shape: tuple[int, ...], rule: bool) -> Any:
+        """A state with the refractory clock, where there is one."""
         if rule or not self.refractory:
             return cell
-        zeros = torch.zeros((*lead, self.n), dtype=self.dtype, device=self.die_ids.device)
-        return Spiking(cell, zeros, torch.zeros_like(zeros, dtype=torch.bool))
+        return Spiking(cell, self.zero.new_zeros(shape), self.zero.new_zeros(shape, dtype=torch.bool))
+
+    def _type_of(self, state: State) -> torch.dtype:
+        return torch.bool if isinstance(state.initial, bool) else self.dtype
 
     def _initial(self, name: str, state: State, lead: tuple[int, int], rule: bool) -> Tensor:
         trailing: tuple[int, ...]
@@ -432,9 +511,7 @@ class Group(nn.Module):
         elif isinstance(state.initial, str):
             start = self.value(("rule." if rule else "") + state.initial)
         else:
-            start = torch.tensor(
-                state.initial, dtype=self.dtype if not isinstance(state.initial, bool) else torch.bool, device=self.die_ids.device
-            )
+            start = torch.tensor(state.initial, dtype=self._type_of(state), device=self.die_ids.device)
         return start.expand((*lead, *trailing))
 
     @property
@@ -486,7 +563,7 @@ def delay_tensor(spec: Spec, n_pre: int, n_post: int, seed: int, edges: EdgeList
             fix="Give a number, a tensor or a distribution.",
         )
     if not callable(value) and not isinstance(value, Distribution):
-        value = to_tensor(where, value)
+        value = numbers(where, value)
         if value.ndim == 1 and len(value) == n_pre:
             value = value[:, None]  # a vector counts per source unit
         elif value.numel() == 1:
@@ -500,7 +577,7 @@ def delay_tensor(spec: Spec, n_pre: int, n_post: int, seed: int, edges: EdgeList
     if made.ndim == 1 and edges is None:
         raise ParameterError(
             where,
-            f"a vector must have one delay for each of {n_pre} source units",
+            f"a vector must have one delay for each of {n_pre} source units (one of weights counts per target unit)",
             got=f"{len(made)}",
             fix="Per target: shape [1, post].",
         )

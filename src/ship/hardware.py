@@ -12,7 +12,7 @@ sampled     its model weights, written in each trial to devices drawn afresh: fo
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -60,8 +60,10 @@ class Hardware(nn.Module):
     gain: Tensor
     column: Tensor
     reference: Tensor
-    wanted: Tensor | None
-    aim: Tensor | None
+    wanted: Tensor
+    aim: Tensor
+    drift_: Tensor
+    kelvin_: Tensor
 
     def __init__(
         self,
@@ -98,13 +100,15 @@ class Hardware(nn.Module):
         self.register_buffer("gain", torch.ones(one, dtype=dtype))  # of the whole group, see `mitigation`
         self.register_buffer("column", torch.ones((*one[:-1], pairs[-1]) if len(pairs) == 2 else one, dtype=dtype))
         self.register_buffer("reference", torch.zeros(one, dtype=dtype))  # S, all devices together, after programming
-        self.register_buffer("wanted", None, persistent=False)  # V, the weights last written
-        self.register_buffer("aim", None, persistent=False)  # S, targets of the devices, where a repair changed them
+        self.register_buffer("wanted", torch.empty(0, dtype=dtype))  # V, the weights last written; empty: not known
+        self.register_buffer("aim", torch.empty(0, dtype=dtype))  # S, targets that a repair changed; empty: none did
+        self.register_buffer("drift_", torch.zeros((), dtype=torch.float64))  # s, that sampled devices are left alone
+        self.register_buffer("kelvin_", torch.zeros((), dtype=torch.float64))  # K, meanwhile; 0: the reference temperature
         self.view = view_of(device)
-        self.trial, self.drift = 0, 0.0
-        self.kelvin: float | None = None
+        self.trial = 0
         self.scale = 1.0  # V, w_max of the weights that the run has
-        self.sampled: DeviceArray | None = None  # the devices of the present trial, of no chip
+        # The devices of the present trial, of no chip: in a tuple, because they are no part of the state.
+        self._sample: tuple[DeviceArray, ...] = ()
         self.held = False  # no time passes: the network is being measured
         self._cache: tuple[object, Tensor] | None = None
         self.pulser = Pulser(self.array, mapping, learning or Pulsing(), where)
@@ -119,6 +123,11 @@ class Hardware(nn.Module):
     @mode.setter
     def mode(self, name: str) -> None:
         self.mode_.fill_(MODES.index(name))
+
+    def leave_alone(self, seconds: float, kelvin: float | None) -> None:
+        """How long sampled devices are left alone after each write, at a temperature (None: the reference temperature)."""
+        self.drift_.fill_(seconds)
+        self.kelvin_.fill_(kelvin or 0.0)
 
     # -- gain --------------------------------------------------------------------------------------------------------------
 
@@ -150,8 +159,8 @@ class Hardware(nn.Module):
     def targets(self, weight: Tensor, w_max: float) -> Tensor:
         """The conductances (S) that stand for model weights, ``[..., device, pre, post]``."""
         u = (weight / w_max).clamp(-1.0, 1.0)
-        if self.mapping.levels is not None:
-            u = quantised(u, self.mapping.levels)
+        if self.mapping.steps is not None:
+            u = quantised(u, self.mapping.steps)
         low, high = u.new_tensor(self.view.low), u.new_tensor(self.view.high)
         return torch.stack(self.mapping.targets(u, low, high), dim=-1 - len(self.pairs))
 
@@ -164,7 +173,7 @@ class Hardware(nn.Module):
             self.full.fill_(w_max)
             self.gain.fill_(1.0)
             self.column.fill_(1.0)
-            self.wanted, self.aim = weight.detach().clone(), None
+            self.wanted, self.aim = weight.detach().clone(), self.aim.new_empty(0)
             self.remember()
         self.mode = "programmed"
         self.changed()
@@ -174,15 +183,23 @@ class Hardware(nn.Module):
 
     def goal(self, model: Tensor) -> Tensor:
         """The conductances (S) that were to be written, ``[... or chip, 1, device, pre, post]``; ``model``: the model's weights,
-        where it is not known what was written (a network from a file).
+        where it is not known what was to be written (an adopted chip).
         """
-        goal = self.targets(model if self.wanted is None else self.wanted, float(self.full))
+        goal = self.targets(self.wanted if self.wanted.numel() else model, float(self.full))
         return goal.unsqueeze(0).unsqueeze(0) if goal.ndim == 1 + len(self.pairs) else goal
 
-    def as_weight(self, g: Tensor) -> Tensor:
-        """The weights (V) that conductances (S, at a small voltage) stand for."""
-        low, high = g.new_tensor(self.view.low), g.new_tensor(self.view.high)
-        return self.mapping.weight(g.unbind(-1 - len(self.pairs)), low, high) * self.full.to(g.dtype)
+    def as_weight(self, g: Tensor, factor: Tensor | None = None) -> Tensor:
+        """The weights (V) that conductances (S, at a small voltage) stand for, each times ``factor``."""
+        return self._mapped(g, self.view.low, self.view.high, factor) * self.full.to(g.dtype)
+
+    def _mapped(self, g: Tensor, low: float, high: float, factor: Tensor | None) -> Tensor:
+        """The normalised weights of conductances (S). A factor acts on the current of each device: not on the reference of an
+        offset, which is subtracted afterwards.
+        """
+        parts = g.unbind(-1 - len(self.pairs))
+        if factor is not None:
+            parts = tuple(part * factor for part in parts)
+        return self.mapping.weight(parts, g.new_tensor(low), g.new_tensor(high))
 
     def total(self, g: Tensor) -> Tensor:
         """S, all devices of a chip together, in the shape of ``gain``."""
@@ -211,7 +228,7 @@ class Hardware(nn.Module):
         fresh, self.scale = self.fresh, float(self.full)
         if not torch.is_grad_enabled() and self._cache is not None and self._cache[0] == fresh:
             return self._cache[1]
-        made = self._acts(self.array, self.scale) * self.gain * self.column
+        made = self._acts(self.array, self.scale, self.gain * self.column)
         if not made.requires_grad:
             self._cache = (fresh, made)
         return made if self.probe is None or not torch.is_grad_enabled() else made + self.probe
@@ -219,9 +236,8 @@ class Hardware(nn.Module):
     @property
     def fresh(self) -> object:
         """What the devices act as changes where this does."""
-        array = self.array
-        slow = array.device.noise is not None and not array.device.noise.white
-        return int(array.events), float(array.get_buffer("age").sum()), self.trial if slow else 0
+        noise = self.array.device.noise
+        return self.array.version, self.trial if noise is not None and not noise.white else 0
 
     def reads(self, array: DeviceArray | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """How one spike reads each device, with the read noise of the trial: current (A), voltage (V), width (s)."""
@@ -233,15 +249,13 @@ class Hardware(nn.Module):
         own = p.of("")
         return physics.current(device, p, t, own.v_read, g), own.v_read, own.t_read
 
-    def _acts(self, array: DeviceArray, w_max: float) -> Tensor:
+    def _acts(self, array: DeviceArray, w_max: float, factor: Tensor | None = None) -> Tensor:
         i, v, _ = self.reads(array)
         seen = i / v
-        low, high = seen.new_tensor(self.view.read_low), seen.new_tensor(self.view.read_high)
         seen = seen.expand(*seen.shape[:2], *array.shape)
         if self.crossbar is not None:  # each device of a weight has an array of its own
             seen = matrix(seen.clamp(min=0.0), self.crossbar).matrix.to(seen.dtype)
-        parts = seen.unbind(-1 - len(self.pairs))
-        return self.mapping.weight(parts, low, high) * w_max
+        return self._mapped(seen, self.view.read_low, self.view.read_high, factor) * w_max
 
     @property
     def noisy(self) -> bool:
@@ -251,7 +265,7 @@ class Hardware(nn.Module):
 
     def read_variance(self) -> Tensor:
         """V^2, of what one spike adds through each weight, ``[chip, 1, pre, post]``: its devices read with independent noise."""
-        array = self.array if self.sampled is None or self.mode != "sampled" else self.sampled
+        array = self._sample[0] if self.mode == "sampled" and self._sample else self.array
         p, device, t = array.values, array.device, array.trajectory
         one = (torch.ones((), dtype=array.dtype, device=self.full.device),) * physics.draws(device, p.cycles, "noise")
         off = tuple(torch.zeros_like(x) for x in one)
@@ -304,10 +318,14 @@ class Hardware(nn.Module):
         if goal.ndim == 1 + len(self.pairs):
             goal = goal.expand(chips, 1, *goal.shape)
         array.write_(goal, None)
-        self.scale, self.sampled = w_max, array
-        if self.drift:
-            array.wait(self.drift, kelvin=self.kelvin)
+        self.scale, self._sample = w_max, (array,)
+        if float(self.drift_):
+            array.wait(float(self.drift_), kelvin=float(self.kelvin_) or None)
         return self._acts(array, w_max)
+
+    def forget(self) -> None:
+        """A run is over: drop the devices of its trial, which may hold a graph of gradients."""
+        self._sample = ()
 
     def passed(self, seconds: float) -> None:
         """A run took time: devices that hold weights age by it."""
@@ -341,9 +359,27 @@ class Hardware(nn.Module):
         pulsed = self.pulser.apply(within(change, weight, low, high), float(self.full))
         return self.weight(weight) if pulsed or self.ages else weight
 
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        self._cache = None  # it may hold the weights of other devices with as many events
-        super()._load_from_state_dict(*args, **kwargs)
+    # -- keeping and moving ------------------------------------------------------------------------------------------------
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
+        """What was wanted is there or not, for all chips or for each: take the shape that comes in."""
+        self._cache, one = None, (len(self.array.die_ids), 1)
+        for name, full in (("wanted", (*one, *self.pairs)), ("aim", self.array.full_shape)):
+            given, own = state_dict.get(prefix + name), self.get_buffer(name)
+            if isinstance(given, Tensor) and tuple(given.shape) in ((0,), self.pairs, full):
+                self.register_buffer(name, torch.empty(given.shape, dtype=own.dtype, device=own.device))
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Hardware:
+        """Another float type or device. Seconds, kelvin and full scale stay float64; what gathers gradients follows."""
+        exact = {name: self.get_buffer(name) for name in ("full", "drift_", "kelvin_")}
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name, value in exact.items():
+            setattr(self, name, value.to(self.gain.device))
+        if self.probe is not None:
+            self.probe = fn(self.probe.detach()).requires_grad_()
+        self._cache, self._sample = None, ()
+        return self
 
     def describe(self, weight: Tensor, reach: float | None) -> list[str]:
         """For `explain`: what the group runs with, and its gain."""

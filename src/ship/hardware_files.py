@@ -14,12 +14,13 @@ from torch import Tensor
 
 from .crossbar import ADC, Crossbar, Selector
 from .device_files import device_text, read_device
-from .errors import FileError, ShipError
+from .errors import FileError
 from .group import Spec
 from .models.contract import Model
 from .models.devices.contract import Part
 from .models.devices.mapping import BitSliced, Differential, Offset
 from .pulses import Pulsing
+from .tensor_files import DAMAGE
 
 SETTINGS = {c.__name__: c for c in (Differential, Offset, BitSliced, Crossbar, Selector, ADC, Pulsing)}
 NAMES = ("mapping", "crossbar", "learning")
@@ -50,7 +51,9 @@ def decode(entry: Mapping_[str, Any], where: str, tensors: Mapping_[str, Tensor]
     if "device" not in entry:
         return {}
     parts = [m for m in models if issubclass(m, Part)]
-    given: dict[str, Any] = {"device": read_device(entry["device"], f"{where}: device", parts)}
+    given: dict[str, Any] = {
+        "device": read_device(entry["device"], f"{where}: device", parts, give="ship.load(path, models=[...])")
+    }
     return given | {name: _decode(entry[name], f"{where}.{name}", tensors) for name in NAMES if name in entry}
 
 
@@ -84,5 +87,5 @@ def _decode(value: Any, where: str, tensors: Mapping_[str, Tensor]) -> Any:
         raise FileError(where, f"no class {value.get('class')!r}")
     try:
         return SETTINGS[value["class"]](**{k: _decode(v, where, tensors) for k, v in value["values"].items()})
-    except (ShipError, TypeError) as error:
+    except DAMAGE as error:
         raise FileError(where, "does not hold valid settings", got=str(error)) from error

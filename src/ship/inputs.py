@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,15 +18,21 @@ from .clock import Programme, check_dt, nearest_slots, programme, steps_of
 from .engine.simulation import Simulation
 from .errors import RunError, is_whole, suggest
 from .group import Spec
+from .indices import chosen
+from .memory import refuse
 from .models.contract import Source
+from .parameters import plain_array
 from .threads import spread
 
 LARGE = 2**16  # values that one compiled pass looks at faster than operations of torch; below them Numba need not be loaded
 
 
 class Events(NamedTuple):
-    """Input spikes as a list: ``time`` (s), ``unit`` and ``sample``, all of one length; ``batch`` where the last samples are
-    silent.
+    """Input spikes as a list: ``time`` (s), ``unit`` and ``sample``, all of one length, which may be 0; ``batch`` where the last
+    samples are silent.
+
+    Times count from the start of the run that takes them and are rounded to the nearest slot. Those of an `EventRecord` count
+    from the last reset: what a run recorded that continued another is given again with ``record.time - net.timeline()[0]``.
     """
 
     time: Any
@@ -40,7 +47,7 @@ class Inputs(NamedTuple):
     signals: dict[str, Tensor]  # [time, chip or 1, batch, unit]
     lead: tuple[int, int]
     programme: Programme
-    lengths: Tensor | None  # slots of each ragged sample
+    lengths: Tensor | None  # slots of each ragged sample: those of its longest ragged input
 
     @property
     def steps(self) -> int:
@@ -71,16 +78,21 @@ def read_inputs(
     external = [tag for tag, spec in specs.items() if isinstance(spec.model, Source) and spec.model.external]
     given = _by_tag(where, x, external)
     wanted = _wanted_steps(where, dt, duration, steps)
-    signals, lengths = {}, None
+    signals = {}
+    ragged = {
+        tag: _ragged(tag, value, n[tag])
+        for tag, value in given.items()
+        if isinstance(value, list | tuple) and not isinstance(value, Events)
+    }
+    longest = max((len(sample) for samples in ragged.values() for sample in samples), default=0)
     for tag in external:
         if tag not in given:
             continue
-        value, ragged = given[tag], None
+        value = given[tag]
         if isinstance(value, Events):
             value = _dense(tag, value, n[tag], dt, wanted)
-        elif isinstance(value, list | tuple):
-            value, ragged = _pad(tag, value, n[tag])
-        lengths = ragged if lengths is None else lengths
+        elif tag in ragged:
+            value = _padded(ragged[tag], longest)
         signals[tag] = _signal(specs[tag], value, n[tag], sim.chips, dtype, device)
     found = {tag: s.shape[0] for tag, s in signals.items()}
     if len(set(found.values())) > 1:
@@ -96,14 +108,27 @@ def read_inputs(
             where, f"is shorter than its input: {total} slots", got=f"an input of {length} slots", fix="Cut the input."
         )
     plan = programme(where, dt, total)
-    for tag in external:
-        have = signals.get(tag)
-        if have is None or have.shape[0] < total:
-            missing = total - (have.shape[0] if have is not None else 0)
-            zeros = torch.zeros(missing, 1, have.shape[2] if have is not None else 1, n[tag], dtype=dtype, device=device)
-            zeros = zeros if have is None else zeros.expand(-1, have.shape[1], -1, -1)
-            signals[tag] = zeros if have is None else torch.cat([have, zeros])
-    return Inputs(signals, (sim.chips, _batch(where, specs, signals, sim, batch, reset)), plan, lengths)
+    for tag, have in signals.items():
+        missing = total - have.shape[0]
+        if missing > 0:
+            _foresee(where, tag, (total, *have.shape[1:]), have.element_size())
+            zeros = have.new_zeros(missing, 1, *have.shape[2:])
+            signals[tag] = torch.cat([have, zeros.expand(-1, have.shape[1], -1, -1)])
+    lead = (sim.chips, _batch(where, specs, signals, sim, batch, reset))
+    return Inputs(signals, lead, plan, _lengths(ragged.values()))
+
+
+def _foresee(where: str, tag: str, shape: Sequence[int], size: int) -> None:
+    """Refuse an input ``[time, chip, batch, unit]`` that would not fit, with ``size`` bytes for each number."""
+    slots, _, batch, n = shape
+    what = f"input {tag!r}: {slots} slots x {batch} samples x {n} units"
+    refuse(where, float(size) * math.prod(shape), what, "Run it in pieces, with reset=False.")
+
+
+def _lengths(ragged: Collection[Sequence[Tensor]]) -> Tensor | None:
+    """Slots of each sample: of the longest of its ragged inputs; None where none is ragged."""
+    every = [torch.tensor([len(sample) for sample in samples]) for samples in ragged]
+    return reduce(torch.maximum, every) if every else None
 
 
 def _by_tag(where: str, x: Any, external: list[str]) -> dict[str, Any]:
@@ -157,47 +182,64 @@ def _dense(tag: str, events: Events, n: int, dt: Any, steps: int | None) -> Tens
     where = f"input {tag!r}"
     if steps is None or isinstance(dt, Sequence):
         raise RunError(where, "a list of events needs duration= or steps= and one dt")
-    time = torch.as_tensor(np.asarray(events.time, dtype=np.float64))
-    unit = torch.as_tensor(np.asarray(events.unit))
-    sample = torch.zeros_like(unit) if events.sample is None else torch.as_tensor(np.asarray(events.sample))
+    try:
+        time = torch.as_tensor(plain_array(np.asarray(events.time, dtype=np.float64)))
+    except (TypeError, ValueError) as error:
+        raise RunError(f"{where}: time", "must be numbers of seconds", got=repr(events.time)[:60]) from error
+    if events.batch is not None and not is_whole(events.batch, 1):
+        raise RunError(f"{where}: batch", "must be a whole number, at least 1", got=repr(events.batch))
+    unit = chosen(f"{where}: unit", events.unit, None, masks=False).numbers
+    sample = (
+        torch.zeros_like(unit) if events.sample is None else chosen(f"{where}: sample", events.sample, None, masks=False).numbers
+    )
     if not time.shape == unit.shape == sample.shape or time.ndim != 1:
         raise RunError(
             where,
             "time, unit and sample must be lists of one length",
             got=f"{list(time.shape)}, {list(unit.shape)}, {list(sample.shape)}",
         )
-    if unit.is_floating_point() or sample.is_floating_point():
-        raise RunError(where, "unit and sample must be whole numbers", got=f"{unit.dtype}, {sample.dtype}")
-    batch = events.batch or (int(sample.max()) + 1 if len(sample) else 1)
-    slot = nearest_slots(time, dt).long()
-    for name, index, size in (("time", slot, steps), ("unit", unit, n), ("sample", sample, batch)):
-        bad = (index < 0) | (index >= size)
-        if bool(bad.any()) or bool(torch.isnan(time).any()):
-            raise RunError(
-                f"{where}: {name}",
-                f"must lie inside {size} {'slots' if name == 'time' else name + 's'}",
-                got=f"{index[bad][0].item() if bad.any() else 'nan'}",
-            )
+    batch = int(events.batch or (int(sample.max()) + 1 if len(sample) else 1))
+    slot = nearest_slots(time, dt)
+    late = f"Times are rounded to the nearest slot: use steps={steps + 1}, or leave the last ones out."
+    fix = late if bool((slot == steps).any()) else ""
+    _inside(f"{where}: time", ~((slot >= 0) & (slot < steps)), f"{steps} slots of {dt:g} s", time, fix)  # NaN is not inside
+    for name, index, size in (("unit", unit, n), ("sample", sample, batch)):
+        _inside(f"{where}: {name}", (index < 0) | (index >= size), f"{size} {name}s", index)
+    _foresee("Network.run", tag, (steps, 1, batch, n), 8)
     dense = torch.zeros(batch, steps, n, dtype=torch.float64)
-    return dense.index_put_((sample.long(), slot, unit.long()), torch.ones(len(slot), dtype=torch.float64), accumulate=True)
+    return dense.index_put_(
+        (sample.long(), slot.long(), unit.long()), torch.ones(len(slot), dtype=torch.float64), accumulate=True
+    )
 
 
-def _pad(tag: str, samples: Sequence[Any], n: int) -> tuple[Tensor, Tensor]:
+def _inside(where: str, bad: Tensor, size: str, given: Tensor, fix: str = "") -> None:
+    if bool(bad.any()):
+        value = given[bad][0].item()
+        raise RunError(where, f"must lie inside {size}", got=f"{value:g} s" if isinstance(value, float) else str(value), fix=fix)
+
+
+def _ragged(tag: str, samples: Sequence[Any], n: int) -> list[Tensor]:
+    """Samples of one input, ``[time, unit]`` each."""
     where = f"input {tag!r}"
-    tensors = [torch.as_tensor(np.asarray(s)) if not isinstance(s, Tensor) else s for s in samples]
+    tensors = [torch.as_tensor(plain_array(np.asarray(s))) if not isinstance(s, Tensor) else s for s in samples]
     if not tensors:
         raise RunError(where, "an empty list", fix="Give at least one sample [time, unit].")
     for i, t in enumerate(tensors):
         if t.ndim != 2 or t.shape[1] != n:
             raise RunError(f"{where}: sample {i}", f"must be [time, {n}]", got=f"shape {list(t.shape)}")
-    lengths = torch.tensor([t.shape[0] for t in tensors])
-    return torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True), lengths
+    return tensors
+
+
+def _padded(samples: Sequence[Tensor], slots: int) -> Tensor:
+    """``[batch, time, unit]``, with zeros up to so many slots."""
+    whole = torch.nn.utils.rnn.pad_sequence(list(samples), batch_first=True)
+    return torch.nn.functional.pad(whole, (0, 0, 0, slots - whole.shape[1])) if whole.shape[1] < slots else whole
 
 
 def _signal(spec: Spec, value: Any, n: int, dies: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     where = f"input {spec.tag!r}"
     try:
-        tensor = value if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))
+        tensor = value if isinstance(value, Tensor) else torch.as_tensor(plain_array(np.asarray(value)))
     except (TypeError, ValueError, RuntimeError) as error:
         raise RunError(where, "must be numbers", got=repr(value)[:60]) from error
     if tensor.layout != torch.strided:

@@ -39,6 +39,35 @@ def chunk_slots(wiring: Wiring, lead: tuple[int, int]) -> int:
     return max(1, min(CHUNK_BYTES // max(1, sum(sizes) * rows), WINDOW_BYTES // max(1, max(sizes, default=0) * rows)))
 
 
+def foresee_delays(where: str, wiring: Wiring, dtype: torch.dtype) -> None:
+    """Refuse delays on single connections that would not fit: each different one takes a mask of its group's connections, and
+    in loops their weights once more.
+
+    Raises:
+        RunError: they need more than the memory that is free.
+    """
+    for w in wiring.wires:
+        if w.delay is None or w.delay.ndim < 2 or w.delay.shape[1] < 2:
+            continue
+        different = len(torch.unique(w.delay))
+        need = different * w.width * w.delay.shape[1] * (1 + dtype.itemsize)
+        refuse(
+            where,
+            need,
+            f"{different} different delays from {w.source!r} on the connections of {w.target!r}",
+            "Round the delays to fewer values, e.g. to whole slots of dt.",
+        )
+
+
+def refuse(where: str, need: float, what: str, fix: str) -> None:
+    """Raises:
+    RunError: more bytes are needed than are free.
+    """
+    available = available_bytes() if need >= SMALL else None
+    if available is not None and need > available:
+        raise RunError(where, f"needs about {need / 2**30:.1f} GiB for {what}", got=f"{available / 2**30:.1f} GiB free", fix=fix)
+
+
 def foresee(
     wiring: Wiring,
     specs: Mapping[str, Spec],
@@ -60,17 +89,14 @@ def foresee(
             values += units / request.every * _per_unit(request, specs[request.tag], wiring)
     if trainable:
         values += GRAPH_TENSORS * sum(wiring.n.values())
-    need = values * steps * lead[0] * lead[1] * dtype.itemsize
-    if need < SMALL:
-        return
-    available = available_bytes()
-    if available is not None and need > available:
-        raise RunError(
-            "Network.run",
-            f"needs about {need / 2**30:.1f} GiB for {steps} slots x {lead[0]} chips x {lead[1]} samples",
-            got=f"{available / 2**30:.1f} GiB free",
-            fix="Use a smaller batch, fewer monitors, every=, events=True, or torch.no_grad().",
-        )
+    times = 8 * steps * len({request.tag for request in requests})
+    need = values * steps * lead[0] * lead[1] * dtype.itemsize + times
+    refuse(
+        "Network.run",
+        need,
+        f"{steps} slots x {lead[0]} chips x {lead[1]} samples",
+        "Use a smaller batch, fewer monitors, every=, events=True, or torch.no_grad().",
+    )
 
 
 def _per_unit(request: Request, spec: Spec, wiring: Wiring) -> int:

@@ -6,15 +6,20 @@ compensate  one factor for each group and chip, the sum of all read currents aft
             (Joshi et al., Nat. Commun. 11:2473 (2020), sec. "global drift compensation"); exact where all conductances have
             lost the same share.
 calibrate   one factor for each group, chip and column (target unit), by least squares between the weights that were wanted
-            and the weights that the devices are read to hold: ``a = sum(w_wanted w_read) / sum(w_read^2)``, rows summed.
+            and the weights that the devices are read to hold, rows summed:
+            ``a = sum((w_wanted - w_0) (w_read - w_0)) / sum((w_read - w_0)^2)`` with w_0, the weight of devices that conduct
+            nothing: 0 with pairs.
 repair      devices that are read to have missed their target take no further part; the others of the same weight are written
             to new targets such that the weight is as near as it can be (with a pair: the healthy device makes up for the other).
+
+A factor acts on currents as they are read, before an offset's reference is subtracted: the reference is no device of the array
+and has not drifted. A repair after that reckons with the factors: what is written acts times them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -55,7 +60,9 @@ def lacking(goal: Sequence[Tensor], there: Sequence[Tensor], signs: Sequence[flo
     return total
 
 
-def retargeted(aim: Sequence[Tensor], missing: Tensor, faulty: Sequence[Tensor], signs: Sequence[float]) -> list[Tensor]:
+def retargeted(
+    aim: Sequence[Tensor], missing: Tensor, faulty: Sequence[Tensor], signs: Sequence[float], ends: Sequence[Any] = (0.0, 1.0)
+) -> list[Tensor]:
     """New targets for the sound devices of a weight, so that it acts as nearly as it can as it should.
 
     Args:
@@ -63,13 +70,14 @@ def retargeted(aim: Sequence[Tensor], missing: Tensor, faulty: Sequence[Tensor],
         missing: what the weight lacks, from `lacking`.
         faulty: whether a device cannot be relied on.
         signs: how the weight moves with each device, `Mapping.signs`.
+        ends: the least and the most that a device can be written to act as, fractions of the window; it may be beyond already.
 
     Returns:
         Of each device its new target; the old one where it is faulty, or where nothing is amiss.
     """
     made = list(aim)
     for k in sorted(range(len(signs)), key=lambda k: -abs(signs[k])):  # the most significant first
-        moved = (aim[k] + missing / signs[k]).clamp(0.0, 1.0)
+        moved = (aim[k] + missing / signs[k]).clamp(aim[k].clamp(max=ends[0]), aim[k].clamp(min=ends[1]))
         made[k] = torch.where(faulty[k], aim[k], moved)
         missing = missing - signs[k] * (made[k] - aim[k])
     return made
@@ -98,8 +106,11 @@ def calibrate(groups: Mapping[str, Group], tags: Sequence[str]) -> dict[str, Ten
     for tag, hardware in programmed(where, groups, tags).items():
         if len(hardware.pairs) != 2:
             raise RunError(where, f"group {tag!r} has sparse edges: it has no columns", fix="Use net.compensate().")
-        read = hardware.gain * hardware.as_weight(hardware.array._seen())
-        hardware.column.copy_(column_gain(hardware.as_weight(hardware.goal(groups[tag].model_weight())).expand_as(read), read))
+        seen = hardware.array._seen()
+        nothing = hardware.as_weight(torch.zeros_like(seen))
+        read = hardware.as_weight(seen, hardware.gain)
+        wanted = hardware.as_weight(hardware.goal(groups[tag].model_weight())).expand_as(read)
+        hardware.column.copy_(column_gain(wanted - nothing, read - nothing))
         hardware.changed()
         made[tag] = hardware.column.squeeze((1, 2)).clone()
     return made
@@ -117,18 +128,19 @@ def repair(
         raise RunError(f"{where}: rounds", "must be a whole number, at least 1", got=repr(rounds))
     made = {}
     for tag, hardware in programmed(where, groups, tags).items():
-        seen = hardware.array._seen()
+        factor = (hardware.gain * hardware.column).unsqueeze(2)  # of each device: [chip, 1, device, pre, post]
+        seen = factor * hardware.array._seen()
         goal = hardware.goal(groups[tag].model_weight()).expand_as(seen)
-        if hardware.aim is None:
+        if not hardware.aim.numel():
             hardware.aim = goal.clone()
         wanted, before = hardware.as_weight(goal), hardware.as_weight(seen)
         rewritten = torch.zeros_like(seen, dtype=torch.bool)
         for _ in range(rounds):
-            faulty, chosen = _round(hardware, goal, seen, tolerance, verify)
+            faulty, chosen = _round(hardware, goal, seen, factor, tolerance, verify)
             rewritten |= chosen
             if not bool(chosen.any()):
                 break
-            seen = hardware.array._seen()
+            seen = factor * hardware.array._seen()
         if bool(rewritten.any()):
             hardware.remember()
             hardware.changed()
@@ -142,23 +154,25 @@ def _rms(error: Tensor) -> Tensor:
     return error.square().mean(tuple(range(1, error.ndim))).sqrt()
 
 
-def _round(hardware: Hardware, goal: Tensor, seen: Tensor, tolerance: float, verify: WriteVerify | None) -> tuple[Tensor, Tensor]:
+def _round(
+    hardware: Hardware, goal: Tensor, seen: Tensor, factor: Tensor, tolerance: float, verify: WriteVerify | None
+) -> tuple[Tensor, Tensor]:
     """One round of a repair: which devices are faulty, and which were written. A stuck device that was where it should be shows
-    only when it is asked to move.
+    only when it is asked to move. All conductances are as they act, times ``factor``.
     """
     low, axis, aim = hardware.view.low, -1 - len(hardware.pairs), hardware.aim
     span, signs = hardware.view.high - low, hardware.mapping.signs()
-    assert aim is not None
 
     def fractions(g: Tensor) -> list[Tensor]:
         return list(((g - low) / span).unbind(axis))
 
     faulty = (seen - aim).abs() > tolerance * span
     there = torch.where(faulty, seen, aim)
-    new = retargeted(fractions(aim), lacking(fractions(goal), fractions(there), signs), list(faulty.unbind(axis)), signs)
+    ends = [((factor * end - low) / span).squeeze(axis) for end in (low, hardware.view.high)]
+    new = retargeted(fractions(aim), lacking(fractions(goal), fractions(there), signs), list(faulty.unbind(axis)), signs, ends)
     moved = torch.stack(new, dim=axis) * span + low
     chosen = (moved - aim).abs() > 1e-6 * span  # beyond rounding
     if bool(chosen.any()):
-        hardware.array.write(moved.squeeze(1), verify=verify, only=chosen.squeeze(1))
+        hardware.array.write((moved / factor).squeeze(1), verify=verify, only=chosen.squeeze(1))
         hardware.aim = torch.where(chosen, moved, aim)
     return faulty, chosen

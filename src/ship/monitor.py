@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from . import compiled, frames
-from .errors import RunError, suggest
+from .errors import NotReadyError, suggest
 from .frames import Label
 from .group import Group, Spec
+from .indices import Chosen
 from .parameters import declared
 from .plan import Wiring
 from .threads import spread
@@ -29,7 +30,7 @@ class Request:
     tag: str
     name: str
     every: int = 1
-    units: tuple[int, ...] | None = None
+    units: Chosen | None = None
     events: bool = False
     detach: bool = True
 
@@ -51,8 +52,9 @@ class EventRecord(NamedTuple):
 class Tap:
     """Collects one variable of one group, window by window."""
 
-    def __init__(self, request: Request, lead: tuple[int, int]) -> None:
-        self.request, self.lead = request, lead
+    def __init__(self, request: Request, lead: tuple[int, int], start: int = 0) -> None:
+        """``start``: slots since the last reset, which ``every`` counts from; those that are kept count from the run's own."""
+        self.request, self.lead, self.start = request, lead, start
         self.kept: list[Tensor] = []
         self.found: list[Tensor] = []  # of events: chip, sample, slot and unit
         self.slots: list[int] = []
@@ -66,12 +68,12 @@ class Tap:
     def __call__(self, k0: int, n: int, lookup: Callable[[str], Tensor]) -> None:
         """Take slots k0 .. k0 + n - 1; ``lookup`` gives ``[n, ...]``."""
         k0 += self.offset
-        first = -k0 % self.request.every
-        if first >= n:
+        first = -(self.start + k0) % self.request.every
+        if first >= n and self.kept:
             return
-        value = lookup(self.request.name)[first :: self.request.every]
+        value = lookup(self.request.name)[first :: self.request.every]  # of no slots, for its shape, where nothing else is kept
         if self.request.units is not None and value.ndim > 1 and value.shape[-1] > 1:  # one value may stand for all units
-            value = value[..., list(self.request.units)]
+            value = value[..., self.request.units.numbers.to(value.device)]
         if self.request.detach:
             value = value.detach()
         slots = range(k0 + first, k0 + n, self.request.every)
@@ -100,7 +102,7 @@ class Tap:
         table = torch.cat(self.found, 1) if self.found else torch.empty(4, 0, dtype=torch.int64)
         count = torch.cat(self.kept) if self.kept else torch.empty(0)
         if self.request.units is not None:
-            table[3] = torch.tensor(self.request.units)[table[3]]
+            table[3] = self.request.units.numbers[table[3]]
         return EventRecord(table[0], table[1], table[2], table[3], count, times[table[2]])
 
 
@@ -138,7 +140,7 @@ class Record:
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._values:
-            raise RunError(f"records: {name!r}", "was not recorded", fix=suggest(name, self._values))
+            raise NotReadyError(f"records: {name!r}", "was not recorded", fix=suggest(name, self._values))
         return self._values[name]
 
     def time(self, name: str) -> Tensor:
@@ -209,9 +211,8 @@ def check_units(request: Request, spec: Spec, wiring: Wiring | None) -> None:
     before_sum = getattr(spec.model, "side", "") == "pre" and request.name in getattr(spec.model.states, "_fields", ())
     if wiring is not None and before_sum:
         n = wiring.n_pre[request.tag]
-    wrong = [u for u in request.units or () if n is not None and u >= n]
-    if wrong:
-        raise RunError(f"monitor of {spec.where}: units", f"must be from 0 to {(n or 0) - 1}", got=str(wrong))
+    if request.units is not None:
+        request.units.check(f"monitor of {spec.where}: units", n)
 
 
 def collect(taps: Sequence[Tap], times: Mapping[str, Tensor], chips: bool, groups: Mapping[str, Group]) -> dict[str, Record]:

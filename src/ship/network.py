@@ -8,30 +8,33 @@ from copy import copy
 from numbers import Real
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from . import programming
 from .blame import models_named
+from .boundary import left
+from .busy import Busy
 from .clock import Programme, check_dt, timeline
 from .crossbar import Crossbar
 from .engine.fusion import choose_engine
 from .engine.products import Choice
 from .engine.reference import SourceNode
-from .engine.simulation import Simulation
+from .engine.simulation import Simulation, in_own_precision
 from .engine.tuning import adopt, check_engine, fix, measure
-from .errors import GraphError, RunError, is_whole, suggest
+from .errors import GraphError, NotReadyError, RunError, is_whole, suggest
 from .explain import explain
 from .group import Group, Spec
+from .indices import Units, chosen
 from .inputs import Inputs, read_inputs
-from .memory import chunk_slots, foresee
+from .memory import chunk_slots, foresee, foresee_delays
 from .models.contract import Model, Neuron, Rule
 from .models.devices.device import Device
 from .models.devices.mapping import Mapping as DeviceMapping
 from .monitor import Record, Request, Tap, check_units, collect, recordable
 from .plan import Schedule, Wiring, emits_first, schedule, wire
 from .pulses import Pulsing
+from .remarks import remarks
 from .snapshot import Snapshot, capture, restore
 from .specs import make_spec
 from .verbs import DeviceVerbs
@@ -52,6 +55,7 @@ class Network(DeviceVerbs):
 
     def __init__(self) -> None:
         super().__init__()
+        self._busy = Busy()
         self.groups = GroupDict()
         self._specs: dict[str, Spec] = {}
         self._requests: list[Request] = []
@@ -66,6 +70,7 @@ class Network(DeviceVerbs):
 
     # -- building ----------------------------------------------------------------------------------------------------------
 
+    @left("model", "rule", "device", "mapping", "crossbar", "learning")
     def add(
         self,
         model: type[Model],
@@ -95,7 +100,8 @@ class Network(DeviceVerbs):
             n: number of units; connections take it from their target.
             source, target: tags of the groups that a connection joins; they may be added later.
             port: the target's port, where the kind of signal does not decide.
-            delay: of a connection, s: a number, one per source unit, or ``[pre, post]``.
+            delay: of a connection, s: a number, one per source unit, ``[pre, post]``, or a distribution, whose draws are rounded
+                to whole slots of the dt of `init`.
             output: whether `run` returns this group's output.
             trainable: names of parameters with a gradient; default: weights, and biases that are given. True: all that can be.
             initial: initial values of states by name, as any parameter value.
@@ -180,6 +186,7 @@ class Network(DeviceVerbs):
 
     def _forget(self) -> None:
         """After a change of structure nothing that `init` made is valid."""
+        self._busy.check("Network")
         self.groups = GroupDict()
         self._wiring, self._sim, self._plans, self.records = None, None, {}, {}
         self._meter = None
@@ -248,6 +255,7 @@ class Network(DeviceVerbs):
             GraphError, ParameterError, RunError: before anything runs.
         """
         where = "Network.init"
+        self._busy.check(where)
         if not self._specs:
             raise GraphError(where, "the network is empty", fix="Add groups first, e.g. net.add(ship.LIF, 'hid', n=100).")
         check_dt(where, dt)
@@ -257,8 +265,9 @@ class Network(DeviceVerbs):
         dtype = dtype or torch.get_default_dtype()
         if dtype not in (torch.float32, torch.float64):
             raise RunError(f"{where}: dtype", "must be torch.float32 or torch.float64", got=str(dtype))
-        chosen = choose_engine(where, engine)
-        wiring = wire(self._specs, seed)
+        kind = choose_engine(where, engine)
+        wiring = wire(self._specs, seed, float(dt))
+        foresee_delays(where, wiring, dtype)
         groups = GroupDict()
         for tag, spec in self._specs.items():
             with models_named():
@@ -278,7 +287,7 @@ class Network(DeviceVerbs):
             "engine": engine,
         }
         self.groups, self._wiring, self._plans, self.records = groups, wiring, {}, {}
-        self._sim = Simulation({tag: self[tag] for tag in self._specs}, wiring, chosen)
+        self._sim = Simulation({tag: self[tag] for tag in self._specs}, wiring, kind)
         self._dry_run()
         self._start_meter()
 
@@ -295,8 +304,9 @@ class Network(DeviceVerbs):
         self._plan(self.dt)
 
     def _ready(self, where: str) -> Simulation:
+        self._busy.check(where)
         if self._sim is None:
-            raise RunError(where, "the network is not initialised, or was changed since", fix="Call net.init(dt=...) first.")
+            raise NotReadyError(where, "the network is not initialised, or was changed since", fix="Call net.init(dt=...) first.")
         return self._sim
 
     def _plan(self, dt: float) -> Schedule:
@@ -322,7 +332,7 @@ class Network(DeviceVerbs):
         choices = self._ready("Network.explain").choices
         assert self._wiring is not None
         sim, plan = self._ready("Network.explain"), self._plan(dt or self.dt)
-        notes = {tag: self[tag].notes for tag in self._specs}
+        notes = {tag: [*self[tag].notes, *self[tag].rounding(plan.dt), *remarks(self[tag], plan.dt)] for tag in self._specs}
         engines = sim.engines(plan)
         devices = {
             tag: group.hardware.describe(group.model_weight(), programming.reach(self._specs, sim.groups, tag))
@@ -348,16 +358,17 @@ class Network(DeviceVerbs):
 
     # -- watching ----------------------------------------------------------------------------------------------------------
 
+    @left("units")
     def monitor(
-        self, tag: str, *names: str, every: int = 1, units: Sequence[int] | None = None, events: bool = False, detach: bool = True
+        self, tag: str, *names: str, every: int = 1, units: Units | None = None, events: bool = False, detach: bool = True
     ) -> None:
         """Record variables of a group in the runs to come: states, parameters, ``output``, ``margin`` (distance to threshold).
 
         Args:
             tag: the group.
             names: what to record.
-            every: each n-th slot.
-            units: a subset of the last axis.
+            every: each n-th slot, counted from the last reset: pieces of a run, and `step`, record the slots that one run would.
+            units: a subset of the last axis: numbers of units, or a mask with a truth value for each.
             events: as an `EventRecord`, for spikes: memory in proportion to spikes.
             detach: False keeps the graph of gradients.
 
@@ -379,12 +390,10 @@ class Network(DeviceVerbs):
                 raise RunError(
                     f"{where}: events", "records outputs only", got=repr(name), fix="Leave events= out for this variable."
                 )
-        if units is not None and (
-            not isinstance(units, Sequence | Tensor | np.ndarray) or not all(is_whole(int(u)) for u in units)
-        ):
-            raise RunError(f"{where}: units", "must be a list of unit numbers, from 0 on", got=repr(units))
-        chosen = None if units is None else tuple(int(u) for u in units)
-        requests = [Request(tag, name, every, chosen, events, detach) for name in names]
+        subset = None if units is None else chosen(f"{where}: units", units, None)
+        if subset is not None and not len(subset.numbers):
+            raise RunError(f"{where}: units", "must name at least one unit", got="none")
+        requests = [Request(tag, name, every, subset, events, detach) for name in names]
         for request in requests:
             check_units(request, spec, self._wiring)
         self._requests = [r for r in self._requests if (r.tag, r.name) not in {(tag, n) for n in names}]
@@ -413,6 +422,7 @@ class Network(DeviceVerbs):
     def forward(self, x: Any = None, **options: Any) -> Any:
         return self.run(x, **options)
 
+    @left("dt")
     def run(
         self,
         x: Any = None,
@@ -449,6 +459,26 @@ class Network(DeviceVerbs):
             RunError: an input, duration or programme that does not fit; a run that would not fit into memory.
         """
         sim = self._ready("Network.run")
+        options = (reset, reset_persistent, trial, first_sample)
+        # Models are compiled by their engine: what compiles Python around a run leaves the run itself alone.
+        run = torch.compiler.disable(self._run) if torch.compiler.is_compiling() else self._run
+        with self._busy("Network.run"), in_own_precision(sim.device.type):
+            return run(sim, x, self.dt if dt is None else dt, duration, steps, batch, *options, detach)
+
+    def _run(
+        self,
+        sim: Simulation,
+        x: Any,
+        dt: float | Sequence[tuple[float, int]],
+        duration: float | None,
+        steps: int | None,
+        batch: int | None,
+        reset: bool,
+        reset_persistent: bool,
+        trial: int | None,
+        first_sample: int,
+        detach: bool,
+    ) -> Any:
         assert self._wiring is not None
         _check_run(sim, reset, reset_persistent, trial, first_sample)
         programming.check_learning(sim.groups, reset_persistent)
@@ -459,7 +489,7 @@ class Network(DeviceVerbs):
             self._specs,
             self._wiring.n,
             sim,
-            dt=dt if dt is not None else self.dt,
+            dt=dt,
             duration=duration,
             steps=steps,
             batch=batch,
@@ -469,8 +499,9 @@ class Network(DeviceVerbs):
         trainable = torch.is_grad_enabled() and any(p.requires_grad for p in self.parameters())
         foresee(self._wiring, self._specs, self._requests, given.steps, given.lead, self._settings["dtype"], trainable)
         self.lengths = given.lengths
-        for tag in self._specs:
-            self[tag].project_()
+        for group in sim.groups.values():
+            group.project_()
+            group.check_sound(numbers=reset or sim.lead is None)
         if reset or sim.lead is None:
             if reset_persistent:
                 self._reset_persistent()
@@ -487,7 +518,7 @@ class Network(DeviceVerbs):
 
     def _execute(self, sim: Simulation, given: Inputs, detach: bool, graph: bool) -> Any:
         assert self._wiring is not None
-        taps = [Tap(r, given.lead) for r in self._requests]
+        taps = [Tap(r, given.lead, sim.clock.slot) for r in self._requests]
         outs: dict[str, list[Tensor]] = {tag: [] for tag, spec in self._specs.items() if spec.output}
         for tag, node in sim.nodes.items():
             node.takes = [tap for tap in taps if tap.request.tag == tag]
@@ -519,6 +550,7 @@ class Network(DeviceVerbs):
         except BaseException:
             # Ctrl-C or an error half-way: states and delay lines are of different slots, so the next run must start afresh.
             sim.lead = None
+            sim.detach()
             raise
         finally:
             for node in sim.nodes.values():
@@ -560,6 +592,7 @@ class Network(DeviceVerbs):
             return fix("Network.tune: sums", sim, sums)
         assert self._wiring is not None
         beside = copy(self)  # the same groups, a state of its own
+        beside._busy = Busy()
         beside._sim = Simulation(sim.groups, self._wiring, sim.engine)
         beside._sim.clock.trial = sim.clock.trial
         beside._requests, beside._meter = [], None
@@ -599,22 +632,31 @@ class Network(DeviceVerbs):
     # -- keeping -----------------------------------------------------------------------------------------------------------
 
     def snapshot(self) -> Snapshot:
-        """The whole state: parameters, persistent and transient state, what is in flight, clocks, trial."""
-        return capture(self._ready("Network.snapshot"), self.state_dict())
+        """The whole state: parameters, persistent and transient state, what is in flight, clocks, trial; of devices also what was
+        written to them and how they run. What monitors, the meter and lists of pulses have kept is no part of it.
+        """
+        return capture(self._ready("Network.snapshot"), self.state_dict(), self._made)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to a snapshot of this network: it then continues bit for bit.
 
         Raises:
-            RunError: it belongs to another network.
+            RunError: it belongs to another network, or was taken with another seed, variation or float type.
         """
-        sim = self._ready("Network.restore")
-        own = restore(sim, snapshot)
-        try:
-            self.load_state_dict(own)
-        except RuntimeError as error:
-            sim.lead = None
-            raise RunError("snapshot", "does not belong to this network", got=str(error).splitlines()[0]) from error
+        restore(self._ready("Network.restore"), self, snapshot, self._made)
+
+    @property
+    def _made(self) -> dict[str, Any]:
+        """The settings that a snapshot must share, because they decide draws and noise."""
+        own = self._settings
+        return {"seed": own["seed"], "variation": own["variation"], "dtype": str(own["dtype"]).removeprefix("torch.")}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """As that of `torch.nn.Module`. Where its weights lie may be another then, so kernels are chosen afresh."""
+        done = super().load_state_dict(state_dict, strict, assign)
+        if self._sim is not None:
+            self._sim.refresh()
+        return done
 
     # -- moving ------------------------------------------------------------------------------------------------------------
 
@@ -622,9 +664,8 @@ class Network(DeviceVerbs):
         if fn(torch.zeros(1)).dtype not in (torch.float32, torch.float64):
             raise RunError("Network", "computes in float32 or float64", got=str(fn(torch.zeros(1)).dtype), fix="Use net.float().")
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        if self._sim is not None and self._sim.lead is not None:
-            self._sim.map(fn)
         if self._sim is not None:
+            self._sim.map(fn)
             self._sim.moved()
         for tag in self._specs if self._sim is not None else ():
             self._settings["dtype"] = self[tag].dtype

@@ -124,7 +124,8 @@ class Varied:
     Args:
         nominal: number, tensor, array or distribution; the part that can be trained.
         d2d: standard deviation as a fraction of the nominal value.
-        d2d_abs: standard deviation in the parameter's unit.
+        d2d_abs: standard deviation in the parameter's unit. Beside ``d2d`` it is an independent contribution: the standard
+            deviation is then ``sqrt((d2d nominal)^2 + d2d_abs^2)``. So are those from cycle to cycle.
         c2c, c2c_abs: the same from cycle to cycle, legal where the model declares the event that draws anew.
         gradient: a linear trend across the die, added to the independent deviates: its slopes along the two axes of the die are
             independent and Gaussian, so that its direction is random on each chip. The change from one end of an axis to the
@@ -175,12 +176,12 @@ class PerChip(NamedTuple):
 
 def per_sample(value: Any) -> PerSample:
     """Sweep a parameter over the batch: ``[batch]``, ``[batch, unit]`` or ``[batch, pre, post]``."""
-    return PerSample(to_tensor("per_sample", value))
+    return PerSample(numbers("per_sample", value))
 
 
 def per_chip(value: Any) -> PerChip:
     """Give each chip its own value: ``[chip]``, ``[chip, unit]`` or ``[chip, pre, post]``."""
-    return PerChip(to_tensor("per_chip", value))
+    return PerChip(numbers("per_chip", value))
 
 
 Value = Any  # float | Tensor | np.ndarray | Distribution | Varied | PerSample | PerChip | Callable[[shape, generator], Tensor]
@@ -335,11 +336,32 @@ def one_of(where: str, value: object, choices: tuple[str, ...]) -> None:
 
 
 def to_tensor(where: str, value: object) -> Tensor:
-    """A real tensor in float64 (or the tensor's own float type) from a number, sequence, array or tensor."""
+    """A real tensor in float64 (or its own float type) from a number, sequence, array of any layout, or tensor."""
     try:
-        tensor = value if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))
+        tensor = value if isinstance(value, Tensor) else torch.as_tensor(plain_array(np.asarray(value)))
     except (TypeError, ValueError, RuntimeError) as error:
         raise ParameterError(where, "must be numbers", got=repr(value)) from error
     if tensor.is_complex():
         raise ParameterError(where, "must be real numbers", got=str(tensor.dtype))
     return tensor if tensor.is_floating_point() else tensor.to(torch.float64)
+
+
+def plain_array(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The array itself, or a copy that torch takes: no backward strides, this machine's byte order, writable, a type it knows."""
+    widest = {"u": np.dtype(np.int64), "f": np.dtype(np.float64)}.get(array.dtype.kind)
+    strange = widest is not None and array.dtype not in (np.uint8, np.float16, np.float32, np.float64)
+    return np.require(array, widest if strange else array.dtype.newbyteorder("="), ["C", "W"])
+
+
+def numbers(where: str, value: object) -> Tensor:
+    """As `to_tensor`, for what is a quantity: a truth value is none.
+
+    Raises:
+        ParameterError: it is no real number, or a truth value.
+    """
+    tensor = to_tensor(where, value)
+    if value.dtype == torch.bool if isinstance(value, Tensor) else np.asarray(value).dtype == np.bool_:
+        raise ParameterError(
+            where, "must be numbers, not truth values", got=repr(value), fix="Give 0.0 and 1.0 where they are meant."
+        )
+    return tensor

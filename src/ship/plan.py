@@ -20,7 +20,7 @@ from .connect import Connectivity, EdgeList, matrix_edges
 from .errors import GraphError, suggest
 from .group import Spec, delay_tensor
 from .models.contract import Connection, Neuron, Source, SpikingNeuron, Synapse
-from .parameters import Kind, Port, to_tensor
+from .parameters import Distribution, Kind, Port, to_tensor
 
 
 class Wire(NamedTuple):
@@ -38,6 +38,7 @@ class Wire(NamedTuple):
     delay: (
         Tensor | None
     )  # s, for a signal: [] or [pre, 1] or [1, post] or [pre, post] of this source's rows; [edge] of this source's edges
+    moved: float = 0.0  # s, the most that a drawn delay was moved to the grid of `init`
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,9 @@ class Schedule:
     notes: tuple[str, ...] = field(default=())
 
 
-def wire(specs: Mapping[str, Spec], seed: int) -> Wiring:
-    """Check that groups fit together, and find sizes, kinds and edges.
+def wire(specs: Mapping[str, Spec], seed: int, dt: float | None = None) -> Wiring:
+    """Check that groups fit together, and find sizes, kinds and edges. ``dt`` (s): the grid on which drawn delays lie; None
+    leaves them as they were drawn.
 
     Raises:
         GraphError: unknown tags, sizes that do not match, kinds that no port takes.
@@ -87,7 +89,7 @@ def wire(specs: Mapping[str, Spec], seed: int) -> Wiring:
     for tag in tags:
         spec = specs[tag]
         if isinstance(spec.model, Connection):
-            wires += _signals(spec, specs, n, n_pre, kinds, seed, edges.get(tag))
+            wires += _signals(spec, specs, n, n_pre, kinds, seed, edges.get(tag), dt)
             wires += _ports(spec, specs, n, kinds)
     for tag in tags:
         if specs[tag].rule is not None:
@@ -270,11 +272,12 @@ def _signals(
     kinds: Mapping[str, Kind],
     seed: int,
     edges: EdgeList | None,
+    dt: float | None,
 ) -> list[Wire]:
     one = isinstance(spec.model, Connection) and spec.model.one_to_one
     if isinstance(spec.model, Synapse) and spec.model.side == "pre":
         edges = None  # what arrives belongs to units
-    delay = delay_tensor(spec, n_pre[spec.tag], 1 if one else n[spec.tag], seed, edges)
+    delay, moved = _on_grid(spec, delay_tensor(spec, n_pre[spec.tag], 1 if one else n[spec.tag], seed, edges), dt)
     if delay.ndim == 2 and delay.shape[1] > 1 and isinstance(spec.model, Synapse) and spec.model.side == "pre":
         raise GraphError(
             f"{spec.where}.delay",
@@ -288,9 +291,20 @@ def _signals(
             rows = delay[of_source(edges.pre, offset, n[source])] if delay.ndim else delay
         else:
             rows = delay if delay.ndim == 0 or delay.shape[0] == 1 else delay[offset : offset + n[source]]
-        wires.append(Wire(source, spec.tag, "signal", kinds[source], "", offset, n[source], rows))
+        wires.append(Wire(source, spec.tag, "signal", kinds[source], "", offset, n[source], rows, moved))
         offset += n[source]
     return wires
+
+
+def _on_grid(spec: Spec, delay: Tensor, dt: float | None) -> tuple[Tensor, float]:
+    """Drawn delays as whole slots of dt, and by how much the farthest was moved (s). Each delay is a line of its own, and of a
+    continuous distribution there would be as many as connections.
+    """
+    drawn = isinstance(spec.delay, Distribution) or (callable(spec.delay) and not isinstance(spec.delay, Tensor))
+    if dt is None or not drawn or not delay.numel():
+        return delay, 0.0
+    moved = nearest_slots(delay, dt) * dt
+    return moved, float((moved - delay).abs().max())
 
 
 def of_source(pre: Tensor, offset: int, width: int) -> Tensor:
@@ -394,7 +408,7 @@ def _cost(w: Wire, dt: float) -> float:
 
 def _rounding(w: Wire, dt: float) -> list[str]:
     assert w.delay is not None
-    error = (nearest_slots(w.delay, dt) * dt - w.delay).abs().max().item() if w.delay.numel() else 0.0
+    error = w.moved + ((nearest_slots(w.delay, dt) * dt - w.delay).abs().max().item() if w.delay.numel() else 0.0)
     return [f"{w.source} -> {w.target}: delay rounded to whole slots, by at most {error:.3g} s"] if error > 1e-6 * dt else []
 
 

@@ -10,9 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .boundary import guard
 from .errors import RunError
+from .indices import Units, chosen
 from .models.contract import Connection
 from .network import Network
+
+__all__ = ["accuracy", "confusion", "history", "network", "raster", "traces", "weights"]
 
 BLUE, ORANGE, GREY = "#2166ac", "#d95f02", "#777777"
 BOX = 0.45  # height of a box of the network's graph, inches
@@ -63,20 +67,18 @@ def traces(
     *,
     sample: int = 0,
     chip: int = 0,
-    units: Sequence[int] | None = None,
+    units: Units | None = None,
     label: str = "",
     title: str = "",
 ) -> Any:
     """Values over time, one line a unit: of ``units``, or of the first ten."""
     x, times = _one_sample("plot.traces", values, time, sample, chip)
-    chosen = list(units) if units is not None else list(range(min(x.shape[1], 10)))
-    for unit in chosen:
-        _inside("plot.traces: units", unit, x.shape[1])
+    few = range(min(x.shape[1], 10)) if units is None else chosen("plot.traces: units", units, x.shape[1]).numbers.tolist()
     figure, axes = _figure()
-    for unit in chosen:
+    for unit in few:
         axes.plot(times, x[:, unit], lw=1, label=str(unit))
     axes.set(xlabel="slot" if time is None else "time (ms)", ylabel=label, title=title)
-    if len(chosen) > 1:
+    if len(few) > 1:
         axes.legend(title="unit", fontsize=7, ncols=2)
     return figure
 
@@ -311,3 +313,6 @@ def accuracy(
     axes.set(xlabel=xlabel, ylabel="test accuracy (%)", title=title)
     axes.legend(fontsize=8)
     return figure
+
+
+guard(__name__)

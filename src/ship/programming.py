@@ -95,7 +95,8 @@ def adopt(groups: Groups, tag: str, measured: Sequence[Any], faults: Sequence[An
         hardware.full.fill_(hardware.full_scale(model))
         hardware.gain.fill_(1.0)
         hardware.column.fill_(1.0)
-        hardware.wanted = hardware.aim = None  # what was wanted of this chip is not in the measurement
+        # What was wanted of this chip is not in the measurement.
+        hardware.wanted, hardware.aim = hardware.wanted.new_empty(0), hardware.aim.new_empty(0)
         hardware.remember()
         hardware.mode = "programmed"
         hardware.changed()
@@ -121,8 +122,9 @@ def wait(groups: Groups, seconds: float, kelvin: float | None) -> None:
     if not any(hardware.mode == "programmed" for hardware in found.values()):
         raise RunError("Network.wait", "no group runs with its devices, so nothing would age", fix="Call net.program() first.")
     with torch.no_grad():
-        for hardware in found.values():
-            hardware.array.wait(seconds, kelvin=kelvin)
+        after = {tag: hardware.array.aged(seconds, kelvin) for tag, hardware in found.items()}
+        for tag, hardware in found.items():  # all of them or, after an error, none
+            hardware.array._store(after[tag])
 
 
 def read(groups: Groups, tag: str) -> Tensor:
@@ -135,8 +137,12 @@ def set_mode(groups: Groups, where: str, tags: Sequence[str], mode: str, drift: 
     """Say with which weights groups run."""
     if not (is_real(drift) and drift >= 0):
         raise RunError(f"{where}: drift", "must be a time in s, at least 0", got=repr(drift))
-    for hardware in with_devices(where, groups, tags).values():
-        hardware.mode, hardware.drift, hardware.kelvin = mode, float(drift), kelvin
+    found = with_devices(where, groups, tags)
+    for hardware in found.values():
+        hardware.array.check_wait(drift, kelvin)
+    for hardware in found.values():
+        hardware.mode = mode
+        hardware.leave_alone(float(drift), kelvin)
 
 
 # -- learning --------------------------------------------------------------------------------------------------------------

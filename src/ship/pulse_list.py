@@ -9,15 +9,20 @@ tag, also pulses with cycle-to-cycle variation and noise leave the same conducta
 since the recording began (to the end of the slot); ``chip`` is the die's id; ``device`` the place within a weight; row and column
 are source and target unit (on edges: the number of the edge, and 0). Cells that a bias scheme disturbs are no rows of their own:
 they follow from it.
+
+The line before the header says how many rows there are and the SHA-256 of all that follows it, so that a list that was cut short
+or changed by accident is no shorter or other list. A list that was made or changed by hand goes without that line.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import math
 import os
+import re
 from collections.abc import Sequence
-from pathlib import Path
+from io import StringIO
 from typing import NamedTuple
 
 import torch
@@ -27,6 +32,7 @@ from .arrays import DeviceArray
 from .errors import FileError, RunError
 from .models.devices.contract import Pulse, Update
 from .pulses import EVENTS, Delivery, deliver
+from .whole import regular_file, write_whole
 
 
 class Pulses(NamedTuple):
@@ -44,6 +50,7 @@ class Pulses(NamedTuple):
 
 
 HEADER = ("event", "time (s)", "chip", "device", "row", "column", "voltage (V)", "width (s)", "count")
+FIRST = re.compile(rb"# (\d{1,18}) pulses, sha256 ([0-9a-f]{64})\r?\n")
 WHOLE = ("event", "chip", "device", "row", "column", "number")
 
 
@@ -70,26 +77,32 @@ def listed(array: DeviceArray, log: Sequence[Delivery]) -> Pulses:
 
 
 def save_pulses(path: str | os.PathLike[str], pulses: Pulses) -> None:
-    """Write a list as CSV; numbers are written in full, so that reading gives the same ones."""
-    with Path(path).open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(HEADER)
-        writer.writerows(zip(*(part.tolist() for part in pulses), strict=True))
+    """Write a list as CSV, as a whole or not at all; numbers are written in full, so that reading gives the same ones.
+
+    Raises:
+        FileError: the folder is missing or not writable.
+    """
+    made = StringIO(newline="")
+    writer = csv.writer(made)
+    writer.writerow(HEADER)
+    writer.writerows(zip(*(part.tolist() for part in pulses), strict=True))
+    table = made.getvalue().encode()
+    first = f"# {len(pulses.event)} pulses, sha256 {hashlib.sha256(table).hexdigest()}\r\n"
+    write_whole(path, first.encode() + table)
 
 
 def load_pulses(path: str | os.PathLike[str]) -> Pulses:
     """Read a list of pulses.
 
     Raises:
-        FileError: no such file, another header, or a row that is no pulse, with its number (the first below the header is 1).
+        FileError: no such file, another header, a row that is no pulse, with its number (the first below the header is 1), or
+            another list than the one that was written.
     """
-    try:
-        with Path(path).open(newline="") as file:
-            rows = list(csv.reader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise FileError(str(path), "cannot be read", got=str(error)) from error
+    rows, count = _rows(path)
     if not rows or tuple(rows[0]) != HEADER:
         raise FileError(str(path), "must begin with the header " + ",".join(HEADER), got=",".join(rows[0]) if rows else "nothing")
+    if count is not None and count != len(rows) - 1:
+        raise FileError(str(path), f"must have the {count} rows that its first line states", got=str(len(rows) - 1))
     values: list[list[float]] = []
     for i, row in enumerate(rows[1:], 1):
         where = f"{path}, row {i}"
@@ -99,6 +112,23 @@ def load_pulses(path: str | os.PathLike[str]) -> Pulses:
     columns = zip(*values, strict=True) if values else ((),) * len(HEADER)
     kinds = (torch.int64 if name in WHOLE else torch.float64 for name in Pulses._fields)
     return Pulses(*(torch.tensor(column, dtype=kind) for column, kind in zip(columns, kinds, strict=True)))
+
+
+def _rows(path: str | os.PathLike[str]) -> tuple[list[list[str]], int | None]:
+    """The rows of a list with their header, and how many pulses it says it has; None where it does not say it."""
+    path = regular_file(path)
+    try:
+        table, count = path.read_bytes(), None
+        if found := FIRST.match(table):
+            table, count = table[found.end() :], int(found[1])
+            if hashlib.sha256(table).hexdigest() != found[2].decode():
+                fix = "Use a copy that is whole, or remove the first line of one that was changed by hand."
+                raise FileError(
+                    str(path), "is damaged, truncated or changed", got="another checksum than the one it states", fix=fix
+                )
+        return list(csv.reader(StringIO(table.decode(), newline=""))), count
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise FileError(str(path), "cannot be read", got=str(error)) from error
 
 
 def _read_row(where: str, row: list[str]) -> list[float]:

@@ -30,6 +30,7 @@ from .pulses import Pulsing
 from .study import accuracy, summary, virtual_chips, yield_at
 from .train import Max, Mean, PulseOptimizer, Trainer, wilson
 from .verify import WriteVerify, Written
+from .whole import write_figure
 
 WAITS = (3600.0, 86400.0, 30 * 86400.0)  # s
 W_MAX = 2.0  # V, of the layer that learns on the chips
@@ -100,7 +101,7 @@ def ask(
         lines=lines,
         title=f"{device.name}: {chips} virtual chips",
     )
-    figure.savefig(out / "chips.png")
+    write_figure(out / "chips.png", figure)
     result = {
         "device": device.name,
         "chips": chips,

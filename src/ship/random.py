@@ -110,12 +110,20 @@ def _drawn(
     """What a compiled function draws, ``[slot, chip, batch, n]``."""
     keys = [_chip_key(base, int(c)) for c in chip.tolist()]
     halves = np.array([[k & M32 for k in keys], [k >> 32 for k in keys]], np.uint64)
-    words = [_word(v, name).reshape(-1).cpu().numpy().astype(np.uint64) for v, name in ((slot, "slot"), (sample, "sample"))]
+    words = [_array(_word(v, name)).astype(np.uint64) for v, name in ((slot, "slot"), (sample, "sample"))]
     _word(torch.tensor(trial), "trial")
-    out = torch.empty(slot.numel(), len(keys), sample.numel(), n, dtype=dtype)
-    rows, draw = out.numpy().reshape(-1, n) if n else np.empty((0, 0)), _compiled()[kind]
+    made = np.empty((slot.numel(), len(keys), sample.numel(), n), {torch.float32: np.float32, torch.float64: np.float64}[dtype])
+    rows, draw = made.reshape(-1, n) if n else np.empty((0, 0)), _compiled()[kind]
     spread(len(rows), lambda lo, hi: draw(lo, hi, *halves, *words, np.uint64(trial), *more, rows))
-    return out
+    return torch.from_numpy(made)
+
+
+def _array(values: Tensor) -> np.ndarray:
+    """Whole numbers as a flat array."""
+    try:
+        return values.reshape(-1).cpu().numpy()
+    except RuntimeError:  # no memory of its own, under the transforms of `torch.func`
+        return np.array(values.reshape(-1).tolist(), np.int64)
 
 
 def _even(n: int) -> int:

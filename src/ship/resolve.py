@@ -11,7 +11,7 @@ from torch import Tensor
 
 from . import random
 from .errors import ParameterError, ShipError
-from .parameters import Distribution, Parameter, PerChip, PerSample, Value, Varied, to_tensor
+from .parameters import Distribution, Parameter, PerChip, PerSample, Value, Varied, numbers, to_tensor
 
 
 class Resolved(NamedTuple):
@@ -63,6 +63,8 @@ def resolve(
         tensor = value.value
         if tensor.ndim == 0:
             raise ParameterError(where, f"{name} needs a leading axis", got="a single number", fix="Give one value for each.")
+        if not lead and tensor.shape[0] == 0:
+            raise ParameterError(where, "per_sample needs at least one value", got="none")
         if lead and tensor.shape[0] != len(dies):
             raise ParameterError(
                 where,
@@ -71,7 +73,7 @@ def resolve(
                 fix="Give as many values as chips in init(chips=...).",
             )
         _check_shape(where, tuple(tensor.shape[1:]), shape)
-        _check_limits(where, declaration, tensor)
+        check_limits(where, declaration, tensor)
         trailing = tensor.shape[1:] if tensor.ndim > 1 else (1,)
         axes = (tensor.shape[0], 1) if lead else (1, tensor.shape[0])
         tensor = tensor.reshape(*axes, *(1,) * (len(shape) - len(trailing)), *trailing)
@@ -81,9 +83,9 @@ def resolve(
     if isinstance(value, Distribution):
         tensor, redrawn = _redraw(where, declaration, lambda attempt: value.draw(key, shape, attempt))
         return Resolved(tensor, None, (0.0, 0.0), redrawn)
-    tensor = _call(where, value, shape, key) if callable(value) and not isinstance(value, Tensor) else to_tensor(where, value)
+    tensor = _call(where, value, shape, key) if callable(value) and not isinstance(value, Tensor) else numbers(where, value)
     _check_shape(where, tuple(tensor.shape), shape)
-    _check_limits(where, declaration, tensor)
+    check_limits(where, declaration, tensor)
     if declaration.per == "connection":
         tensor = tensor.expand(shape)
     return Resolved(tensor, None, (0.0, 0.0), 0)
@@ -204,7 +206,7 @@ def correlated(
     redrawn = 0
     for die in dies:
         kept: list[Tensor] = []
-        bad = torch.ones(shape, dtype=torch.bool)
+        bad, failed = torch.ones(shape, dtype=torch.bool), 0
         for attempt in range(MAX_REDRAWS):
             raw = torch.stack([random.draw_normal(key, die + 1, shape, attempt=attempt) for *_, key in parts])
             mixed = torch.einsum("ij,j...->i...", factor, raw)
@@ -215,10 +217,13 @@ def correlated(
             if not bool(bad.any()):
                 break
             redrawn += int(bad.sum())
-        else:
+            if attempt + 1 == MAX_REDRAWS or _hopeless(int(bad.sum()), bad.numel(), attempt + 1):
+                failed = attempt + 1
+                break
+        if failed:
             raise ParameterError(
                 where,
-                f"correlated parameters must keep their limits, but {MAX_REDRAWS} draws in a row fell outside",
+                f"correlated parameters must keep their limits, but {failed} draws in a row fell outside",
                 got="the spreads given",
                 fix="Use narrower spreads.",
             )
@@ -227,8 +232,15 @@ def correlated(
 
 
 def varied(nominal: Tensor, deviate: Tensor, spread: tuple[float, float]) -> Tensor:
-    """``nominal * (1 + d2d * xi) + d2d_abs * xi``: the fraction follows a nominal that is trained."""
-    return nominal * (1 + spread[0] * deviate) + spread[1] * deviate
+    """``nominal (1 + d2d xi)``, ``nominal + d2d_abs xi``, or with both ``nominal + sqrt((d2d nominal)^2 + d2d_abs^2) xi``: the sum of
+    two independent deviates is one. The fraction follows a nominal that is trained.
+    """
+    fraction, absolute = spread
+    if not absolute:
+        return nominal * (1 + fraction * deviate)
+    if not fraction:
+        return nominal + absolute * deviate
+    return nominal + ((fraction * nominal).square() + absolute * absolute).sqrt() * deviate
 
 
 def _redraw(
@@ -242,21 +254,32 @@ def _redraw(
     """Draw until every value keeps the limits: whole attempts are drawn, so a value depends on its own index alone. ``whole``:
     all values are replaced where one is outside, because they hang together.
     """
-    value, count = draw(0), 0
+    value, count, draws = draw(0), 0, MAX_REDRAWS
     for attempt in range(1, MAX_REDRAWS):
         made = becomes(value)
         if declaration.all_inside(made):
             return value, count
         bad = ~declaration.inside(made)
         bad = (bad.flatten(0, bad.ndim - value.ndim - 1).any(0) if bad.ndim > value.ndim else bad).expand(value.shape)
-        count += int(bad.sum())
+        outside = int(bad.sum())
+        count += outside
+        if not whole and _hopeless(outside, bad.numel(), attempt):
+            draws = attempt
+            break
         value = draw(attempt) if whole else torch.where(bad, draw(attempt), value)
     raise ParameterError(
         where,
-        f"{declaration.rule}, but {MAX_REDRAWS} draws in a row fell outside",
+        f"{declaration.rule}, but {draws} draws in a row fell outside",
         got="the distribution given",
         fix="Use a narrower spread or a distribution within the limits.",
     )
+
+
+def _hopeless(outside: int, n: int, draws: int) -> bool:
+    """Whether draws that left ``outside`` of ``n`` values out of their limits, ``draws`` times in a row, would leave 20 of them
+    there after `MAX_REDRAWS`: all to come within would be a chance of exp(-20).
+    """
+    return draws >= 8 and n * (outside / n) ** (MAX_REDRAWS / draws) > 20
 
 
 def _call(where: str, value: Callable[..., Any], shape: tuple[int, ...], key: int) -> Tensor:
@@ -272,7 +295,7 @@ def _call(where: str, value: Callable[..., Any], shape: tuple[int, ...], key: in
             got=f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}",
             fix="It is called as f(shape, generator) and returns a tensor.",
         ) from error
-    return to_tensor(where, made)
+    return numbers(where, made)
 
 
 def fits(got: tuple[int, ...], full: tuple[int, ...]) -> bool:
@@ -303,11 +326,12 @@ def _check_shape(where: str, got: tuple[int, ...], full: tuple[int, ...]) -> Non
             where,
             f"must be one number or have the shape {names} = {list(full)}",
             got=f"shape {list(got)}",
-            fix="Use ship.per_sample(...) or ship.per_chip(...) for a leading axis.",
+            fix=("A vector counts per target unit; [pre, 1] is one for each source unit. " if len(full) == 2 else "")
+            + "Use ship.per_sample(...) or ship.per_chip(...) for a leading axis.",
         )
 
 
-def _check_limits(where: str, declaration: Parameter, value: Tensor) -> None:
+def check_limits(where: str, declaration: Parameter, value: Tensor) -> None:
     if not declaration.all_inside(value.detach()):
         bad = ~declaration.inside(value.detach())
         worst = cast(float, value.detach()[bad].flatten()[0].item())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .engine.lines import Pending
 from .engine.reference import Clock, PlasticNode
@@ -23,13 +23,13 @@ class Snapshot:
     meta: dict[str, Any]
 
 
-def capture(sim: Simulation, state_dict: dict[str, Tensor]) -> Snapshot:
-    """Everything that the next slot depends on."""
+def capture(sim: Simulation, state_dict: dict[str, Tensor], made: dict[str, Any]) -> Snapshot:
+    """Everything that the next slot depends on. ``made``: the settings of `init` that decide draws and noise."""
     tensors = {f"net/{name}": value.detach().clone() for name, value in state_dict.items()}
-    meta: dict[str, Any] = {"lead": None if sim.lead is None else list(sim.lead)}
+    meta: dict[str, Any] = {"made": made, "lead": None if sim.lead is None else list(sim.lead)}
+    meta["clock"] = [sim.clock.time, sim.clock.slot, sim.clock.trial, sim.clock.first_sample]
     if sim.lead is None:
         return Snapshot(tensors, meta)
-    meta["clock"] = [sim.clock.time, sim.clock.slot, sim.clock.trial, sim.clock.first_sample]
     meta["dt"] = {tag: node.dt for tag, node in sim.nodes.items()}
     for tag, node in sim.nodes.items():
         _put(tensors, f"run/{tag}/state", node.state)
@@ -40,46 +40,61 @@ def capture(sim: Simulation, state_dict: dict[str, Tensor]) -> Snapshot:
     for i, (_, line) in enumerate(sim.lines):
         for item in line.pending:
             name = f"flight/{len(meta['pending'])}"
-            meta["pending"].append([i, item.arrival, item.width])
+            meta["pending"].append({"line": i} | {k: v for k, v in item._asdict().items() if k != "value"})
             tensors[name] = item.value.detach().clone()
     return Snapshot(tensors, meta)
 
 
-def restore(sim: Simulation, snapshot: Snapshot) -> dict[str, Tensor]:
-    """Put a running state back; returns the network's own tensors.
+def restore(sim: Simulation, net: nn.Module, snapshot: Snapshot, made: dict[str, Any]) -> None:
+    """Put tensors and the running state back; ``made`` as in `capture`. After an error the tensors are as they were.
 
     Raises:
-        RunError: it belongs to another network, or is incomplete.
+        RunError: it belongs to another network, or one with other settings, or is incomplete.
     """
     tensors, meta = snapshot.tensors, snapshot.meta
-    own = {name.removeprefix("net/"): value for name, value in tensors.items() if name.startswith("net/")}
+    other = meta.get("made", made)
+    if other != made:
+        theirs, ours = (
+            ", ".join(f"{k}={v}" for k, v in settings.items() if other.get(k) != made[k]) for settings in (other, made)
+        )
+        raise RunError("snapshot", f"needs net.init with {theirs}", got=ours)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
     try:
+        net.load_state_dict({name.removeprefix("net/"): value for name, value in tensors.items() if name.startswith("net/")})
         _restore_run(sim, tensors, meta)
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+        net.load_state_dict(before)
         sim.lead = None
-        raise RunError("snapshot", "does not belong to this network", got=f"{type(error).__name__}: {error}") from error
-    return own
+        got = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        raise RunError("snapshot", "does not belong to this network", got=got) from error
 
 
 def _restore_run(sim: Simulation, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
-    if meta["lead"] is None:
-        sim.lead = None
-        return
-    chips, batch = (int(v) for v in meta["lead"])
-    if chips != sim.chips:
-        raise ValueError(f"it has {chips} chips")
-    sim.reset((chips, batch))
     time, slot, trial, first = meta["clock"]
-    sim.clock = Clock(float(time), int(slot), int(trial), int(first))
+    clock = Clock(float(time), int(slot), int(trial), int(first))
+    sim.lead = None
+    if meta["lead"] is not None:
+        chips, batch = (int(v) for v in meta["lead"])
+        if chips != sim.chips:
+            raise ValueError(f"it has {chips} chips")
+        sim.reset((chips, batch))
+    sim.clock = clock
+    for group in sim.groups.values():
+        group.trial = clock.trial
+        if group.hardware is not None:
+            group.hardware.trial = clock.trial
+    if sim.lead is None:
+        return
     for tag, node in sim.nodes.items():
         node.dt = float(meta["dt"][tag])
         node.state = _get(tensors, f"run/{tag}/state", node.state)
         if isinstance(node, PlasticNode):
             node.rule_state = _get(tensors, f"run/{tag}/rule", node.rule_state)
             node.now = _like(node.weight, tensors[f"run/{tag}/weight"], f"run/{tag}/weight")
-    for j, (i, arrival, width) in enumerate(meta["pending"]):
+    for j, entry in enumerate(meta["pending"]):
+        item = {k: v for k, v in entry.items() if k != "line"}
         value = tensors[f"flight/{j}"].to(sim.device)
-        sim.lines[int(i)][1].pending.append(Pending(float(arrival), float(width), value))
+        sim.lines[int(entry["line"])][1].pending.append(Pending(value=value, **item))
 
 
 def _put(tensors: dict[str, Tensor], name: str, state: Any) -> None:

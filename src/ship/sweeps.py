@@ -2,10 +2,14 @@
 
 Sample k is at t = k dt. Between two samples the voltage is a straight line, taken as ``substeps`` equal steps at the voltage in
 the middle of each (second order in dt / substeps; each step itself is exact, or as exact as the model's `pulse`).
+
+A single device is the nominal one: nothing is drawn, neither what varies between devices and cycles nor the noise of switching
+(`Update.quiet`). The devices of an array draw in each of the steps.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -32,7 +36,8 @@ def sweep(device: Device | DeviceArray, v: Any, dt: float, *, substeps: int = 4,
     """Apply a voltage waveform; the current and the state at each sample.
 
     Args:
-        device: one device (its nominal one, fresh), or an array, which is driven as it stands and keeps what happens to it.
+        device: one device (its nominal one, fresh, without chance), or an array, which is driven as it stands, with all that it
+            draws, and keeps what happens to it.
         v: V, ``[time]``; the same for all devices. A tensor's float type is that of a single device.
         dt: s between samples.
         substeps: steps between samples.
@@ -43,7 +48,7 @@ def sweep(device: Device | DeviceArray, v: Any, dt: float, *, substeps: int = 4,
     """
     wave = to_tensor("sweep: v", v)
     single = isinstance(device, Device)
-    array = DeviceArray(device, 1, variation=False, dtype=wave.dtype) if isinstance(device, Device) else device
+    array = _nominal(device, wave) if isinstance(device, Device) else device
     _check(array, wave, dt, substeps)
     if start is not None:
         if not single:
@@ -61,9 +66,17 @@ def sweep(device: Device | DeviceArray, v: Any, dt: float, *, substeps: int = 4,
                 pulse = Pulse(wave[k] + (wave[k + 1] - wave[k]) * ((j + 0.5) / substeps), width, torch.ones_like(width))
                 event = array.next_event()
                 xi, kept = (array.normals(part, counts[part], event) for part in ("update", "retention"))
-                t = physics.pulsed(array.device, p, t, pulse, xi, kept)
+                if single:
+                    t = physics.pulsed(array.device, p, t, pulse, None, tuple(map(torch.zeros_like, kept)))
+                else:
+                    t = physics.pulsed(array.device, p, t, pulse, xi, kept)
     array._store(t)
     return Sweep(torch.stack(currents), type(t.x)(*map(torch.stack, zip(*states, strict=True))))
+
+
+def _nominal(device: Device, wave: Tensor) -> DeviceArray:
+    """The nominal device, written without an error."""
+    return DeviceArray(replace(device, programming=None), 1, variation=False, dtype=wave.dtype)
 
 
 def _check(array: DeviceArray, wave: Tensor, dt: float, substeps: int) -> None:

@@ -13,7 +13,7 @@ from .energy import Costs, Ledger, Meter
 from .energy.costs import assigned
 from .energy.ledger import ledger
 from .engine.simulation import Simulation
-from .errors import RunError
+from .errors import NotReadyError
 from .group import Spec
 from .mitigation import Repaired
 from .pulse_list import Pulses
@@ -39,6 +39,11 @@ class DeviceVerbs(nn.Module):
     @abstractmethod
     def chips(self) -> int | None:
         """The number of chips; None without a chip axis."""
+
+    def __getattr__(self, name: str) -> Any:
+        """After a property that raised an AttributeError: its own words say more than those of a module without it."""
+        attribute = getattr(type(self), name, None)
+        return attribute.fget(self) if isinstance(attribute, property) and attribute.fget else super().__getattr__(name)
 
     # -- devices -----------------------------------------------------------------------------------------------------------
 
@@ -215,7 +220,9 @@ class DeviceVerbs(nn.Module):
             RunError: nothing is metered.
         """
         if self._meter is None:
-            raise RunError("Network.energy", "nothing is metered", fix="Call net.init(...) and net.meter(...) before the run.")
+            raise NotReadyError(
+                "Network.energy", "nothing is metered", fix="Call net.init(...) and net.meter(...) before the run."
+            )
         return ledger(self._meter)
 
     def record_pulses(self, tag: str, on: bool = True) -> None:

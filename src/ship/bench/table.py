@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FileError
+from ..whole import write_whole
 from .cases import CASES
 
 BEGIN, END = "<!-- speed: begin -->", "<!-- speed: end -->"
@@ -75,7 +76,8 @@ def refresh(results: Path, readme: Path) -> None:
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise FileError(str(readme), f"must have the markers {BEGIN} and {END}, once, in this order")
     head, rest = text.split(BEGIN)
-    readme.write_text(f"{head}{BEGIN}\n{table(rows)}\n\n{about(rows)}\n{END}{rest.split(END)[1]}")
+    made = f"{head}{BEGIN}\n{table(rows)}\n\n{about(rows)}\n{END}{rest.split(END)[1]}"
+    write_whole(readme, made.encode())
 
 
 if __name__ == "__main__":

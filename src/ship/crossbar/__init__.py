@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..boundary import guard as _guard
 from .adc import ADC, Converted, calibrated, convert
 from .approximate import Approximation, approximate
 from .energy import Power, power
@@ -31,3 +32,5 @@ __all__ = [
     "read",
     "selected",
 ]
+
+_guard(__name__)

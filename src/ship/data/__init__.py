@@ -1,5 +1,6 @@
 """Data: encoders, the embedded digits, batches, a small made measurement."""
 
+from ..boundary import guard as _guard
 from .datasets import Batches, LengthBuckets, SpikeDataset, Split, collate, digits, from_events, split
 from .encoders import burst, interspike_interval, latency, level_crossing, level_crossing_decode, rate, regular_rate
 from .example import example_device, example_pulses
@@ -23,3 +24,5 @@ __all__ = [
     "regular_rate",
     "split",
 ]
+
+_guard(__name__)

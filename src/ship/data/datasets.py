@@ -271,7 +271,14 @@ def from_events(times: Any, units: Any, *, n: int, steps: int, dt: float, dtype:
     slot = nearest_slots(time, dt)
     bad = ~((slot >= 0) & (slot < steps))  # true for NaN too
     if bool(bad.any()):
-        raise RunError("from_events: times", f"must lie inside {steps} slots of {dt:g} s", got=f"{time[bad][0].item():g} s")
+        raise RunError(
+            "from_events: times",
+            f"must lie inside {steps} slots of {dt:g} s",
+            got=f"{time[bad][0].item():g} s",
+            fix=f"From {(steps - 0.5) * dt:g} s on they belong to slot {steps}: use steps={steps + 1}, or leave them out."
+            if bool((slot == steps).any())
+            else "",
+        )
     out = (unit < 0) | (unit >= n)
     if bool(out.any()):
         raise RunError("from_events: units", f"must be from 0 to {n - 1}", got=str(unit[out][0].item()))

@@ -45,11 +45,16 @@ class Metered:
 
 
 class Episode(NamedTuple):
-    """Samples that were run side by side, from a reset on."""
+    """Samples, each from a reset on: those of one run with the runs that continue it, or of many."""
 
     lead: tuple[int, int]
-    seconds: float  # for each sample
+    seconds: Tensor  # [sample], float64
     sums: dict[str, Sums]  # by group, [chip, sample]
+
+    def of(self, tag: str, name: str) -> Tensor:
+        """The sums of one group and name; zeros where nothing was counted."""
+        value = self.sums.get(tag, {}).get(name)
+        return torch.zeros(self.lead, dtype=torch.float64) if value is None else value.cpu().expand(self.lead)
 
 
 class Meter:
@@ -80,10 +85,22 @@ class Meter:
     def add(self, run: Counting) -> None:
         """A run has ended: new samples, or more of those that it continued."""
         if run.fresh or not self.episodes or self.episodes[-1].lead != run.lead:
-            self.episodes.append(Episode(run.lead, run.seconds, run.sums))
+            self._join()
+            self.episodes.append(Episode(run.lead, torch.full(run.lead[1:], run.seconds, dtype=torch.float64), run.sums))
             return
         last = self.episodes.pop()
         self.episodes.append(Episode(last.lead, last.seconds + run.seconds, _merged(last.sums, run.sums)))
+
+    def _join(self) -> None:
+        """Put episodes that are over side by side, so that they take their numbers and nothing else: each is joined to one that
+        is no longer, so that a number is copied a few times only.
+        """
+        while len(self.episodes) > 1 and self.episodes[-2].lead[1] <= self.episodes[-1].lead[1]:
+            last, before = self.episodes.pop(), self.episodes.pop()
+            lead = last.lead[0], before.lead[1] + last.lead[1]
+            names = {tag: {**before.sums.get(tag, {}), **last.sums.get(tag, {})} for tag in self.groups}
+            sums = {tag: {name: torch.cat([before.of(tag, name), last.of(tag, name)], 1) for name in names[tag]} for tag in names}
+            self.episodes.append(Episode(lead, torch.cat([before.seconds, last.seconds]), sums))
 
     @torch.no_grad()
     def happened(self, tag: str, array: DeviceArray, event: Happened) -> None:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .costs import Band
-from .meter import Episode, Meter, Metered, Sums
+from .meter import Meter, Metered, Sums
 
 IN_RUNS = ("read", "periphery", "spikes", "leak")
 BESIDE = ("write", "verify", "idle")
@@ -42,16 +42,11 @@ def samples(meter: Meter) -> dict[str, Sums]:
     found = {}
     for tag in meter.groups:
         names = dict.fromkeys(name for e in meter.episodes for name in e.sums.get(tag, {}))
-        whole = {name: torch.cat([_sum(e, tag, name) for e in meter.episodes], 1) for name in names}
+        whole = {name: torch.cat([e.of(tag, name) for e in meter.episodes], 1) for name in names}
         if meter.episodes:
-            whole["seconds"] = torch.cat([torch.full(e.lead, e.seconds, dtype=torch.float64) for e in meter.episodes], 1)
+            whole["seconds"] = torch.cat([e.seconds.expand(e.lead) for e in meter.episodes], 1)
         found[tag] = whole
     return found
-
-
-def _sum(e: Episode, tag: str, name: str) -> Tensor:
-    value = e.sums.get(tag, {}).get(name)
-    return torch.zeros(e.lead, dtype=torch.float64) if value is None else value.cpu().expand(e.lead)
 
 
 def parts(meter: Meter, sums: Mapping[str, Sums]) -> list[Part]:

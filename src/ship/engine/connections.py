@@ -48,7 +48,7 @@ def build(node: ConnectionNode) -> Grid:
     model = node.group.model
     assert isinstance(model, Connection)
     names, tensors, tree = leaves(node)
-    states, state_tree = flatten(node.group.fresh_state((1, 1)))
+    states, state_tree = flatten(node.group.state_form())
     flags = tuple(s.dtype == torch.bool for s in states)
 
     def function(state: Sequence[Tensor], x: Sequence[Tensor], constants: Sequence[Tensor]) -> Any:

@@ -113,7 +113,7 @@ class Fused:
     def kind(self, watched: bool, names: Sequence[str], count: int, tree: Any) -> Kind:
         """What the trace depends on. ``names``, ``count``, ``tree``: of `leaves`."""
         node, group = self.node, self.node.group
-        states, state_tree = flatten(group.fresh_state((1, 1)))
+        states, state_tree = flatten(group.state_form())
         return Kind(
             model=group.model,
             operands=tuple(self.names),

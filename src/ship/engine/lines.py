@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
+from functools import reduce
+from operator import add
 from typing import NamedTuple
 
 import numpy as np
@@ -67,7 +69,9 @@ class Trace:
 
 
 class Pending(NamedTuple):
-    """A signal in flight when a segment ended: it acts from ``arrival`` on (s), for ``width`` seconds if charge or level."""
+    """A signal in flight when a segment ended: it acts from ``arrival`` on (s), a charge for ``width`` seconds, a level until the
+    next one comes.
+    """
 
     arrival: float
     width: float
@@ -86,24 +90,35 @@ class Line:
     def begin(self, start: float, dt: float, steps: int, inserted: int) -> None:
         """Start a segment: what is in flight finds its slot in the new grid."""
         self.lag = slots(self.delay, dt) + inserted
-        self._early, late = {}, []
+        self._early = {}
+        if self.kind == "values":
+            self._hold(start, dt, steps)
+            return
+        late = []
         for item in self.pending:
             shares = route(item, self.kind, start, dt)
-            if shares and max(shares) >= steps:
+            if max(shares) >= steps:
                 late.append(item)  # slots past this segment's end are routed again in the next
             for j, share in shares.items():
                 if j < steps:
                     value = item.value if share == 1 else item.value * share
-                    self._early[j] = value if j not in self._early or self.kind == "values" else self._early[j] + value
-        if self.kind == "values" and self._early:
-            self._hold(min(self.lag, steps))
+                    self._early[j] = value if j not in self._early else self._early[j] + value
         self.pending = [_rest(item, self.kind, start + steps * dt) for item in late]
 
-    def _hold(self, n: int) -> None:
-        """The delay, in whole slots, may be longer in the new grid: a level then holds until the next one comes."""
-        level = self._early[min(self._early)]
-        for k in range(n):
-            level = self._early.setdefault(k, level)
+    def _hold(self, start: float, dt: float, steps: int) -> None:
+        """Levels in flight: each slot before the segment's own has the last one that came by its start. They come in the order
+        in which they were sent.
+        """
+        first = [max(0, math.ceil((item.arrival - start) / dt - FUZZ)) for item in self.pending]
+        due = dict(zip(first, self.pending, strict=True))  # of several in one slot the last
+        level, n = None, min(self.lag, steps)
+        for k in range(min(first, default=n), n):
+            level = due[k].value if k in due else level
+            if level is not None:
+                self._early[k] = level
+        come = sum(k <= steps for k in first)
+        # A delay that reaches past the end needs the level that holds there, and what comes later.
+        self.pending = self.pending[max(0, come - 1) :] if self.lag > steps else []
 
     def at(self, k: int) -> Tensor | None:
         early = self._early.get(k)
@@ -134,28 +149,32 @@ class Line:
 
     def end(self, start: float, dt: float, steps: int) -> None:
         """End a segment: what has not arrived is kept in flight."""
-        if self.lag:
+        held = self.kind == "values" and self.delay > 0  # the last level lasts until the next one comes, in a finer grid, too
+        kept = max(self.lag, int(held))
+        if kept and steps:
             # Events keep their exact time for the next grid; charges and levels that of the slots they were cut into.
             exact = self.kind == "events" and slots(self.delay, dt) == self.lag
             shift = self.delay if exact else self.lag * dt
-            first = max(0, steps - self.lag)
-            last = self.trace.window(first, steps - first).unbind(0) if steps else ()
+            first = max(0, steps - kept)
+            last = self.trace.window(first, steps - first).unbind(0)
+            if self.kind == "values":  # what was sent later holds from its arrival on
+                self.pending = [item for item in self.pending if item.arrival < start + first * dt + shift - FUZZ * dt]
             self.pending += [Pending(start + k * dt + shift, dt, value) for k, value in enumerate(last, first)]
         self._early = {}
 
 
 def route(item: Pending, kind: Kind, start: float, dt: float) -> dict[int, float]:
-    """The slots of the grid ``start + j dt`` in which a signal acts, with its share in each."""
+    """The slots of the grid ``start + j dt`` in which events or a charge act, with the share in each."""
     first = (item.arrival - start) / dt
     if kind == "events":
         return {max(0, math.floor(first + 0.5 + FUZZ)): 1.0}
     begin = max(0.0, _snap(first))
     end = _snap((item.arrival + item.width - start) / dt)
-    if kind == "values":  # a level counts where it holds at the slot's start
-        return dict.fromkeys(range(math.ceil(begin - FUZZ), math.ceil(end - FUZZ)), 1.0)
     whole = item.width / dt
-    pieces = {j: (min(end, j + 1.0) - max(begin, float(j))) / whole for j in range(math.floor(begin), math.ceil(end))}
-    return {j: share for j, share in pieces.items() if share > FUZZ}
+    if whole < FUZZ:
+        return {math.floor(begin): 1.0}
+    pieces = {j: min(end, j + 1.0) - max(begin, float(j)) for j in range(math.floor(begin), math.ceil(end))}
+    return {j: piece / whole for j, piece in pieces.items() if piece > FUZZ * min(1.0, whole)}
 
 
 def _snap(x: float) -> float:
@@ -167,8 +186,7 @@ def _rest(item: Pending, kind: Kind, end: float) -> Pending:
     if kind == "events" or item.arrival >= end:
         return item
     left = item.arrival + item.width - end
-    value = item.value * (left / item.width) if kind == "charge" else item.value
-    return Pending(end, left, value)
+    return Pending(end, left, item.value * (left / item.width))
 
 
 class Bucket(NamedTuple):
@@ -195,7 +213,7 @@ class Feed:
             if every is not None:
                 mask = every[delay == d] if delay.ndim else every
             elif delay.ndim == 2 and bool((delay != d).any()):
-                mask = (delay == d).float()
+                mask = delay == d  # a byte for each connection
                 mask = mask[:, 0] if mask.shape[1] == 1 else mask.expand(width, self.n_post)
             buckets.append(Bucket(Line(trace, kind, d, width), mask))
         self.sources.append((offset, width, buckets))
@@ -219,8 +237,7 @@ class Feed:
         """
         parts = []
         for _, _, buckets in self.sources:
-            windows = [_masked(_arrival(b.line, k0, n, like, skip), b.mask) for b in buckets]
-            parts.append(_total(windows))
+            parts.append(_total(_masked(_arrival(b.line, k0, n, like, skip), b.mask) for b in buckets))
         return parts[0] if len(parts) == 1 else torch.cat(_same_lead(parts), -1)
 
     def weighted(
@@ -276,10 +293,10 @@ class Feed:
             return self.arrivals(k0, n, like).unsqueeze(-1)
         parts = []
         for _, width, buckets in self.sources:
-            spread = [
+            spread = (
                 b.line.window(k0, n, like).unsqueeze(-1) * (1.0 if b.mask is None else b.mask.to(like).reshape(width, -1))
                 for b in buckets
-            ]
+            )
             total = _total(spread)
             parts.append(total.expand(*total.shape[:-1], self.n_post))
         return torch.cat(_same_lead(parts), -2)
@@ -307,11 +324,9 @@ def _masked(x: Tensor, mask: Tensor | None) -> Tensor:
     return x if mask is None else x * mask.to(x)
 
 
-def _total(parts: list[Tensor]) -> Tensor:
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
-    return total
+def _total(parts: Iterable[Tensor]) -> Tensor:
+    """The sum of some tensors, made one after the other."""
+    return reduce(add, parts)
 
 
 EDGE_VALUES = 2**22  # products held at a time

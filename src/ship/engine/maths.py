@@ -1,7 +1,7 @@
 """Mathematical functions for kernels, written so that loops over them vectorise. Part of the text of every kernel that needs one.
 
-``exp``: at most 1.5 units in the last place (measured against 50-digit arithmetic, tests/test_fused.py); overflow gives inf,
-underflow goes through the subnormal numbers to 0, NaN stays NaN. The others are those of the C library.
+``exp`` and ``expm1``: at most 1.5 and 2.5 units in the last place (measured against 50-digit arithmetic, tests/test_fused.py);
+overflow gives inf, underflow goes through the subnormal numbers to 0, NaN stays NaN. The others are those of the C library.
 """
 
 import math
@@ -59,6 +59,54 @@ def exp64(x):
 
 
 @njit(inline="always")
+def expm1_32(x):
+    """As `exp32`: ``2^n p + (2^n - 1)``, p the polynomial without its 1; the outer factor comes last, so that 2^128 does not overflow."""
+    y = np.float32(90.0) if x > np.float32(90.0) else (np.float32(-105.0) if x < np.float32(-105.0) else x)
+    n = (y * np.float32(1.44269504) + np.float32(12582912.0)) - np.float32(12582912.0)
+    r = (y - n * np.float32(0.693359375)) + n * np.float32(2.12194440e-4)
+    p = np.float32(1 / 5040)
+    p = p * r + np.float32(1 / 720)
+    p = p * r + np.float32(1 / 120)
+    p = p * r + np.float32(1 / 24)
+    p = p * r + np.float32(1 / 6)
+    p = p * r + np.float32(0.5)
+    p = (p * r) * r + r
+    whole = np.int32(n) if n == n else np.int32(0)
+    half = whole >> np.int32(1)
+    a = np.int32((half + np.int32(127)) << np.int32(23)).view(np.float32)
+    b = np.int32((whole - half + np.int32(127)) << np.int32(23)).view(np.float32)
+    c = np.int32((half - whole + np.int32(127)) << np.int32(23)).view(np.float32)
+    return (p * a + (a - c)) * b
+
+
+@njit(inline="always")
+def expm1_64(x):
+    """As `expm1_32`, with a polynomial of degree 13."""
+    y = 710.0 if x > 710.0 else (-746.0 if x < -746.0 else x)
+    n = (y * 1.4426950408889634 + 6755399441055744.0) - 6755399441055744.0
+    r = (y - n * 6.93145751953125e-1) - n * 1.42860682030941723212e-6
+    p = 1 / 6227020800
+    p = p * r + 1 / 479001600
+    p = p * r + 1 / 39916800
+    p = p * r + 1 / 3628800
+    p = p * r + 1 / 362880
+    p = p * r + 1 / 40320
+    p = p * r + 1 / 5040
+    p = p * r + 1 / 720
+    p = p * r + 1 / 120
+    p = p * r + 1 / 24
+    p = p * r + 1 / 6
+    p = p * r + 0.5
+    p = (p * r) * r + r
+    whole = np.int64(n) if n == n else np.int64(0)
+    half = whole >> np.int64(1)
+    a = np.int64((half + np.int64(1023)) << np.int64(52)).view(np.float64)
+    b = np.int64((whole - half + np.int64(1023)) << np.int64(52)).view(np.float64)
+    c = np.int64((half - whole + np.int64(1023)) << np.int64(52)).view(np.float64)
+    return (p * a + (a - c)) * b
+
+
+@njit(inline="always")
 def largest(a, b):
     """The larger one; NaN if either is (as in PyTorch)."""
     return a if (a > b or a != a) else b
@@ -70,10 +118,9 @@ def smallest(a, b):
     return a if (a < b or a != a) else b
 
 
-log, log1p, expm1, sqrt, sin, cos, tanh, atan, atan2, erf = (
+log, log1p, sqrt, sin, cos, tanh, atan, atan2, erf = (
     math.log,
     math.log1p,
-    math.expm1,
     math.sqrt,
     math.sin,
     math.cos,

@@ -81,7 +81,7 @@ class _Builder:
     def __init__(self, node: PlasticNode) -> None:
         self.node, self.rule, self.dtype = node, rule_of(node), node.group.dtype
         self.names, self.constants, self.tree = leaves(node)
-        states, self.state_tree = flatten(node.group.fresh_state((1, 1), rule=True))
+        states, self.state_tree = flatten(node.group.state_form(rule=True))
         self.flags = tuple(s.dtype == torch.bool for s in states)
         self.sides = tuple(s.on if s.on in ("pre", "post") else "connection" for s in self.rule.states or ())
         self.count = len(states)

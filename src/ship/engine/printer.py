@@ -26,7 +26,7 @@ class Store(NamedTuple):
     add: bool
 
 
-# Primitive -> expression. {0}, {1}, {2} are its arguments; {exp} is the exponential for the float type.
+# Primitive -> expression. {0}, {1}, {2} are its arguments; {bits} are those of the float type.
 TABLE = {
     "add": "{0} + {1}",
     "sub": "{0} - {1}",
@@ -35,8 +35,8 @@ TABLE = {
     "neg": "-{0}",
     "abs": "abs({0})",
     "pow": "{0} ** {1}",
-    "exp": "{exp}({0})",
-    "expm1": "expm1({0})",
+    "exp": "exp{bits}({0})",
+    "expm1": "expm1_{bits}({0})",
     "log": "log({0})",
     "log1p": "log1p({0})",
     "sqrt": "sqrt({0})",
@@ -198,13 +198,13 @@ def _name(dtype: torch.dtype) -> str:
 
 
 def _operations(program: Program, dtype: torch.dtype) -> list[str]:
-    exp = "exp32" if dtype == torch.float32 else "exp64"
-    return [f"v{int(op.out)} = " + TABLE[op.name].format(*(_argument(a) for a in op.args), exp=exp) for op in program.ops]
+    bits = _name(dtype).removeprefix("float")
+    return [f"v{int(op.out)} = " + TABLE[op.name].format(*(_argument(a) for a in op.args), bits=bits) for op in program.ops]
 
 
 def print_triton(name: str, program: Program, dtype: torch.dtype) -> str:
     """The text of a Triton function of vectors of ``BLOCK`` elements of type ``F``: the inputs of a program give its outputs."""
-    exp = "exp32" if dtype == torch.float32 else "exp64"
+    bits = _name(dtype).removeprefix("float")
 
     def argument(ref: Ref) -> str:
         if isinstance(ref, Value):
@@ -215,7 +215,7 @@ def print_triton(name: str, program: Program, dtype: torch.dtype) -> str:
 
     lines = ["@triton.jit", f"def {name}({', '.join(f'v{i}' for i in range(program.inputs))}):"]
     for op in program.ops:
-        lines.append(f"    v{int(op.out)} = " + TRITON_TABLE[op.name].format(*(argument(a) for a in op.args), exp=exp))
+        lines.append(f"    v{int(op.out)} = " + TRITON_TABLE[op.name].format(*(argument(a) for a in op.args), bits=bits))
     lines.append("    return (" + "".join(f"{argument(ref)}, " for ref in program.outputs) + ")")
     return "\n".join(lines) + "\n"
 
@@ -257,7 +257,7 @@ def print_tile(program: Program, states: int, operands: int, dtype: torch.dtype)
 
 def _tile_body(program: Program, states: int, block: int, dtype: torch.dtype, slots: int) -> list[str]:
     """The operations of several slots on one connection; its states are read before and written after."""
-    exp = "exp32" if dtype == torch.float32 else "exp64"
+    bits = _name(dtype).removeprefix("float")
     body = [f"v{i} = work[{i * block} + j]" for i in sorted(used(program) | set(range(states))) if i != states]
     names = {i: f"v{i}" for i in range(program.inputs)}  # the current names of states; those of constants do not change
 
@@ -267,7 +267,7 @@ def _tile_body(program: Program, states: int, block: int, dtype: torch.dtype, sl
     for q in range(slots):
         names[states] = f"x{q}"
         for op in program.ops:
-            expression = TABLE[op.name].format(*(argument(a) for a in op.args), exp=exp)
+            expression = TABLE[op.name].format(*(argument(a) for a in op.args), bits=bits)
             names[int(op.out)] = f"v{int(op.out)}_{q}"
             body.append(f"{names[int(op.out)]} = {expression}")
         body.append(f"row{q}[j] += {argument(program.outputs[0])}")

@@ -7,6 +7,7 @@ slot ends the segment. A plastic synapse likewise learns from slot k - 1 before 
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,10 +23,10 @@ from ..connect import EdgeList
 from ..errors import GraphError
 from ..group import Group
 from ..hardware import Hardware
-from ..models.contract import Bag, Connection, Neuron, Source, Spiking
+from ..models.contract import Bag, Connection, Neuron, Source, Spiking, coefficients
 from ..parameters import Kind
 from ..plan import emits_first
-from .lines import Feed, Line, Trace, part_of, project, project_edges, sum_edges
+from .lines import EDGE_VALUES, Feed, Line, Trace, part_of, project, project_edges, sum_edges
 from .operation import connection_slot, neuron_slot, on_connections
 from .trees import flatten
 
@@ -84,6 +85,13 @@ class Node(ABC):
     def _discretised(self, dt: float) -> tuple[Bag, Any]:
         """Parameters and coefficients."""
         return self.group.discretised(dt)
+
+    def forget(self) -> None:
+        """Between runs: drop all that the next segment makes anew, and the graphs of gradients that it holds."""
+        self.p, self.c, self._noise = Bag({}), None, {}
+        self.trace.clear()
+        if self.group.hardware is not None:
+            self.group.hardware.forget()
 
     @abstractmethod
     def run(self, k0: int, n: int) -> None:
@@ -306,6 +314,10 @@ class NeuronNode(Node):
         if self.first and steps:
             self.state = model.advance(self.state, self.inputs(steps - 1, self.flows), self.p, self.c)
 
+    def forget(self) -> None:
+        super().forget()
+        self.margin = None
+
     def lookup(self, name: str) -> Tensor:
         if name == "margin" and self.margin is not None:
             return self.margin
@@ -317,7 +329,7 @@ class ConnectionNode(Node):
 
     def __init__(self, group: Group) -> None:
         super().__init__(group)
-        self.edges = EdgeList(group.pre, group.post) if group.edges else None
+        self.edges = EdgeList(group.edge_pre, group.edge_post) if group.edges else None
         self.feed = Feed(1 if group.side == "unit" else group.n, None if group.side == "pre" else self.edges)
         self.membranes: list[NeuronNode | None] = []
         self.bias = False  # whether the model itself must add the bias
@@ -326,17 +338,21 @@ class ConnectionNode(Node):
     def follow(self) -> None:
         """Edges lie where their group lies now."""
         if self.group.edges:
-            self.edges = EdgeList(self.group.pre, self.group.post)
+            self.edges = EdgeList(self.group.edge_pre, self.group.edge_post)
             self.feed.edges = None if self.group.side == "pre" else self.edges
 
     def begin(self, dt: float, clock: Clock) -> None:
         super().begin(dt, clock)
         self.variance = None
 
+    def forget(self) -> None:
+        super().forget()
+        self.variance = None
+
     def _discretised(self, dt: float) -> tuple[Bag, Any]:
         p = self.group.bag(dt)
         self._extend(p)
-        return p, self.group.model.discretise(p, dt)
+        return p, coefficients(self.group.model, p, dt, self.group.dtype)
 
     def _extend(self, p: Bag) -> None:
         """``p.membrane``: the time constant of the targets, for ``drive="exact"``, where all have a linear membrane."""
@@ -374,15 +390,24 @@ class ConnectionNode(Node):
             for k in range(k0, k0 + n):
                 self._step(k, self.inputs(k, list(model.ports)))
             return
-        x = self._arriving(k0, n)
         if self.group.model.states:
-            for k, slot in enumerate(zip(*(t.unbind(0) for t in x.values()), strict=True), k0):
-                self._step(k, Bag(dict(zip(x, slot, strict=True))))
+            many = self._together(n)
+            for first in range(k0, k0 + n, many):
+                x = self._arriving(first, min(many, k0 + n - first))
+                for k, slot in enumerate(zip(*(t.unbind(0) for t in x.values()), strict=True), first):
+                    self._step(k, Bag(dict(zip(x, slot, strict=True))))
             return
-        out, _ = model.step((), Bag(x), self.p, self.c)
+        out, _ = model.step((), Bag(self._arriving(k0, n)), self.p, self.c)
         self.trace.put(self._leave(out))
         for take in self.takes:
             take(k0, n, self.window_lookup(k0, n))
+
+    def _together(self, n: int) -> int:
+        """Slots whose arrivals are held at a time, of n: those on single connections are many numbers."""
+        if self.group.side != "connection":
+            return n
+        rows = self.lead[0] * self.lead[1]
+        return max(1, min(n, EDGE_VALUES // max(1, rows * math.prod(self.group.shape_of("connection")))))
 
     def _arriving(self, k0: int, n: int) -> dict[str, Tensor]:
         """What the model's step sees, for each slot: ``value``, and with a state on each connection ``arrival`` as well."""
@@ -471,7 +496,7 @@ class PlasticNode(ConnectionNode):
         stored = self.group.plastic_weight
         assert isinstance(stored, Tensor)
         rule = self.group.spec.rule
-        self.now = stored.expand(-1, lead[1], -1, -1) if rule is not None and rule.per_sample else stored
+        self.now = stored.expand(-1, lead[1], *stored.shape[2:]) if rule is not None and rule.per_sample else stored
 
     def begin(self, dt: float, clock: Clock) -> None:
         super().begin(dt, clock)
@@ -480,7 +505,11 @@ class PlasticNode(ConnectionNode):
         if self.group.hardware is not None and self.group.hardware.mode == "programmed":
             self.now = self.p.weight.detach()
         self.rule_p = self.group.bag(dt, rule=True)
-        self.rule_c = rule.discretise(self.rule_p, dt)
+        self.rule_c = coefficients(rule, self.rule_p, dt, self.group.dtype)
+
+    def forget(self) -> None:
+        super().forget()
+        self.rule_p, self.rule_c = Bag({}), None
 
     @property
     def weight(self) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,6 @@ from torch import Tensor
 from ..blame import models_named
 from ..clock import Segment, slots
 from ..group import Group
-from ..models.contract import Bag
 from ..plan import Schedule, Wiring, level_port
 from .fusion import Fusion
 from .lines import Line
@@ -202,10 +202,7 @@ class Simulation:
         """Apply a function to every tensor of the running state."""
         for node in self.nodes.values():
             node.state = map_state(node.state, change)
-            node.p, node.c, node._noise = Bag({}), None, {}
-            node.trace.clear()
-            if isinstance(node, NeuronNode):
-                node.margin = None
+            node.forget()
             if isinstance(node, PlasticNode):
                 node.rule_state = map_state(node.rule_state, change)
                 rule = node.group.spec.rule
@@ -213,6 +210,11 @@ class Simulation:
                 node.now = node.group.plastic_weight if shared else change(node.weight)
         for _, line in self.lines:
             line.pending = [item._replace(value=change(item.value)) for item in line.pending]
+
+
+def in_own_precision(device: str) -> AbstractContextManager[Any]:
+    """A run computes in the float type of its network, also inside `torch.autocast`."""
+    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
 
 def map_state(state: Any, change: Callable[[Tensor], Tensor]) -> Any:

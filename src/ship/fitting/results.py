@@ -163,24 +163,25 @@ class Found:
     def save(self, folder: str | Path) -> list[Path]:
         """Write report.json, figure.png and, where there is a device, device.toml; returns what was written.
 
+        All are of this fit: a device.toml of another one is removed, and report.json comes last, so that a folder with one is
+        whole also where a process was killed.
+
         Raises:
             FileError: the folder cannot be written.
         """
-        from ..device_files import save_device
-        from ..whole import write_whole
+        from ..device_files import device_text
+        from ..whole import picture, write_together
 
         folder = Path(folder)
+        report = (json.dumps(self.report(), indent=1, allow_nan=False) + "\n").encode()
+        device = device_text(self.device, self.origin()).encode() if self.refusal() is None else None
+        files = {"report.json": report, "figure.png": picture(self.figure()), "device.toml": device}
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FileError(str(folder), "cannot be made", got=str(error.strerror)) from error
-        written = [folder / "report.json", folder / "figure.png"]
-        write_whole(written[0], (json.dumps(self.report(), indent=1, allow_nan=False) + "\n").encode())
-        self.figure().savefig(written[1])
-        if self.refusal() is None:
-            written.append(folder / "device.toml")
-            save_device(self.device, written[-1], origin=self.origin())
-        return written
+        write_together({folder / name: data for name, data in files.items()})
+        return [folder / name for name, data in files.items() if data is not None]
 
 
 def _plain(value: Any) -> Any:

@@ -38,6 +38,21 @@ class Bag:
         raise AttributeError(f"no parameter or input named {name!r}; there are: {', '.join(self.__dict__)}")
 
 
+class Fine(Bag):
+    """The parameters of another bag in float64; each is converted when it is first asked for."""
+
+    def __init__(self, source: Bag) -> None:
+        super().__init__({})
+        self._source = source
+
+    def __getattr__(self, name: str) -> Tensor:
+        value = getattr(self.__dict__["_source"], name)
+        if isinstance(value, Tensor) and value.is_floating_point():
+            value = value.double()
+        self.__dict__[name] = value
+        return value  # type: ignore[no-any-return]
+
+
 NOISE = ("normal", "uniform", "poisson")  # standard normal; in (0, 1); counts with the mean that ``discretise`` calls ``mean``
 
 
@@ -53,8 +68,26 @@ class Model(ABC):  # noqa: B024 (its kinds add the functions)
         """Raise a `ParameterError` where parameters contradict each other; limits of single ones are declared."""
 
     def discretise(self, p: Bag, dt: float) -> Coeffs:
-        """Everything that depends on ``dt`` (s): computed once per dt."""
+        """Everything that depends on ``dt`` (s): computed once per dt, from parameters in float64 (see `coefficients`)."""
         return None
+
+
+def coefficients(model: Model, p: Bag, dt: float, dtype: torch.dtype) -> Coeffs:
+    """What ``discretise`` returns, computed in float64 and rounded to ``dtype`` once: its differences of near numbers keep their
+    digits in float32, too.
+    """
+    if dtype == torch.float64:
+        return model.discretise(p, dt)
+    return _rounded(model.discretise(Fine(p), dt), dtype)
+
+
+def _rounded(tree: Coeffs, dtype: torch.dtype) -> Coeffs:
+    if isinstance(tree, Tensor):
+        return tree.to(dtype) if tree.is_floating_point() else tree
+    if isinstance(tree, tuple):
+        parts = [_rounded(part, dtype) for part in tree]
+        return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)
+    return tree
 
 
 @dataclass(frozen=True)
@@ -97,7 +130,7 @@ class Spiking(NamedTuple):
     """State of a spiking neuron with a dead time: its own, and the refractory clock."""
 
     cell: StateTuple
-    wait: Units  # slots, refractory time still to run
+    wait: Units  # slots and a fraction, refractory time still to run
     held: Units  # whether the slot just ended was refractory
 
 
@@ -160,8 +193,8 @@ class SpikingNeuron(Neuron):
     def advance(self, state: StateTuple, x: Bag, p: Bag, c: Coeffs) -> StateTuple:
         if not isinstance(state, Spiking):
             return self.evolve(state, x, p, c)
-        # The clock counts slots, so that it is exact for any dt; half a slot of slack serves a clock carried over from another
-        # dt.
+        # The clock counts slots, so that it is exact for any dt. It is over where less than half a slot is left: the dead time
+        # is rounded to whole slots, also where another dt goes on with what is left of it.
         held = state.wait > HALF
         cell = self._hold(held, state.cell, self.evolve(state.cell, x, p, c), every=False)
         return Spiking(cell, (state.wait - 1).clamp(min=0.0), held)
@@ -240,16 +273,20 @@ class Rule(Model):
         """The change of the weight, and the traces at t_k + dt."""
 
 
-def check_membrane(where: str, drive: str, membrane: Tensor | None) -> None:
-    """``drive="exact"`` needs a target with a linear membrane.
+def exact_membrane(model: Connection, p: Bag, drive: str) -> Tensor | None:
+    """The time constant (s) of the target's membrane for ``drive="exact"``; None for another drive.
 
     Raises:
-        GraphError: it has none.
+        GraphError: the target has no linear membrane.
     """
-    if drive == "exact" and membrane is None:
+    if drive != "exact":
+        return None
+    membrane: Tensor | None = getattr(p, "membrane", None)
+    if membrane is None:
         raise GraphError(
-            where,
+            type(model).__name__,
             "drive='exact' needs one target with a linear membrane",
             got="a target without",
             fix="Use drive='charge', the default.",
         )
+    return membrane

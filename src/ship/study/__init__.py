@@ -1,5 +1,6 @@
 """Studies over virtual chips: accuracy of each die, yield, curves against a device property, and how good a device must be."""
 
+from ..boundary import guard as _guard
 from .chips import Spread, virtual_chips
 from .curves import Curve, drift_curve, level_curve, spread_curve, sweep
 from .measure import Summary, accuracy, summary, yield_at
@@ -20,3 +21,5 @@ __all__ = [
     "virtual_chips",
     "yield_at",
 ]
+
+_guard(__name__)

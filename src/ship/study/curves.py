@@ -143,12 +143,13 @@ def level_curve(
     readout: Readout = Max(tail=1),
     verify: WriteVerify | None = None,
 ) -> Curve:
-    """Accuracy against the number of levels that weights are rounded to before they are written.
+    """Accuracy against the number of levels of a device, to which weights are rounded before they are written: a pair of n-level
+    devices makes 2 n - 1 weights, see `ship.models.devices.mapping`.
 
     Args:
         net: a trained network.
         batches: test data.
-        levels: numbers of levels, at least 2.
+        levels: numbers of levels, at least 2; of an offset at least 3.
         chips: dies.
         device: what holds the weights; default: an ideal device.
         mapping: with all but its levels; default: a differential pair.
@@ -161,7 +162,7 @@ def level_curve(
         made.program(verify=verify)
         return made
 
-    return sweep(build, levels, batches, readout=readout, name="levels")
+    return sweep(build, levels, batches, readout=readout, name="levels of a device")
 
 
 def spread_curve(

@@ -1,5 +1,6 @@
 """Training: trainer, readouts, losses, metrics."""
 
+from ..boundary import guard as _guard
 from .losses import L2, RateBounds, cross_entropy, mse_count
 from .metrics import ConfusionMatrix, Interval, accuracy, bootstrap_interval, mean_interval, wilson
 from .perturb import Perturb, overlaid
@@ -33,3 +34,5 @@ __all__ = [
     "overlaid",
     "wilson",
 ]
+
+_guard(__name__)

@@ -14,9 +14,11 @@ import torch
 from torch import Tensor
 
 from ..errors import FileError, GraphError, RunError
-from ..files import read, write
+from ..file_checks import check_values
 from ..network import Network
+from ..tensor_files import DAMAGE, read, write
 from .batches import set_epoch, steps_of
+from .checkpoint import check_optimizer, check_progress, check_schedule, differences, network_identity, trainer_identity
 from .losses import RateBounds, cross_entropy
 from .metrics import ConfusionMatrix
 from .perturb import Perturb, overlaid
@@ -24,6 +26,7 @@ from .readout import Max, Readout
 from .robust import Attack, WorstCase
 
 Batch = Sequence[Any]  # (x, labels) or (x, labels, lengths)
+PROGRESS = ("epoch", "trial", "history", "_best", "_best_score", "_since_best")
 
 
 @dataclass
@@ -326,49 +329,61 @@ class Trainer:
             "best": best,
             "since_best": self._since_best,
         }
-        write(
-            path,
-            tensors,
-            {"format": 1, "network": self._network(), "trainer": state, "optimizer": optimizer, "schedule": schedule},
-        )
-
-    def _network(self) -> dict[str, Any]:
-        """Settings of the network that no tensor holds; the noise depends on them."""
-        return {name: self.net._settings[name] for name in ("dt", "seed")}
-
-    def _parts(self) -> list[Any]:
-        return [self.net, self.optimizer] + ([] if self.schedule is None else [self.schedule])
+        identity = {"network": network_identity(self.net), "trainer": trainer_identity(self.optimizer, self.schedule)}
+        write(path, tensors, {"identity": identity, "trainer": state, "optimizer": optimizer, "schedule": schedule})
 
     def resume(self, path: str | os.PathLike[str]) -> None:
         """Go on exactly where a checkpoint was written; make network and trainer as before, then call this, then `fit`.
 
         Raises:
-            FileError: missing, damaged, or of another network or trainer.
+            FileError: missing, damaged, or of another network or trainer; network and trainer are then as they were.
         """
         tensors, structure = read(path)
-        if "trainer" in structure and structure.get("network") != self._network():
-            theirs, own = (
-                ", ".join(f"{k}={v}" for k, v in dict(s or {}).items()) for s in (structure.get("network"), self._network())
-            )
-            raise FileError(str(path), f"needs net.init with {theirs}", got=own)
-        before = copy.deepcopy([part.state_dict() for part in self._parts()])
+        parts: list[Any] = [self.net, self.optimizer, *(() if self.schedule is None else (self.schedule,))]
+        before = copy.deepcopy([part.state_dict() for part in parts]), {name: getattr(self, name) for name in PROGRESS}
         try:
-            state = structure["trainer"]
-            self.net.load_state_dict({k.removeprefix("net/"): v for k, v in tensors.items() if k.startswith("net/")})
-            self.optimizer.load_state_dict(_unflatten(structure["optimizer"], tensors))
-            if self.schedule is not None:
-                self.schedule.load_state_dict(_unflatten(structure["schedule"], tensors))
-            self.epoch, self.trial, self._since_best = int(state["epoch"]), int(state["trial"]), int(state["since_best"])
-            self._best_score = -math.inf if state["best"] is None else float(state["best"])
-            self.history = History(**state["history"])
-            best = {k.removeprefix("best/"): v for k, v in tensors.items() if k.startswith("best/")}
-            self._best = best or None
-        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-            for part, state in zip(self._parts(), before, strict=True):
+            self._check(structure)
+            self._take(tensors, structure)
+        except BaseException as error:
+            for part, state in zip(parts, before[0], strict=True):
                 part.load_state_dict(state)
-            raise FileError(
-                str(path), "is no checkpoint of this trainer", got=f"{type(error).__name__}: {str(error).splitlines()[0]}"
-            ) from error
+            vars(self).update(before[1])
+            if not isinstance(error, DAMAGE):
+                raise
+            got = str(error) if isinstance(error, FileError) else f"{type(error).__name__}: {error}"
+            raise FileError(str(path), "is no checkpoint of this trainer", got=got.splitlines()[0].rstrip(".")) from error
+
+    def _check(self, structure: dict[str, Any]) -> None:
+        """Whether a checkpoint is of this network, optimiser and schedule; before anything is changed."""
+        own: dict[str, Any] = {"network": network_identity(self.net), "trainer": trainer_identity(self.optimizer, self.schedule)}
+        theirs = structure.get("identity")
+        if theirs is None:  # of format 1
+            theirs = {"network": structure["network"]}
+            own = {"network": {name: own["network"].get(name) for name in theirs["network"]}}
+        if found := differences(theirs, own):
+            raise FileError("what it was made for", "must be what is here", got="; ".join(found[:3]))
+        check_progress(structure["trainer"])
+
+    def _take(self, tensors: dict[str, Tensor], structure: dict[str, Any]) -> None:
+        """Make everything what a checkpoint says."""
+        own, best = (
+            {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)} for prefix in ("net/", "best/")
+        )
+        check_values(self.net, own)
+        if best:
+            check_values(self.net, best)
+            self.net.load_state_dict(best)  # an error now, not after the training
+        self.net.load_state_dict(own)
+        self.optimizer.load_state_dict(_unflatten(structure["optimizer"], tensors))
+        check_optimizer(self.optimizer)
+        if self.schedule is not None:
+            schedule = _unflatten(structure["schedule"], tensors)
+            check_schedule(schedule, self.schedule.state_dict())
+            self.schedule.load_state_dict(schedule)
+        state = structure["trainer"]
+        self.epoch, self.trial, self._since_best = state["epoch"], state["trial"], state["since_best"]
+        self._best_score = -math.inf if state["best"] is None else float(state["best"])
+        self.history, self._best = History(**state["history"]), best or None
 
 
 def _flatten(value: Any, tensors: dict[str, Tensor], name: str) -> Any:

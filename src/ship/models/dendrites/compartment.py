@@ -18,7 +18,7 @@ import torch
 
 from ...parameters import Kind, Port, State, Value, param
 from ..contract import Bag, Connection, Units
-from ..exact import spread
+from ..exact import lost, spread
 
 
 class DendriteState(NamedTuple):
@@ -26,7 +26,7 @@ class DendriteState(NamedTuple):
 
 
 class DendriteCoeffs(NamedTuple):
-    decay: Units
+    lost: Units
     spread: Units
     half: Units  # 1, half a slot times g
 
@@ -46,13 +46,13 @@ class Dendrite(Connection):
 
     def discretise(self, p: Bag, dt: float) -> DendriteCoeffs:
         z = dt / p.tau
-        return DendriteCoeffs(torch.exp(-z), spread(z), 0.5 * dt * p.g)
+        return DendriteCoeffs(lost(z), spread(z), 0.5 * dt * p.g)
 
     def receive(self, state: DendriteState, x: Bag, p: Bag, c: DendriteCoeffs) -> DendriteState:
         return DendriteState(state.v + x.impulse)
 
     def step(self, state: DendriteState, x: Bag, p: Bag, c: DendriteCoeffs) -> tuple[Units, DendriteState]:
-        v = state.v * c.decay + x.charge * c.spread
+        v = state.v - state.v * c.lost + x.charge * c.spread
         return c.half * (saturated(state.v, p.v_sat) + saturated(v, p.v_sat)), DendriteState(v)
 
 

@@ -1,5 +1,6 @@
 """Memory devices: `contract` (the parts), `device` (a device and what can happen to it), one law a file, `library` by name."""
 
+from ...boundary import guard as _guard
 from .bounded import Bounded
 from .cmo import CMODecay, CMONoise, cmo_hfox
 from .contract import IV, Endurance, Faults, Part, Programming, Pulse, ReadNoise, Retention, Thermal, Update
@@ -125,3 +126,5 @@ __all__ = [
     "strukov_tio2",
     "usc_diffusive",
 ]
+
+_guard(__name__)

@@ -14,13 +14,14 @@ tensors, as many as the part declares; no part draws by itself. All is SI.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
-from ...errors import ParameterError
+from ...errors import ParameterError, is_real
 from ...parameters import State, declared
 from ..contract import Bag
 
@@ -58,6 +59,22 @@ class Part(ABC):  # noqa: B024 (its kinds add the functions)
         """Raise a `ParameterError` where parameters contradict each other; limits of single ones are declared."""
 
 
+def finite_numbers(where: str, given: Iterable[Any], least: int, unit: str) -> tuple[float, ...]:
+    """A sequence or an array of finite numbers, as a tuple.
+
+    Raises:
+        ParameterError: something else, or fewer than ``least``.
+    """
+    try:
+        found = tuple(given)
+        good = len(found) >= least and all(is_real(x.item() if isinstance(x, Tensor) else x) for x in found)
+    except (TypeError, ValueError, RuntimeError):
+        good = False
+    if not good:
+        raise ParameterError(where, f"must be a sequence of at least {least} finite numbers ({unit})", got=repr(given))
+    return tuple(map(float, found))
+
+
 class Conductance(NamedTuple):
     g: Tensor  # S
 
@@ -79,6 +96,12 @@ class Update(Part):
     @abstractmethod
     def pulse(self, x: StateTuple, pulse: Pulse, p: Bag, xi: Xi) -> StateTuple:
         """The state after the pulses. Where ``pulse.n`` is 0, or the voltage is below threshold, exactly ``x``."""
+
+    def quiet(self, x: StateTuple, pulse: Pulse, p: Bag) -> StateTuple:
+        """The state after the pulses without chance, for the course of the nominal device: as `pulse` where its normals are 0. A
+        part for which that depends on how a waveform is cut into pulses (an event that happens or not) gives its own.
+        """
+        return self.pulse(x, pulse, p, (torch.zeros_like(pulse.v),) * self.normals)
 
     def window(self, p: Bag) -> tuple[Tensor, Tensor]:
         """The lowest and the highest conductance (S) that the device is meant to take."""

@@ -30,8 +30,10 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
+from ...errors import ParameterError
 from ...parameters import State, Value, param
 from ..contract import Bag
+from ..exact import lost
 from .contract import Xi
 from .linear_drift import check_resistances
 from .memristor import Memristor, within
@@ -112,9 +114,9 @@ class ExponentialWindow(DataDriven):
     def advance(self, x: Resistance, v: Tensor, seconds: Tensor, p: Bag, xi: Xi) -> Resistance:
         left, up = self._left(x, v, p), v > 0
         k = torch.where(up, p.k_p, p.k_n)
-        decay = torch.exp(-k * self.speed(v, p).abs() * seconds)
-        # u = exp(-k left) - 1 decays. The move is left + ln(1 + decay u) / k = ln(exp(k left) (1 - decay) + decay) / k.
-        move = torch.log1p(torch.expm1(k * left) * (1 - decay)) / k
+        done = lost(k * self.speed(v, p).abs() * seconds)
+        # u = exp(-k left) - 1 decays to decay u. The move is left + ln(1 + decay u) / k = ln(1 + (exp(k left) - 1) (1 - decay)) / k.
+        move = torch.log1p(torch.expm1(k * left) * done) / k
         return Resistance(within(x.r + torch.where(up, move, -move), p.r_on, p.r_off))
 
 
@@ -136,6 +138,12 @@ class SquareWindow(DataDriven):
     a_n: Value = param(-34.5988399, unit="1/(ohm s)", role="speed")
     t_p: Value = param(-0.0212028, unit="V", role="speed")
     t_n: Value = param(-0.05343997, unit="V", role="speed")
+
+    def check(self, where: str, p: Bag) -> None:
+        super().check(where, p)
+        for name in ("t_p", "t_n"):
+            if bool((getattr(p, name) == 0).any()):
+                raise ParameterError(f"{where}.{name}", "must not be 0 V", got="0")
 
     def speed(self, v: Tensor, p: Bag) -> Tensor:
         return torch.where(v > 0, p.a_p * torch.expm1(v.abs() / p.t_p), p.a_n * torch.expm1(v.abs() / p.t_n))

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ...errors import ParameterError, is_real
 from ...parameters import Value, Varied, option, param
+from ...resolve import varied
 from ..contract import Bag
 from .bounded import Bounded
 from .contract import IV, Endurance, Faults, Part, Programming, Pulse, ReadNoise, Retention, Thermal, Update, Xi
@@ -65,6 +66,12 @@ class Device(Part):
         top = self.g_max.nominal if isinstance(self.g_max, Varied) else self.g_max
         if is_real(top) and float(top) > 1:
             raise ParameterError(f"{self.name}.g_max", "must be at most 1 S", got=f"{top:g} S", fix="50 uS is written 50e-6.")
+        pairs = self.correlated
+        if not isinstance(pairs, list | tuple) or not all(map(_is_correlation, pairs)):
+            rule = "must list pairs of parameters with their coefficient"
+            raise ParameterError(
+                f"{self.name}.correlated", rule, got=repr(pairs), fix="E.g. (('update.alpha_p', 'update.alpha_d', 0.8),)."
+            )
 
     @property
     def bare(self) -> Device:
@@ -82,6 +89,13 @@ class Device(Part):
             raise ParameterError(
                 f"{where}.g_min", "must be below g_max", got=f"{float(p.g_min.max()):g} S, g_max {float(p.g_max.min()):g} S"
             )
+
+
+def _is_correlation(pair: object) -> bool:
+    """Whether it is two words and a number."""
+    if not isinstance(pair, list | tuple) or len(pair) != 3:
+        return False
+    return isinstance(pair[0], str) and isinstance(pair[1], str) and is_real(pair[2])
 
 
 KINDS: Mapping[str, type[Part]] = {
@@ -113,7 +127,7 @@ class Values:
         """The parameters of a part, with the device's window; ``xi``: deviates of those drawn anew, none: nominal."""
         own = dict(self._values[part])
         for (name, (fraction, absolute)), z in zip(self.cycles.get(part, {}).items(), xi, strict=False):
-            own[name] = own[name] * (1 + fraction * z) + absolute * z
+            own[name] = varied(own[name], z, (fraction, absolute))
         return Bag({"g_min": self._values[""]["g_min"], "g_max": self._values[""]["g_max"]} | own)
 
 
@@ -122,7 +136,7 @@ class Trajectory(NamedTuple):
 
     x: Any  # state as last written, a NamedTuple
     age: Tensor  # s at the reference temperature since then, float64
-    cycles: Tensor  # writes so far: pulses that moved it, and one-shot writes
+    cycles: Tensor  # writes so far: pulses that moved it, and one-shot writes, float64: a count beyond 2^24 goes on
     kept: Xi  # drawn at the last write: for the retention
     frozen: Xi  # drawn with the die: for the faults
 
@@ -162,7 +176,7 @@ def window(device: Device, p: Values, t: Trajectory | None = None) -> tuple[Tens
     low, high = device.update.window(p.of("update"))
     if device.endurance is None or t is None:
         return low, high
-    return device.endurance.window(low, high, t.cycles, p.of("endurance"))
+    return device.endurance.window(low, high, t.cycles.to(low.dtype), p.of("endurance"))
 
 
 def _sound(device: Device, p: Values, t: Trajectory) -> Tensor:
@@ -236,11 +250,13 @@ def written(device: Device, p: Values, t: Trajectory, target: Tensor, xi: Xi, ke
     return Trajectory(x, torch.zeros_like(t.age), t.cycles + 1, kept, t.frozen)
 
 
-def pulsed(device: Device, p: Values, t: Trajectory, pulse: Pulse, xi: Xi, kept: Xi) -> Trajectory:
-    """After voltage pulses. A device that they do not move keeps its whole trajectory."""
-    bag, own = _split(device, p, "update", xi)
+def pulsed(device: Device, p: Values, t: Trajectory, pulse: Pulse, xi: Xi | None, kept: Xi) -> Trajectory:
+    """After voltage pulses. A device that they do not move keeps its whole trajectory. ``xi``: None for what happens without
+    chance.
+    """
+    bag, own = _split(device, p, "update", xi or ())
     before = now(device, p, t)
-    after = device.update.pulse(before, pulse, bag, own)
+    after = device.update.quiet(before, pulse, bag) if xi is None else device.update.pulse(before, pulse, bag, own)
     if device.endurance is not None:
         low, high = window(device, p, t)
         g = device.update.conductance(after, bag)

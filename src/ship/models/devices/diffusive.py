@@ -31,7 +31,8 @@ from torch import Tensor
 
 from ...parameters import State, Value, param
 from ..contract import Bag
-from .contract import Xi, as_uniform
+from ..exact import lost, pair
+from .contract import Pulse, Xi, as_uniform
 from .linear_drift import check_resistances
 from .memristor import Memristor, within
 
@@ -78,7 +79,7 @@ class Diffusive(Memristor):
 
     def resistance(self, s: Tensor, p: Bag) -> Tensor:
         """ohm, of a share ``s`` (0 to 1)."""
-        return p.r_on * s + p.r_off * torch.expm1((1 - s) / p.width) / torch.expm1(1 / p.width)
+        return p.r_on * s + p.r_off * torch.exp(-s / p.width) * lost((1 - s) / p.width) / lost(1 / p.width)  # no factor overflows
 
     def conductance(self, x: Silver, p: Bag) -> Tensor:
         return 1 / self.resistance((x.f + x.r).clamp(max=1.0), p)
@@ -101,7 +102,7 @@ class Diffusive(Memristor):
                 poor = self.resistance(middle, p) > 1 / g
                 low, high = torch.where(poor, middle, low), torch.where(poor, high, middle)
             s = (low + high) / 2
-            slope = p.r_on - p.r_off / p.width * torch.exp((1 - s) / p.width) / torch.expm1(1 / p.width)
+            slope = p.r_on - p.r_off / p.width * torch.exp(-s / p.width) / lost(1 / p.width)
         return (s - (self.resistance(s, p) - 1 / g) / slope).clamp(0.0, 1.0)
 
     def moves(self, v: Tensor, p: Bag) -> Tensor:
@@ -116,15 +117,20 @@ class Diffusive(Memristor):
 
     def advance(self, x: Silver, v: Tensor, seconds: Tensor, p: Bag, xi: Xi) -> Silver:
         moved: Silver = super().advance(x, v, seconds, p, xi)
+        if not xi:  # without chance: the rate has the mean of the losses
+            return moved
         a = p.gamma_1 + p.beta
         mean = p.kappa * _power(moved.f, p.m) * -torch.expm1(-2 * a * seconds) / (2 * a)
         kept = torch.where(v == 0, torch.ones_like(mean), (1 - p.eta).pow(poisson(mean, xi[0]) - mean))
         return Silver(torch.minimum(moved.f * kept, 1 - moved.r), moved.r)
 
+    def quiet(self, x: Silver, pulse: Pulse, p: Bag) -> Silver:
+        after: Silver = self.pulse(x, pulse, p, ())
+        return after
+
     def rest(self, x: Silver, seconds: Tensor, p: Bag) -> Silver:
-        a = p.gamma_1 + p.beta
-        slow, fast = torch.exp(-p.gamma_2 * seconds), torch.exp(-a * seconds)
-        return Silver(x.f * fast, x.r * slow + p.beta * x.f * (slow - fast) / (a - p.gamma_2))
+        fast, slow = (p.gamma_1 + p.beta) * seconds, p.gamma_2 * seconds
+        return Silver(x.f * torch.exp(-fast), x.r * torch.exp(-slow) + p.beta * seconds * x.f * pair(slow, fast))
 
 
 def _power(f: Tensor, m: Tensor) -> Tensor:

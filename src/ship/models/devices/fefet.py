@@ -9,7 +9,8 @@ along s    ``h <- max(h - t / tau, 0)``
 
 For a domain at rest (h = 0) this is the Weibull law ``P = 1 - exp(-(t / tau)^beta)``. h carries over, so that two pulses of t
 flip as many domains as one of 2 t: the law of a pulse is exact for any width (after a flip the domain lies along the field, with
-h = 0, and stays). Each domain has its own uniform number in each event.
+h = 0, and stays). Each domain has its own uniform number in each event. The nominal device (``variation=False``, `ship.sweep` of
+a device) has its domains' e_a at the quantiles (d + 1/2) / 20 of their distribution, and in a sweep each flips at its median.
 
 read-out   ``G = g_min + (g_max - g_min) (1 + mean(s)) / 2``: linear in the polarisation ``p_r mean(s)`` (an assumption; the
            published transistor model is not part of this one). There are 21 levels; a write goes to the nearest one, and sets
@@ -24,6 +25,7 @@ Lett. 39:1780 (2018) for the law of switching.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -78,12 +80,22 @@ class FeFET(Update):
         return Domains(s, torch.zeros_like(s))
 
     def pulse(self, x: Domains, pulse: Pulse, p: Bag, xi: Xi) -> Domains:
+        against, grown, passed = self._exposed(x, pulse, p)
+        chance = -torch.expm1(x.h**p.beta - grown**p.beta)
+        return self._after(x, against & (as_uniform(torch.stack(xi)) < chance), against, grown, passed)
+
+    def quiet(self, x: Domains, pulse: Pulse, p: Bag) -> Domains:
+        """Each domain flips at the median of its law, where ``h^beta = ln 2``, however the time until then is cut."""
+        against, grown, passed = self._exposed(x, pulse, p)
+        return self._after(x, against & (grown**p.beta >= math.log(2)), against, grown, passed)
+
+    def _exposed(self, x: Domains, pulse: Pulse, p: Bag) -> tuple[Tensor, Tensor, Tensor]:
+        """Whether the field is against each domain, the history that it would have then, and what is added to it."""
         size = torch.where(pulse.v == 0, torch.ones_like(pulse.v), pulse.v.abs())
         tau = p.tau_0 * torch.exp((self.activation(p) / size) ** p.alpha)  # infinite where nothing can switch
         passed = torch.where(pulse.v == 0, torch.zeros_like(tau), pulse.n * pulse.width / tau)
-        against = x.s * pulse.v < 0
-        grown = x.h + passed
-        chance = -torch.expm1(x.h**p.beta - grown**p.beta)
-        flips = against & (as_uniform(torch.stack(xi)) < chance)
+        return x.s * pulse.v < 0, x.h + passed, passed
+
+    def _after(self, x: Domains, flips: Tensor, against: Tensor, grown: Tensor, passed: Tensor) -> Domains:
         h = torch.where(against, grown, (x.h - passed).clamp(min=0.0))
         return Domains(torch.where(flips, -x.s, x.s), torch.where(flips, torch.zeros_like(h), h))

@@ -141,7 +141,9 @@ class HfO2Drift(Retention):
 
 
 def quantise(w: Tensor, levels: int, w_max: float) -> Tensor:
-    """The nearest of ``levels`` values spaced evenly from ``-w_max`` to ``w_max``."""
+    """The nearest of ``levels`` values spaced evenly from ``-w_max`` to ``w_max``, as in the publication; with an even number of
+    them none is zero. (`ship.Differential` counts the levels of a device, and always has one.)
+    """
     if levels < 2:
         raise ParameterError("quantise: levels", "must be at least 2", got=str(levels))
     step = 2 * w_max / (levels - 1)

@@ -8,9 +8,11 @@ Source: thermally activated relaxation over a flat spread of barriers, e.g. Gibb
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from ...parameters import Value, param
@@ -33,4 +35,4 @@ class LogDrift(Retention):
     t0: Value = param(1.0, unit="s", above=0.0, role="drift")
 
     def drift(self, g: Tensor, age: Tensor, p: Bag, xi: Xi) -> Tensor:
-        return (g - p.b * (1 + age / p.t0).log10()).clamp(min=0.0)
+        return (g - p.b * (torch.log1p(age / p.t0) / math.log(10))).clamp(min=0.0)

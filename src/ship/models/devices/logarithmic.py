@@ -6,7 +6,7 @@ potentiation  ``R = R_p + alpha_p (n^-beta - 1)``
 n is not stored: pulses start from the n that the present resistance stands for. With m more pulses,
 
 depression    ``R <- R + alpha_d ln(1 + m exp(-(R - R_d) / alpha_d))``
-potentiation  ``y = (R - R_p + alpha_p) / alpha_p = n^-beta``, ``y <- y (1 + m y^(1 / beta))^-beta``
+potentiation  ``y = (R - R_p + alpha_p) / alpha_p = n^-beta``, ``R <- R + alpha_p y ((1 + m y^(1 / beta))^-beta - 1)``
 
 which is exact for any m, and stays finite where n does not. Below ``R_p - alpha_p``, which potentiation approaches, it does
 nothing. Dispersion: each pulse adds ``D_d xi`` (depression) or ``(C_p y + D_p) xi`` (potentiation) to R, m pulses in one event
@@ -62,19 +62,28 @@ class LogarithmicPulses(Update):
 
     @staticmethod
     def _depressed(r: Tensor, count: Tensor, p: Bag) -> Tensor:
-        return r + p.alpha_d * torch.log1p(count * torch.exp(-(r - p.r_d) / p.alpha_d))
+        return r + p.alpha_d * _log_one_and(_log(count) - (r - p.r_d) / p.alpha_d)
 
     @staticmethod
     def _potentiated(r: Tensor, y: Tensor, count: Tensor, p: Bag) -> Tensor:
         safe = torch.where(y > 0, y, torch.ones_like(y))
-        after = safe * (1 + count * safe ** (1 / p.beta)) ** -p.beta
-        return torch.where(y > 0, p.r_p - p.alpha_p + p.alpha_p * after, r)
+        more = _log_one_and(_log(count) + safe.log() / p.beta)
+        return torch.where(y > 0, r + p.alpha_p * safe * torch.expm1(-p.beta * more), r)
 
     def check(self, where: str, p: Bag) -> None:
         if bool((p.g_min <= 0).any()):
             raise ParameterError(
                 f"{where}: g_min", "must be above 0 S, for a law of the resistance", got=f"{float(p.g_min.min()):g}"
             )
+
+
+def _log(count: Tensor) -> Tensor:
+    return torch.where(count > 0, count, torch.ones_like(count)).log()  # where there are no pulses, nothing is asked
+
+
+def _log_one_and(log: Tensor) -> Tensor:
+    """``ln(1 + exp(log))``, without the overflow of its middle."""
+    return torch.logaddexp(torch.zeros_like(log), log)
 
 
 def cnr(*, dispersion: bool = True) -> Device:

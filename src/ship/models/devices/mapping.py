@@ -5,12 +5,22 @@ and which u a set of conductances acts as. ``span = high - low``.
 
 pair        ``G+ = low + max(u, 0) span``, ``G- = low + max(-u, 0) span``;  ``u = (G+ - G-) / span``
 N pairs     the same, N times; their mean
-offset      ``G = (low + high) / 2 + u span / 2``, against a reference in the middle;  ``u = 2 (G - reference) / span``
+offset      ``G = reference + u r span`` with ``reference = low + r span``;  ``u = (G - reference) / (r span)``; r = 1/2
 bit-sliced  |u| in digits of base b, most significant first, a pair for each digit;
             ``u = sum_k b^(K-1-k) (G+_k - G-_k) / span (b - 1) / (b^K - 1)``
 
+Levels are those of one device, n of them evenly spaced from low to high. A weight is rounded so that each of its devices is on
+one of them, with a value for zero and as many on either side, whatever n:
+
+pair        the values ``k / (n - 1)``, ``|k| < n``: 2 n - 1 of them; N pairs the same ones, for all their pairs hold the same
+offset      the reference is a level, ``r = m / (n - 1)`` with ``m = floor((n - 1) / 2)``: the 2 m + 1 values ``k / m``. It is the
+            middle of the window for an odd n; for an even n it lies half a level below, and the uppermost level is not used
+bit-sliced  each device has b levels: ``2 b^K - 1`` values
+
+Half-way cases, as far as float32 can tell, go towards zero, so that both float types take the same value.
+
 Physical gain: a spike reads a device of conductance G with ``v_read`` for ``t_read``; its charge on the membrane's capacitor
-moves the target by ``G v_read t_read / c_mem``. So ``w_max = span v_read t_read / c_mem`` (half of that for an offset).
+moves the target by ``G v_read t_read / c_mem``. So ``w_max = span v_read t_read / c_mem`` (r times that for an offset).
 """
 
 from __future__ import annotations
@@ -24,24 +34,29 @@ from torch import Tensor
 
 from ...errors import ParameterError, is_whole
 
-
-class Rounded(torch.autograd.Function):
-    """Round to the nearest whole number; the gradient goes straight through."""
-
-    @staticmethod
-    def forward(ctx: object, x: Tensor) -> Tensor:
-        return torch.round(x)
-
-    @staticmethod
-    def backward(ctx: object, grad: Tensor) -> Tensor:
-        return grad
+TIE = 5e-7  # of a value: a quotient of two float32 numbers is off by less
 
 
-def quantised(u: Tensor, levels: int) -> Tensor:
-    """The nearest of ``levels`` values spaced evenly from -1 to 1; straight-through gradient."""
-    step = 2 / (levels - 1)
-    rounded: Tensor = Rounded.apply((u + 1) / step)  # type: ignore[no-untyped-call]
-    return rounded * step - 1
+def nearest_step(size: Tensor, steps: int) -> Tensor:
+    """The whole number nearest to ``size * steps``, float64; half-way cases go towards zero, in both float types.
+
+    Args:
+        size: from 0 to 1.
+        steps: of the interval.
+    """
+    x = size.detach().double() * steps
+    return torch.ceil(x - 0.5 - (TIE * x).clamp(max=0.25))  # a whole x stays what it is
+
+
+def quantised(u: Tensor, steps: int) -> Tensor:
+    """The nearest of the values ``k / steps``, k from -steps to steps; the gradient goes straight through.
+
+    Args:
+        u: normalised weights, from -1 to 1.
+        steps: values on either side of zero.
+    """
+    rounded = (nearest_step(u.abs(), steps) / steps * u.detach().sign()).to(u.dtype)
+    return rounded + (u - u.detach())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +66,8 @@ class Mapping(ABC):
     Args:
         w_max: V, the weight that full scale stands for; None: the largest in the group when it is programmed.
         c_mem: F, the capacitor that a read charges; fixes ``w_max`` in its place.
-        levels: weights are rounded to so many values, spaced evenly from -w_max to w_max.
+        levels: of one device, evenly spaced over its window: weights are rounded so that every device is on one of them. A pair
+            of n-level devices makes 2 n - 1 weights, zero among them. None: no rounding.
     """
 
     w_max: float | None = None
@@ -78,6 +94,11 @@ class Mapping(ABC):
     def reach(self) -> float:
         """The weight at full scale for one span of conductance read: 1 for a pair."""
         return 1.0
+
+    @property
+    def steps(self) -> int | None:
+        """Values of a weight on either side of zero, where levels are asked for."""
+        return None if self.levels is None else self.levels - 1
 
     @abstractmethod
     def targets(self, u: Tensor, low: Tensor, high: Tensor) -> list[Tensor]:
@@ -123,7 +144,17 @@ class Differential(Mapping):
 
 @dataclass(frozen=True, kw_only=True)
 class Offset(Mapping):
-    """One device for each weight, against a fixed reference in the middle of the window."""
+    """One device for each weight, against a fixed reference in the middle of the window; with ``levels``, on the level there."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.levels is not None and self.levels < 3:
+            raise ParameterError(
+                "Offset.levels",
+                "must be at least 3: the reference is one of them, and a weight may be above or below",
+                got=repr(self.levels),
+                fix="Use ship.Differential(levels=2) for weights of -1, 0 and 1.",
+            )
 
     @property
     def devices(self) -> int:
@@ -131,16 +162,22 @@ class Offset(Mapping):
 
     @property
     def reach(self) -> float:
-        return 0.5
+        return 0.5 if self.levels is None else (self.levels - 1) // 2 / (self.levels - 1)
+
+    @property
+    def steps(self) -> int | None:
+        return None if self.levels is None else (self.levels - 1) // 2
 
     def targets(self, u: Tensor, low: Tensor, high: Tensor) -> list[Tensor]:
-        return [(low + high) / 2 + u * (high - low) / 2]
+        span = self.reach * (high - low)
+        return [low + span + u * span]
 
     def weight(self, g: Sequence[Tensor], low: Tensor, high: Tensor) -> Tensor:
-        return (2 * g[0] - (low + high)) / (high - low)
+        span = self.reach * (high - low)
+        return (g[0] - (low + span)) / span
 
     def signs(self) -> list[float]:
-        return [2.0]
+        return [1 / self.reach]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +195,7 @@ class BitSliced(Mapping):
                     f"BitSliced.{name}", f"must be a whole number, at least {least}", got=repr(getattr(self, name))
                 )
         if self.levels is not None:
-            raise ParameterError("BitSliced.levels", "follows from slices and base", fix="Leave it out.")
+            raise ParameterError("BitSliced.levels", "follows from base, the levels of each device", fix="Leave it out.")
 
     @property
     def devices(self) -> int:
@@ -170,12 +207,12 @@ class BitSliced(Mapping):
 
     def targets(self, u: Tensor, low: Tensor, high: Tensor) -> list[Tensor]:
         span, top = high - low, self.base**self.slices - 1
-        whole = torch.round(u.abs() * top)
+        whole = nearest_step(u.abs(), top)
         made: list[Tensor] = []
         for k in range(self.slices):
             digit = torch.floor(whole / self.base ** (self.slices - 1 - k)) % self.base / (self.base - 1)
             # The digits are whole numbers of a rounded weight: the gradient goes straight through, shared by all.
-            digit = digit + (u.abs() - u.abs().detach())
+            digit = digit.to(u.dtype) + (u.abs() - u.abs().detach())
             made += [low + torch.where(u > 0, digit, 0 * digit) * span, low + torch.where(u < 0, digit, 0 * digit) * span]
         return made
 

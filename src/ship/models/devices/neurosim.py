@@ -1,8 +1,8 @@
 """Pulses with a fixed non-linearity (NeuroSim): a saturating curve up, one down, and the number of pulses as the only clock.
 
 With w the conductance as a fraction of the window, n pulses from an end follow ``w(n) = (1 - exp(-z n / P)) / (1 - exp(-z))``,
-counted from g_min upwards, or from g_max downwards with 1 - w in place of w; P pulses take the whole window. Pulses on any
-conductance: invert for n, add the pulses, evaluate. Then ``sigma sqrt(n) xi`` is added to w, and w is clipped to 0 ... 1.
+counted from g_min upwards, or from g_max downwards with 1 - w in place of w; P pulses take the whole window. So m pulses on any
+conductance add ``(1 - w + w exp(-z)) w(m)``. Then ``sigma sqrt(n) xi`` is added to w, and w is clipped to 0 ... 1.
 
 ``z = 1 / A_norm`` follows from the non-linearity NL of the literature: the largest distance of w(n) from the straight line is
 0.098993 NL, which gives NeuroSim's own table (NL 1: A_norm 1.2517, NL 4.88: 0.2003) to its four digits. NL above 0: large steps
@@ -24,6 +24,7 @@ from ...parameters import Value, param
 from ..contract import Bag
 from .contract import Conductance, Pulse, Update, Xi
 from .device import Device
+from .gaps import gaps, within
 
 SHARE = 0.098993  # largest distance from the straight line, for each unit of NL
 STEPS = 24  # of Newton's method; NL = 9 takes 9
@@ -63,17 +64,9 @@ def a_norm(nl: float) -> float:
 
 def curve(x: Tensor, z: Tensor) -> Tensor:
     """w after a fraction ``x`` of the P pulses."""
-    flat = z.abs() < 1e-5
+    flat = z.abs() < 1e-10
     safe = torch.where(flat, torch.ones_like(z), z)
     return torch.where(flat, x, torch.expm1(-safe * x) / torch.expm1(-safe))
-
-
-def inverse(w: Tensor, z: Tensor) -> Tensor:
-    """The fraction of the P pulses after which ``w`` is reached."""
-    flat = z.abs() < 1e-5
-    safe = torch.where(flat, torch.ones_like(z), z)
-    least = torch.finfo(w.dtype).eps - 1  # for a large z the end of the window is infinitely many pulses away
-    return torch.where(flat, w, -torch.log1p((w * torch.expm1(-safe)).clamp(min=least)) / safe)
 
 
 @dataclass(frozen=True)
@@ -98,15 +91,14 @@ class NonlinearPulses(Update):
     v_th: Value = param(0.0, unit="V", least=0.0, role="threshold")
 
     def pulse(self, x: Conductance, pulse: Pulse, p: Bag, xi: Xi) -> Conductance:
-        span = p.g_max - p.g_min
-        w = ((x.g - p.g_min) / span).clamp(0.0, 1.0)
+        low, high = (gap.clamp(0.0, 1.0) for gap in gaps(x.g, p))
         up = pulse.v > 0
         count = torch.where(pulse.v.abs() > p.v_th, pulse.n, torch.zeros_like(pulse.n))
         z = torch.where(up, curvature(p.nl_up), curvature(p.nl_down))
-        done = inverse(torch.where(up, w, 1 - w), z) + count / torch.where(up, p.pulses_up, p.pulses_down)
-        moved = curve(done.clamp(0.0, 1.0), z)
-        moved = torch.where(up, moved, 1 - moved) + p.noise * count.clamp(min=0).sqrt() * xi[0]
-        g = p.g_min + moved.clamp(0.0, 1.0) * span
+        more = curve((count / torch.where(up, p.pulses_up, p.pulses_down)).clamp(0.0, 1.0), z)
+        rise = (torch.where(up, high, low) + torch.where(up, low, high) * torch.exp(-z)) * more
+        change = torch.where(up, rise, -rise) + p.noise * count.clamp(min=0).sqrt() * xi[0]
+        g = within(within(x.g, p.g_min, p.g_max) + change * (p.g_max - p.g_min), p.g_min, p.g_max)
         return Conductance(torch.where(count > 0, g, x.g))
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from ...parameters import Value, Varied, param
@@ -22,7 +23,7 @@ from .programming import GaussianProgramming
 
 def power_law(g: Tensor, age: Tensor, nu: Tensor, t0: Tensor) -> Tensor:
     """S, after ``age`` (s)."""
-    return g * (1 + age / t0) ** -nu
+    return g * torch.exp(-nu * torch.log1p(age / t0))
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from ...parameters import Value, option, param
 from ..contract import Bag
-from .contract import Programming, Xi
+from .contract import Programming, Xi, finite_numbers
 
 
 def polynomial(x: Tensor, coefficients: tuple[float, ...]) -> Tensor:
@@ -62,6 +62,10 @@ class PolynomialProgramming(Programming):
     coefficients: tuple[float, ...] = option((0.0,))
     g_ref: Value = param(25e-6, unit="S", above=0.0, role="conductance")
     scale: Value = param(1.0, least=0.0, role="noise")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "coefficients", finite_numbers("PolynomialProgramming.coefficients", self.coefficients, 1, "S"))
 
     def sigma(self, target: Tensor, p: Bag) -> Tensor:
         """Standard deviation, S."""

@@ -100,8 +100,8 @@ class Stanford(Memristor):
         per_ev = KELVIN_PER_EV / self.temperature(x, v, p)
         pull = self.enhancement(x, v, p) * p.a_0 / p.t_ox * v * per_ev
         barrier = p.e_a * per_ev
-        # vel_0 exp(-barrier) sinh(pull), without the overflow of its factors
-        return Gap(-p.vel_0 / 2 * (torch.exp(pull - barrier) - torch.exp(-pull - barrier)))
+        # vel_0 exp(-barrier) sinh(pull), without the overflow of its factors or the difference of near numbers
+        return Gap(p.vel_0 / 2 * torch.sign(pull) * torch.exp(pull.abs() - barrier) * torch.expm1(-2 * pull.abs()))
 
     def advance(self, x: Gap, v: Tensor, seconds: Tensor, p: Bag, xi: Xi) -> Gap:
         moved: Gap = super().advance(x, v, seconds, p, xi)

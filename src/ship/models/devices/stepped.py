@@ -10,7 +10,7 @@ exponential  ``f_up = max(0, 1 - A_up exp(gamma_up z))``, ``f_down = max(0, 1 - 
              ``z = 2 a (u - c) / (top - bottom) + b``
 
 ``Pmax`` soft bounds state the same by what is measured: P pulses from end to end along ``1 - exp(-alpha n)``.
-n pulses have a closed form in all but the exponential one, which is stepped.
+n pulses have a closed form in all but the exponential one, which is stepped. What pulses add is added to the conductance (`gaps`).
 
 Noise from cycle to cycle is ``sigma`` steps per pulse: multiplying the step, ``s f (1 + sigma xi)``, or added to it,
 ``s (f + sigma xi)``. The n pulses of one event share one xi, as ``sigma xi / sqrt(n)`` each: the variance of a sum of n.
@@ -33,6 +33,9 @@ from ...parameters import Value, option, param
 from ..contract import Bag
 from .bounded import steps
 from .contract import Conductance, Pulse, Update, Xi
+from .gaps import gaps, geometric, gone, within
+
+STEEPEST = 80.0  # an exponent that is larger has long stopped the device; e^80 is finite in float32
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,11 @@ class Stepped(Update):
     v_th: Value = param(0.0, unit="V", least=0.0, role="threshold")
 
     @abstractmethod
-    def stepped(self, u: Tensor, up: Tensor, step: Tensor, count: Tensor, p: Bag) -> Tensor:
-        """u after ``count`` pulses whose step at the centre is ``step``; ``up``: in which direction."""
+    def rise(self, u: Tensor, left: Tensor, up: Tensor, step: Tensor, count: Tensor, p: Bag) -> Tensor:
+        """How far ``count`` pulses whose step at the centre is ``step`` take u in their direction; ``up``: in which.
+
+        ``left`` is ``1 - u`` with the digits that a difference from 1 would lose.
+        """
 
     def centre_step(self, p: Bag) -> Tensor:
         """The step at the centre without asymmetry, as a fraction of the window."""
@@ -61,16 +67,17 @@ class Stepped(Update):
 
     def pulse(self, x: Conductance, pulse: Pulse, p: Bag, xi: Xi) -> Conductance:
         span = p.g_max - p.g_min
+        u, left = gaps(x.g, p)
         up = pulse.v > 0
         count = torch.where(pulse.v.abs() > p.v_th, pulse.n, torch.zeros_like(pulse.n))
         root = count.clamp(min=1).sqrt()
         sign = torch.where(up, 1.0, -1.0).to(x.g.dtype)
         step = self.centre_step(p) * (1 + sign * p.asymmetry)
         factor = 1.0 if self.additive else 1 + p.noise * xi[0] / root
-        u = self.stepped((x.g - p.g_min) / span, up, step * factor, count, p)
+        rise = self.rise(u, left, up, step * factor, count, p)
         if self.additive:
-            u = u + sign * step * p.noise * root * xi[0]
-        g = (p.g_min + torch.minimum(torch.maximum(u, p.bottom), p.top) * span).clamp(min=0.0)
+            rise = rise + step * p.noise * root * xi[0]
+        g = within(x.g + sign * rise * span, p.g_min + p.bottom * span, p.g_max + (p.top - 1) * span).clamp(min=0.0)
         return Conductance(torch.where(count > 0, g, x.g))
 
 
@@ -78,8 +85,8 @@ class Stepped(Update):
 class ConstantStep(Stepped):
     """The same step everywhere."""
 
-    def stepped(self, u: Tensor, up: Tensor, step: Tensor, count: Tensor, p: Bag) -> Tensor:
-        return u + torch.where(up, step, -step) * count
+    def rise(self, u: Tensor, left: Tensor, up: Tensor, step: Tensor, count: Tensor, p: Bag) -> Tensor:
+        return step * count
 
 
 @dataclass(frozen=True)
@@ -89,23 +96,21 @@ class LinearStep(Stepped):
     gamma_up: Value = param(0.0, least=0.0, role="plasticity")
     gamma_down: Value = param(0.0, least=0.0, role="plasticity")
 
-    def stepped(self, u: Tensor, up: Tensor, step: Tensor, count: Tensor, p: Bag) -> Tensor:
-        x = torch.where(up, (u - p.centre) / (1 - p.centre), (p.centre - u) / p.centre)  # 0 at the centre, 1 at the bound
+    def rise(self, u: Tensor, left: Tensor, up: Tensor, step: Tensor, count: Tensor, p: Bag) -> Tensor:
+        reach = torch.where(up, 1 - p.centre, p.centre)
+        gap = torch.where(up, left, u) / reach  # 1 at the centre, 0 at the bound
         gamma = torch.where(up, p.gamma_up, p.gamma_down)
-        rate = step / torch.where(up, 1 - p.centre, p.centre)
-        x = x + rate * (1 - gamma * x) * _geometric(1 - gamma * rate, count)
-        return p.centre + torch.where(up, x * (1 - p.centre), -x * p.centre)
+        return step * (1 - gamma + gamma * gap) * geometric(gamma * step / reach, count)
 
 
 @dataclass(frozen=True)
 class SoftBounds(Stepped):
     """A step that falls linearly to zero at each device's own bound."""
 
-    def stepped(self, u: Tensor, up: Tensor, step: Tensor, count: Tensor, p: Bag) -> Tensor:
+    def rise(self, u: Tensor, left: Tensor, up: Tensor, step: Tensor, count: Tensor, p: Bag) -> Tensor:
         # A device whose window does not hold the centre has no step there; it goes to its bound.
         reach = torch.where(up, p.top - p.centre, p.centre - p.bottom).clamp(min=0.01)
-        bound = torch.where(up, p.top, p.bottom)
-        return bound + (u - bound) * torch.pow(1 - step / reach, count)
+        return torch.where(up, left + (p.top - 1), u - p.bottom) * gone(step / reach, count)
 
 
 @dataclass(frozen=True)
@@ -122,11 +127,10 @@ class SoftBoundsPmax(Stepped):
         goal = (p.top - p.bottom) / -torch.expm1(-p.alpha * p.pulses)  # from one end to where the curve saturates
         return (goal - (p.top - p.bottom) / 2) * -torch.expm1(-p.alpha)
 
-    def stepped(self, u: Tensor, up: Tensor, step: Tensor, count: Tensor, p: Bag) -> Tensor:
+    def rise(self, u: Tensor, left: Tensor, up: Tensor, step: Tensor, count: Tensor, p: Bag) -> Tensor:
         goal = (p.top - p.bottom) / -torch.expm1(-p.alpha * p.pulses)
-        target = torch.where(up, p.bottom + goal, p.top - goal)
-        kept = 1 + torch.expm1(-p.alpha) * step / self.centre_step(p)
-        return target + (u - target) * torch.pow(kept, count)
+        gap = torch.where(up, left + (p.bottom + goal - 1), u - p.top + goal)
+        return gap * gone(-torch.expm1(-p.alpha) * step / self.centre_step(p), count)
 
 
 @dataclass(frozen=True)
@@ -142,18 +146,11 @@ class ExpStep(Stepped):
     slope: Value = param(0.244, role="plasticity")  # a
     offset: Value = param(0.2425, role="plasticity")  # b
 
-    def stepped(self, u: Tensor, up: Tensor, step: Tensor, count: Tensor, p: Bag) -> Tensor:
+    def rise(self, u: Tensor, left: Tensor, up: Tensor, step: Tensor, count: Tensor, p: Bag) -> Tensor:
         a, gamma = torch.where(up, p.a_up, p.a_down), torch.where(up, p.gamma_up, -p.gamma_down)
-        signed = torch.where(up, step, -step)
+        at, signed = u.double(), torch.where(up, step, -step).double()  # many small steps, one after the other
         for n in steps(Pulse(u, u, count), self.most):
-            z = 2 * p.slope * (u - p.centre) / (p.top - p.bottom) + p.offset
-            next_u = u + signed * (1 - a * torch.exp(gamma * z)).clamp(min=0.0)
-            u = torch.where(count > n, torch.minimum(torch.maximum(next_u, p.bottom), p.top), u)
-        return u
-
-
-def _geometric(q: Tensor, count: Tensor) -> Tensor:
-    """``1 + q + ... + q^(count - 1)``."""
-    one = (1 - q).abs() < 1e-12
-    safe = torch.where(one, torch.zeros_like(q), q)
-    return torch.where(one, count, (1 - torch.pow(safe, count)) / (1 - safe))
+            z = 2 * p.slope * (at - p.centre) / (p.top - p.bottom) + p.offset
+            after = at + signed * (1 - a * torch.exp((gamma * z).clamp(max=STEEPEST))).clamp(min=0.0)
+            at = torch.where(count > n, torch.minimum(torch.maximum(after, p.bottom), p.top), at)
+        return torch.where(up, at - u, u - at).to(u.dtype)

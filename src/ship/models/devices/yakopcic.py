@@ -69,8 +69,8 @@ class Thresholds(Memristor):
         return (v > p.v_p) | (v < -p.v_n)
 
     def rate(self, x: Fraction, v: Tensor, p: Bag) -> Fraction:
-        up = p.a_p * (torch.exp(v) - torch.exp(p.v_p))
-        down = -p.a_n * (torch.exp(-v) - torch.exp(p.v_n))
+        up = p.a_p * torch.exp(p.v_p) * torch.expm1(v - p.v_p)
+        down = -p.a_n * torch.exp(p.v_n) * torch.expm1(-v - p.v_n)
         speed = torch.where(v > p.v_p, up, torch.where(v < -p.v_n, down, torch.zeros_like(down)))
         rising = torch.exp(-p.alpha_p * (x.x - p.x_p)) * (1 - x.x) / (1 - p.x_p)
         falling = torch.exp(p.alpha_n * (x.x + p.x_n - 1)) * x.x / (1 - p.x_n)

@@ -5,7 +5,8 @@
 
 Over a slot, w is held in the equation of v and v in that of w; what is linear in v is then solved exactly and the exponential
 enters as a current at the value of the slot's start (exponential Euler, order 1 in dt): with ``G = g_L + g_e + g_i``,
-``v <- v_inf + (v - v_inf) exp(-dt G / C)``. The exponential's argument is clipped at ``(v_cut - v_T) / D_T``.
+``v <- v + (v_inf - v) (1 - exp(-dt G / C))``. The exponential's argument is clipped at ``(v_cut - v_T) / D_T``, and at 60 where that
+is more: v then passes v_cut in any case. So the limit of a small D_T is the leaky neuron that spikes where it crosses v_T.
 
 Source: Brette & Gerstner, J. Neurophysiol. 94:3637 (2005); the defaults are theirs, with the cut at 0 V.
 """
@@ -19,6 +20,9 @@ import torch
 
 from ...parameters import Port, State, Value, param
 from ..contract import Bag, SpikingNeuron, Units
+from ..exact import lost
+
+STEEPEST = 60.0  # e^60 D_T is beyond any voltage, and neither it nor its slope overflows in float32
 
 
 class AdExState(NamedTuple):
@@ -28,7 +32,7 @@ class AdExState(NamedTuple):
 
 class AdExCoeffs(NamedTuple):
     rate: Units  # dt / C, s/F
-    keep: Units  # exp(-dt / tau_w)
+    lost: Units  # 1 - exp(-dt / tau_w)
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class AdEx(SpikingNeuron):
     states = AdExState(v=State("e_leak", unit="V", held=True), w=State(0.0, unit="A"))  # type: ignore[arg-type]
 
     def discretise(self, p: Bag, dt: float) -> AdExCoeffs:
-        return AdExCoeffs(dt / p.c_m, torch.exp(-dt / p.tau_w))
+        return AdExCoeffs(dt / p.c_m, lost(dt / p.tau_w))
 
     def receive(self, state: AdExState, jump: Units, p: Bag) -> AdExState:
         return state
@@ -65,9 +69,9 @@ class AdEx(SpikingNeuron):
 
     def evolve(self, state: AdExState, x: Bag, p: Bag, c: AdExCoeffs) -> AdExState:
         v, w = state
-        upswing = torch.exp((torch.where(v < p.v_cut, v, p.v_cut) - p.v_t) / p.delta_t)
+        upswing = torch.exp(((torch.where(v < p.v_cut, v, p.v_cut) - p.v_t) / p.delta_t).clamp(max=STEEPEST))
         g = p.g_leak + x.exc + x.inh
         drive = p.g_leak * (p.e_leak + p.delta_t * upswing) - w + x.exc * p.e_exc + x.inh * p.e_inh + x.current
         v_inf = drive / g
         w_inf = p.a * (v - p.e_leak)
-        return AdExState(v_inf + (v - v_inf) * torch.exp(-c.rate * g), w_inf + (w - w_inf) * c.keep)
+        return AdExState(v + (v_inf - v) * lost(c.rate * g), w + (w_inf - w) * c.lost)

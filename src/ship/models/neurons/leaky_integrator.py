@@ -9,12 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-import torch
 from torch import Tensor
 
 from ...parameters import Kind, Port, State, Value, param
 from ..contract import Bag, Neuron, Units
-from ..exact import spread
+from ..exact import lost, spread
 
 
 class IntegratorState(NamedTuple):
@@ -22,7 +21,7 @@ class IntegratorState(NamedTuple):
 
 
 class IntegratorCoeffs(NamedTuple):
-    decay: Units
+    lost: Units
     spread: Units
 
 
@@ -39,14 +38,14 @@ class LeakyIntegrator(Neuron):
 
     def discretise(self, p: Bag, dt: float) -> IntegratorCoeffs:
         z = dt / p.tau
-        return IntegratorCoeffs(torch.exp(-z), spread(z))
+        return IntegratorCoeffs(lost(z), spread(z))
 
     def emit(self, state: IntegratorState, jump: Units, p: Bag, c: IntegratorCoeffs) -> tuple[Units, IntegratorState]:
         v = state.v + jump
         return v, IntegratorState(v)
 
     def advance(self, state: IntegratorState, x: Bag, p: Bag, c: IntegratorCoeffs) -> IntegratorState:
-        return IntegratorState(p.v_rest + (state.v - p.v_rest) * c.decay + x.charge * c.spread)
+        return IntegratorState(state.v + (p.v_rest - state.v) * c.lost + x.charge * c.spread)
 
     def membrane(self, p: Bag) -> Tensor:
         return p.tau

@@ -5,7 +5,7 @@
 emit at t_k     1. impulses   ``v <- v + jump``
                 2. compare    ``spike = 1 where v >= v_th``
                 3. reset      ``v <- v_reset`` where it spiked
-advance         4. decay      ``v <- v_rest + (v - v_rest) * exp(-z)``, ``z = dt / tau``    exact for any dt
+advance         4. decay      ``v <- v + (v_rest - v) * (1 - exp(-z))``, ``z = dt / tau``   exact for any dt
                 5. charge     ``v <- v + charge * (1 - exp(-z)) / z``                       exact for a current constant over the
                 slot
 
@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ...parameters import Port, State, Value, param
 from ..contract import Bag, SpikingNeuron, Units
-from ..exact import spread
+from ..exact import lost, spread
 
 
 class LIFState(NamedTuple):
@@ -31,7 +31,7 @@ class LIFState(NamedTuple):
 
 
 class LIFCoeffs(NamedTuple):
-    decay: Units  # exp(-z), in (0, 1]
+    lost: Units  # 1 - exp(-z), in [0, 1]
     spread: Units  # (1 - exp(-z)) / z, in (0, 1]
 
 
@@ -49,7 +49,7 @@ class LIF(SpikingNeuron):
 
     def discretise(self, p: Bag, dt: float) -> LIFCoeffs:
         z = dt / p.tau
-        return LIFCoeffs(torch.exp(-z), spread(z))
+        return LIFCoeffs(lost(z), spread(z))
 
     def receive(self, state: LIFState, jump: Units, p: Bag) -> LIFState:
         return LIFState(state.v + jump)
@@ -61,7 +61,7 @@ class LIF(SpikingNeuron):
         return LIFState(torch.where(fired, p.v_reset, state.v))
 
     def evolve(self, state: LIFState, x: Bag, p: Bag, c: LIFCoeffs) -> LIFState:
-        return LIFState(p.v_rest + (state.v - p.v_rest) * c.decay + x.charge * c.spread)
+        return LIFState(state.v + (p.v_rest - state.v) * c.lost + x.charge * c.spread)
 
     def membrane(self, p: Bag) -> Tensor:
         return p.tau

@@ -14,8 +14,10 @@ from typing import NamedTuple
 
 import torch
 
+from ...errors import ParameterError
 from ...parameters import Value, param
 from ..contract import Bag, Units
+from ..exact import lost
 from .lif import LIF, LIFCoeffs, LIFState
 
 
@@ -32,8 +34,17 @@ class NoisyLIF(LIF):
 
     noise = {"xi": "normal"}
 
+    def check(self, where: str, p: Bag) -> None:
+        if bool((torch.isinf(p.tau) & (p.sigma > 0)).any()):
+            raise ParameterError(
+                f"{where}.tau",
+                "must be finite where sigma is above 0, the deviation that v reaches after many tau",
+                got="inf",
+                fix="A long tau takes noise of s volt per root second as sigma = s * sqrt(tau / 2).",
+            )
+
     def discretise(self, p: Bag, dt: float) -> NoisyCoeffs:  # type: ignore[override]
-        return NoisyCoeffs(super().discretise(p, dt), p.sigma * torch.sqrt(-torch.expm1(-2 * dt / p.tau)))
+        return NoisyCoeffs(super().discretise(p, dt), p.sigma * torch.sqrt(lost(2 * dt / p.tau)))
 
     def evolve(self, state: LIFState, x: Bag, p: Bag, c: NoisyCoeffs) -> LIFState:  # type: ignore[override]
         return LIFState(super().evolve(state, x, p, c.lif).v + c.kick * x.xi)

@@ -14,10 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import torch
-
 from ...parameters import State, Value, param
 from ..contract import Bag, Connections, Rule
+from ..exact import lost
 
 
 class STDPState(NamedTuple):
@@ -26,8 +25,8 @@ class STDPState(NamedTuple):
 
 
 class STDPCoeffs(NamedTuple):
-    keep_pre: Connections
-    keep_post: Connections
+    lost_pre: Connections  # 1 - exp(-dt / tau_pre)
+    lost_post: Connections
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,9 @@ class PairSTDP(Rule):
     states = STDPState(x_pre=State(0.0, on="pre"), x_post=State(0.0, on="post"))  # type: ignore[arg-type]
 
     def discretise(self, p: Bag, dt: float) -> STDPCoeffs:
-        return STDPCoeffs(torch.exp(-dt / p.tau_pre), torch.exp(-dt / p.tau_post))
+        return STDPCoeffs(lost(dt / p.tau_pre), lost(dt / p.tau_post))
 
     def update(self, state: STDPState, x: Bag, w: Connections, p: Bag, c: STDPCoeffs) -> tuple[Connections, STDPState]:
         change = p.a_plus * state.x_pre * x.post - p.a_minus * x.pre * state.x_post
-        return change, STDPState((state.x_pre + x.pre) * c.keep_pre, (state.x_post + x.post) * c.keep_post)
+        pre, post = state.x_pre + x.pre, state.x_post + x.post
+        return change, STDPState(pre - pre * c.lost_pre, post - post * c.lost_post)

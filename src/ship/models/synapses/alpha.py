@@ -1,7 +1,7 @@
 """Alpha synapse: each event starts a current ``weight * t / tau^2 * exp(-t / tau)``, total ``weight`` (V), peak at t = tau.
 
 ``di/dt = a - i / tau``, ``da/dt = -a / tau``, an event adds ``weight / tau^2`` to a. Over a slot, with ``z = dt / tau``:
-charge ``i tau (1 - e^-z) + a tau^2 (1 - (1 + z) e^-z)``; ``i <- (i + a dt) e^-z``; ``a <- a e^-z``. All exact.
+charge ``i tau (1 - e^-z) + a tau^2 (1 - (1 + z) e^-z)``; ``i <- (i + a dt) e^-z``; ``a <- a e^-z``. All exact (see `exact`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import torch
 
 from ...parameters import State, Value, param
 from ..contract import Bag, Connections, Synapse
+from ..exact import lost, spread, triple
 
 
 class AlphaState(NamedTuple):
@@ -21,7 +22,7 @@ class AlphaState(NamedTuple):
 
 
 class AlphaCoeffs(NamedTuple):
-    keep: Connections  # exp(-z)
+    lost: Connections  # 1 - exp(-z)
     feed: Connections  # s, dt * exp(-z)
     gain: Connections  # 1 / tau^2
     charge_i: Connections  # s
@@ -38,12 +39,11 @@ class AlphaSynapse(Synapse):
 
     def discretise(self, p: Bag, dt: float) -> AlphaCoeffs:
         z = dt / p.tau
-        keep = torch.exp(-z)
-        return AlphaCoeffs(keep, dt * keep, p.tau**-2, -p.tau * torch.expm1(-z), p.tau**2 * (-torch.expm1(-z) - z * keep))
+        return AlphaCoeffs(lost(z), dt * torch.exp(-z), p.tau**-2, dt * spread(z), dt * dt * triple(torch.zeros_like(z), z, z))
 
     def receive(self, state: AlphaState, x: Bag, p: Bag, c: AlphaCoeffs) -> AlphaState:
         return AlphaState(state.i, state.a + x.value * c.gain)
 
     def step(self, state: AlphaState, x: Bag, p: Bag, c: AlphaCoeffs) -> tuple[Connections, AlphaState]:
-        charge = state.i * c.charge_i + state.a * c.charge_a
-        return charge, AlphaState(state.i * c.keep + state.a * c.feed, state.a * c.keep)
+        i, a = state
+        return i * c.charge_i + a * c.charge_a, AlphaState(i - i * c.lost + a * c.feed, a - a * c.lost)

@@ -1,9 +1,9 @@
 """Exponential synapse: each event starts a current ``weight / tau * exp(-t / tau)``.
 
 The total charge of an event is ``weight`` (V), whatever tau. In slot k: events at t_k add to the current; the slot's charge is
-its exact integral, ``i tau (1 - exp(-z))``, ``z = dt / tau``; the current decays by ``exp(-z)``. With ``drive="exact"`` into a
-linear membrane the charge is ``pair * i / spread`` (see `exact.pair`), which makes the response independent of dt for events on
-the grid.
+its exact integral, ``i tau (1 - exp(-z))``, ``z = dt / tau``; the current loses the fraction ``1 - exp(-z)``. With
+``drive="exact"`` into a linear membrane the charge is ``i dt pair / spread`` (see `exact`), which makes the response independent of
+dt for events on the grid.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import NamedTuple
 import torch
 
 from ...parameters import State, Value, option, param
-from ..contract import Bag, Connections, Synapse, check_membrane
-from ..exact import pair, spread
+from ..contract import Bag, Connections, Synapse, exact_membrane
+from ..exact import lost, pair, spread
 
 
 class ExpState(NamedTuple):
@@ -23,16 +23,17 @@ class ExpState(NamedTuple):
 
 
 class ExpCoeffs(NamedTuple):
-    decay: Connections  # exp(-z)
+    lost: Connections  # 1 - exp(-z)
     gain: Connections  # 1 / tau, 1/s
     charge: Connections  # s, charge of the slot per unit of current at its start
 
 
 def slot_charge(tau: torch.Tensor, membrane: torch.Tensor | None, dt: float) -> torch.Tensor:
     """Charge per unit of an exponential current at the slot's start, s; exact for a linear membrane where one is given."""
+    z = dt / tau
     if membrane is None:
-        return -tau * torch.expm1(-dt / tau)
-    return pair(tau, membrane, dt) / spread(dt / membrane)
+        return dt * spread(z)
+    return dt * pair(z, dt / membrane) / spread(dt / membrane)
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,11 @@ class ExpSynapse(Synapse):
     states = ExpState(i=State(0.0, unit="V/s"))  # type: ignore[arg-type]
 
     def discretise(self, p: Bag, dt: float) -> ExpCoeffs:
-        membrane = p.__dict__.get("membrane") if self.drive == "exact" else None
-        check_membrane("ExpSynapse", self.drive, membrane)
-        return ExpCoeffs(torch.exp(-dt / p.tau), 1 / p.tau, slot_charge(p.tau, membrane, dt))
+        membrane = exact_membrane(self, p, self.drive)
+        return ExpCoeffs(lost(dt / p.tau), 1 / p.tau, slot_charge(p.tau, membrane, dt))
 
     def receive(self, state: ExpState, x: Bag, p: Bag, c: ExpCoeffs) -> ExpState:
         return ExpState(state.i + x.value * c.gain)
 
     def step(self, state: ExpState, x: Bag, p: Bag, c: ExpCoeffs) -> tuple[Connections, ExpState]:
-        return state.i * c.charge, ExpState(state.i * c.decay)
+        return state.i * c.charge, ExpState(state.i - state.i * c.lost)

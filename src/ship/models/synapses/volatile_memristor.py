@@ -19,6 +19,9 @@ import torch
 
 from ...parameters import State, Value, param
 from ..contract import Bag, Connection, Connections
+from ..exact import lost
+
+NOTHING = -100.0  # ln of what alpha = 1 leaves: finite, so that no events still change nothing
 
 
 class MemristorState(NamedTuple):
@@ -26,7 +29,8 @@ class MemristorState(NamedTuple):
 
 
 class MemristorCoeffs(NamedTuple):
-    decay: Connections  # exp(-dt / tau)
+    lost: Connections  # 1 - exp(-dt / tau)
+    log_left: Connections  # ln(1 - alpha)
 
 
 @dataclass(frozen=True)
@@ -45,12 +49,12 @@ class VolatileMemristor(Connection):
     states = MemristorState(g=State("g_off", unit="S", on="connection"))  # type: ignore[arg-type]
 
     def discretise(self, p: Bag, dt: float) -> MemristorCoeffs:
-        return MemristorCoeffs(torch.exp(-dt / p.tau))
+        return MemristorCoeffs(lost(dt / p.tau), torch.log1p(-p.alpha).clamp(min=NOTHING))
 
     def receive(self, state: MemristorState, x: Bag, p: Bag, c: MemristorCoeffs) -> MemristorState:
-        left = torch.pow(1 - p.alpha, x.value)  # n events in a slot act n times
-        return MemristorState(p.g_on + (state.g - p.g_on) * left)
+        gone = -torch.expm1(x.value * c.log_left)  # n events in a slot act n times
+        return MemristorState(state.g + (p.g_on - state.g) * gone)
 
     def step(self, state: MemristorState, x: Bag, p: Bag, c: MemristorCoeffs) -> tuple[Connections, MemristorState]:
         charge = p.gain * p.v_read * p.t_pulse * state.g * x.value
-        return charge, MemristorState(p.g_off + (state.g - p.g_off) * c.decay)
+        return charge, MemristorState(state.g + (p.g_off - state.g) * c.lost)

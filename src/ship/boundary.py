@@ -1,0 +1,251 @@
+"""The public boundary: arguments of public calls are checked against the annotations that the calls have.
+
+``guard(__name__)``, at the end of a public module, puts a check around every function in its ``__all__``, and around constructors
+and public methods of its classes. A value of a wrong type is then a `ParameterError` that names call, argument, type and value,
+before anything is done with it. Ranges and shapes are checked where they are known.
+
+What a user may define by subclassing (models, parts of devices, surrogates, distributions: all abstract classes) has its
+constructor checked and nothing else: its methods are called by the engines, in inner loops. Named tuples, which calls return, are
+checked where they are taken.
+
+Numbers are Python's or NumPy's. A truth value is no number, and a number is no truth value.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+import sys
+import types
+import typing
+from abc import ABC, ABCMeta
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any, Literal, ParamSpec, TypeVar, Union
+
+import numpy as np
+
+from .errors import ParameterError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+MARK, LEFT = "__checked__", "__left__"  # attributes of functions
+LONGEST = 80  # characters of a value that an error shows
+
+
+class Number(ABC):
+    """What counts as ``float`` in an annotation."""
+
+    @classmethod
+    def __subclasshook__(cls, other: type) -> bool:
+        return issubclass(other, Real) and not issubclass(other, bool)
+
+
+class Whole(ABC):
+    """What counts as ``int`` in an annotation."""
+
+    @classmethod
+    def __subclasshook__(cls, other: type) -> bool:
+        return issubclass(other, Integral) and not issubclass(other, bool)
+
+
+NUMBERS: dict[Any, Any] = {float: Number, int: Whole, bool: bool | np.bool_}
+WORDS: dict[type, str] = {
+    Number: "a number",
+    Whole: "a whole number",
+    bool: "True or False",
+    np.bool_: "True or False",
+    type(None): "None",
+}
+
+
+class Kind:
+    """What one argument may be: the classes of which it may be an instance, and the types with parts (``Sequence[str]``)."""
+
+    def __init__(self, hint: Any) -> None:
+        every = list(_alternatives(_widened(hint)))
+        self.anything = Any in every or object in every
+        self.classes = tuple(c for c in every if isinstance(c, type))
+        self.structured = tuple(c for c in every if not isinstance(c, type))
+        self.fitting: set[type] = set()  # the types found to fit by themselves, so that most checks are one look into a set
+
+    def accepts(self, value: object) -> bool:
+        """Whether a value is one of these, each of its parts included."""
+        if isinstance(value, self.classes):
+            self.fitting.add(type(value))
+            return True
+        return any(_matches(value, kind) for kind in self.structured)
+
+    def __str__(self) -> str:
+        kinds = sorted((*self.classes, *self.structured), key=lambda kind: kind is type(None))
+        words = list(dict.fromkeys(_word(kind) for kind in kinds))
+        return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _matches(value: object, kind: Any) -> bool:
+    from typeguard import CollectionCheckStrategy, ForwardRefPolicy, TypeCheckError, check_type  # most calls do without it
+
+    try:
+        check_type(
+            value,
+            kind,
+            collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS,
+            forward_ref_policy=ForwardRefPolicy.ERROR,
+        )
+    except TypeCheckError:
+        return False
+    return True
+
+
+def _word(kind: Any) -> str:
+    """A type as one says it, without modules."""
+    if isinstance(kind, type):
+        return WORDS.get(kind, kind.__name__)
+    if typing.get_origin(kind) is Literal:
+        *most, last = map(repr, typing.get_args(kind))
+        return f"{', '.join(most)} or {last}" if most else last
+    text = re.sub(r"\b(?:\w+\.)+(?=\w)", "", str(kind))
+    return text.replace("Number", "float").replace("Whole", "int")
+
+
+def _alternatives(hint: Any) -> Iterator[Any]:
+    """The types of a union; one type by itself."""
+    if typing.get_origin(hint) in (Union, types.UnionType):
+        for part in typing.get_args(hint):
+            yield from _alternatives(part)
+    else:
+        yield type(None) if hint is None else hint
+
+
+def _widened(hint: Any) -> Any:
+    """A type in which NumPy's numbers count, an array counts as a sequence of numbers, and of functions only that they are some."""
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if origin is None:
+        return NUMBERS.get(hint, hint) if isinstance(hint, type) else hint
+    if origin is Callable:
+        return Callable
+    if origin is Literal or origin is type:
+        return hint
+    inner = tuple(part if part is Ellipsis else _widened(part) for part in parts)
+    if origin in (Union, types.UnionType):
+        return functools.reduce(lambda a, b: Union[a, b], inner)  # noqa: UP007 (the parts are known at run time alone)
+    if origin in (Sequence, Iterable) and inner[0] in (Number, Whole):
+        return Union[origin[inner], np.ndarray]  # noqa: UP007
+    return origin[inner]
+
+
+class Plan:
+    """What the arguments of a call may be, from its annotations."""
+
+    def __init__(self, function: Callable[..., Any], hints: Mapping[str, Any], skip: int) -> None:
+        parameters = list(inspect.signature(function).parameters.values())[skip:]
+        leave = getattr(function, LEFT, ())
+        kinds = {p.name: Kind(hints[p.name]) for p in parameters if p.name in hints and p.name not in leave}
+        kinds = {name: kind for name, kind in kinds.items() if not kind.anything}
+        self.defaults = {p.name: p.default for p in parameters}
+        self.placed = [(p.name, kinds.get(p.name)) for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        self.rest = next(((p.name, kinds.get(p.name)) for p in parameters if p.kind is p.VAR_POSITIONAL), ("", None))
+        self.named = {p.name: kinds[p.name] for p in parameters if p.name in kinds and p.kind is not p.VAR_KEYWORD}
+
+    def wrong(self, args: Sequence[Any], named: Mapping[str, Any]) -> tuple[str, Kind, Any] | None:
+        """The first argument of a wrong type: its name, what it may be, and what it is."""
+        for (name, kind), value in zip(self.placed, args, strict=False):
+            if kind is not None and type(value) not in kind.fitting and not self._fits(name, kind, value):
+                return name, kind, value
+        name, kind = self.rest
+        for value in args[len(self.placed) :] if kind is not None else ():
+            if type(value) not in kind.fitting and not kind.accepts(value):
+                return name, kind, value
+        for name, value in named.items():
+            kind = self.named.get(name)
+            if kind is not None and type(value) not in kind.fitting and not self._fits(name, kind, value):
+                return name, kind, value
+        return None
+
+    def _fits(self, name: str, kind: Kind, value: object) -> bool:
+        return value is self.defaults[name] or kind.accepts(value)
+
+
+def checked(function: Callable[P, R], where: str = "", *, own: type | None = None, method: bool = False) -> Callable[P, R]:
+    """A function that looks at its arguments before it does anything.
+
+    Args:
+        function: with annotations.
+        where: its name in errors; of a method what follows the class of its instance, as ``".run: "``.
+        own: of a constructor that `dataclasses` made, its class: fields may come from several modules, in which their annotations
+            are read.
+        method: whether the first argument is the instance, which is not looked at.
+
+    Raises:
+        ParameterError: by the function that is returned, for an argument of a wrong type.
+    """
+    skip = int(method)
+
+    @functools.cache
+    def plan() -> Plan:  # at the first call, so that importing stays cheap
+        return Plan(function, typing.get_type_hints(own or function), skip)
+
+    @functools.wraps(function)
+    def call(*args: P.args, **named: P.kwargs) -> R:
+        found = plan().wrong(args[skip:], named)
+        if found is not None:
+            name, kind, value = found
+            whole = f"{type(args[0]).__name__}{where}" if method else f"{where}: "
+            raise ParameterError(f"{whole}{name}", f"must be {kind}", got=_shown(value))
+        return function(*args, **named)
+
+    setattr(call, MARK, True)
+    return call
+
+
+def left(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Arguments that a function looks at itself, because its errors say more than their types would."""
+
+    def mark(function: Callable[P, R]) -> Callable[P, R]:
+        setattr(function, LEFT, names)
+        return function
+
+    return mark
+
+
+def guard(module: str, *, leave: Collection[str] = ()) -> None:
+    """Put a check around all that a module makes public; ``leave``: classes that the library itself makes, whose constructors stay
+    as they are.
+
+    The functions are replaced in place, there and where they are defined, so that pickling and imports find the same ones.
+    """
+    home = sys.modules[module]
+    prefix = ".".join(module.split(".")[-1:]) + "." if "." in module else ""
+    for name in home.__all__:
+        value = getattr(home, name)
+        if isinstance(value, types.FunctionType) and not hasattr(value, MARK):
+            made = checked(value, prefix + name)
+            setattr(home, name, made)
+            setattr(sys.modules[value.__module__], value.__name__, made)
+        elif isinstance(value, type) and not issubclass(value, BaseException | tuple):
+            _guard_class(value, constructor=name not in leave)
+
+
+def _guard_class(cls: type, *, constructor: bool) -> None:
+    package = __name__.partition(".")[0]
+    for base in cls.__mro__:
+        if base.__module__.partition(".")[0] != package:
+            continue
+        for name, value in list(vars(base).items()):
+            if not isinstance(value, types.FunctionType) or hasattr(value, MARK):
+                continue
+            if name == "__init__" and constructor:
+                own = base if "__dataclass_params__" in vars(base) else None
+                setattr(base, name, checked(value, ".", own=own, method=True))
+            elif not isinstance(base, ABCMeta) and name[0] != "_" and name[-1] != "_":
+                setattr(base, name, checked(value, f".{name}: ", method=True))
+
+
+def _shown(value: object) -> str:
+    """A value in short."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:
+        text = f"an object of {type(value).__name__}"
+    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."

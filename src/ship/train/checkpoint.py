@@ -1,0 +1,171 @@
+"""What a checkpoint says of the network, the optimiser and the schedule that it is for, and whether those at hand are they.
+
+The file holds everything that training changes. What it cannot change must be the same when it is read: the structure of the
+network with its delays and edges, the kind of optimiser and what it optimises. A checkpoint states that, and `differences` names
+what is another.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..device_files import device_text
+from ..errors import FileError, is_real, is_whole
+from ..group import Group, Spec
+from ..network import Network
+from ..parameters import declared
+from ..tensor_files import DAMAGE, tensor_digest
+
+HISTORY = ("loss", "accuracy", "validation_accuracy", "rate")
+
+
+def network_identity(net: Network) -> dict[str, Any]:
+    """All of an initialised network that its ``state_dict`` does not hold, as JSON: settings, and for each group its model,
+    sizes, options, spreads, delays, edges, rule and devices.
+    """
+    settings = {name: net._settings[name] for name in ("dt", "seed", "variation")}
+    settings["dtype"] = str(net._settings["dtype"])
+    settings["chips"] = net[net.tags[0]].die_ids.tolist()
+    return _plain(settings | {f"group {tag!r}": _group(net, tag) for tag in net.tags})  # type: ignore[no-any-return]
+
+
+def _group(net: Network, tag: str) -> dict[str, Any]:
+    spec, group = net._specs[tag], net[tag]
+    made = {"model": type(spec.model).__name__, "n": group.n, "source": spec.source, "target": spec.target, "port": spec.port}
+    made |= {"output": spec.output, "options": _options(spec.model)}
+    made |= {"spreads": dict(group.spreads), "initial": sorted(spec.initial), "trainable": sorted(group._parameters)}
+    assert net._wiring is not None
+    made["delay"] = [w.delay for w in net._wiring.wires if w.target == tag and w.role == "signal"]
+    if group.edges:
+        made["edges"] = [group.pre, group.post]
+    if spec.rule is not None:
+        made["rule"] = [type(spec.rule).__name__, _options(spec.rule)]
+    if spec.device is not None:
+        made["device"] = _device(spec, group)
+    return made
+
+
+def _device(spec: Spec, group: Group) -> Any:
+    """The devices of a group; a part of one's own that no file can hold goes by its name."""
+    assert spec.device is not None
+    try:
+        text: Any = device_text(spec.device)
+    except FileError:
+        text = {name: type(part).__name__ for name, part in spec.device.parts.items()}
+    return [text, spec.mapping, spec.crossbar, spec.learning]
+
+
+def _options(model: Any) -> dict[str, Any]:
+    return {name: getattr(model, name) for name in declared(type(model))[1]}
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON: tensors by their digest, classes of settings by name and fields, anything else by its type."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value if not isinstance(value, float) or math.isfinite(value) else str(value)
+    if isinstance(value, Tensor):
+        return value.item() if value.ndim == 0 else tensor_digest(value)
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return {"class": type(value).__name__} | {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    return type(value).__name__
+
+
+def trainer_identity(optimizer: torch.optim.Optimizer, schedule: Any) -> dict[str, Any]:
+    """What the optimiser is and what it optimises, and what the schedule is."""
+    shapes = [[list(p.shape) for p in group.get("params", ()) if isinstance(p, Tensor)] for group in optimizer.param_groups]
+    names = {
+        name: None if part is None else type(part).__name__ for name, part in (("optimizer", optimizer), ("schedule", schedule))
+    }
+    return names | {"parameters": shapes}
+
+
+def differences(theirs: Any, own: Any, name: str = "") -> list[str]:
+    """What is another in two identities, in words: ``group 'a>b'.delay: 0.001, not 0.002``."""
+    if isinstance(theirs, dict) and isinstance(own, dict):
+        found = [d for k in own if k in theirs for d in differences(theirs[k], own[k], f"{name}.{k}".lstrip("."))]
+        found += [f"{name}.{k}: only there".lstrip(".") for k in theirs if k not in own]
+        return found + [f"{name}.{k}: only here".lstrip(".") for k in own if k not in theirs]
+    if json.dumps(theirs, sort_keys=True) == json.dumps(own, sort_keys=True):
+        return []
+    return [f"{name}: {_short(theirs)}, not {_short(own)}"]
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:40]}... ({hashlib.sha256(text.encode()).hexdigest()[:8]})"
+
+
+def check_progress(state: Mapping[str, Any]) -> None:
+    """Whether epochs, trials and history are what a trainer writes.
+
+    Raises:
+        FileError: which number is not.
+    """
+    for name in ("epoch", "trial", "since_best"):
+        if not is_whole(state[name]):
+            raise FileError(name, "must be a whole number, at least 0", got=repr(state[name]))
+    if state["best"] is not None and not is_real(state["best"]):
+        raise FileError("best", "must be a number", got=repr(state["best"]))
+    history = state["history"]
+    if set(history) != set(HISTORY):
+        raise FileError("history", f"must have {', '.join(HISTORY)}", got=repr(sorted(history)))
+    for name, values in history.items():
+        if not isinstance(values, list) or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+            raise FileError(f"history.{name}", "must be a list of numbers", got=repr(values)[:60])
+
+
+def check_schedule(given: Any, present: Mapping[str, Any]) -> None:
+    """Whether the state of a schedule has the entries of the present one, of their kinds.
+
+    Raises:
+        FileError: which entry is another.
+    """
+    if not isinstance(given, dict) or set(given) != set(present):
+        raise FileError("schedule", f"must have {', '.join(map(str, present))}", got=repr(given)[:80])
+    for name, value in present.items():
+        if value is not None and given[name] is not None and _kind(given[name]) != _kind(value):
+            raise FileError(f"schedule.{name}", f"must be a {_kind(value)}", got=repr(given[name])[:80])
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, bool):
+        return "truth value"
+    if isinstance(value, int | float):
+        return "number"
+    return "list" if isinstance(value, list | tuple) else type(value).__name__
+
+
+def check_optimizer(optimizer: torch.optim.Optimizer) -> None:
+    """Whether an optimiser can go on from its state: a step without gradients, on a copy, ends in finite numbers. Those of
+    PyTorch are tried; one of one's own checks what it loads itself.
+
+    Raises:
+        FileError: it does not.
+    """
+    if not type(optimizer).__module__.startswith("torch.optim") or isinstance(optimizer, torch.optim.SparseAdam):
+        return
+    twin = copy.deepcopy(optimizer)
+    parameters = [p for group in twin.param_groups for p in group["params"]]
+    for parameter in parameters:
+        parameter.grad = torch.zeros_like(parameter)
+    try:
+        twin.step(lambda: 0.0)
+    except DAMAGE as error:
+        raise FileError(
+            "optimizer", "must have a state that it can go on from", got=f"{type(error).__name__}: {error}"
+        ) from error
+    if not all(bool(torch.isfinite(p).all()) for p in parameters):
+        raise FileError("optimizer", "must have a state of finite numbers")
