@@ -357,9 +357,9 @@ def test_errors_that_are_no_models_pass():
 @pytest.mark.parametrize(
     ("declare", "text"),
     [
-        (lambda: ship.Port("level", "V"), r"Port\.kind: must be one of 'events', 'charge', 'values'; got 'level'"),
-        (lambda: ship.State(0.0, on="both"), r"State\.on: must be one of 'unit', 'pre', 'post', 'connection'; got 'both'"),
-        (lambda: ship.param(1.0, per="edge"), r"param: per: must be one of 'unit', 'connection'; got 'edge'"),
+        (lambda: ship.Port("level", "V"), r"Port\.kind: must be .*'events', 'charge'.* got 'level'"),
+        (lambda: ship.State(0.0, on="both"), r"State\.on: must be .*'unit', 'pre', 'post'.* got 'both'"),
+        (lambda: ship.param(1.0, per="edge"), r"param: per: must be .*'unit'.*'connection'; got 'edge'"),
     ],
 )
 def test_words_of_declarations(declare, text):
