@@ -130,8 +130,8 @@ def first_spike_time(spikes: Tensor, dt: float, *, emit_order: str = "before") -
     Args:
         spikes: ``[..., time, unit]``.
         dt: s.
-        emit_order: of the neurons. Spikes of ``"before"`` are stamped with the start of their slot, those of ``"after"`` with its end,
-            as ``net.timeline(tag)`` gives them.
+        emit_order: of the neurons. Spikes of ``"before"`` are stamped with the start of their slot, those of ``"after"`` with its
+            end, as ``net.timeline(tag)`` gives them.
 
     Returns:
         ``[..., unit]`` in the dtype of ``spikes``.
