@@ -132,7 +132,7 @@ def functions(node):
 MODELS = [
     (ship.LIF, {"t_ref": 2e-3}),
     (ship.LIF, {}),
-    (ship.LIF, {"emit": "after", "t_ref": 1e-3, "surrogate": ship.ATan()}),
+    (ship.LIF, {"emit_order": "after", "t_ref": 1e-3, "surrogate": ship.ATan()}),
     (ship.NoisyLIF, {"t_ref": 2e-3}),
     (ship.LeakyIntegrator, {}),
     (ship.AdEx, {"t_ref": 2e-3}),

@@ -1,5 +1,5 @@
-"""Every code block of README.md and docs/ runs as written, from the top of its page on: in a folder of its own, with one namespace,
-and with nothing that the package does not make itself.
+"""Every code block of README.md and docs/ runs as written, from the top of its page on: in a folder of its own, with one
+namespace, and with nothing that the package does not make itself.
 """
 
 import re
@@ -30,7 +30,11 @@ def run_shell(text):
             cli.app(words[1:], standalone_mode=False)
 
 
-@pytest.mark.parametrize("name", [name for name in PAGES if any(b.language in CODE for b in blocks(page(name)))])
+WITH_CODE = [name for name in PAGES if any(b.language in CODE for b in blocks(page(name)))]
+SLOW = ("README.md", "docs/from-a-measurement.md")  # they fit a measurement and train
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in WITH_CODE])
 def test_every_block_runs(name, tmp_path, monkeypatch, capsys):
     """The page's blocks in their order; warnings are errors here, as in all tests."""
     monkeypatch.chdir(tmp_path)

@@ -177,8 +177,8 @@ NEURONS = {
     "LIF": (ship.LIF, {}),
     "LIF dead": (ship.LIF, {"t_ref": 2e-3, "v_reset": -0.25}),
     "LIF dead by unit": (ship.LIF, {"t_ref": torch.tensor([0.0, 1e-3, 2e-3, 4e-3]), "tau": math.inf}),
-    "LIF after": (ship.LIF, {"emit": "after"}),
-    "LIF after dead": (ship.LIF, {"emit": "after", "t_ref": 2e-3}),
+    "LIF after": (ship.LIF, {"emit_order": "after"}),
+    "LIF after dead": (ship.LIF, {"emit_order": "after", "t_ref": 2e-3}),
     "LIF winner": (ship.LIF, {"winner_take_all": True, "t_ref": 2e-3}),
     "NoisyLIF": (ship.NoisyLIF, {"t_ref": 2e-3}),
     "LeakyIntegrator": (ship.LeakyIntegrator, {"v_rest": 0.125}),
@@ -338,7 +338,7 @@ def random_network(rng, chips, exact=False, smooth=False):
             "v_th": pick(0.75, 0.75, varied(rng, chips, 0.75, n)),
             "v_reset": pick(0.0, -0.25),
             "t_ref": pick(0.0, 1e-3, 2.5e-3, np.arange(n) * 1e-3),
-            "emit": pick("before", "before", "after"),
+            "emit_order": pick("before", "before", "after"),
             "initial": pick({}, {"v": np.arange(n) / 4}),
         }
         if rng.random() < 0.15:

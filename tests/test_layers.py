@@ -16,6 +16,7 @@ LAYERS = [
     {"random", "parameters", "resolve", "sound", "clock", "graph", "connect", "draws", "sift"},
     {"models", "devices", "crossbar"},
     {
+        "declarations",
         "group",
         "plan",
         "explain",

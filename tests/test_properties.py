@@ -68,7 +68,7 @@ def recipes(draw, charges=False):
                     "n": n,
                     "tau": draw(st.sampled_from([math.inf, 4e-3, 20e-3])),
                     "t_ref": t_ref,
-                    "emit": draw(st.sampled_from(["before", "before", "after"])),
+                    "emit_order": draw(st.sampled_from(["before", "before", "after"])),
                     "v_th": 0.75,
                     "v_reset": draw(st.sampled_from([0.0, -0.25])),
                 },
@@ -247,7 +247,7 @@ class Slotwise:
         keywords, state, last = self.given[tag], self.state[tag], self.last[tag]
         dead = np.broadcast_to(whole_slots(keywords["t_ref"]), last.shape)  # slots
         v = state["v"] + np.zeros(self.n[tag])
-        if keywords["emit"] == "before":  # a spike in slot s happens at t_s
+        if keywords["emit_order"] == "before":  # a spike in slot s happens at t_s
             if k:
                 v = np.where(k - 1 < last + dead, v, self.relax(v, self.taus[tag], self.into(tag, k - 1, "charge")))
             mute = (dead > 0) & (k <= last + dead)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("no_grad")
 def network(engine="auto", emit="before", n=2, **init):
     net = ship.Network()
     net.add(ship.SpikeInput, "in", n=n)
-    net.add(ship.LIF, "cell", n=n, v_th=0.5, emit=emit, output=True)
+    net.add(ship.LIF, "cell", n=n, v_th=0.5, emit_order=emit, output=True)
     net.add(ship.ImpulseSynapse, "s", source="in", target="cell", weight=torch.eye(n))
     net.init(dt=MS, engine=engine, dtype=torch.float64, **init)
     return net
@@ -141,12 +141,12 @@ def test_first_spike_times_are_those_of_the_timeline(emit):
     x = torch.zeros(1, 6, 2, dtype=torch.float64)
     x[0, 3, 0] = 1
     out = net.run(x)
-    found = first_spike_time(out, MS, emit=emit)
+    found = first_spike_time(out, MS, emit_order=emit)
     assert float(found[0, 0]) == pytest.approx(float(net.timeline("cell")[int(out[0, :, 0].argmax())]), abs=1e-12)
     assert float(found[0, 0]) == pytest.approx((3 if emit == "before" else 4) * MS)
     assert float(found[0, 1]) == math.inf
-    with pytest.raises(ship.ShipError, match="first_spike_time: emit: must be 'before' or 'after'; got 'end'"):
-        first_spike_time(out, MS, emit="end")
+    with pytest.raises(ship.ShipError, match="first_spike_time: emit_order: must be 'before' or 'after'; got 'end'"):
+        first_spike_time(out, MS, emit_order="end")
 
 
 # -- ragged inputs -------------------------------------------------------------------------------------------------------------

@@ -71,6 +71,16 @@ def test_groups(net):
     assert "LIF &#x27;&lt;hid&gt;&#x27;, n=4" in html
 
 
+def test_a_group_without_values():
+    none = torch.zeros(0, dtype=torch.int64)
+    net = ship.Network()
+    net.add(ship.SpikeInput, "in", n=3)
+    net.add(ship.LIF, "hid", n=4, output=True)
+    net.add(ship.ExpSynapse, "s", source="in", target="hid", connect=ship.Edges(none, none))
+    net.init()
+    assert "weight: none V [0] trainable" in repr(net["s"])
+
+
 def test_devices():
     array = ship.DeviceArray(ship.Device(name="mine", retention=ship.devices.PowerDrift()), (3, 2), chips=4)
     assert repr(array).startswith("DeviceArray('mine', shape [3, 2], 4 chips; update=")

@@ -1,4 +1,4 @@
-"""Whose error it was: an exception out of a model's own code gets the group and the function that raised it."""
+"""Whose error it was: an exception out of a model's own code, or a device part's, gets the group and the function."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from types import TracebackType
 from .errors import ModelError, ShipError
 from .group import Group
 from .models.contract import Model
+from .models.devices.contract import Part
 
 HINTS = {
     "scalar": "A parameter is a tensor, with many values if it varies: use torch.exp and its kin, not math, float() or .item().",
@@ -48,7 +49,7 @@ def _place(trace: TracebackType | None) -> str | None:
     while trace is not None:
         frame, trace = trace.tb_frame, trace.tb_next
         owner = frame.f_locals.get("self")
-        if isinstance(owner, Model):
+        if isinstance(owner, Model | Part):
             function = frame.f_code.co_name
         elif isinstance(owner, Group):
             group, function = owner, ""

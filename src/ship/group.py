@@ -16,27 +16,25 @@ from . import random
 from .clock import dead_slots, nearest_slots
 from .connect import EdgeList
 from .crossbar import Crossbar
+from .declarations import check_declarations
 from .errors import GraphError, NotReadyError, ParameterError, suggest
 from .hardware import Hardware
-from .models.contract import NOISE, Bag, Connection, Model, Neuron, Rule, Source, Spiking, SpikingNeuron, Synapse, coefficients
+from .models.contract import Bag, Connection, Model, Neuron, Rule, Source, Spiking, SpikingNeuron, Synapse, coefficients
 from .models.devices.device import Device
 from .models.devices.mapping import Differential
 from .models.devices.mapping import Mapping as Mapping_
 from .parameters import (
-    KINDS,
     Distribution,
     FanIn,
     Normal,
     Parameter,
     PerChip,
     PerSample,
-    Port,
     State,
     Varied,
     check_option,
     declared,
     numbers,
-    one_of,
 )
 from .pulses import Pulsing
 from .resolve import fits, places, resolve, trailing, varied
@@ -96,7 +94,7 @@ def build_model(cls: type[Model], where: str, given: Mapping[str, Any]) -> Model
             got=f"without {', '.join(missing)}",
             fix="Use a model that defines them.",
         )
-    _check_declarations(cls, where)
+    check_declarations(cls, where)
     parameters, options = declared(cls)
     for name, value in given.items():
         if name not in parameters and name not in options:
@@ -104,27 +102,6 @@ def build_model(cls: type[Model], where: str, given: Mapping[str, Any]) -> Model
         if name in options:
             check_option(f"{where}.{name}", options[name], value)
     return cls(**given)
-
-
-def _check_declarations(cls: type[Model], where: str) -> None:
-    """What a model says of itself beside its parameters.
-
-    Raises:
-        GraphError: an unknown kind of noise, or ports or states that are none.
-        ParameterError: an unknown kind of signal.
-    """
-    unknown = [kind for kind in cls.noise.values() if kind not in NOISE]
-    if unknown:
-        raise GraphError(f"{where}.noise", f"must be one of {', '.join(NOISE)}", got=repr(unknown[0]))
-    if issubclass(cls, Source | Neuron):
-        one_of(f"{where}.emits", cls.emits, KINDS)
-    for kind in cls.accepts if issubclass(cls, Connection) else ():
-        one_of(f"{where}.accepts", kind, KINDS)
-    for name, port in cls.ports.items():
-        if not isinstance(port, Port):
-            raise GraphError(f"{where}.ports[{name!r}]", "must be a port", got=repr(port), fix='E.g. ship.Port("charge", "V").')
-    if cls.states and not (hasattr(cls.states, "_fields") and all(isinstance(s, State) for s in cls.states)):
-        raise GraphError(f"{where}.states", "must be a NamedTuple of ship.State", got=repr(cls.states))
 
 
 class Group(nn.Module):
@@ -453,7 +430,7 @@ class Group(nn.Module):
         rows = []
         for name, declaration in self.declarations.items():
             value = self._own(name).detach()
-            low, high = (f"{float(x):.4g}" for x in torch.aminmax(value))
+            low, high = (f"{float(x):.4g}" for x in torch.aminmax(value)) if value.numel() else ("none", "none")
             text = low if low == high else f"{low} to {high}"
             shape = f" {list(value.shape)}" if value.ndim else ""
             trained = "trainable" if name.replace(".", "/") in self._parameters else ""

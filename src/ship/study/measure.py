@@ -33,7 +33,8 @@ class Summary(NamedTuple):
             f"worst {self.worst:.1%}, best {self.best:.1%} of {self.chips} chips"
         )
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return str(self)
 
 
 @torch.no_grad()

@@ -58,7 +58,8 @@ class Requirement(NamedTuple):
             return f"{name}: not bracketed; from {x[0]:g} to {x[-1]:g}{unit} the accuracy stays above {self.target:.1%}"
         return f"{name}: not bracketed; from {x[0]:g} to {x[-1]:g}{unit} the accuracy is nowhere above {self.target:.1%}"
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return str(self)
 
 
 def requirement(

@@ -141,30 +141,30 @@ def read_back(entry: Mapping[str, Any] | None) -> Readout | None:
     return None if entry is None else READOUTS[entry["kind"]](**entry["values"])
 
 
-def first_spike_time(spikes: Tensor, dt: float, *, emit: str = "before") -> Tensor:
+def first_spike_time(spikes: Tensor, dt: float, *, emit_order: str = "before") -> Tensor:
     """When each unit fires first, s; infinity for one that does not. Has no gradient: `FirstSpike` is the score to train on.
 
     Args:
         spikes: ``[..., time, unit]``.
         dt: s.
-        emit: of the neurons. Spikes of ``"before"`` are stamped with the start of their slot, those of ``"after"`` with its end,
-            as ``net.timeline(tag)`` gives them.
+        emit_order: of the neurons. Spikes of ``"before"`` are stamped with the start of their slot, those of ``"after"`` with its
+            end, as ``net.timeline(tag)`` gives them.
 
     Returns:
         ``[..., unit]`` in the dtype of ``spikes``.
 
     Raises:
-        ParameterError: dt is not above 0 s, or another word for ``emit``.
+        ParameterError: dt is not above 0 s, or another word for ``emit_order``.
         RunError: no slots.
     """
     if not math.isfinite(dt) or dt <= 0:
         raise ParameterError("first_spike_time: dt", "must be above 0 s", got=f"{dt:g}")
-    if emit not in ("before", "after"):
-        raise ParameterError("first_spike_time: emit", "must be 'before' or 'after'", got=repr(emit))
+    if emit_order not in ("before", "after"):
+        raise ParameterError("first_spike_time: emit_order", "must be 'before' or 'after'", got=repr(emit_order))
     if spikes.ndim < 2 or not spikes.shape[-2]:
         raise RunError(
             "first_spike_time: spikes", "must be [..., time, unit], with at least one slot", got=f"shape {list(spikes.shape)}"
         )
     fired = spikes.detach() > 0
-    time = (fired.int().argmax(-2).to(spikes.dtype) + (emit == "after")) * dt  # the first of equal values
+    time = (fired.int().argmax(-2).to(spikes.dtype) + (emit_order == "after")) * dt  # the first of equal values
     return torch.where(fired.any(-2), time, torch.full_like(time, torch.inf))
