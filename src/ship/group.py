@@ -415,8 +415,7 @@ class Group(nn.Module):
             self.sound.check(f"{self.spec.where}.{name}", attribute, tensor, full, chips, self.dtype, exact)
         if numbers:
             for name, declaration in self.declarations.items():
-                tensor: Tensor = getattr(self, name.replace(".", "/"))
-                check_numbers(f"{self.spec.where}.{name}", declaration, tensor.detach())
+                check_numbers(f"{self.spec.where}.{name}", declaration, getattr(self, name.replace(".", "/")).detach())
             if self.spec.rule is not None:
                 check_numbers(f"{self.spec.where}.weight", self.declarations["weight"], self.plastic_weight)
 
