@@ -123,6 +123,15 @@ def test_which_devices_get_pulses():
 )
 def test_unit_step(mapping, how, expected):
     assert nominal_step(SOFT) == pytest.approx((0.05, 0.1), rel=1e-12)
+
+
+def test_a_device_of_many_domains_that_a_standard_pulse_leaves_alone_says_so():
+    """Its law stacks the numbers that it draws; in the middle of their distribution no domain flips."""
+    assert nominal_step(ship.devices.deng_fefet()) == (0.0, 0.0)
+    net = made(ship.devices.deng_fefet(), Push(amount=0.04, w_min=-1.0), n=(2, 3))
+    net.program()
+    with pytest.raises(ship.RunError, match=r"does not move the nominal device in mid-window\. Give Pulsing\(step=...\)"):
+        net.run(torch.ones(1, 2, 2, dtype=F64))
     assert unit_step(SOFT, mapping, how) == pytest.approx(expected, rel=1e-12)
 
 
