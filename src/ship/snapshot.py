@@ -14,7 +14,6 @@ from .engine.simulation import Simulation
 from .errors import RunError
 from .models.contract import Spiking
 
-
 CLOCK = (("wait", None), ("held", torch.bool))  # of a refractory unit: slots, in the float type of the state; a truth value
 
 
