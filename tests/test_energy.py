@@ -473,7 +473,7 @@ def test_meter_before_init_and_again():
     assert float(net.energy.total.low) > 0
     net.meter()
     assert float(net.energy.total.low) == 0
-    net.init(dtype=D)
+    net.init(dtype=D, keep=False)
     assert net.energy.events.numel() == 0
     net.step(X[:, 0])
     net.step(X[:, 1])

@@ -326,6 +326,7 @@ def test_dead_times_may_come_and_go_between_two_pieces_of_a_run(engine):
     told = []
     for t_ref in (0.0, 2e-3, 0.0):
         net["a"].t_ref.fill_(t_ref)
+        net.restore(net.snapshot())  # in between a state may still be as it was before the change
         told.append(net.run(torch.ones(1, 6, 1), reset=False).flatten().tolist())
     assert told == [[1.0] * 6, [1.0, 0.0, 0.0] * 2, [1.0] * 6]
 
@@ -409,6 +410,31 @@ def test_what_cannot_be_kept_is_named():
         UserWarning, match="cannot be kept, because shapes, edges or dies are others, .*: 's': weight; 's': devices"
     ):
         net.init(seed=3, dtype=F64, keep=True)
+
+
+def test_trained_values_go_to_new_dies():
+    """Nominal values are kept; the deviates are those that the new dies have anyway."""
+    net, other = (one(ship.Varied(ship.Normal(0.4, 0.2), d2d=0.1), given=device()) for _ in range(2))
+    with torch.no_grad():
+        net["s"].weight.mul_(0.5)
+    for each, keep in ((net, True), (other, False)):
+        each.init(seed=3, dtype=F64, chips=[4, 2], keep=keep)
+    assert torch.equal(net["s"].weight, 0.5 * other["s"].weight)
+    assert torch.equal(getattr(net["s"], "weight/deviate"), getattr(other["s"], "weight/deviate"))
+
+
+def test_weights_of_other_edges_are_not_kept():
+    net = ship.Network()
+    net.add(ship.SpikeInput, "in", n=4)
+    net.add(ship.LIF, "a", n=4, output=True)
+    net.add(ship.ImpulseSynapse, "s", source="in", target="a", connect=torch.eye(4), weight=ship.Uniform(0.0, 1.0))
+    net.init()
+    with torch.no_grad():
+        net["s"].weight.fill_(0.5)
+    net.set("s", connect=torch.eye(4).flip(0))
+    with pytest.warns(UserWarning, match="edges or dies are others, and starts as drawn: 's': weight"):
+        net.init(keep=True)
+    assert not bool((net["s"].weight == 0.5).any())
 
 
 def test_devices_are_kept_by_the_same_dies_alone():

@@ -126,6 +126,15 @@ def test_unit_step(mapping, how, expected):
     assert unit_step(SOFT, mapping, how) == pytest.approx(expected, rel=1e-12)
 
 
+def test_a_device_of_many_domains_that_a_standard_pulse_leaves_alone_says_so():
+    """Its law stacks the numbers that it draws; in the middle of their distribution no domain flips."""
+    assert nominal_step(ship.devices.deng_fefet()) == (0.0, 0.0)
+    net = made(ship.devices.deng_fefet(), Push(amount=0.04, w_min=-1.0), n=(2, 3))
+    net.program()
+    with pytest.raises(ship.RunError, match=r"does not move the nominal device in mid-window\. Give Pulsing\(step=...\)"):
+        net.run(torch.ones(1, 2, 2, dtype=F64))
+
+
 def test_within_gives_no_change_where_none_was_wanted():
     change, low, high = torch.tensor([0.0, 0.5, -0.5, 0.5, -0.5]), torch.tensor(0.0), torch.tensor(1.0)
     weight = torch.tensor([1.5, 0.8, 0.2, 1.5, -0.5])

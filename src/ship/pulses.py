@@ -115,7 +115,7 @@ def nominal_step(device: Device) -> Step:
     array.write(torch.stack([low[0], high[1], (low[2] + high[2]) / 2]))
     own, before = p.of(""), array.trajectory
     read_low, read_high, middle = (float(g) for g in _seen(array, before).flatten())
-    xi = (torch.zeros(()),) * device.update.normals
+    xi = (torch.zeros((1, 1, 1)),) * device.update.normals  # with the axes of devices: some laws stack them
     moved = []
     for v in (own.v_set, own.v_reset):
         after = device.update.pulse(before.x, Pulse(v, own.t_write, torch.ones(3, dtype=torch.float64)), p.of("update"), xi)

@@ -14,6 +14,8 @@ from .engine.simulation import Simulation
 from .errors import RunError
 from .models.contract import Spiking
 
+CLOCK = (("wait", None), ("held", torch.bool))  # of a refractory unit: slots, in the float type of the state; a truth value
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -109,11 +111,18 @@ def _flat(state: Any) -> dict[str, Tensor]:
 
 
 def _get(tensors: dict[str, Tensor], name: str, like: Any) -> Any:
-    if isinstance(like, Spiking):
-        parts = {key: _like(getattr(like, key), tensors[f"{name}/{key}"], name) for key in ("wait", "held")}
-        return Spiking(_get(tensors, name, like.cell), parts["wait"], parts["held"])
+    """The state of the name; with the refractory clock that it had, also where dead times have come or gone since."""
+    like = like.cell if isinstance(like, Spiking) else like
     if not like:
         return like
+    cell = _cell(tensors, name, like)
+    if f"{name}/wait" not in tensors:
+        return cell
+    wait, held = (_like(like[0].to(kind or like[0].dtype), tensors[f"{name}/{key}"], f"{name}/{key}") for key, kind in CLOCK)
+    return Spiking(cell, wait, held)
+
+
+def _cell(tensors: dict[str, Tensor], name: str, like: Any) -> Any:
     return type(like)(
         *(_like(value, tensors[f"{name}/{key}"], f"{name}/{key}") for key, value in zip(like._fields, like, strict=True))
     )
