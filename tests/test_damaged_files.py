@@ -79,7 +79,7 @@ def load(path):
     if path.name.startswith("check"):
         made = resumed()
         made.resume(path)
-        return made.net.state_dict() | made.optimizer.state_dict()["state"][0]
+        return made.net.state_dict() | made.optimizer.state_dict()["state"].get(0, {})
     if path.suffix == ".ship":
         made = ship.load(path)
         return made.snapshot().tensors | {"out": made.run(spikes())}

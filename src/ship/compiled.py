@@ -22,7 +22,7 @@ from typing import Any
 from .errors import warn_once
 
 KINDS = ("kernel", "machine", "scan", "products", "draws", "sift", "pulses", "conjugate")  # of texts
-VERSION = 1  # of the layout of kernels and tables
+VERSION = 2  # of the layout of kernels and tables, and of what is kept of them
 
 
 def folder() -> Path:
