@@ -167,7 +167,7 @@ def test_models_at_their_extremes(cls, options):
 
 G_MIN, G_MAX = 1e-6, 100e-6
 PULSES = ((1.0, 1e-8, 0.0), (1.0, 1e-8, 1.0), (-1.0, 1e-8, 1.0), (1.0, 1e-6, 300.0), (-1.0, 1e-6, 300.0), (0.3, 1e-4, 1.0))
-AGES = (0.0, 1e-9, 1.0, 30.0, 1e4)
+AGES = (0.0, 3e-9, 1.0, 30.0, 1e4)
 ORBITS = (0.1, 10.0)  # factors for memristors, whose speeds are exponentials of most of their parameters
 LONGEST = 400  # steps of an orbit
 # Of a memristor: the state is resolved to 1e-6 of its range (`flow`), and the resistance falls by up to 16,000 times along it.

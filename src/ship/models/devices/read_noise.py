@@ -25,7 +25,7 @@ from .contract import ReadNoise, Xi
 
 def growth(t: Tensor, t_read: Tensor) -> Tensor:
     """``sqrt(ln((t + t_r) / (2 t_r)))``, 0 where t is below t_r."""
-    inside = torch.log((t + t_read) / (2 * t_read))
+    inside = torch.log1p((t - t_read) / (2 * t_read))
     safe = torch.where(inside > 0, inside, torch.ones_like(inside))  # the slope of a root is infinite at 0
     return torch.where(inside > 0, safe.sqrt(), torch.zeros_like(inside))
 

@@ -53,7 +53,7 @@ class VolatileMemristor(Connection):
 
     def receive(self, state: MemristorState, x: Bag, p: Bag, c: MemristorCoeffs) -> MemristorState:
         gone = -torch.expm1(x.value * c.log_left)  # n events in a slot act n times
-        return MemristorState(state.g + (p.g_on - state.g) * gone)
+        return MemristorState(state.g - state.g * gone + p.g_on * gone)
 
     def step(self, state: MemristorState, x: Bag, p: Bag, c: MemristorCoeffs) -> tuple[Connections, MemristorState]:
         charge = p.gain * p.v_read * p.t_pulse * state.g * x.value
