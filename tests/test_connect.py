@@ -283,6 +283,6 @@ def test_edges_go_where_their_group_goes(engine, side):
     before = net.run(x)
     net._apply(torch.clone)  # as a move to another device does
     node = net._sim.nodes["s"]
-    assert node.edges.pre is net["s"].pre
-    assert node.edges.post is net["s"].post
+    assert node.edges.pre is net["s"].edge_pre
+    assert node.edges.post is net["s"].edge_post
     assert torch.equal(net.run(x), before)

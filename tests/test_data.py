@@ -265,9 +265,9 @@ def test_from_events_counts_and_rounds_half_up():
         ),
         (RunError, ([-0.1], [0], 2, 4, 0.1), "from_events: times: must lie inside 4 slots of 0.1 s; got -0.1 s."),
         (RunError, ([float("nan")], [0], 2, 4, 0.1), "from_events: times: must lie inside 4 slots of 0.1 s; got nan s."),
-        (RunError, ([0.1], [2], 2, 4, 0.1), "from_events: units: must be from 0 to 1; got 2."),
-        (RunError, ([0.1], [-1], 2, 4, 0.1), "from_events: units: must be from 0 to 1; got -1."),
-        (RunError, ([0.1], [0.5], 2, 4, 0.1), "from_events: units: must be whole numbers; got torch.float32."),
+        (RunError, ([0.1], [2], 2, 4, 0.1), "from_events: units: must be from 0 to 1; got [2]."),
+        (RunError, ([0.1], [-1], 2, 4, 0.1), "from_events: units: must be from 0 to 1; got [-1]."),
+        (RunError, ([0.1], [0.5], 2, 4, 0.1), "from_events: units: must be a list of unit numbers, from 0 on; got [0.5]."),
         (
             RunError,
             ([0.1, 0.2], [0], 2, 4, 0.1),

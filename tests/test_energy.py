@@ -528,12 +528,12 @@ def test_graded_signals_are_said_to_be_missing():
 ERRORS = [
     (lambda: ship.Costs(v_dd=1.0, c_spike=-1e-15), "Costs.c_spike: must be at least 0 F; got -1e-15."),
     (lambda: ship.Costs(c_line=(2e-15, 1e-15)), "Costs.c_line: must be (least, most); got (2e-15, 1e-15)."),
-    (lambda: ship.Costs(c_line="1f"), "Costs.c_line: must be a number of F, or (least, most); got '1f'."),
+    (lambda: ship.Costs(c_line="1f"), "Costs.c_line: must be a number, tuple[float, float] or None; got '1f'."),
     (lambda: ship.Costs(c_line=float("nan")), "Costs.c_line: must be a number of F, or (least, most); got nan."),
     (lambda: ship.Costs(v_dd=0.0), "Costs.v_dd: must be above 0 V; got 0."),
     (lambda: ship.Costs(c_spike=1e-15), "Costs.c_spike: needs the voltage that it is charged to. Give v_dd as well."),
     (lambda: small().meter(groups={"sin": ship.Costs()}), "Network.meter: no group named 'sin'. Known: 'in', 'syn', 'out'."),
-    (lambda: small().meter(neurons=1e-12), "Network.meter: neurons: must be a ship.Costs; got 1e-12."),
+    (lambda: small().meter(neurons=1e-12), "Network.meter: neurons: must be Costs or None; got 1e-12."),
     (lambda: small().meter(neurons=ship.Costs(c_line=1e-15)), "Network.meter: c_line: is a cost of synapses; got LIF 'out'."),
     (lambda: small(programmed=False, device=None), "Network.meter: there is nothing to meter: no group has devices"),
     (

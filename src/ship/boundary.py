@@ -61,7 +61,7 @@ WORDS: dict[type, str] = {
     np.bool_: "True or False",
     type(None): "None",
     Tensor: "a dense Tensor of real numbers",
-    np.ndarray: "an array of numbers",
+    np.ndarray: "an array of numbers in one axis",
 }
 
 
@@ -81,7 +81,7 @@ class Kind:
             if isinstance(value, Tensor):
                 return value.layout == torch.strided and not value.is_complex()
             if isinstance(value, np.ndarray):
-                return value.dtype.kind in "biuf"
+                return value.ndim == 1 and value.dtype.kind in "biuf"
             self.fitting.add(type(value))
             return True
         if isinstance(value, bytes | bytearray) or (isinstance(value, Tensor | np.ndarray) and not value.ndim):

@@ -405,19 +405,19 @@ class Group(nn.Module):
         Raises:
             ParameterError: a tensor that does not fit, a value out of its limits or NaN.
         """
-        chips = len(self.die_ids)
-        for attribute, tensor in self.sound.changed(self, self.dtype):
+        where = self.spec.where
+        for attribute, other in self.sound.changed(self):
             name, exact = attribute.replace("/", "."), True
             if name in self.declarations:
                 full, exact = self._shape(self.declarations[name], name), self.declarations[name].per == "connection"
             else:
                 full = self.shape_of("connection") if name == "plastic_weight" else tuple(self.sound.shapes[attribute])
-            self.sound.check(f"{self.spec.where}.{name}", attribute, tensor, full, chips, self.dtype, exact)
-        if numbers:
-            for name, declaration in self.declarations.items():
-                check_numbers(f"{self.spec.where}.{name}", declaration, getattr(self, name.replace(".", "/")).detach())
-            if self.spec.rule is not None:
-                check_numbers(f"{self.spec.where}.weight", self.declarations["weight"], self.plastic_weight)
+            self.sound.check(f"{where}.{name}", attribute, other, full, len(self.die_ids), self.dtype, exact)
+        for name, declaration in self.declarations.items() if numbers else ():
+            value: Tensor = getattr(self, name.replace(".", "/"))
+            check_numbers(f"{where}.{name}", declaration, value)
+        if numbers and self.spec.rule is not None:
+            check_numbers(f"{where}.weight", self.declarations["weight"], self.get_buffer("plastic_weight"))
 
     # -- shown -------------------------------------------------------------------------------------------------------------
 

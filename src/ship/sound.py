@@ -21,10 +21,11 @@ class Sound:
         self.shapes = {name: t.shape for name, t in own.items() if t is not None}
         self.whole = {name: t.dtype for name, t in own.items() if t is not None and not t.is_floating_point()}
 
-    def changed(self, module: nn.Module, dtype: torch.dtype) -> list[tuple[str, Tensor | None]]:
-        """The tensors that have another shape, or another type than theirs (``dtype`` for floats)."""
+    def changed(self, module: nn.Module) -> list[tuple[str, Tensor | None]]:
+        """The tensors that have another shape, or another type than theirs (for floats that of the buffer ``zero``)."""
         found: list[tuple[str, Tensor | None]] = []
         parameters, buffers = module._parameters, module._buffers
+        dtype = module.get_buffer("zero").dtype
         for name, shape in self.shapes.items():
             tensor: Tensor | None = parameters.get(name)
             if tensor is None:
@@ -63,9 +64,9 @@ def check_numbers(where: str, declaration: Parameter, value: Tensor) -> None:
         ParameterError: a value that does not.
     """
     try:
-        low, high = (float(end) for end in torch.aminmax(value)) if value.numel() else (0.0, 0.0)
-        clear = declaration.clear(low) and declaration.clear(high)
+        ends = torch.aminmax(value.detach()) if value.numel() > 1 else value.detach().flatten()
+        clear = all(declaration.clear(end.item()) for end in ends)
     except RuntimeError:  # under the transforms of `torch.func` numbers cannot be looked at
         return
-    if not clear and value.numel():
+    if not clear:
         check_limits(where, declaration, value)

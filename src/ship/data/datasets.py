@@ -264,7 +264,7 @@ def from_events(times: Any, units: Any, *, n: int, steps: int, dt: float, dtype:
     _whole("from_events: steps", steps)
     check_dt("from_events", dt)
     time = to_tensor("from_events: times", times).double()
-    unit = chosen("from_events: units", units, None, masks=False).numbers
+    unit = chosen("from_events: units", units, n, masks=False).numbers
     if time.ndim != 1 or time.shape != unit.shape:
         raise RunError(
             "from_events", "times and units must be lists of one length", got=f"shapes {list(time.shape)} and {list(unit.shape)}"
@@ -280,9 +280,6 @@ def from_events(times: Any, units: Any, *, n: int, steps: int, dt: float, dtype:
             if bool((slot == steps).any())
             else "",
         )
-    out = (unit < 0) | (unit >= n)
-    if bool(out.any()):
-        raise RunError("from_events: units", f"must be from 0 to {n - 1}", got=str(unit[out][0].item()))
     ones = torch.ones(len(slot), dtype=dtype)
     return torch.zeros(steps, n, dtype=dtype).index_put_((slot.long(), unit.long()), ones, accumulate=True)
 

@@ -7,7 +7,7 @@ seconds in one jump equals any number of steps, and one run can go from pulses o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
@@ -52,7 +52,7 @@ class Device(Part):
     faults: Faults | None = None
     endurance: Endurance | None = None
     thermal: Thermal | None = None
-    correlated: tuple[tuple[str, str, float], ...] = option(())
+    correlated: Sequence[Sequence[Any]] = option(())
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -14,6 +14,7 @@ Source: of the pair: the quantisation study of SHIP's publication (2024); others
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
@@ -25,7 +26,7 @@ from ..contract import Bag
 from .contract import Programming, Xi, finite_numbers
 
 
-def polynomial(x: Tensor, coefficients: tuple[float, ...]) -> Tensor:
+def polynomial(x: Tensor, coefficients: Sequence[float]) -> Tensor:
     """``sum_i c_i x^i``, the constant first."""
     total = torch.zeros_like(x)
     for c in reversed(coefficients):
@@ -59,7 +60,7 @@ class PolynomialProgramming(Programming):
         scale: of the error.
     """
 
-    coefficients: tuple[float, ...] = option((0.0,))
+    coefficients: Sequence[float] = option((0.0,))
     g_ref: Value = param(25e-6, unit="S", above=0.0, role="conductance")
     scale: Value = param(1.0, least=0.0, role="noise")
 

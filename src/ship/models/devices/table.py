@@ -54,8 +54,8 @@ class TableUpdate(Update):
     normals: ClassVar[int] = 1
     states: ClassVar[Any] = TableState(State(0.0), State(0.0), State(0.0, unit="S"))  # type: ignore[arg-type]
 
-    up: tuple[float, ...] = option((1e-6, 100e-6))
-    down: tuple[float, ...] = option((100e-6, 1e-6))
+    up: Any = option((1e-6, 100e-6))  # any sequence of conductances; a tuple once it is made
+    down: Any = option((100e-6, 1e-6))
     scale: Value = param(1.0, above=0.0, role="conductance")
     noise: Value = param(0.0, least=0.0, role="noise")
     v_th: Value = param(0.0, unit="V", least=0.0, role="threshold")
