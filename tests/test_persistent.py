@@ -245,3 +245,21 @@ def test_learnt_weights_go_to_virtual_chips_too():
     chips = virtual_chips(net, 2)
     assert torch.equal(chips["s"].plastic_weight, learnt.expand(2, 1, 3, 2))
     assert torch.equal(chips["s"].get_buffer("persistent/rule/seen")[0], net["s"].get_buffer("persistent/rule/seen")[0])
+
+
+def test_a_new_init_keeps_or_names_what_was_learnt():
+    """A threshold that has risen: `init` says that it is lost, `keep=True` goes on with it, also beside a parameter set anew."""
+    net = ship.Network()
+    net.add(ship.CurrentInput, "i", n=3)
+    net.add(Homeostatic, "h", n=3, output=True)
+    net.add(ship.Link, "l", source="i", target="h")
+    net.init(dt=1e-3)
+    net.run(torch.full((1, 50, 3), 400.0))
+    risen = net["h"].get_buffer("persistent/theta").clone()
+    assert float(risen.min()) > 0
+    net.set("h", v_th=2.0)
+    net.init(dt=5e-4, keep=True)
+    assert torch.equal(net["h"].get_buffer("persistent/theta"), risen)
+    with pytest.warns(UserWarning, match=r"'h': persistent/theta\. Give keep=True"):
+        net.init(dt=1e-3)
+    assert not net["h"].get_buffer("persistent/theta").any()

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .group import Group
+from .group import STORED, Group, stored_as
 
 
 class Before(NamedTuple):
@@ -60,7 +60,7 @@ def _kept(old: Group, new: Group, same_dies: bool) -> list[str]:
     """Take over what fits; the names of what had been learnt and does not."""
     lost = []
     for name, value, own in _values(old, new):
-        of_dies = name == "plastic_weight" or name.endswith("/deviate")
+        of_dies = name == "plastic_weight" or name.startswith(STORED) or name.endswith("/deviate")
         if value.shape == own.shape and _same_edges(old, new) and (same_dies or not of_dies):
             own.copy_(value)
         elif _learnt(old, name, value, own):
@@ -83,6 +83,8 @@ def _learnt(old: Group, name: str, value: Tensor, drawn: Tensor) -> bool:
     """Whether a value is another than what was drawn for it."""
     if name == "plastic_weight":
         return not torch.equal(value, old.initial_weight())
+    if name.startswith(STORED):
+        return value.shape != drawn.shape or not torch.equal(value.to(drawn), drawn)
     if not isinstance(value, nn.Parameter):
         return False
     if value.shape != drawn.shape:  # nothing to compare with; optimisers and `load_state_dict` count as changes
@@ -94,7 +96,7 @@ def _values(old: Group, new: Group) -> Iterator[tuple[str, Tensor, Tensor]]:
     """Names and tensors, old and new, of what was not given anew."""
     for name, own in (*new.named_parameters(recurse=False), *new.named_buffers(recurse=False)):
         value = getattr(old, name, None)
-        if name in ("die_ids", "zero", "pre", "post") or not isinstance(value, Tensor):
+        if name in ("die_ids", "zero", "edge_pre", "edge_post") or not isinstance(value, Tensor):
             continue
         if _same(*(_given(group, name) for group in (old, new))):
             yield name, value, own
@@ -105,6 +107,8 @@ def _given(group: Group, name: str) -> Any:
     spec, name = group.spec, name.removesuffix("/deviate")
     if name == "plastic_weight":
         return spec.given.get("weight")
+    if name.startswith(STORED):
+        return spec.rule if name.startswith(stored_as("", rule=True)) else spec.initial.get(name.removeprefix(STORED))
     if name.startswith("rule/"):
         return spec.rule
     return spec.initial.get(name.removeprefix("initial/")) if name.startswith("initial/") else spec.given.get(name)
