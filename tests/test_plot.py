@@ -186,7 +186,7 @@ BARS = [Interval(0.5, 0.4, 0.6)]
         (lambda: plot.raster(torch.zeros(2, 3, 4), torch.zeros(7)), r"plot.raster: time: must be \[3\], one for each slot"),
         (lambda: plot.traces(torch.zeros(3)), "plot.traces: needs"),
         (lambda: plot.traces(torch.zeros(2, 3, 4), torch.zeros(7)), r"plot.traces: time: must be \[3\]"),
-        (lambda: plot.traces(torch.zeros(2, 3, 4), units=[4]), "plot.traces: units: must be from 0 to 3; got [4]"),
+        (lambda: plot.traces(torch.zeros(2, 3, 4), units=[4]), r"plot.traces: units: must be from 0 to 3; got \[4\]"),
         (lambda: plot.weights(torch.zeros(3)), r"plot.weights: needs \[pre, post\]"),
         (lambda: plot.weights(torch.zeros(2, 3, 4), chip=2), "plot.weights: chip: must be from 0 to 1; got 2"),
         (lambda: plot.confusion(torch.zeros(2, 3)), r"plot.confusion: needs \[class, class\]; got shape \[2, 3\]"),
