@@ -36,7 +36,7 @@ $(BENCH_VENV)/stamp: benchmarks/requirements.txt
 
 bench: $(VENV)/stamp $(BENCH_VENV)/stamp  ## speed and memory beside other simulators, and the table of the README
 	$(BIN)/ship bench $(CASES) --peers $(BENCH_VENV)/bin/python --out $(BENCH_RESULTS) $(BENCH_OPTIONS)
-	$(BIN)/python -m ship.bench.table $(BENCH_RESULTS) README.md
+	$(BIN)/python -m ship.cli.bench.table $(BENCH_RESULTS) README.md
 
 lint: $(VENV)/stamp  ## style and types
 	$(BIN)/ruff check src tests examples benchmarks

@@ -15,8 +15,8 @@ from torch import Tensor
 
 import ship
 from ship import data
-from ship.models.devices.contract import Faults, Programming, Retention, Xi, as_uniform
-from ship.parameters import Value, param
+from ship.base.parameters import Value, param
+from ship.devices.contract import Faults, Programming, Retention, Xi, as_uniform
 from ship.study import accuracy, drift_curve, requirement, summary, virtual_chips, yield_at
 from ship.train import Max, Trainer, WorstCase
 

@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import torch
 
-from ship.errors import ShipError
-from ship.models.contract import Bag
-from ship.parameters import Parameter, Varied, declared
+from ship.base.errors import ShipError
+from ship.base.parameters import Parameter, Varied, declared
+from ship.base.parameters.bag import Bag
 
 FACTORS = (1e-6, 1e-3, 1e3, 1e6)
 # Units whose values are subtracted from each other: float32 holds seven digits of the largest.

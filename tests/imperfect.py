@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import torch
 
-from ship.models.devices.contract import Faults, Programming, Retention, as_uniform
-from ship.parameters import Value, param
+from ship.base.parameters import Value, param
+from ship.devices.contract import Faults, Programming, Retention, as_uniform
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ import math
 
 import torch
 
-from ship.models.contract import Bag
-from ship.models.devices import Pulse
-from ship.models.devices.contract import Conductance
-from ship.parameters import declared
+from ship.base.parameters import declared
+from ship.base.parameters.bag import Bag
+from ship.devices import Pulse
+from ship.devices.contract import Conductance
 
 D = torch.float64
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 
 import ship
-from ship.models.contract import Bag
-from ship.models.devices.contract import Faults, Programming, ReadNoise, Retention
-from ship.parameters import Value, param
+from ship.base.parameters import Value, param
+from ship.base.parameters.bag import Bag
+from ship.devices.contract import Faults, Programming, ReadNoise, Retention
 
 LOW, HIGH = 1e-6, 101e-6
 

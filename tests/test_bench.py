@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ship.bench import data, floors, harness, networks, table
-from ship.bench.cases import CASES, choose
-from ship.errors import FileError, RunError
+from ship.base.errors import FileError, RunError
+from ship.cli.bench import data, floors, harness, networks, table
+from ship.cli.bench.cases import CASES, choose
 
 TINY = {
     "lif": {"n": 4, "batch": 2, "steps": 5},

@@ -17,7 +17,7 @@ import ship.data
 import ship.plot
 import ship.study
 import ship.train
-from ship.boundary import MARK, Kind, checked, hints_of, left
+from ship.base.boundary import MARK, Kind, checked, hints_of, left
 
 TRIES = 4  # of each call: 1,000 calls, 15 s on one core
 NAN_BY_DEFINITION = {  # documented: 0 of 0, no probes; and values that `add` looks at
@@ -163,7 +163,7 @@ def test_everything_public_is_checked_and_its_annotations_can_be_read():
 def test_signature_pickling_and_documentation_stay():
     assert inspect.signature(ship.Network.run).parameters["first_sample"].default == 0
     assert ship.Network.run.__doc__.startswith("Simulate.")
-    assert ship.fit.__module__ == "ship.fitting.api"
+    assert ship.fit.__module__ == "ship.devices.fitting.api"
     assert pickle.loads(pickle.dumps(ship.fit)) is ship.fit
     assert pickle.loads(pickle.dumps(ship.LIF(tau=0.01))) == ship.LIF(tau=0.01)
     assert replace(ship.LIF(tau=0.01), v_th=2.0) == ship.LIF(tau=0.01, v_th=2.0)

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 import ship
-from ship.engine import alone, assembly
-from ship.engine.fused import Sum
+from ship.engine.compiled.nodes.cell import Sum
+from ship.engine.compiled.run import single
+from ship.engine.compiled.schedule import assemble
 
 DT = 1e-3
 F64 = torch.float64
@@ -120,7 +121,7 @@ def test_chunks(monkeypatch):
     x = given()
     with torch.no_grad():
         want = network("fused").run(x)
-        monkeypatch.setattr("ship.network.chunk_slots", lambda wiring, lead: 7)
+        monkeypatch.setattr("ship.network.network.chunk_slots", lambda wiring, lead: 7)
         assert torch.equal(network("fused").run(x), want)
 
 
@@ -129,15 +130,15 @@ def test_a_kernel_that_fails_between_chunks(monkeypatch):
     x = given()
     with torch.no_grad():
         want = network("reference").run(x)
-        monkeypatch.setattr("ship.network.chunk_slots", lambda wiring, lead: 7)
-        run, calls = assembly.Block.run, iter(range(99))
+        monkeypatch.setattr("ship.network.network.chunk_slots", lambda wiring, lead: 7)
+        run, calls = assemble.TapeBlock.run, iter(range(99))
 
         def sometimes(*given):
             if next(calls) == 3:
-                raise assembly.Untraceable("no more")
+                raise assemble.Untraceable("no more")
             return run(*given)
 
-        monkeypatch.setattr(assembly.Block, "run", sometimes)
+        monkeypatch.setattr(assemble.TapeBlock, "run", sometimes)
         net = network("fused")
         assert torch.equal(net.run(x), want)
         assert net._sim.fusion.reasons["out"] == "no more"
@@ -150,7 +151,7 @@ def test_a_kernel_that_fails_between_chunks(monkeypatch):
 def sums(monkeypatch):
     """How many sums a run leaves to its kernels."""
     found = []
-    before = assembly._Assembly._given
+    before = assemble._Assembly._given
 
     def spy(self):
         signals, weights, through = before(self)
@@ -158,7 +159,7 @@ def sums(monkeypatch):
         assert sum(isinstance(x, Sum) for x in self.external) >= len(weights)
         return signals, weights, through
 
-    monkeypatch.setattr(assembly._Assembly, "_given", spy)
+    monkeypatch.setattr(assemble._Assembly, "_given", spy)
     return found
 
 
@@ -166,8 +167,8 @@ def sums(monkeypatch):
 @pytest.mark.parametrize("portion", [1, 2**14, 2**30])
 def test_sums_in_portions(monkeypatch, chips, portion):
     """However many rows are worked on at a time, also where chips have weights of their own."""
-    monkeypatch.setattr(alone, "SUM_BYTES", portion)
-    monkeypatch.setattr(alone, "KEPT_BYTES", portion)
+    monkeypatch.setattr(single, "SUM_BYTES", portion)
+    monkeypatch.setattr(single, "KEPT_BYTES", portion)
     found, x = sums(monkeypatch), given()
     want, slopes = learnt(network("reference", chips=chips, variation=0.1 * bool(chips)), x)
     net = network("fused", chips=chips, variation=0.1 * bool(chips))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import ship
-from ship.tensor_files import read, write
+from ship.base.tensor_files import read, write
 from ship.train import Trainer
 
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import ship
-from ship.files import library_models
+from ship.network.files.files import library_models
 
 
 def call(*words):

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 import ship
-from ship.connect import EdgeList
-from ship.engine import structure
+from ship.engine.compiled.tape import edges as structure
+from ship.groups.connectivity import EdgeList
 
 D = torch.float64
 

@@ -11,7 +11,8 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 import ship
-from ship.models.contract import Bag, Connection, Neuron
+from ship.base.parameters.bag import Bag
+from ship.models.contract import Connection, Neuron
 
 # sum and view: gradients of what broadcasts.
 POINTWISE = {

@@ -8,15 +8,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ship import compiled
-from ship.crossbar import Crossbar, approximate, currents, effective, nodal, nodes, power
-from ship.errors import ParameterError
+from ship.base.errors import ParameterError
+from ship.base.native import cache
+from ship.crossbar import Crossbar, approximate, currents, effective, nodes, power
+from ship.crossbar import exact as nodal
 
 D = torch.float64
 SIZES = [(1, 1), (1, 6), (6, 1), (4, 7), (7, 4), (9, 9)]
 # 2 kohm against cells of about 50 uS: r G N^2 is about 8 at N = 9, a strong IR drop; all four resistances differ.
 STRONG = {"r_row": 2e3, "r_col": 1e3, "r_driver": 500.0, "r_sense": 300.0}
-NEEDS_NUMBA = pytest.mark.skipif(not compiled.available(), reason="conjugate gradients are compiled")
+NEEDS_NUMBA = pytest.mark.skipif(not cache.available(), reason="conjugate gradients are compiled")
 
 
 def cells(*shape, seed=0):
@@ -166,7 +167,7 @@ def test_unconverged_is_eliminated(monkeypatch):
 def test_without_numba(monkeypatch):
     G, v, x = cells(2, 9, 9), voltages(2, 9), wires()
     true = currents(G, v, x)
-    monkeypatch.setattr(compiled, "available", lambda: False)
+    monkeypatch.setattr(cache, "available", lambda: False)
     close(currents(G, v, x), true, 1e-12)
 
 

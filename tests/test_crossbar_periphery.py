@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from ship.base.errors import ParameterError
 from ship.crossbar import (
     ADC,
     Crossbar,
@@ -17,7 +18,6 @@ from ship.crossbar import (
     read,
     selected,
 )
-from ship.errors import ParameterError
 
 D = torch.float64
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import ship
-from ship.tensor_files import read, write
+from ship.base.tensor_files import read, write
 from ship.train import Trainer
 
 TIMES = int(os.environ.get("SHIP_FUZZ", "1"))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ship import data
-from ship.errors import ParameterError, RunError
+from ship.base.errors import ParameterError, RunError
 
 
 @pytest.fixture(autouse=True)

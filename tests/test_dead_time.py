@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import ship
-from ship.clock import dead_slots, nearest_slots
+from ship.base.clock import dead_slots, nearest_slots
 
 MS = 1e-3
 ENGINES = ["reference", "fused"]

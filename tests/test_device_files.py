@@ -9,9 +9,9 @@ import pytest
 import torch
 
 import ship
-from ship import device_files
-from ship.models.devices.contract import ReadNoise
-from ship.parameters import option, param
+from ship.base.parameters import option, param
+from ship.devices import files
+from ship.devices.contract import ReadNoise
 
 Bounded = ship.devices.Bounded
 
@@ -45,9 +45,9 @@ def test_round_trip_is_exact(tmp_path):
     plain = {"gamma_p": 0.0}
     one, two = (ship.Device(**{**vars(d), "update": Bounded(**{**vars(d.update), **plain})}) for d in (made, again))
     assert one == two
-    assert device_files.load_origin(path) == {"source": "a.csv", "sha256": "0" * 64, "seed": 3, "aicc": 0.1}
+    assert files.load_origin(path) == {"source": "a.csv", "sha256": "0" * 64, "seed": 3, "aicc": 0.1}
     text = path.read_text(encoding="utf-8")
-    ship.save_device(again, path, origin=device_files.load_origin(path))
+    ship.save_device(again, path, origin=files.load_origin(path))
     assert path.read_text(encoding="utf-8") == text
     assert "alpha_p = {nominal = 0.30000000000000004, d2d = 0.3333333333333333, c2c = 0.02}" in text
 
@@ -82,10 +82,10 @@ def test_parts_of_ones_own_and_all_kinds_of_values(tmp_path):
 
 def test_every_part_of_the_library_comes_back(tmp_path):
     """Whatever `ship.devices` exports, as made by default."""
-    from ship.models.devices.device import KINDS
+    from ship.devices.device import KINDS
 
     tried = 0
-    for name, cls in device_files.device_parts().items():
+    for name, cls in files.device_parts().items():
         kind = next((slot for slot, base in KINDS.items() if issubclass(cls, base)), None)
         if kind is None:
             continue

@@ -7,8 +7,8 @@ import torch
 
 import ship
 from parts import D, bag, close_mean, close_std, normals, t
-from ship.errors import ParameterError
-from ship.models.devices import (
+from ship.base.errors import ParameterError
+from ship.devices import (
     AdditiveNoise,
     Bounded,
     FlickerNoise,
@@ -22,8 +22,8 @@ from ship.models.devices import (
     SinhIV,
     Stuck,
     Wear,
-    hfo2,
 )
+from ship.devices.materials import hfo2
 
 N = 20_000
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pages import ROOT, blocks, page, run_python
-from ship import cli
+from ship.cli import main
 
 PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 CODE = ("python", "sh")
@@ -27,7 +27,7 @@ def run_shell(text):
             continue
         assert words[0] in ("ship", *OTHERS), line
         if words[0] == "ship" and not line.startswith(LONG):
-            cli.app(words[1:], standalone_mode=False)
+            main.app(words[1:], standalone_mode=False)
 
 
 WITH_CODE = [name for name in PAGES if any(b.language in CODE for b in blocks(page(name)))]

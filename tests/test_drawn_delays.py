@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import ship
-from ship import memory
+from ship.network import memory_budget
 
 MS = 1e-3
 ENGINES = ["reference", "fused"]
@@ -77,7 +77,7 @@ def test_rounding_is_said_and_smaller_with_a_smaller_dt():
 
 def test_too_many_given_delays_are_foreseen(monkeypatch):
     """3,600 different ones on 60 x 60 connections: 3,600^2 masks of a byte and weights of 8, 0.1 GiB."""
-    monkeypatch.setattr(memory, "available_bytes", lambda: 2**20)
+    monkeypatch.setattr(memory_budget, "available_bytes", lambda: 2**20)
     with pytest.raises(
         ship.ShipError, match=r"Network.init: needs about 0.1 GiB for 3600 different delays from 'in' on the conn"
     ):
@@ -90,7 +90,7 @@ def test_states_on_connections_hold_few_slots_at_a_time(engine, monkeypatch):
     """The result does not depend on how many."""
     out = []
     for values in (1, 200, 10**6):
-        monkeypatch.setattr("ship.engine.reference.EDGE_VALUES", values)
+        monkeypatch.setattr("ship.engine.reference.node.EDGE_VALUES", values)
         net = network(6, ship.Uniform(1 * MS, 5 * MS), engine, side="connection")
         out.append(net.run((torch.rand(2, 20, 6, generator=torch.Generator().manual_seed(0)) < 0.3).double()))
     assert torch.equal(out[0], out[2])

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 import ship
-from ship.engine import structure
-from ship.engine.fusion import Fusion
-from ship.engine.loop import Loop
+from ship.engine.compiled.run.loop import Loop
+from ship.engine.compiled.schedule.partition import Partition
+from ship.engine.compiled.tape import edges
 
 DT = 1e-3
 F64, F32 = torch.float64, torch.float32
@@ -164,8 +164,8 @@ def assert_close(got, want, tolerance):
 @pytest.fixture
 def executed(monkeypatch):
     """Whether the tapes that the fused engine tried were run."""
-    found, execute = [], Fusion._execute
-    monkeypatch.setattr(Fusion, "_execute", lambda *args: (found.append(execute(*args)), found[-1])[1])
+    found, execute = [], Partition._execute
+    monkeypatch.setattr(Partition, "_execute", lambda *args: (found.append(execute(*args)), found[-1])[1])
     return found
 
 
@@ -203,7 +203,7 @@ def test_weights_by_edge_source_chip_and_sample(executed, shape, weights, dtype)
 
 @pytest.mark.parametrize("small", [2, 2**16], ids=["numbers of 4 bytes", "of 2"])
 def test_numbers_of_targets_in_few_bytes(executed, monkeypatch, small):
-    monkeypatch.setattr(structure, "SMALL", small)
+    monkeypatch.setattr(edges, "SMALL", small)
     compare(executed, F64, "recurrent", "edge")
 
 
@@ -270,7 +270,7 @@ def test_modes_of_gradients(executed, shape):
 
 @pytest.mark.parametrize("part", [1, 7, 10**6])
 def test_threads_and_parts_change_no_bit(monkeypatch, part):
-    monkeypatch.setattr("ship.engine.loop.WEIGHTS", part)
+    monkeypatch.setattr("ship.engine.compiled.run.loop.WEIGHTS", part)
     before, found = torch.get_num_threads(), []
     try:
         for threads in (1, 2, 3):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import ship
-from ship.energy.rows import ways
+from ship.network.energy.row_reads import ways
 
 D = torch.float64
 NEAR = {"rtol": 1e-12, "atol": 0.0}  # sums of some numbers in float64
@@ -247,7 +247,7 @@ def test_batch_is_single_samples_and_long_runs_are_taken_in_chunks(monkeypatch):
     net.meter(**COSTS)
     net.run(noise())
     whole = net.energy
-    monkeypatch.setattr("ship.network.chunk_slots", lambda *_: 7)
+    monkeypatch.setattr("ship.network.network.chunk_slots", lambda *_: 7)
     net.meter(**COSTS)
     for sample in noise():
         net.run(sample[None])
@@ -390,7 +390,7 @@ def test_it_closes_and_notices_each_part_that_is_left_out():
 
 def test_it_notices_a_row_that_is_summed_wrongly(monkeypatch):
     net = small()
-    monkeypatch.setattr("ship.energy.meter.along_rows", lambda node, way, cells: cells[..., 0])  # the first column alone
+    monkeypatch.setattr("ship.network.energy.meter.along_rows", lambda node, way, cells: cells[..., 0])  # the first column alone
     net.run(X)
     assert not net.energy.closing.closed
     assert "NOT within" in str(net.energy)

@@ -8,7 +8,7 @@ import torch
 
 import ship
 from ship import data, train
-from ship.models.devices import hfo2
+from ship.devices.materials import hfo2
 
 NAN, INF = float("nan"), float("inf")
 
@@ -379,8 +379,8 @@ def test_one_wrong_value_is_found_in_inputs_of_any_size(steps, wrong, why):
 
 def test_run_too_large_for_memory_is_refused(monkeypatch):
     made = net()
-    monkeypatch.setattr("ship.memory.available_bytes", lambda: 1000)
-    monkeypatch.setattr("ship.memory.SMALL", 0)
+    monkeypatch.setattr("ship.network.memory_budget.available_bytes", lambda: 1000)
+    monkeypatch.setattr("ship.network.memory_budget.SMALL", 0)
     with pytest.raises(
         ship.RunError, match=r"needs about .* GiB for 5 slots x 1 chips x 2 samples; got .* GiB free. Use a smaller batch"
     ):
@@ -391,8 +391,8 @@ def test_a_refused_run_changes_nothing(monkeypatch):
     made = net()
     made.run(X)
     kept = made.snapshot()
-    monkeypatch.setattr("ship.memory.available_bytes", lambda: 1000)
-    monkeypatch.setattr("ship.memory.SMALL", 0)
+    monkeypatch.setattr("ship.network.memory_budget.available_bytes", lambda: 1000)
+    monkeypatch.setattr("ship.network.memory_budget.SMALL", 0)
     with pytest.raises(ship.RunError, match="needs about"):
         made.run(X)
     now = made.snapshot()

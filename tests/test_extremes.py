@@ -7,12 +7,14 @@ import torch
 
 import extremes
 import ship
-from ship.models import devices
-from ship.models.contract import Bag, Connection, Neuron, Rule, Source
-from ship.models.devices import IV, Endurance, Faults, Programming, ReadNoise, Retention, Thermal, Update, flow
-from ship.models.devices.contract import Pulse
-from ship.models.devices.memristor import Memristor
-from ship.parameters import declared
+from ship import devices
+from ship.base.parameters import declared
+from ship.base.parameters.bag import Bag
+from ship.devices import IV, Endurance, Faults, Programming, ReadNoise, Retention, Thermal, Update
+from ship.devices.contract import Pulse
+from ship.devices.memristor import ode
+from ship.devices.memristor.memristor import Memristor
+from ship.models.contract import Connection, Neuron, Rule, Source
 
 F32, F64 = torch.float32, torch.float64
 pytestmark = pytest.mark.usefixtures("no_grad")
@@ -247,9 +249,9 @@ def possible(part):
 def test_parts_at_their_extremes(cls, options, monkeypatch):
     part, orbit = cls(**options), issubclass(cls, Memristor)
     own = extremes.declarations(cls)
-    monkeypatch.setattr(flow, "MOST", LONGEST)
+    monkeypatch.setattr(ode, "MOST", LONGEST)
     values = extremes.cases(own, 24 if orbit else N, 7, possible(part), factors=ORBITS if orbit else extremes.FACTORS)
-    monkeypatch.setattr(flow, "MOST", 10 * LONGEST)
+    monkeypatch.setattr(ode, "MOST", 10 * LONGEST)
     p, _ = parameters(part, values, F64)
     span = p.g_max - p.g_min
     places = (0.05, 0.37) if orbit else (0.0, 0.37, 1.0)  # at an end an orbit may have no direction

@@ -13,13 +13,13 @@ import pytest
 import torch
 
 import ship
-from ship.fitting import curves, noise, trend, units
-from ship.fitting.neuron import rate
-from ship.fitting.pulse_fit import Scaled, fit_curve
-from ship.fitting.trains import Train
+from ship.devices.fitting import pulse_curves, scatter, trend, units
+from ship.devices.fitting.curve_fit import Scaled, fit_curve
+from ship.devices.fitting.neuron import rate
+from ship.devices.fitting.trains import PulseTrain
 
 DATA = Path(os.environ.get("SHIP_DATA", "nowhere")) / "device"
-CURVES = {curve.name: curve for curve in curves.CURVES}
+CURVES = {curve.name: curve for curve in pulse_curves.CURVES}
 
 pytestmark = pytest.mark.usefixtures("no_grad")
 
@@ -34,9 +34,9 @@ def up_down(name="soft", n=100, step=0.0, read=0.0, seed=0, low=10e-6, high=90e-
     """A train of one device in S: n pulses up and n down."""
     own = {"alpha_p": 0.03, "alpha_d": 0.05, "gamma_p": 1.5, "gamma_d": 2.0, "k_p": 3.0, "k_d": 5.0} | own
     w = CURVES[name].follow(0.05, own, [(True, n), (False, n)], (n, n))
-    made = noise.Noise(np.array([step]), np.zeros((1, len(noise.RHO))), np.array([read]))
-    phi = noise.memory(w, np.array([0, n]))
-    return low + (high - low) * (w + noise.simulate(made, phi, 1, np.random.default_rng(seed))[0])
+    made = scatter.Noise(np.array([step]), np.zeros((1, len(scatter.RHO))), np.array([read]))
+    phi = scatter.memory(w, np.array([0, n]))
+    return low + (high - low) * (w + scatter.simulate(made, phi, 1, np.random.default_rng(seed))[0])
 
 
 def pulses(g, **more):
@@ -65,10 +65,10 @@ def test_curve_is_the_device(name, gamma):
 
 def test_exponential_curve():
     """Ends at the ends, is its own continuation, and mirrors itself downwards."""
-    whole = curves.exponential(0.0, 4.0, 50, 50)
+    whole = pulse_curves.exponential(0.0, 4.0, 50, 50)
     assert whole[-1] == pytest.approx(1.0, abs=1e-12)
-    assert curves.exponential(float(whole[19]), 4.0, 30, 50) == pytest.approx(whole[20:], abs=1e-12)
-    assert curves.exponential(0.0, 0.0, 10, 10) == pytest.approx(np.arange(1, 11) / 10)
+    assert pulse_curves.exponential(float(whole[19]), 4.0, 30, 50) == pytest.approx(whole[20:], abs=1e-12)
+    assert pulse_curves.exponential(0.0, 0.0, 10, 10) == pytest.approx(np.arange(1, 11) / 10)
     w = CURVES["exponential"].follow(0.0, {"k_p": 2.0, "k_d": 2.0}, [(True, 20), (False, 20)], (20, 20))
     assert w[20:] == pytest.approx(1 - w[:20], abs=1e-12)
 
@@ -76,16 +76,16 @@ def test_exponential_curve():
 @pytest.mark.parametrize(("nl", "a"), [(1.0, 1.2517), (1.75, 0.7021), (2.4, 0.4992), (4.88, 0.2003)])
 def test_nonlinearity_is_neurosims(nl, a):
     """NL against the table of NeuroSim (A over p_max), which it gives to about 1 %."""
-    assert curves.nonlinearity(1 / a) == pytest.approx(nl, rel=0.015)
+    assert pulse_curves.nonlinearity(1 / a) == pytest.approx(nl, rel=0.015)
 
 
 def test_monotone_polygon():
     n = np.arange(1.0, 101)
     y = 1 - np.exp(-n / 20)
-    at, value = curves.monotone(n, y + 0.02 * np.random.default_rng(0).standard_normal(100), True, 12)
+    at, value = pulse_curves.monotone(n, y + 0.02 * np.random.default_rng(0).standard_normal(100), True, 12)
     assert (np.diff(value) >= -1e-12).all()
     assert np.abs(np.interp(n, at, value) - y).max() < 0.04
-    _, falling = curves.monotone(n, -y, False, 12)
+    _, falling = pulse_curves.monotone(n, -y, False, 12)
     assert (np.diff(falling) <= 1e-12).all()
 
 
@@ -99,8 +99,8 @@ def test_scatter_is_told_apart(step, read):
     One series does not tell a random walk from what is forgotten over 50 pulses: up to 0.03 of a walk counts as read.
     """
     phi = np.ones(400)
-    made = noise.Noise(np.array([step]), np.zeros((1, len(noise.RHO))), np.array([read]))
-    found = noise.split(noise.simulate(made, phi, 40, np.random.default_rng(1)), phi, np.array([0]))
+    made = scatter.Noise(np.array([step]), np.zeros((1, len(scatter.RHO))), np.array([read]))
+    found = scatter.split(scatter.simulate(made, phi, 40, np.random.default_rng(1)), phi, np.array([0]))
     assert float(np.sqrt((found.step**2).mean())) == pytest.approx(step, rel=0.2, abs=0.002)
     assert float(np.sqrt((found.read**2).mean())) == pytest.approx(read, rel=0.2, abs=0.03 if step else 0.01)
 
@@ -131,7 +131,7 @@ def test_intervals_cover_the_truth():
     for seed in range(40):
         y = up_down(n=80, step=0.004, read=0.02, seed=seed) * 1e6
         low, high = np.percentile(y, [2, 98])
-        scaled = Scaled(Train("", [(True, 80), (False, 80)], y), (y - low) / (high - low), -low / (high - low))
+        scaled = Scaled(PulseTrain("", [(True, 80), (False, 80)], y), (y - low) / (high - low), -low / (high - low))
         fit = fit_curve(CURVES["soft"], [scaled], 60, np.random.default_rng(seed))
         again = fit.replicates[0][:, [0, 1, 3, 4]]
         again[:, :2] = low + again[:, :2] * (high - low)
@@ -595,9 +595,9 @@ def test_a_folder_has_files_of_one_fit(tmp_path, monkeypatch):
 
 def test_estimates_at_a_limit_read_as_zero():
     """1e-15 with an interval from 1e-12 on is 0, not a value outside its own interval."""
-    assert str(ship.fitting.Estimate(5e-15, 1.3e-12, 0.23, "S")) == "0 [0, 0.23] S"
-    assert str(ship.fitting.Estimate(1e-6, 9e-7, 2e-6, "S")) == "1e-06 [9e-07, 2e-06] S"
-    assert str(ship.fitting.Estimate(2.0)) == "2"
+    assert str(ship.devices.fitting.Estimate(5e-15, 1.3e-12, 0.23, "S")) == "0 [0, 0.23] S"
+    assert str(ship.devices.fitting.Estimate(1e-6, 9e-7, 2e-6, "S")) == "1e-06 [9e-07, 2e-06] S"
+    assert str(ship.devices.fitting.Estimate(2.0)) == "2"
 
 
 def test_read_noise_is_in_the_device():

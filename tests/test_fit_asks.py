@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import ship
-from ship import cli, question
-from ship.fitting import curves, results, trend
-from ship.fitting.neuron import rate
-from ship.fitting.roles import NEEDS, ROLES, WAYS
-from ship.fitting.spelling import argument, for_command
+from ship.cli import ask, main
+from ship.devices.fitting import pulse_curves, report, trend
+from ship.devices.fitting.neuron import rate
+from ship.devices.fitting.roles import NEEDS, ROLES, WAYS
+from ship.devices.fitting.spelling import argument, for_command
 
 pytestmark = pytest.mark.usefixtures("no_grad")
 UP = np.arange(1.0, 21)
@@ -145,7 +145,7 @@ def test_spelling(name, value, python, command):
         assert argument(name, value) == command
     assert argument(name, value) == python
     option = command.split()[0].removeprefix("--").replace("-", "_")
-    assert option in inspect.signature(cli.fit).parameters
+    assert option in inspect.signature(main.fit).parameters
 
 
 def call(*words):
@@ -166,7 +166,7 @@ def test_the_command_spells_its_options(tmp_path):
 
 
 def test_ask_takes_all_options_of_fit():
-    assert set(inspect.signature(cli.fit).parameters) - {"out", "seed"} <= set(inspect.signature(cli.ask).parameters)
+    assert set(inspect.signature(main.fit).parameters) - {"out", "seed"} <= set(inspect.signature(main.ask).parameters)
 
 
 def test_ask_forwards_them(tmp_path):
@@ -184,12 +184,12 @@ def test_ask_forwards_them(tmp_path):
 
 
 def test_stages_are_said_to_who_watches(capsys, monkeypatch):
-    with question.Stages().stage("nobody watches"):
+    with ask.Stages().stage("nobody watches"):
         pass
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    with question.Stages(False).stage("not asked for"):
+    with ask.Stages(False).stage("not asked for"):
         pass
-    with question.Stages().stage("train"):
+    with ask.Stages().stage("train"):
         assert capsys.readouterr().err == "train ...\n"
     assert capsys.readouterr().err == "train: 0 s\n"
 
@@ -216,7 +216,7 @@ def follows_the_rule(found):
 @pytest.mark.parametrize(("k", "scatter", "n"), [(3.0, 0.005, 100), (2.0, 0.002, 200), (5.0, 0.02, 100)])
 def test_hard_bounds_do_not_fit_exponential_pulses(k, scatter, n):
     """The straight lines of hard bounds stay within 5 % of the window of exponential curves, on average, and do not fit them."""
-    curve = next(c for c in curves.CURVES if c.name == "exponential")
+    curve = next(c for c in pulse_curves.CURVES if c.name == "exponential")
     w = curve.follow(0.05, {"k_p": k, "k_d": k}, [(True, n), (False, n)], (n, n))
     g = 10e-6 + 80e-6 * (w + scatter * np.random.default_rng(1).standard_normal(2 * n))
     found = pulses(g)
@@ -232,7 +232,7 @@ def test_hard_bounds_do_not_fit_exponential_pulses(k, scatter, n):
 
 def test_a_law_within_the_scatter_still_fits():
     """Soft bounds are an exponential curve: both fit, whichever is likelier."""
-    curve = next(c for c in curves.CURVES if c.name == "soft")
+    curve = next(c for c in pulse_curves.CURVES if c.name == "soft")
     w = curve.follow(0.05, {"alpha_p": 0.03, "alpha_d": 0.05}, [(True, 80), (False, 80)], (80, 80))
     models = follows_the_rule(pulses(1e-5 + 8e-5 * (w + 0.01 * np.random.default_rng(0).standard_normal(160))))
     assert models["soft"].fits
@@ -289,6 +289,6 @@ def test_distributions_are_compared_within_their_quantity():
 
 
 def test_too_few_points_are_said():
-    one = results.Fitted("a", {}, 0.01, float("inf"), 3)
-    two = results.Fitted("b", {}, 0.01, 5.0, 2)
-    assert [f.verdict for f in results.compared([one, two])] == ["fits; too few points for AICc", "fits"]
+    one = report.Fitted("a", {}, 0.01, float("inf"), 3)
+    two = report.Fitted("b", {}, 0.01, 5.0, 2)
+    assert [f.verdict for f in report.compared([one, two])] == ["fits; too few points for AICc", "fits"]

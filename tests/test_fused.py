@@ -220,7 +220,7 @@ def built(name, model, options, loop):
 
 
 def watch(net, detach):
-    from ship.monitor import recordable
+    from ship.network.monitor import recordable
 
     for tag in ("t", "cell"):
         if tag in net.tags:
@@ -276,14 +276,20 @@ def test_every_model(name, model, options, loop):
         assert any(g is not None and bool((g != 0).any()) for g in grads.values()) or name == "Plastic"
 
 
-@pytest.mark.parametrize("surrogate", sorted(ship.surrogate.SURROGATES))
+@pytest.mark.parametrize("surrogate", sorted(ship.models.surrogate.SURROGATES))
 def test_every_surrogate(surrogate):
     found = {}
     for engine in ENGINES:
         net = ship.Network()
         net.add(ship.CurrentInput, "in", n=5)
         net.add(
-            ship.LIF, "a", n=5, output=True, v_th=0.5, trainable=["tau", "v_th"], surrogate=ship.surrogate.SURROGATES[surrogate]()
+            ship.LIF,
+            "a",
+            n=5,
+            output=True,
+            v_th=0.5,
+            trainable=["tau", "v_th"],
+            surrogate=ship.models.surrogate.SURROGATES[surrogate](),
         )
         net.add(ship.Link, "s", source="in", target="a", gain=128.0, trainable=True)
         net.init(dt=DT, dtype=F64, engine=engine)
@@ -466,7 +472,7 @@ def test_random_networks(seed, chips, chunk, exact):
     watched, way = random_monitors(rng, groups), ways(rng)
     found = {}
     with pytest.MonkeyPatch.context() as patch, torch.no_grad():
-        patch.setattr(ship.network, "chunk_slots", lambda wiring, lead: chunk)
+        patch.setattr(ship.network.network, "chunk_slots", lambda wiring, lead: chunk)
         for engine in ENGINES:
             net = assemble(groups, chips, engine, watched=watched)
             results = way(net, x)
@@ -497,7 +503,7 @@ def test_gradients_of_random_networks(seed, chips, frozen):
     found = {}
     for engine in ENGINES:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(ship.network, "chunk_slots", lambda wiring, lead: 3)
+            patch.setattr(ship.network.network, "chunk_slots", lambda wiring, lead: 3)
             net = assemble(groups, chips, engine)
             net.monitor("n0", "v", "margin", detach=False)
             given_ = {t: v.clone().requires_grad_() for t, v in x.items()}

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ship import graph
-from ship.errors import GraphError
-from ship.graph import Edge
+from ship.base.errors import GraphError
+from ship.groups import graph
+from ship.groups.graph import Edge
 
 relaxed = settings(deadline=None, derandomize=True)  # brute force takes as long as the machine lets it
 WEIGHTS = [0.0, 0.5, 1.0, 2.0]  # exact in binary: sums in any order are equal

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import ship
-from ship.hardware import FRESH, view_of
+from ship.devices.weights.synapse import FRESH, view_of
 from synapses import HIGH, LOW, AllOpen, Drift, Noisy, Spread, device, network, spikes
 
 MAPPINGS = {

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from ship.errors import ParameterError
-from ship.models.devices import hfo2
+from ship.base.errors import ParameterError
+from ship.devices.materials import hfo2
 
 D = torch.float64
 MEANS = [(50, 48.82, 37.63), (60, 60.67, 56.38), (70, 69.59, 68.35), (120, 119.59, 118.35)]

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 import ship
+from ship.base.parameters import State, param
 from ship.models.contract import Neuron, Rule
-from ship.parameters import State, param
 
 DT, TAU = 1e-3, 10e-3
 STEPS = 12

@@ -20,14 +20,14 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 import ship
-from ship import compiled as compiled_texts
-from ship.engine import kernels
-from ship.engine.bench import Bench
-from ship.engine.kernel import Kernel
-from ship.engine.loop import Loop
-from ship.engine.printer import BLOCK_BYTES
-from ship.engine.program import Untraceable
-from ship.engine.trace import trace
+from ship.base.native import cache as compiled_texts
+from ship.engine.compiled.emit import texts
+from ship.engine.compiled.emit.numba import BLOCK_BYTES
+from ship.engine.compiled.kernels.kernel import Kernel
+from ship.engine.compiled.run.executor import Executor
+from ship.engine.compiled.run.loop import Loop
+from ship.engine.compiled.trace.program import Untraceable
+from ship.engine.compiled.trace.recorder import trace
 
 DT = 1e-3
 F64, F32 = torch.float64, torch.float32
@@ -245,18 +245,18 @@ def test_a_folder_that_is_not_ours_alone_is_not_used(tmp_path, monkeypatch, how)
 
 def test_kernels_are_where_the_environment_says(tmp_path, monkeypatch):
     monkeypatch.setenv("SHIP_CACHE", str(tmp_path / "here"))
-    assert kernels.folder() == tmp_path / "here"
-    assert kernels.private_folder() == tmp_path / "here"
-    assert (kernels.contents(), kernels.clear()) == ([], 0)
+    assert texts.folder() == tmp_path / "here"
+    assert texts.private_folder() == tmp_path / "here"
+    assert (texts.contents(), texts.clear()) == ([], 0)
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "here")
     monkeypatch.setenv("SHIP_CACHE", str(link))
     with pytest.warns(UserWarning, match="kernels are not kept"):
-        assert kernels.private_folder() is None
+        assert texts.private_folder() is None
     monkeypatch.delenv("SHIP_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     if sys.platform == "linux":
-        assert kernels.folder() == tmp_path / "xdg" / "ship"
+        assert texts.folder() == tmp_path / "xdg" / "ship"
 
 
 # -- processes, threads, memory ------------------------------------------------------------------------------------------------
@@ -341,7 +341,7 @@ def test_a_forked_worker():
 
 
 def benches():
-    return {id(o) for o in gc.get_objects() if issubclass(type(o), Bench)}
+    return {id(o) for o in gc.get_objects() if issubclass(type(o), Executor)}
 
 
 def test_memory_of_a_run_is_freed():
@@ -490,8 +490,8 @@ def test_gradcheck_of_smooth_networks(synapse, loop):
 @pytest.mark.parametrize("delays", [(5e-3, 3e-3), (2e-3, 0.0)], ids=["long slices", "short slices"])
 def test_units_of_few_rows_are_spread_over_threads(monkeypatch, threads, delays):
     """Slice by slice, each part with its own list of spikes, also from the chunk before: whatever the threads, the reference."""
-    monkeypatch.setattr("ship.engine.loop.WIDE_UNITS", 100)
-    monkeypatch.setattr("ship.engine.loop.WIDE_SLOTS", 1)
+    monkeypatch.setattr("ship.engine.compiled.run.loop.WIDE_UNITS", 100)
+    monkeypatch.setattr("ship.engine.compiled.run.loop.WIDE_SLOTS", 1)
     rng = np.random.default_rng(3)
     n = 700
     pre, post = rng.integers(0, n, 20 * n), rng.integers(0, n, 20 * n)
@@ -518,7 +518,7 @@ def test_units_of_few_rows_are_spread_over_threads(monkeypatch, threads, delays)
     monkeypatch.setattr(Loop, "_wide", lambda loop, *rest: (slices.append(loop.tape.slice), spread_out(loop, *rest)))
     want = run("reference")
     assert all(out.sum() > 100 for out in want.values())
-    monkeypatch.setattr("ship.network.chunk_slots", lambda wiring, lead: 23)
+    monkeypatch.setattr("ship.network.network.chunk_slots", lambda wiring, lead: 23)
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(threads)

@@ -1,4 +1,4 @@
-"""The direction of imports, the weight of `import ship`, and a complete `__all__`."""
+"""The direction of imports between the rooms of the package, the weight of `import ship`, and a complete `__all__`."""
 
 import ast
 import subprocess
@@ -10,51 +10,13 @@ import pytest
 import ship
 
 ROOT = Path(ship.__file__).parent
-LAYERS = [
-    {"errors", "boundary", "busy", "indices", "show", "picture", "tables", "patience", "surrogate", "compiled", "kept", "threads"}
-    | {"whole", "tensor_files"},
-    {"random", "parameters", "resolve", "sound", "clock", "graph", "connect", "draws", "sift"},
-    {"models", "devices", "crossbar"},
-    {
-        "declarations",
-        "group",
-        "plan",
-        "explain",
-        "remarks",
-        "adoption",
-        "arrays",
-        "hardware",
-        "verify",
-        "sweeps",
-        "pulses",
-        "pulse_list",
-        "select",
-        "blame",
-    },
-    {"engine"},
-    {
-        "specs",
-        "inputs",
-        "monitor",
-        "frames",
-        "memory",
-        "network",
-        "keeping",
-        "snapshot",
-        "programming",
-        "mitigation",
-        "energy",
-        "verbs",
-    },
-    {"train", "data", "plot", "files", "study", "fitting", "device_files", "hardware_files", "file_checks"},
-    {"demo", "bench", "cli", "question"},
-]
+# A folder imports only from itself and from rooms to its left; rooms that share a place do not see each other.
+ORDER = "base < models crossbar < devices < groups data < engine < network < train < plot < study < cli"
+COMPILED = "trace < emit < kernels < tape < run < nodes < schedule"  # inside engine/compiled
 
 
-def layer(name):
-    found = [i for i, names in enumerate(LAYERS) if name in names]
-    assert found, f"module ship.{name} is in no layer: add it to LAYERS, at the lowest level that it needs"
-    return found[0]
+def level_of(order):
+    return {room: i for i, rooms in enumerate(order.split("<")) for room in rooms.split()}
 
 
 def module_name(path):
@@ -86,11 +48,40 @@ def imports(path):
 FILES = [p for p in ROOT.rglob("*.py") if p != ROOT / "__init__.py"]
 
 
+def test_rooms_are_those_of_the_order():
+    rooms = {p.name for p in ROOT.iterdir() if p.is_dir() and p.name != "__pycache__"}
+    assert rooms == set(level_of(ORDER))
+    assert {p.name for p in ROOT.iterdir() if p.is_file()} == {"__init__.py", "py.typed"}
+    inner = {p.name for p in (ROOT / "engine" / "compiled").iterdir() if p.is_dir() and p.name != "__pycache__"}
+    assert inner == set(level_of(COMPILED))
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda p: "/".join(p.relative_to(ROOT).parts))
-def test_imports_point_downwards(path):
-    own = layer(module_name(path)[0])
+def test_imports_point_to_the_left(path):
+    room, own = level_of(ORDER), module_name(path)
     for target in imports(path):
-        assert layer(target[0]) <= own, f"{path.name} imports {'.'.join(target)}, which lies above it"
+        assert target[0] == own[0] or room[target[0]] < room[own[0]], f"{own} imports {'.'.join(target)}, to its right"
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if module_name(p)[:2] == ("engine", "compiled")], ids=lambda p: p.name)
+def test_imports_inside_the_compiled_engine_point_to_the_left(path):
+    room, own = level_of(COMPILED), module_name(path)
+    for target in imports(path):
+        if len(own) > 2 and target[:2] == ("engine", "compiled"):
+            assert room[target[2]] <= room[own[2]], f"{own} imports {'.'.join(target)}, to its right"
+
+
+def test_the_reference_engine_knows_nothing_of_kernels():
+    for path in FILES:
+        if module_name(path)[:2] == ("engine", "reference"):
+            assert not any(target[:2] == ("engine", "compiled") for target in imports(path)), path.name
+
+
+def test_the_rules_see_what_they_forbid():
+    """An order that is turned round must be broken by the files that are there: the tests above can fail."""
+    room = {name: -i for name, i in level_of(ORDER).items()}
+    found = {(module_name(p)[0], target[0]) for p in FILES for target in imports(p)}
+    assert sum(room[b] > room[a] for a, b in found) > 20
 
 
 def test_no_import_cycles():

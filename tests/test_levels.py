@@ -4,8 +4,8 @@ import pytest
 import torch
 
 import ship
-from ship.models.devices import LevelProgramming
-from ship.models.devices.mapping import nearest_step, quantised
+from ship.devices import LevelProgramming
+from ship.devices.weights.mapping import nearest_step, quantised
 
 LOW, HIGH, W_MAX = 2e-6, 50e-6, 0.4
 MAPPINGS = {

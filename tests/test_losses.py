@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from ship.errors import ParameterError, RunError
+from ship.base.errors import ParameterError, RunError
 from ship.train.losses import L2, RateBounds, cross_entropy, mse_count
 
 D = torch.float64

@@ -8,7 +8,7 @@ import torch
 
 import ship
 from imperfect import Gaussian, PowerLaw
-from ship.models.devices import Bounded
+from ship.devices import Bounded
 from ship.study import accuracy, drift_curve, requirement, sweep, virtual_chips
 from ship.train import Last, Max, Mean, Readout, SpikeCount, Trainer
 from ship.train import accuracy as share_right

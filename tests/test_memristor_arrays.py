@@ -9,9 +9,9 @@ import pytest
 import torch
 
 import ship
-from ship.arrays import DeviceArray
-from ship.models.devices.contract import as_uniform
-from ship.models.devices.diffusive import poisson
+from ship.devices.array.array import DeviceArray
+from ship.devices.contract import as_uniform
+from ship.devices.memristor.diffusive import poisson
 
 D = ship.devices
 F64 = torch.float64
@@ -183,7 +183,7 @@ def test_sweep_errors():
             r"sweep: start: is for a single",
         ),
     ):
-        with pytest.raises(ship.errors.ShipError, match=text):
+        with pytest.raises(ship.base.errors.ShipError, match=text):
             run()
 
 

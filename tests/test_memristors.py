@@ -8,11 +8,11 @@ import torch
 from scipy.integrate import quad, solve_ivp
 
 import ship
-from ship.models.contract import Bag
-from ship.models.devices.contract import Pulse
-from ship.models.devices.flow import flow
-from ship.models.devices.windows import biolek, joglekar, prodromakis
-from ship.parameters import declared
+from ship.base.parameters import declared
+from ship.base.parameters.bag import Bag
+from ship.devices.contract import Pulse
+from ship.devices.memristor.ode import flow
+from ship.devices.memristor.windows import biolek, joglekar, prodromakis
 
 D = ship.devices
 F64 = torch.float64
@@ -135,7 +135,7 @@ def test_stanford(monkeypatch):
     at = [float(0.1 / part.current(gap(tensor(g)), tensor(0.1), p)) for g in (0.2e-9, 1e-9, 1.7e-9)]
     assert at == pytest.approx([541.8, 13292.2, 218586], rel=1e-4)  # as many digits as are given
     with monkeypatch.context() as older:  # the number was made with the q / k of the published code, 0.14 % off
-        older.setattr("ship.models.devices.stanford.KELVIN_PER_EV", 1.6e-19 / 1.3806503e-23)
+        older.setattr("ship.devices.memristor.stanford.KELVIN_PER_EV", 1.6e-19 / 1.3806503e-23)
         assert float(part.rate(gap(tensor(0.5e-9)), tensor(1.2), p).gap) == pytest.approx(-3.1715e-3, rel=2e-5)
     speed = float(part.rate(gap(tensor(0.5e-9)), tensor(1.2), p).gap)
     assert speed == pytest.approx(-3.1399e-3, rel=2e-5)
@@ -361,24 +361,28 @@ def test_long_pulses_take_few_steps(monkeypatch):
     end = flow(decay, (one,), tensor([1.0, 1e6]), (zero,), (one,))[0]
     assert end.tolist() == pytest.approx([math.exp(-1), 0.0], abs=1e-8)
     assert len(calls) < 1500
-    monkeypatch.setattr("ship.models.devices.flow.MOST", 5)
-    with pytest.raises(ship.errors.RunError, match=r"pulse: must take at most 5 steps; got .* s left\. Use shorter pulses\."):
+    monkeypatch.setattr("ship.devices.memristor.ode.MOST", 5)
+    with pytest.raises(
+        ship.base.errors.RunError, match=r"pulse: must take at most 5 steps; got .* s left\. Use shorter pulses\."
+    ):
         flow(decay, (one,), tensor(1e6), (zero,), (one,))
-    with pytest.raises(ship.errors.RunError, match=r"pulse: the state must move at a finite speed; got infinity\. Check voltage"):
+    with pytest.raises(
+        ship.base.errors.RunError, match=r"pulse: the state must move at a finite speed; got infinity\. Check voltage"
+    ):
         flow(lambda x: (torch.full_like(x[0], math.inf),), (one / 2,), one, (zero,), (one,))
 
 
 def test_errors():
     with pytest.raises(
-        ship.errors.ParameterError, match=r"LinearDrift\.window_function: must be one of none, joglekar, .*'jogelkar'"
+        ship.base.errors.ParameterError, match=r"LinearDrift\.window_function: must be one of none, joglekar, .*'jogelkar'"
     ):
         D.LinearDrift(window_function="jogelkar")
-    with pytest.raises(ship.errors.ParameterError, match=r"VTEAM\.resistance: must be 'linear' or 'exponential'; got 'log'"):
+    with pytest.raises(ship.base.errors.ParameterError, match=r"VTEAM\.resistance: must be 'linear' or 'exponential'; got 'log'"):
         D.VTEAM(resistance="log")
     for part, text in (
         (D.VTEAM(r_on=2000.0), r"update\.r_on: must be below r_off; got 2000 ohm"),
         (D.Stanford(gap_min=2e-9), r"update\.gap_min: must be below gap_max"),
         (D.VTEAM(v_on=0.1), r"update\.v_on: must be below 0 V; got 0\.1"),
     ):
-        with pytest.raises(ship.errors.ParameterError, match=text):
-            ship.arrays.DeviceArray(D.Device(update=part), 2)
+        with pytest.raises(ship.base.errors.ParameterError, match=text):
+            ship.devices.array.array.DeviceArray(D.Device(update=part), 2)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from ship.errors import ParameterError, RunError
-from ship.train.metrics import ConfusionMatrix, accuracy, bootstrap_interval, mean_interval, wilson
+from ship.base.errors import ParameterError, RunError
+from ship.base.statistics import bootstrap_interval, mean_interval, wilson
+from ship.train.metrics import ConfusionMatrix, accuracy
 
 # -- confusion matrix --
 

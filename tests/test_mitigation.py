@@ -8,7 +8,7 @@ import torch
 import ship
 from imperfect import Gaussian, PowerLaw, Stuck
 from ship.crossbar import Crossbar
-from ship.mitigation import column_gain, drift_gain, lacking, retargeted
+from ship.network.on_devices.mitigate import column_gain, drift_gain, lacking, retargeted
 
 LOW, HIGH = 2e-6, 50e-6
 SHAPE = (12, 9)

@@ -348,7 +348,7 @@ def test_an_error_in_a_part_of_a_device_names_the_group():
 
 def test_errors_that_are_no_models_pass():
     """What is raised around a model, and not in it, stays as it is."""
-    from ship.blame import models_named
+    from ship.groups.model_errors import models_named
 
     with pytest.raises(KeyError, match="mine"), models_named():
         raise KeyError("mine")

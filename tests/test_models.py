@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import ship
-from ship.monitor import recordable
+from ship.network.monitor import recordable
 
 D = torch.float64
 pytestmark = pytest.mark.usefixtures("no_grad")

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 import ship
-from ship import monitor
-from ship.files import read, write
-from ship.parameters import Parameter
-from ship.resolve import resolve
+from ship.base.parameters import Parameter
+from ship.base.parameters.resolve import resolve
+from ship.network import monitor
+from ship.network.files.files import read, write
 
 D = torch.float64
 
@@ -219,7 +219,7 @@ def test_trained_parameters_keep_their_limits():
 
 def test_limits_in_float32_are_kept_without_a_change_that_autograd_sees():
     """A limit is rounded to the parameter's type before it is compared: what stands on it stays as it is."""
-    least = ship.parameters.Parameter(1.0, least=0.1, most=0.7)
+    least = ship.base.parameters.Parameter(1.0, least=0.1, most=0.7)
     value = torch.tensor([0.1, 0.4, 0.7], dtype=torch.float32, requires_grad=True)
     least.project_(value)
     assert value._version == 0
@@ -332,7 +332,7 @@ def test_events_of_large_signals(density, monkeypatch):
     x[[0, 63, 64, monitor.PIECE - 1, monitor.PIECE, -78, -77, -1]] = torch.tensor([1.0, 2.0, -1.0, 1.0, 1.0, 3.0, 1.0, 1e-45])
     found = monitor._events(x)
     assert torch.equal(found, x.nonzero().squeeze(1))
-    monkeypatch.setattr(monitor.compiled, "available", lambda: False)
+    monkeypatch.setattr(monitor.cache, "available", lambda: False)
     assert torch.equal(found, monitor._events(x))
 
 

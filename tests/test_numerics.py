@@ -8,14 +8,14 @@ import torch
 
 import ship
 from parts import after, bag, t
-from ship.arrays import DeviceArray
-from ship.models import devices
-from ship.models.contract import Bag
-from ship.models.devices.device import Values
-from ship.models.devices.diffusive import Silver
-from ship.models.exact import lost, pair, spread, triple
-from ship.parameters import Parameter
-from ship.resolve import resolve, varied
+from ship import devices
+from ship.base.parameters import Parameter
+from ship.base.parameters.bag import Bag
+from ship.base.parameters.resolve import resolve, varied
+from ship.devices.array.array import DeviceArray
+from ship.devices.device import Values
+from ship.devices.memristor.diffusive import Silver
+from ship.models.integrals import lost, pair, spread, triple
 
 F32, F64 = torch.float32, torch.float64
 ENGINES = ("reference", "fused")

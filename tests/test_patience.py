@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from ship.patience import Patience
+from ship.base.native.patience import Patience
 
 OWN = """
 import sys, torch, ship

@@ -14,10 +14,11 @@ import pytest
 import torch
 
 import ship
-from ship.engine.program import Value, fold, only
-from ship.engine.trace import trace
+from ship.base.parameters import State
+from ship.engine.compiled.trace.program import Value, only
+from ship.engine.compiled.trace.recorder import trace
+from ship.engine.compiled.trace.simplify import fold
 from ship.models.contract import Rule
-from ship.parameters import State
 
 D = torch.float64
 STEPS = 40
@@ -281,7 +282,7 @@ def test_changes_of_dt(batch):
 @pytest.mark.parametrize("chunk", [1, 7])
 def test_chunks(monkeypatch, batch, chunk):
     nets = both(Tagged(), delay=3e-3)
-    monkeypatch.setattr("ship.network.chunk_slots", lambda *_: chunk)
+    monkeypatch.setattr("ship.network.network.chunk_slots", lambda *_: chunk)
     agree(nets, [(spikes(batch), {}), (spikes(batch, seed=4), {"reset": False})])
 
 

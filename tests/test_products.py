@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import ship
-from ship.engine.lines import project
-from ship.engine.products import GROUP, find, spike_product
+from ship.engine.compiled.nodes.spike_products import GROUP, find, spike_product
+from ship.engine.signals.products import project
 
 pytest.importorskip("numba")
 D, S = torch.float64, torch.float32

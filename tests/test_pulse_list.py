@@ -6,10 +6,10 @@ import pytest
 import torch
 
 import ship
-from ship.models.devices.bounded import Bounded
-from ship.models.devices.contract import Retention
-from ship.parameters import Value, param
-from ship.pulse_list import HEADER
+from ship.base.parameters import Value, param
+from ship.devices.contract import Retention
+from ship.devices.update.bounded import Bounded
+from ship.devices.weights.pulse_log import HEADER
 
 pytestmark = pytest.mark.usefixtures("no_grad")
 QUIET = ship.Device(update=Bounded(alpha_p=ship.Varied(0.02, d2d=0.2), alpha_d=0.03, gamma_p=1.0, gamma_d=0.5))

@@ -7,7 +7,7 @@ import torch
 
 import ship
 from ship import data
-from ship.models.devices.bounded import Bounded
+from ship.devices.update.bounded import Bounded
 from ship.train import Max, Mean, PulseOptimizer, Trainer
 
 F64 = torch.float64

@@ -7,8 +7,8 @@ import torch
 
 import ship
 from parts import D, after, bag, close_std, normals, pulse, t
-from ship.errors import ParameterError
-from ship.models.devices import (
+from ship.base.errors import ParameterError
+from ship.devices import (
     Bounded,
     ConstantStep,
     ExpStep,
@@ -21,8 +21,8 @@ from ship.models.devices import (
     ag_asi,
     cnr,
 )
-from ship.models.devices.contract import Conductance
-from ship.models.devices.neurosim import a_norm, curvature, curve
+from ship.devices.contract import Conductance
+from ship.devices.update.nonlinear import a_norm, curvature, curve
 
 LAWS = [
     Bounded(alpha_p=0.02, alpha_d=0.03),

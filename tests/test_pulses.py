@@ -6,11 +6,11 @@ import pytest
 import torch
 
 import ship
+from ship.base.parameters import Value, param
+from ship.devices.contract import Endurance, Retention
+from ship.devices.update.bounded import Bounded
+from ship.devices.weights.pulsing import half_selected, nominal_step, rounded, shares, unit_step, within
 from ship.models.contract import Rule
-from ship.models.devices.bounded import Bounded
-from ship.models.devices.contract import Endurance, Retention
-from ship.parameters import Value, param
-from ship.pulses import half_selected, nominal_step, rounded, shares, unit_step, within
 
 pytestmark = pytest.mark.usefixtures("no_grad")
 F64 = torch.float64

@@ -14,8 +14,10 @@ import pytest
 import torch
 from scipy import stats
 
-from ship import random
-from ship.errors import ParameterError, RunError
+from ship.base import random
+from ship.base.errors import ParameterError, RunError
+from ship.base.native import cache
+from ship.base.random import draws, philox, poisson
 
 D = torch.float64
 P = 1e-4
@@ -41,16 +43,16 @@ def some(draw, chips=(0,), samples=range(1), slots=range(1), *, trial=0, n=5, ke
 
 @pytest.mark.parametrize(("counter", "keys", "answer"), KNOWN)
 def test_known_answers(counter, keys, answer):
-    words = random.philox(tuple(torch.tensor([c]) for c in counter), tuple(torch.tensor([k]) for k in keys))
+    words = philox.philox(tuple(torch.tensor([c]) for c in counter), tuple(torch.tensor([k]) for k in keys))
     assert tuple(int(w) for w in words) == answer
 
 
 def test_philox_broadcasts():
     counter = [torch.arange(3).reshape(3, 1), torch.zeros(1, 4, dtype=torch.int64), torch.tensor(7), torch.tensor(9)]
     keys = torch.tensor([1, 2, 3, 4]), torch.tensor(5)
-    words = torch.stack(random.philox(tuple(counter), keys))
+    words = torch.stack(philox.philox(tuple(counter), keys))
     assert words.shape == (4, 3, 4)
-    alone = random.philox(tuple(torch.tensor(c) for c in (2, 0, 7, 9)), (torch.tensor(4), torch.tensor(5)))
+    alone = philox.philox(tuple(torch.tensor(c) for c in (2, 0, 7, 9)), (torch.tensor(4), torch.tensor(5)))
     assert torch.equal(words[:, 2, 3], torch.stack(alone))
 
 
@@ -64,7 +66,7 @@ def test_key_is_a_hash_of_its_parts():
 
 
 def test_key_does_not_depend_on_the_hash_seed():
-    code = "from ship import random; print(hash('tau'), random.key(3, 'hid', 'tau'))"
+    code = "from ship.base import random; print(hash('tau'), random.key(3, 'hid', 'tau'))"
     env = os.environ | {"PYTHONHASHSEED": "12345"}
     run = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     hashed, made = map(int, run.stdout.split())
@@ -145,10 +147,10 @@ def test_moments():
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
 def test_interval_is_open_in_each_dtype(dtype, monkeypatch):
     top, bottom = torch.tensor(0xFFFFFFFF), torch.tensor(0)
-    assert 0 < random._unit_interval(bottom, bottom).item() == 2.0**-53
-    assert random._unit_interval(top, top).item() == 1 - 2.0**-53
-    monkeypatch.setattr(random.compiled, "available", lambda: False)
-    monkeypatch.setattr(random, "philox", lambda counter, keys: tuple(v.expand(1, 1, 1, 1) for v in (top, top, bottom, bottom)))
+    assert 0 < philox.unit_interval(bottom, bottom).item() == 2.0**-53
+    assert philox.unit_interval(top, top).item() == 1 - 2.0**-53
+    monkeypatch.setattr(cache, "available", lambda: False)
+    monkeypatch.setattr(philox, "philox", lambda counter, keys: tuple(v.expand(1, 1, 1, 1) for v in (top, top, bottom, bottom)))
     high, low = some(random.uniform, n=2, dtype=dtype).flatten()
     assert high.dtype == dtype
     assert 0 < low < high < 1
@@ -161,7 +163,7 @@ def test_compiled_draws_are_the_same(draw, n, monkeypatch):
     pytest.importorskip("numba")
     given = {"chip": torch.tensor([0, 5]), "sample": torch.arange(3) + 9, "slot": torch.arange(11) + 2**31, "trial": 4}
     quick = draw(random.key(3, "a"), n=n, **given)
-    monkeypatch.setattr(random.compiled, "available", lambda: False)
+    monkeypatch.setattr(cache, "available", lambda: False)
     assert torch.equal(quick, draw(random.key(3, "a"), n=n, **given))
 
 
@@ -170,9 +172,9 @@ def test_compiled_counts_are_the_same(mean, monkeypatch):
     pytest.importorskip("numba")
     u = some(random.uniform, n=300, slots=range(50))
     u[0, 0, 0, :2] = torch.tensor([2.0**-53, 1 - 2.0**-53])
-    quick = random.poisson(u, torch.as_tensor(mean))
-    monkeypatch.setattr(random.compiled, "available", lambda: False)
-    assert torch.equal(quick, random.poisson(u, torch.as_tensor(mean)))
+    quick = poisson.poisson(u, torch.as_tensor(mean))
+    monkeypatch.setattr(cache, "available", lambda: False)
+    assert torch.equal(quick, poisson.poisson(u, torch.as_tensor(mean)))
 
 
 @pytest.mark.parametrize("n", [1, 7, 300])
@@ -180,23 +182,23 @@ def test_compiled_counts_are_the_same(mean, monkeypatch):
 @pytest.mark.parametrize("alike", [True, False])
 def test_counts_are_those_of_uniform_numbers(n, mean, alike, monkeypatch):
     """In one pass, for a mean of all units, or piece by piece; compiled or not; in both float types."""
-    monkeypatch.setattr(random, "PIECE", 4 * n)
+    monkeypatch.setattr(draws, "PIECE", 4 * n)
     given = {"chip": torch.tensor([0, 5]), "sample": torch.arange(3) + 9, "slot": torch.arange(11) + 2**31, "trial": 4, "n": n}
     means = torch.tensor(mean) if alike else torch.linspace(0, mean, n)
-    want = random.poisson(random.uniform(KEY, **given), means)
+    want = poisson.poisson(random.uniform(KEY, **given), means)
     for _ in ("compiled", "plain"):
         for dtype in (torch.float32, D):
             assert torch.equal(random.counts(KEY, **given, mean=means, dtype=dtype), want.to(dtype))
-        monkeypatch.setattr(random.compiled, "available", lambda: False)
+        monkeypatch.setattr(cache, "available", lambda: False)
     assert want.shape == (11, 2, 3, n)
 
 
 def test_counts_at_the_edges_of_their_distribution():
     """Whole bits on both sides of each edge count as their uniform numbers do."""
     pytest.importorskip("numba")
-    twin = random._compiled()
+    twin = philox.compiled()
     for mean in (1e-9, 0.3, 2.0, 29.9):
-        table = random._distribution(torch.tensor(mean))
+        table = poisson.distribution(torch.tensor(mean))
         edges = np.floor(table * 2.0**52 - 0.5).astype(np.int64)
         near = (edges[:, None] + np.arange(-2, 3)).clip(0, 2**52 - 1).ravel()
         bits, count = np.zeros(twin["HALF"] * -(-len(near) // twin["HALF"]), np.int64), np.empty(twin["HALF"], np.int64)
@@ -244,7 +246,7 @@ def test_global_generators_are_left_alone():
     torch.manual_seed(5)
     before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     first = [some(random.uniform), some(random.normal), random.draw_uniform(KEY, 0, (3,)), random.draw_normal(KEY, 0, (3,))]
-    first.append(random.poisson(first[0], torch.tensor([1.0, 40.0, 0.0, 2.0, 3.0])))
+    first.append(poisson.poisson(first[0], torch.tensor([1.0, 40.0, 0.0, 2.0, 3.0])))
     assert torch.equal(torch.get_rng_state(), before)
     assert (np.random.get_state()[1] == numpy_before).all()  # noqa: NPY002
     torch.manual_seed(6)
@@ -265,7 +267,7 @@ def test_devices_agree():
 def test_poisson_counts(mean):
     n = 200_000
     u = some(random.uniform, n=n)[0, 0, 0]
-    count = random.poisson(u, torch.tensor(mean, dtype=D))
+    count = poisson.poisson(u, torch.tensor(mean, dtype=D))
     assert count.dtype == D
     assert torch.equal(count, count.round())
     # Mean: variance m / n. Fano factor: variance (2 + 1 / m) / n for a Poisson count.
@@ -285,7 +287,7 @@ def test_poisson_counts(mean):
 def test_poisson_is_the_exact_inverse():
     mean = torch.tensor([1e-6, 0.01, 0.7, 5.0, 29.0, 30.0, 31.0, 400.0, 1e5], dtype=D).reshape(-1, 1)
     u = some(random.uniform, n=2_000)[0, 0]
-    count = random.poisson(u, mean).numpy()
+    count = poisson.poisson(u, mean).numpy()
     assert count.shape == (9, 2_000)
     # Within the rounding of two ways to compute the distribution, far below the 1 / 2000 between neighbouring u.
     assert (stats.poisson.cdf(count, mean.numpy()) >= u.numpy() - 1e-11).all()
@@ -295,7 +297,7 @@ def test_poisson_is_the_exact_inverse():
 @pytest.mark.parametrize("mean", [1e-3, 0.1, 1.0, 3.0, 7.0, 12.0, 30.0, 31.0, 2000.0, 1e6])
 def test_poisson_at_the_ends_of_the_interval(mean):
     ends = torch.tensor([2.0**-53, 1 - 2.0**-53], dtype=D)
-    low, high = random.poisson(ends, torch.tensor([mean], dtype=D)).tolist()
+    low, high = poisson.poisson(ends, torch.tensor([mean], dtype=D)).tolist()
     assert low == pytest.approx(stats.poisson.ppf(2.0**-53, mean), abs=1)
     # The last probability above 1 - 2^-53 is lost in rounding: within a few counts of the exact quantile of the upper tail.
     assert high == pytest.approx(stats.poisson.isf(2.0**-53, mean), abs=3 + 0.01 * math.sqrt(mean))
@@ -304,17 +306,17 @@ def test_poisson_at_the_ends_of_the_interval(mean):
 def test_poisson_zero_large_and_mixed_means():
     u = some(random.uniform, n=1_000)[0, 0, 0]
     mean = torch.tensor([0.0, 0.5, 29.0, 31.0, 500.0], dtype=D).reshape(-1, 1)
-    together = random.poisson(u, mean)
-    assert torch.equal(together, torch.stack([random.poisson(u, m) for m in mean]))
+    together = poisson.poisson(u, mean)
+    assert torch.equal(together, torch.stack([poisson.poisson(u, m) for m in mean]))
     assert (together[0] == 0).all()
     assert (together[1:].sum(1) > 0).all()
-    single = random.poisson(u.float(), mean.float())
+    single = poisson.poisson(u.float(), mean.float())
     assert single.dtype == torch.float32
     assert (single != together).float().mean() < 1e-3
-    assert random.poisson(u[:0], mean[0]).shape == (0,)
+    assert poisson.poisson(u[:0], mean[0]).shape == (0,)
 
 
 @pytest.mark.parametrize("bad", [-1e-9, math.nan, math.inf])
 def test_poisson_rejects_bad_means(bad):
     with pytest.raises(ParameterError, match="Poisson mean: must be finite and at least 0; got"):
-        random.poisson(torch.tensor([0.5, 0.5], dtype=D), torch.tensor([1.0, bad], dtype=D))
+        poisson.poisson(torch.tensor([0.5, 0.5], dtype=D), torch.tensor([1.0, bad], dtype=D))

@@ -6,8 +6,8 @@ import math
 import pytest
 import torch
 
-from ship.errors import ParameterError, RunError
-from ship.train.readout import FirstSpike, Last, Max, Mean, SpikeCount, first_spike_time
+from ship.base.errors import ParameterError, RunError
+from ship.network.readout import FirstSpike, Last, Max, Mean, SpikeCount, first_spike_time
 
 D = torch.float64
 ALL = [Max, Mean, Last, SpikeCount, FirstSpike]

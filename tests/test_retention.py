@@ -8,8 +8,8 @@ import torch
 
 import ship
 from parts import D, bag, close_mean, close_std, normals, t
-from ship.errors import ParameterError
-from ship.models.devices import (
+from ship.base.errors import ParameterError
+from ship.devices import (
     CMODecay,
     HermesDrift,
     HfO2Drift,
@@ -19,14 +19,13 @@ from ship.models.devices import (
     ReRAMRelaxation,
     VolatileRetention,
     cmo_hfox,
-    hermes,
-    hfo2,
     hfo2_memory,
     library,
     pcm,
     reram_wan,
     state_independent,
 )
+from ship.devices.materials import hermes, hfo2
 
 HOUR, DAY, YEAR = 3600.0, 86400.0, 365 * 86400.0
 G = t(1.0, 0.5, 0.1, 0.01)

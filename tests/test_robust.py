@@ -7,7 +7,7 @@ import torch
 
 import ship
 from imperfect import Gaussian
-from ship import random
+from ship.base import random
 from ship.data import Batches
 from ship.train import Max, Mean, Perturb, Trainer, WorstCase, overlaid
 from ship.train.robust import Attack

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import ship
-from ship.clock import steps_of
+from ship.base.clock import steps_of
 from ship.data import from_events
 from ship.train import first_spike_time
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import ship
-from ship.engine.lines import Pending, route
+from ship.engine.signals.line import Pending, route
 
 D = torch.float64
 pytestmark = pytest.mark.usefixtures("no_grad")

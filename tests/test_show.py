@@ -6,7 +6,7 @@ import torch
 import ship
 from ship import plot
 from ship.data import Batches, SpikeDataset
-from ship.fitting.figures import Panel, Series, draw
+from ship.devices.fitting.figures import Panel, Series, draw
 from ship.study import summary
 from ship.study.curves import Curve
 from ship.train import ConfusionMatrix, Trainer

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import ship
-from ship.errors import NotReadyError
+from ship.base.errors import NotReadyError
 
 X = (torch.rand(2, 40, 6, generator=torch.Generator().manual_seed(0)) < 0.4).float()
 ENGINES = ("reference", "fused")

@@ -8,8 +8,8 @@ import torch
 from scipy import integrate
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from ship.errors import ParameterError
-from ship.surrogate import SURROGATES, Gaussian, MultiGaussian, Rectangle, Sigmoid, Surrogate, Tanh, Triangle
+from ship.base.errors import ParameterError
+from ship.models.surrogate import SURROGATES, Gaussian, MultiGaussian, Rectangle, Sigmoid, Surrogate, Tanh, Triangle
 
 D = torch.float64
 EDGE = [0.0, 0.25, 0.5, 1.0, 3.0]  # with the default widths, the corners of Rectangle (0.5) and Triangle (1.0) are among these

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from ship.engine.printer import TABLE
-from ship.engine.program import Untraceable, Value
-from ship.engine.trace import trace, trace_gradient
+from ship.engine.compiled.emit.numba import TABLE
+from ship.engine.compiled.trace.program import Untraceable, Value
+from ship.engine.compiled.trace.recorder import trace, trace_gradient
 
 F64 = torch.float64
 HALF, SEVERAL = torch.tensor(0.5, dtype=F64), torch.tensor([1.0, 2.0, 3.0], dtype=F64)

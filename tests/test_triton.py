@@ -16,12 +16,14 @@ import pytest
 import torch
 
 import ship
-from ship import compiled
-from ship.engine import assembly, scan, tape
-from ship.engine.alone import Alone
-from ship.engine.kernel import Kernel
-from ship.engine.loop import Loop
-from ship.engine.program import Untraceable
+from ship.base.native import cache
+from ship.engine.compiled.kernels.kernel import Kernel
+from ship.engine.compiled.run import cuda
+from ship.engine.compiled.run.loop import Loop
+from ship.engine.compiled.run.single import Single
+from ship.engine.compiled.schedule import assemble
+from ship.engine.compiled.tape import tape
+from ship.engine.compiled.trace.program import Untraceable
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cpu" if INTERPRETED else "cuda"
@@ -29,7 +31,7 @@ F32, F64 = torch.float32, torch.float64
 DT = 1e-3
 EVERY = 4  # slots between checkpoints here: the interpreter is slow
 SLOTS = 2 * EVERY + 3  # two chunks and a part
-N = scan.BLOCK + 3  # a block and a part
+N = cuda.BLOCK + 3  # a block and a part
 CHIPS, BATCH = 2, 2
 
 needs_triton = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="needs the package triton")
@@ -46,7 +48,7 @@ def comparison(test):
 
 @pytest.fixture(autouse=True)
 def short_chunks(monkeypatch):
-    monkeypatch.setattr(scan, "EVERY", EVERY)
+    monkeypatch.setattr(cuda, "EVERY", EVERY)
 
 
 @pytest.fixture(autouse=True)
@@ -101,7 +103,7 @@ def outcome(which, arguments, lead, *, on_triton, needs=True):
         leaves[i].requires_grad_(False)
     parts = iter(leaves)
     given = tape.Arguments(*([next(parts) for _ in part] for part in arguments))
-    result = tape.run(which, given, lead, 0, SLOTS, scan.Scan if on_triton else Alone)
+    result = tape.run(which, given, lead, 0, SLOTS, cuda.CudaScan if on_triton else Single)
     found = [*result.signals, *result.leave]
     if needs:
         generator = torch.Generator().manual_seed(0)
@@ -147,8 +149,8 @@ def captured(monkeypatch, build, dtype=F64, chips=CHIPS):
             found.append((which, copies, lead))
         return tape.run(which, given, lead, start, stop, *rest)
 
-    monkeypatch.setattr(assembly, "run", spy)
-    monkeypatch.setattr(assembly.Block, "bench", lambda block, tape: Loop)  # which is given sums that are done
+    monkeypatch.setattr(assemble, "run", spy)
+    monkeypatch.setattr(assemble.TapeBlock, "bench", lambda block, tape: Loop)  # which is given sums that are done
     net = ship.Network()
     build(net)
     net.init(dt=DT, dtype=dtype, seed=1, chips=chips, engine="fused")
@@ -236,10 +238,10 @@ def leaky(state, x, constants):
 def hand_made(kernel, lags, shapes, constants, *, go=2, n=N, signals=(0, 1), dtype=F64):
     """A tape of one step. ``shapes``: of the external signals; ``signals``: which one each operand reads, None for none."""
     generator = torch.Generator().manual_seed(2)
-    operands = tuple(() if q is None else (tape.Source(q, lag, n),) for q, lag in zip(signals, lags, strict=True))
+    operands = tuple(() if q is None else (tape.OperandSource(q, lag, n),) for q, lag in zip(signals, lags, strict=True))
     outs = tuple(range(len(shapes), len(shapes) + kernel.outputs))
     given = [tape.Signal(n, True) for _ in shapes] + [tape.Signal(n, False) for _ in outs]
-    which = tape.Tape((tape.Step(kernel, n, operands, outs, go),), tuple(given), dtype, DT)
+    which = tape.Tape((tape.TapeStep(kernel, n, operands, outs, go),), tuple(given), dtype, DT)
     entry = [torch.rand(CHIPS, BATCH, n, generator=generator, dtype=dtype) for _ in range(kernel.states)]
     external = [torch.rand(shape, generator=generator, dtype=dtype) for shape in shapes]
     return which, tape.Arguments(entry, external, constants, [])
@@ -310,7 +312,7 @@ def test_one_signal_for_two_operands_and_operands_of_nothing(signals):
 
 @comparison
 def test_without_gradients_and_in_chunks_of_the_default_length(monkeypatch):
-    monkeypatch.setattr(scan, "EVERY", tape.EVERY)
+    monkeypatch.setattr(cuda, "EVERY", tape.EVERY)
     constants = [torch.tensor(x).double() for x in (0.8, 2.0, 0.0)]
     for needs in (False, True):
         which, arguments = hand_made(Kernel(leaky, (False, False), 2, 3, F64), (1, 0), [(SLOTS, 1, 1, 3)] * 2, constants, n=3)
@@ -404,7 +406,7 @@ def test_operations(dtype):
     b = torch.tensor(SPECIAL, dtype=dtype)
     which, _ = hand_made(kernel, (0, 0), [(1, 1, 1, count)] * 2, [], go=-1, n=count, dtype=dtype)
     given = tape.Arguments([], [a.to(DEVICE), b.reshape(1, 1, 1, count).expand(count, 1, 1, count).to(DEVICE)], [], [])
-    result = tape.run(which, given, (1, 1), 0, count, scan.Scan)
+    result = tape.run(which, given, (1, 1), 0, count, cuda.CudaScan)
     a, b = a.flatten()[:, None].expand(count, count), b.expand(count, count)
     want = [*(f(a) for f in UNARY.values()), *(f(a, b) for f in BINARY.values())]
     for name, x, y in zip([*UNARY, *BINARY], result.signals, want, strict=True):
@@ -421,9 +423,9 @@ def test_exp_has_the_bits_of_the_cpu(dtype):
     kernel = Kernel(lambda s, x, p: ([torch.exp(x[0])], []), (), 1, 0, dtype)
     which, arguments = hand_made(kernel, (0,), [(SLOTS, CHIPS, BATCH, N)], [], go=-1, signals=(0,), dtype=dtype)
     arguments.signals[0].sub_(0.5).mul_(180.0)
-    cpu = tape.run(which, arguments, (CHIPS, BATCH), 0, SLOTS, Alone).signals[0]
+    cpu = tape.run(which, arguments, (CHIPS, BATCH), 0, SLOTS, Single).signals[0]
     moved = tape.Arguments([], [arguments.signals[0].to(DEVICE)], [], [])
-    assert torch.equal(tape.run(which, moved, (CHIPS, BATCH), 0, SLOTS, scan.Scan).signals[0].cpu(), cpu)
+    assert torch.equal(tape.run(which, moved, (CHIPS, BATCH), 0, SLOTS, cuda.CudaScan).signals[0].cpu(), cpu)
 
 
 # -- networks ------------------------------------------------------------------------------------------------------------------
@@ -434,7 +436,7 @@ def test_a_network_with_fallbacks(monkeypatch):
     """Feed-forward groups run as kernels, a loop, a pre side and plastic synapses do not; outputs and gradients are those of the
     reference engine.
     """
-    monkeypatch.setattr(assembly.Block, "bench", lambda block, tape: scan.Scan)
+    monkeypatch.setattr(assemble.TapeBlock, "bench", lambda block, tape: cuda.CudaScan)
     weights = [torch.rand(3, 4, generator=torch.Generator().manual_seed(i), dtype=F64) for i in range(3)]
     found = []
     for engine in ("reference", "fused"):
@@ -468,22 +470,22 @@ def test_a_network_with_fallbacks(monkeypatch):
 
 def test_refusals():
     device = torch.device
-    assert scan.refusal(device("cpu"), "connection") is None
-    assert scan.refusal(device("mps"), "post") == "no kernels for mps"
+    assert cuda.refusal(device("cpu"), "connection") is None
+    assert cuda.refusal(device("mps"), "post") == "no kernels for mps"
     if importlib.util.find_spec("triton") is None:
-        assert scan.refusal(device("cuda"), "post") == "kernels for cuda need the package triton"
+        assert cuda.refusal(device("cuda"), "post") == "kernels for cuda need the package triton"
         return
-    assert scan.refusal(device("cuda"), "post") is None
-    assert "every connection" in scan.refusal(device("cuda"), "connection")
+    assert cuda.refusal(device("cuda"), "post") is None
+    assert "every connection" in cuda.refusal(device("cuda"), "connection")
 
 
 def test_groups_that_act_on_themselves_are_refused():
     kernel = Kernel(leaky, (False, False), 2, 3, F64)
     which, arguments = hand_made(kernel, (0, 0), [(SLOTS, 1, 1, N)], [torch.tensor(1.0)] * 3, signals=(0, 0))
     step = which.steps[0]
-    back = step._replace(operands=(step.operands[0], (tape.Source(step.outs[0], 1, N),)))
+    back = step._replace(operands=(step.operands[0], (tape.OperandSource(step.outs[0], 1, N),)))
     with pytest.raises(Untraceable, match="outside of loops"):
-        tape.run(tape.Tape((back,), which.signals, F64, DT), arguments, (CHIPS, BATCH), 0, SLOTS, scan.Scan)
+        tape.run(tape.Tape((back,), which.signals, F64, DT), arguments, (CHIPS, BATCH), 0, SLOTS, cuda.CudaScan)
 
 
 def machine_code(kernel, wanted):
@@ -492,7 +494,7 @@ def machine_code(kernel, wanted):
     from triton.compiler import ASTSource
     from triton.compiler import compile as translate
 
-    made = scan.compiled(tape.Step(kernel, N, ((),) * kernel.inputs, (), kernel.constants - 1), wanted)
+    made = cuda.compiled(tape.TapeStep(kernel, N, ((),) * kernel.inputs, (), kernel.constants - 1), wanted)
     pointer = "*fp32" if kernel.dtype == F32 else "*fp64"
     kinds = {p.name: "constexpr" if p.is_constexpr else p.annotation_type or pointer for p in made.params}
     fixed = {(i,): True for i, p in enumerate(made.params) if p.is_constexpr}
@@ -532,13 +534,13 @@ def test_texts_are_kept_where_only_the_user_writes(tmp_path, monkeypatch):
         path.mkdir(mode=0o700)
         path.chmod(0o700 if private else 0o777)
         monkeypatch.setenv("SHIP_CACHE", str(path))
-        compiled._load.cache_clear()
+        cache._load.cache_clear()
         text = f"def function():\n    return {folder!r}\n"
         if private:
-            names = compiled.load("scan", text)
+            names = cache.load("scan", text)
         else:
             with pytest.warns(UserWarning, match="kernels are not kept"):
-                names = compiled.load("scan", text)
+                names = cache.load("scan", text)
         assert inspect.getsource(names["function"]) == text
         assert len(list(path.iterdir())) == int(private)
-    compiled._load.cache_clear()
+    cache._load.cache_clear()

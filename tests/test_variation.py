@@ -6,9 +6,9 @@ import pytest
 import torch
 
 import ship
-from ship import random
-from ship.parameters import Parameter
-from ship.resolve import places, resolve
+from ship.base import random
+from ship.base.parameters import Parameter
+from ship.base.parameters.resolve import places, resolve
 
 CHIPS = 2000
 ANY = Parameter(0.0)

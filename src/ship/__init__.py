@@ -2,16 +2,20 @@
 
 from . import crossbar as crossbar
 from . import devices as devices
-from .arrays import DeviceArray
-from .boundary import guard as _guard
-from .connect import Edges, InDegree, OutDegree, Probability
-from .device_files import load_device, save_device
-from .energy import Costs, Ledger
-from .errors import FileError, FitError, GraphError, ModelError, ParameterError, RunError, ShipError
-from .files import load, save
-from .fitting import Found, MeasuredArray, fit, measured_array
-from .group import describe
-from .inputs import Events
+from .base.boundary import guard as _guard
+from .base.errors import FileError, FitError, GraphError, ModelError, ParameterError, RunError, ShipError
+from .base.parameters import FanIn, LogNormal, Normal, Port, State, Uniform, Varied, option, param, per_chip, per_sample
+from .base.parameters.bag import Bag
+from .devices import BitSliced, Device, Differential, Offset
+from .devices.array.array import DeviceArray
+from .devices.array.waveform import Sweep, sweep
+from .devices.array.write_verify import WriteVerify, Written
+from .devices.files import load_device, save_device
+from .devices.fitting import Found, MeasuredArray, fit, measured_array
+from .devices.weights.pulse_log import Pulses, load_pulses, replay, save_pulses
+from .devices.weights.pulsing import Pulsing
+from .groups.connectivity import Edges, InDegree, OutDegree, Probability
+from .groups.describe import describe
 from .models import (
     LIF,
     AdEx,
@@ -30,13 +34,8 @@ from .models import (
     VolatileMemristor,
     WeightedSum,
 )
-from .models.contract import Bag, Connection, Model, Neuron, Rule, Source, SpikingNeuron, Synapse
-from .models.devices import BitSliced, Device, Differential, Offset
-from .network import Network
-from .parameters import FanIn, LogNormal, Normal, Port, State, Uniform, Varied, option, param, per_chip, per_sample
-from .pulse_list import Pulses, load_pulses, replay, save_pulses
-from .pulses import Pulsing
-from .surrogate import (
+from .models.contract import Connection, Model, Neuron, Rule, Source, SpikingNeuron, Synapse
+from .models.surrogate import (
     ATan,
     Exponential,
     FastSigmoid,
@@ -51,8 +50,10 @@ from .surrogate import (
     Tanh,
     Triangle,
 )
-from .sweeps import Sweep, sweep
-from .verify import WriteVerify, Written
+from .network.energy import Costs, Ledger
+from .network.files.files import load, save
+from .network.inputs import Events
+from .network.network import Network
 
 __version__ = "0.1.0"
 

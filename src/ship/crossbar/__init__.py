@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..boundary import guard as _guard
+from ..base.boundary import guard as _guard
 from .adc import ADC, Converted, calibrated, convert
 from .approximate import Approximation, approximate
-from .energy import Power, power
-from .nodal import Nodes, currents, effective, nodes
+from .exact import Nodes, currents, effective, nodes
+from .power import Power, power
 from .selector import Selector, conducting, selected
 from .settings import Crossbar
 from .tiles import Matrix, matrix, read

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..errors import ParameterError, is_real, is_whole
+from ..base.errors import ParameterError, is_real, is_whole
 
 
 @dataclass(frozen=True, eq=False)

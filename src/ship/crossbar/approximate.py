@@ -24,9 +24,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..errors import ParameterError, is_whole
-from .lines import Lines, check_conductances, network
-from .nodal import currents
+from ..base.errors import ParameterError, is_whole
+from .exact import currents
+from .network_form import Lines, check_conductances, network
 from .settings import Crossbar
 
 

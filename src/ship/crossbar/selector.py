@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import ParameterError, is_real
+from ..base.errors import ParameterError, is_real
 
 
 @dataclass(frozen=True)

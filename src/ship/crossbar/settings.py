@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..errors import ParameterError, is_real, is_whole
+from ..base.errors import ParameterError, is_real, is_whole
 from .adc import ADC
 from .selector import Selector
 

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..errors import ParameterError
+from ..base.errors import ParameterError
 from .adc import Converted, convert
 from .approximate import approximate
-from .lines import check_conductances
-from .nodal import effective
+from .exact import effective
+from .network_form import check_conductances
 from .selector import conducting
 from .settings import Crossbar
 

@@ -1,6 +1,6 @@
 """Data: encoders, the embedded digits, batches, a small made measurement."""
 
-from ..boundary import guard as _guard
+from ..base.boundary import guard as _guard
 from .datasets import Batches, LengthBuckets, SpikeDataset, Split, collate, digits, from_events, split
 from .encoders import burst, interspike_interval, latency, level_crossing, level_crossing_decode, rate, regular_rate
 from .example import example_device, example_pulses

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..clock import check_dt, nearest_slots
-from ..errors import ParameterError, RunError
-from ..indices import chosen
-from ..parameters import to_tensor
-from ..random import key
+from ..base.clock import check_dt, nearest_slots
+from ..base.errors import ParameterError, RunError
+from ..base.indices import chosen
+from ..base.parameters import to_tensor
+from ..base.random.philox import key
 
 Encode = Callable[[Tensor, torch.Generator], Tensor]
 

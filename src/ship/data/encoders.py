@@ -12,8 +12,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..clock import FUZZ, nearest_slots
-from ..errors import ParameterError
+from ..base.clock import FUZZ, nearest_slots
+from ..base.errors import ParameterError
 
 # A level counts as crossed from this fraction of its height on: a float32 signal near 1 with delta = 0.01 is off by 1e-5 levels.
 LEVEL_FUZZ = 1e-4

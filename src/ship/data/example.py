@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..arrays import DeviceArray
-from ..models.devices import Device
-from ..models.devices.neurosim import NonlinearPulses
-from ..models.devices.read_noise import AdditiveNoise
-from ..parameters import Varied
+from ..base.parameters import Varied
+from ..devices import Device
+from ..devices.array.array import DeviceArray
+from ..devices.parts.read_noise import AdditiveNoise
+from ..devices.update.nonlinear import NonlinearPulses
 
 
 def example_device() -> Device:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .reference import Node
+from .reference.node import Node
 
 Marks = list[dict[str, Tensor]]
 

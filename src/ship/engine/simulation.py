@@ -10,15 +10,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..blame import models_named
-from ..clock import Segment, slots
-from ..group import Group
-from ..plan import Schedule, Wiring, level_port
-from .fusion import Fusion
-from .lines import Line
+from ..base.clock import Segment, slots
+from ..groups.group import Group
+from ..groups.model_errors import models_named
+from ..groups.schedule import Schedule
+from ..groups.wiring import Wiring, level_port
+from .compiled.nodes.spike_products import Choice
+from .compiled.schedule.partition import Partition
 from .persistence import keep, mark
-from .products import Choice
-from .reference import Clock, ConnectionNode, NeuronNode, Node, PlasticNode, make_node
+from .reference.clock import Clock
+from .reference.connection import ConnectionNode
+from .reference.make import make_node
+from .reference.neuron import NeuronNode
+from .reference.node import Node
+from .reference.plastic import PlasticNode
+from .signals.line import Line
 from .trees import flatten
 
 
@@ -39,7 +45,7 @@ class Simulation:
     def __post_init__(self) -> None:
         self.nodes = {tag: make_node(group) for tag, group in self.groups.items()}
         self.keeping = [node for node in self.nodes.values() if node.group.persistent(False) or node.group.persistent(True)]
-        self.fusion = Fusion(self.nodes, self.wiring.wires) if self.engine == "fused" else None
+        self.fusion = Partition(self.nodes, self.wiring.wires) if self.engine == "fused" else None
         for i, wire in enumerate(self.wiring.wires):
             source, target = self.nodes[wire.source], self.nodes[wire.target]
             if wire.role == "signal":
@@ -126,10 +132,10 @@ class Simulation:
         reach, marks = self._reach(), mark(self.keeping)
         if self.fusion is not None:
             self.fusion.begin(plan, wanted)
-        slopes = torch.is_grad_enabled() and not last
+        gradients = torch.is_grad_enabled() and not last
         for k0 in range(0, steps, chunk):
             n = min(chunk, steps - k0)
-            ending = k0 + n == steps and not slopes
+            ending = k0 + n == steps and not gradients
             for block in plan.blocks:
                 if self.fusion is not None and self.fusion.run(block, k0, n, reach, wanted, last=ending):
                     continue
@@ -142,7 +148,7 @@ class Simulation:
             on_chunk(k0, n)
             for tag, node in self.nodes.items():
                 node.trace.trim(k0 + n - reach[tag] - 1)
-        with torch.set_grad_enabled(slopes):
+        with torch.set_grad_enabled(gradients):
             if self.fusion is not None:
                 self.fusion.settle()
             for tag, node in self.nodes.items():

@@ -11,11 +11,12 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from ..errors import RunError, suggest
-from ..group import Group
-from .lines import project
-from .products import PRODUCTS, Choice
-from .reference import ConnectionNode, PlasticNode
+from ..base.errors import RunError, suggest
+from ..groups.group import Group
+from .compiled.nodes.spike_products import PRODUCTS, Choice
+from .reference.connection import ConnectionNode
+from .reference.plastic import PlasticNode
+from .signals.products import project
 from .simulation import Simulation
 
 REPEAT = 3  # measurements, of which the median counts

@@ -19,24 +19,15 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from ..errors import GraphError, ParameterError
-from ..parameters import FanIn, Kind, Port, Value, check_option, declared, option, param
-from ..surrogate import FastSigmoid, Surrogate
+from ..base.errors import GraphError, ParameterError
+from ..base.parameters import FanIn, Kind, Port, Value, check_option, declared, option, param
+from ..base.parameters.bag import Bag
+from .surrogate import FastSigmoid, Surrogate
 
 Units = Tensor  # [..., unit]
 Connections = Tensor  # [..., pre, post], or [..., unit] where the state lives on one side
 StateTuple = Any  # a NamedTuple of tensors
 Coeffs = Any  # a NamedTuple of tensors, or None
-
-
-class Bag:
-    """Tensors by name: the parameters ``p`` or the inputs ``x`` of a model."""
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self.__dict__.update(values)
-
-    def __getattr__(self, name: str) -> Tensor:
-        raise AttributeError(f"no parameter or input named {name!r}; there are: {', '.join(self.__dict__)}")
 
 
 class Fine(Bag):

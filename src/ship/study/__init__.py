@@ -1,6 +1,6 @@
 """Studies over virtual chips: accuracy of each die, yield, curves against a device property, and how good a device must be."""
 
-from ..boundary import guard as _guard
+from ..base.boundary import guard as _guard
 from .chips import Spread, virtual_chips
 from .curves import Curve, drift_curve, level_curve, spread_curve, sweep
 from .measure import Summary, accuracy, summary, yield_at

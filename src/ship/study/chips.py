@@ -8,20 +8,21 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..connect import Edges
-from ..errors import GraphError, ParameterError, RunError, suggest
-from ..files import _delay
-from ..group import Group, Spec
-from ..models.devices.device import Device
-from ..models.devices.mapping import Mapping as DeviceMapping
-from ..network import Network
-from ..parameters import Distribution, PerChip, PerSample, Varied, declared
-from ..select import select
+from ..base.errors import GraphError, ParameterError, RunError, suggest
+from ..base.parameters import Distribution, PerChip, PerSample, Varied, declared
+from ..devices.device import Device
+from ..devices.weights.mapping import Mapping as DeviceMapping
+from ..groups.connectivity import Edges
+from ..groups.group import Group
+from ..groups.selection import select
+from ..groups.spec import Spec
+from ..network.files.files import _delay
+from ..network.network import Network
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
-    """Variation given to parameters chosen by role, group or name, see `ship.select.select`; replaces one that they have.
+    """Variation given to parameters chosen by role, group or name, see `ship.groups.selection.select`; replaces one that they have.
 
     Args:
         role, tags, names: which parameters.

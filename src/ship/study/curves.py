@@ -9,15 +9,15 @@ from typing import Any
 
 from torch import Tensor
 
-from ..errors import RunError, ShipError
-from ..models.devices.device import Device
-from ..models.devices.mapping import Differential
-from ..models.devices.mapping import Mapping as DeviceMapping
-from ..network import Network
+from ..base.errors import RunError, ShipError
+from ..base.statistics import Interval, mean_interval
+from ..devices.array.write_verify import WriteVerify
+from ..devices.device import Device
+from ..devices.weights.mapping import Differential
+from ..devices.weights.mapping import Mapping as DeviceMapping
+from ..network.network import Network
+from ..network.readout import Readout
 from ..train.batches import check_again
-from ..train.metrics import Interval, mean_interval
-from ..train.readout import Readout
-from ..verify import WriteVerify
 from .chips import Spread, virtual_chips
 from .measure import accuracy, summary
 
@@ -41,7 +41,7 @@ class Curve:
 
     def table(self, title: str = "") -> Any:
         """A `rich` table, which prints as text."""
-        from ..tables import PrintedTable
+        from ..base.display.tables import PrintedTable
 
         table = PrintedTable(title=title or f"Accuracy against {self.name}")
         for column in (self.name, "mean", "95 % interval of the mean", "std", "worst chip", "best chip"):
@@ -178,7 +178,7 @@ def level_curve(
     verify: WriteVerify | None = None,
 ) -> Curve:
     """Accuracy against the number of levels of a device, to which weights are rounded before they are written: a pair of n-level
-    devices makes 2 n - 1 weights, see `ship.models.devices.mapping`.
+    devices makes 2 n - 1 weights, see `ship.devices.weights.mapping`.
 
     Args:
         net: a trained network.

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..errors import GraphError, RunError
-from ..network import Network
+from ..base.errors import GraphError, RunError
+from ..base.statistics import Interval, mean_interval, wilson
+from ..network.network import Network
+from ..network.readout import Readout
 from ..train.batches import steps_of
 from ..train.losses import check_labels
 from ..train.measuring import measuring
-from ..train.metrics import Interval, mean_interval, wilson
-from ..train.readout import Readout
 
 
 class Summary(NamedTuple):

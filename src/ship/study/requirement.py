@@ -18,14 +18,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import RunError
-from ..models.devices.device import Device
-from ..models.devices.mapping import Mapping as DeviceMapping
-from ..network import Network
+from ..base.errors import RunError
+from ..base.statistics import Interval
+from ..devices.array.write_verify import WriteVerify
+from ..devices.device import Device
+from ..devices.weights.mapping import Mapping as DeviceMapping
+from ..network.network import Network
+from ..network.readout import Readout
 from ..train.batches import check_again
-from ..train.metrics import Interval
-from ..train.readout import Readout
-from ..verify import WriteVerify
 from .chips import virtual_chips
 from .curves import Curve
 from .measure import accuracy

@@ -1,11 +1,12 @@
 """Training: trainer, readouts, losses, metrics."""
 
-from ..boundary import guard as _guard
+from ..base.boundary import guard as _guard
+from ..base.statistics import Interval, bootstrap_interval, mean_interval, wilson
+from ..network.readout import FirstSpike, Last, Max, Mean, Readout, SpikeCount, first_spike_time
 from .losses import L2, RateBounds, cross_entropy, mse_count
-from .metrics import ConfusionMatrix, Interval, accuracy, bootstrap_interval, mean_interval, wilson
+from .metrics import ConfusionMatrix, accuracy
 from .perturb import Perturb, overlaid
 from .pulse_optimizer import PulseOptimizer
-from .readout import FirstSpike, Last, Max, Mean, Readout, SpikeCount, first_spike_time
 from .robust import WorstCase
 from .trainer import History, Trainer
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from ..errors import RunError
-from ..inputs import Events
+from ..base.errors import RunError
+from ..network.inputs import Events
 
 
 def check_again(where: str, batches: Any) -> None:

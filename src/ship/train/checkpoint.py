@@ -18,12 +18,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..device_files import device_text
-from ..errors import FileError, is_real, is_whole
-from ..group import Group, Spec
-from ..network import Network
-from ..parameters import declared
-from ..tensor_files import DAMAGE, tensor_digest
+from ..base.errors import FileError, is_real, is_whole
+from ..base.parameters import declared
+from ..base.tensor_files import DAMAGE, tensor_digest
+from ..devices.files import device_text
+from ..groups.group import Group
+from ..groups.spec import Spec
+from ..network.network import Network
 
 HISTORY = ("loss", "accuracy", "validation_accuracy", "rate")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import ParameterError, RunError
+from ..base.errors import ParameterError, RunError
 
 
 def check_labels(where: str, scores: Tensor, labels: Tensor, classes: int | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..network import Network
+from ..network.network import Network
 
 
 @contextmanager

@@ -19,11 +19,11 @@ from typing import Literal, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from .. import random
-from ..errors import ParameterError, RunError
-from ..group import Group, Overlay
-from ..network import Network
-from ..select import select
+from ..base import random
+from ..base.errors import ParameterError, RunError
+from ..groups.group import Group, Overlay
+from ..groups.selection import select
+from ..network.network import Network
 
 Scale = Literal["value", "largest"]
 SCALES = ("value", "largest")
@@ -42,7 +42,7 @@ class Perturb:
     """Gaussian noise on parameters chosen by role, group or name (default: all weights), anew in each trial.
 
     Args:
-        role, tags, names: which parameters, see `ship.select.select`.
+        role, tags, names: which parameters, see `ship.groups.selection.select`.
         noise: standard deviation, as a fraction.
         of: of each value, or of the largest magnitude in the group.
 

@@ -1,6 +1,6 @@
 """Gradient descent on the chip: the network runs with what its devices act as, and updates are pulses on these devices.
 
-Each step, for every die and with the gradient at the weight that acts there: ``dw = -lr dL/dw``, and then what `ship.pulses`
+Each step, for every die and with the gradient at the weight that acts there: ``dw = -lr dL/dw``, and then what `ship.devices.weights.pulsing`
 says. The devices' own physics decides what the pulses do; nothing is corrected. The model weights stay as they were.
 
 Source: Gokmen & Vlasov, Front. Neurosci. 10:333 (2016); Burr et al., IEEE Trans. Electron Devices 62:3498 (2015).
@@ -13,10 +13,10 @@ from typing import Any
 
 import torch
 
-from ..errors import GraphError, ParameterError, RunError, is_real
-from ..hardware import Hardware
-from ..network import Network
-from ..programming import with_devices
+from ..base.errors import GraphError, ParameterError, RunError, is_real
+from ..devices.weights.synapse import SynapseDevices
+from ..network.network import Network
+from ..network.on_devices.program import with_devices
 
 
 class PulseOptimizer(torch.optim.Optimizer):
@@ -117,14 +117,14 @@ class PulseOptimizer(torch.optim.Optimizer):
         self._join()
 
 
-def _check_mode(where: str, tag: str, hardware: Hardware) -> None:
+def _check_mode(where: str, tag: str, hardware: SynapseDevices) -> None:
     if hardware.mode != "programmed":
         raise RunError(
             where, f"group {tag!r} must run with its devices", got=f"{hardware.mode!r}", fix=f"Call net.program({tag!r}) first."
         )
 
 
-def _learners(where: str, net: Network, tags: Sequence[str]) -> dict[str, Hardware]:
+def _learners(where: str, net: Network, tags: Sequence[str]) -> dict[str, SynapseDevices]:
     """The hardware of the groups that learn, checked."""
     found = with_devices(where, {tag: net[tag] for tag in net.tags}, tags)
     made = {}

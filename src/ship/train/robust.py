@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import ParameterError, is_whole
-from ..group import Group, Overlay
-from ..network import Network
-from ..select import select
+from ..base.errors import ParameterError, is_whole
+from ..groups.group import Group, Overlay
+from ..groups.selection import select
+from ..network.network import Network
 from .perturb import Scale, changed, check_scale
 
 
@@ -31,7 +31,7 @@ class WorstCase:
     Each batch costs ``steps`` passes more.
 
     Args:
-        role, tags, names: which parameters, see `ship.select.select`; of these, those that have a gradient.
+        role, tags, names: which parameters, see `ship.groups.selection.select`; of these, those that have a gradient.
         size: largest change, as a fraction.
         of: of each value, or of the largest magnitude in the group.
         steps: of the inner ascent.

@@ -13,17 +13,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import FileError, GraphError, ParameterError, RunError, is_real, is_whole
-from ..file_checks import check_values
-from ..network import Network
-from ..tensor_files import DAMAGE, read, write
+from ..base.errors import FileError, GraphError, ParameterError, RunError, is_real, is_whole
+from ..base.tensor_files import DAMAGE, read, write
+from ..network.files.checks import check_values
+from ..network.network import Network
+from ..network.readout import Max, Readout
 from .batches import check_again, set_epoch, steps_of
 from .checkpoint import check_optimizer, check_progress, check_schedule, differences, network_identity, trainer_identity
 from .losses import RateBounds, check_labels, cross_entropy
 from .measuring import measuring
 from .metrics import ConfusionMatrix
 from .perturb import Perturb, overlaid
-from .readout import Max, Readout
 from .robust import Attack, WorstCase
 
 Batch = Sequence[Any]  # (x, labels) or (x, labels, lengths)

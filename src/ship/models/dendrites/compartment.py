@@ -16,9 +16,10 @@ from typing import ClassVar, NamedTuple
 
 import torch
 
-from ...parameters import Kind, Port, State, Value, param
-from ..contract import Bag, Connection, Units
-from ..exact import lost, spread
+from ...base.parameters import Kind, Port, State, Value, param
+from ...base.parameters.bag import Bag
+from ..contract import Connection, Units
+from ..integrals import lost, spread
 
 
 class DendriteState(NamedTuple):

@@ -18,9 +18,10 @@ from typing import NamedTuple
 
 import torch
 
-from ...parameters import Port, State, Value, param
-from ..contract import Bag, SpikingNeuron, Units
-from ..exact import lost
+from ...base.parameters import Port, State, Value, param
+from ...base.parameters.bag import Bag
+from ..contract import SpikingNeuron, Units
+from ..integrals import lost
 
 STEEPEST = 40.0  # ln of V: beyond any voltage, and neither that nor its slope overflows in float32
 

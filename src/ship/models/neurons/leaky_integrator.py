@@ -11,9 +11,10 @@ from typing import ClassVar, NamedTuple
 
 from torch import Tensor
 
-from ...parameters import Kind, Port, State, Value, param
-from ..contract import Bag, Neuron, Units
-from ..exact import lost, spread
+from ...base.parameters import Kind, Port, State, Value, param
+from ...base.parameters.bag import Bag
+from ..contract import Neuron, Units
+from ..integrals import lost, spread
 
 
 class IntegratorState(NamedTuple):

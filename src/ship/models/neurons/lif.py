@@ -21,9 +21,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ...parameters import Port, State, Value, param
-from ..contract import Bag, SpikingNeuron, Units
-from ..exact import lost, spread
+from ...base.parameters import Port, State, Value, param
+from ...base.parameters.bag import Bag
+from ..contract import SpikingNeuron, Units
+from ..integrals import lost, spread
 
 
 class LIFState(NamedTuple):

@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 import torch
 
-from ...errors import ParameterError
-from ...parameters import Value, param
-from ..contract import Bag, Units
-from ..exact import lost
+from ...base.errors import ParameterError
+from ...base.parameters import Value, param
+from ...base.parameters.bag import Bag
+from ..contract import Units
+from ..integrals import lost
 from .lif import LIF, LIFCoeffs, LIFState
 
 

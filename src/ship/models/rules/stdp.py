@@ -14,9 +14,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ...parameters import State, Value, param
-from ..contract import Bag, Connections, Rule
-from ..exact import lost
+from ...base.parameters import State, Value, param
+from ...base.parameters.bag import Bag
+from ..contract import Connections, Rule
+from ..integrals import lost
 
 
 class STDPState(NamedTuple):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ...parameters import Kind
-from ..contract import Bag, Source, Units
+from ...base.parameters import Kind
+from ...base.parameters.bag import Bag
+from ..contract import Source, Units
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-from ...parameters import Kind, Value, option, param
-from ..contract import Bag, Source, Units
+from ...base.parameters import Kind, Value, option, param
+from ...base.parameters.bag import Bag
+from ..contract import Source, Units
 
 
 class PoissonCoeffs(NamedTuple):

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import torch
 
-from ...parameters import State, Value, param
-from ..contract import Bag, Connections, Synapse
-from ..exact import lost, spread, triple
+from ...base.parameters import State, Value, param
+from ...base.parameters.bag import Bag
+from ..contract import Connections, Synapse
+from ..integrals import lost, spread, triple
 
 
 class AlphaState(NamedTuple):

@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import torch
 
-from ...parameters import State, Value, option, param
-from ..contract import Bag, Connections, Synapse, exact_membrane
-from ..exact import lost, pair, spread
+from ...base.parameters import State, Value, option, param
+from ...base.parameters.bag import Bag
+from ..contract import Connections, Synapse, exact_membrane
+from ..integrals import lost, pair, spread
 
 
 class ExpState(NamedTuple):

@@ -17,9 +17,10 @@ from typing import ClassVar, NamedTuple
 
 import torch
 
-from ...parameters import State, Value, param
-from ..contract import Bag, Connection, Connections
-from ..exact import lost
+from ...base.parameters import State, Value, param
+from ...base.parameters.bag import Bag
+from ..contract import Connection, Connections
+from ..integrals import lost
 
 NOTHING = -100.0  # ln of what alpha = 1 leaves: finite, so that no events still change nothing
 

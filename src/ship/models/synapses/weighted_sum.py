@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ...parameters import Kind, Value, param
-from ..contract import Bag, Connections, Synapse
+from ...base.parameters import Kind, Value, param
+from ...base.parameters.bag import Bag
+from ..contract import Connections, Synapse
 
 
 @dataclass(frozen=True)

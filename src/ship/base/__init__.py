@@ -1,0 +1,1 @@
+"""What everything else stands on: errors, time, threads, files, random numbers, parameters. Imports nothing of SHIP above it."""

@@ -1,0 +1,1 @@
+"""How objects look: at a prompt, in a notebook, as tables and as pictures."""

@@ -1,0 +1,51 @@
+"""What a model declares, the values that a user may give, and the way from these to tensors."""
+
+from .bag import Bag
+from .declare import KINDS, PLACES, Kind, Option, Parameter, Port, State, Where, check_option, declared, one_of, option, param
+from .values import (
+    Distribution,
+    FanIn,
+    LogNormal,
+    Normal,
+    PerChip,
+    PerSample,
+    Uniform,
+    Value,
+    Varied,
+    numbers,
+    per_chip,
+    per_sample,
+    plain_array,
+    to_tensor,
+)
+
+__all__ = [
+    "KINDS",
+    "PLACES",
+    "Bag",
+    "Distribution",
+    "FanIn",
+    "Kind",
+    "LogNormal",
+    "Normal",
+    "Option",
+    "Parameter",
+    "PerChip",
+    "PerSample",
+    "Port",
+    "State",
+    "Uniform",
+    "Value",
+    "Varied",
+    "Where",
+    "check_option",
+    "declared",
+    "numbers",
+    "one_of",
+    "option",
+    "param",
+    "per_chip",
+    "per_sample",
+    "plain_array",
+    "to_tensor",
+]

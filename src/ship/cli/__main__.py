@@ -1,0 +1,5 @@
+"""``python -m ship.cli``."""
+
+from .main import main
+
+main()

@@ -1,0 +1,1 @@
+"""The benchmark: SHIP beside other simulators and bare matrix products."""

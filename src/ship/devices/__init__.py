@@ -1,0 +1,130 @@
+"""Memory devices: `contract` (the parts), `device` (a device and what can happen to it), one law a file, `library` by name."""
+
+from ..base.boundary import guard as _guard
+from .contract import IV, Endurance, Faults, Part, Programming, Pulse, ReadNoise, Retention, Thermal, Update
+from .device import Device
+from .library.index import capacitor, ecram, gokmen_vlasov, library, reram_es, reram_sb
+from .library.physical import (
+    deng_fefet,
+    kvatinsky_vteam,
+    messaris_tio2,
+    nb_srtio3,
+    oblea_chalcogenide,
+    stanford_hfox,
+    strukov_tio2,
+    usc_diffusive,
+)
+from .materials.cmo import CMODecay, CMONoise, cmo_hfox
+from .materials.hermes import HermesDrift, HermesNoise, hermes
+from .materials.hfo2 import HfO2Drift, hfo2_memory
+from .materials.phase_change import PCMDrift, PCMNoise, pcm
+from .materials.relaxation import ReRAMRelaxation, reram_wan
+from .memristor.data_driven import ExponentialWindow, SquareWindow
+from .memristor.diffusive import Diffusive
+from .memristor.fefet import FeFET
+from .memristor.linear_ion_drift import LinearDrift
+from .memristor.memristor import Memristor
+from .memristor.stanford import Stanford
+from .memristor.vteam import VTEAM
+from .memristor.yakopcic import TwoBranch, Yakopcic
+from .parts.endurance import Wear
+from .parts.faults import Stuck
+from .parts.iv import PooleFrenkelIV, PowerIV, SinhIV
+from .parts.programming import GaussianProgramming, LevelProgramming, PolynomialProgramming
+from .parts.read_noise import AdditiveNoise, FlickerNoise, RelativeNoise
+from .parts.thermal import Arrhenius
+from .retention.log_drift import LogDrift
+from .retention.power_law import PowerDrift, state_independent
+from .retention.volatile import VolatileRetention
+from .update.bounded import Bounded
+from .update.logarithmic import LogarithmicPulses, cnr
+from .update.nonlinear import NonlinearPulses, ag_asi, fefet_32
+from .update.stepped import ConstantStep, ExpStep, LinearStep, SoftBounds, SoftBoundsPmax, Stepped
+from .update.table import TableUpdate
+from .weights.mapping import BitSliced, Differential, Mapping, Offset
+
+__all__ = [
+    "IV",
+    "VTEAM",
+    "AdditiveNoise",
+    "Arrhenius",
+    "BitSliced",
+    "Bounded",
+    "CMODecay",
+    "CMONoise",
+    "ConstantStep",
+    "Device",
+    "Differential",
+    "Diffusive",
+    "Endurance",
+    "ExpStep",
+    "ExponentialWindow",
+    "Faults",
+    "FeFET",
+    "FlickerNoise",
+    "GaussianProgramming",
+    "HermesDrift",
+    "HermesNoise",
+    "HfO2Drift",
+    "LevelProgramming",
+    "LinearDrift",
+    "LinearStep",
+    "LogDrift",
+    "LogarithmicPulses",
+    "Mapping",
+    "Memristor",
+    "NonlinearPulses",
+    "Offset",
+    "PCMDrift",
+    "PCMNoise",
+    "Part",
+    "PolynomialProgramming",
+    "PooleFrenkelIV",
+    "PowerDrift",
+    "PowerIV",
+    "Programming",
+    "Pulse",
+    "ReRAMRelaxation",
+    "ReadNoise",
+    "RelativeNoise",
+    "Retention",
+    "SinhIV",
+    "SoftBounds",
+    "SoftBoundsPmax",
+    "SquareWindow",
+    "Stanford",
+    "Stepped",
+    "Stuck",
+    "TableUpdate",
+    "Thermal",
+    "TwoBranch",
+    "Update",
+    "VolatileRetention",
+    "Wear",
+    "Yakopcic",
+    "ag_asi",
+    "capacitor",
+    "cmo_hfox",
+    "cnr",
+    "deng_fefet",
+    "ecram",
+    "fefet_32",
+    "gokmen_vlasov",
+    "hermes",
+    "hfo2_memory",
+    "kvatinsky_vteam",
+    "library",
+    "messaris_tio2",
+    "nb_srtio3",
+    "oblea_chalcogenide",
+    "pcm",
+    "reram_es",
+    "reram_sb",
+    "reram_wan",
+    "stanford_hfox",
+    "state_independent",
+    "strukov_tio2",
+    "usc_diffusive",
+]
+
+_guard(__name__)

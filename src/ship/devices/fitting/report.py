@@ -1,0 +1,243 @@
+"""What a fit found: the models in order, with intervals and verdicts, a device where one can be made, a figure, a report."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ...base.errors import FileError, FitError, ShipError
+from .. import Device
+from .figures import Panel, draw
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DECISIVE = 10.0  # difference in AICc from which on the worse model has no support (Burnham & Anderson, 2002, sec. 2.6)
+CLOSE = 0.005  # of the scale of residuals: who is closer by less is no better in use
+
+
+class Estimate(NamedTuple):
+    """A parameter: its value, the middle 95 % of its bootstrap replicates (NaN: not estimated), its unit."""
+
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+    unit: str = ""
+
+    def __str__(self) -> str:
+        if math.isnan(self.low):
+            return f"{self.value:.4g} {self.unit}".rstrip()
+        # At a limit of 0, fits end at 1e-15 of nothing: as text that is 0.
+        size = 1e-9 * max(abs(self.value), abs(self.low), abs(self.high))
+        value, low, high = (0.0 if abs(x) < size else x for x in self[:3])
+        text = f"{value:.4g} [{low:.4g}, {high:.4g}]"
+        return f"{text} {self.unit}".rstrip()
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """One model beside the data.
+
+    Args:
+        name: of the model.
+        parameters: by name.
+        residual: how far the model is from the data, see `Found.scale`.
+        criterion: what the ranking goes by: AICc, lower is better; only differences mean something.
+        n_parameters: free ones.
+        verdict: in words; what speaks against it, where ``fits`` is false.
+        fits: whether it keeps within the limit of its kind, and no other model that does is clearly closer and likelier, see
+            `compared`.
+    """
+
+    name: str
+    parameters: Mapping[str, Estimate]
+    residual: float
+    criterion: float
+    n_parameters: int
+    verdict: str = "fits"
+    fits: bool = True
+
+
+@dataclass
+class Found:
+    """What `ship.fit` found.
+
+    Args:
+        kind: of the measurement.
+        source, sha256: the file's name and digest.
+        ranking: the models that were fitted: those that fit first, then by their criterion.
+        scale: what residuals are, in words.
+        summary: facts of the data themselves, by name.
+        notes: what was left out, assumed, or cannot be known.
+        panels: the figure.
+        settings: how it was fitted (seed, replicates, units), for the record.
+        values: tables of the fit (parameters of each device, their correlation), by name.
+    """
+
+    kind: str
+    source: str
+    sha256: str
+    ranking: tuple[Fitted, ...]
+    scale: str
+    summary: dict[str, Estimate]
+    notes: list[str]
+    panels: list[Panel]
+    settings: dict[str, Any]
+    values: dict[str, Any] = field(default_factory=dict)
+    make_device: Callable[[], Device] | None = field(default=None, repr=False)
+
+    @property
+    def best(self) -> Fitted:
+        """The first model of the ranking that fits.
+
+        Raises:
+            FitError: none does.
+        """
+        for fitted in self.ranking:
+            if fitted.fits:
+                return fitted
+        reasons = "; ".join(f"{f.name}: {f.verdict}" for f in self.ranking) or "no model was fitted"
+        raise FitError(f"fit of {self.source}", "no model follows the data", got=reasons)
+
+    @property
+    def device(self) -> Device:
+        """A device with the parameters of the best model that the library has a part for.
+
+        Raises:
+            FitError: the measurement does not determine a device, or no model fits; the message says what is missing.
+        """
+        if self.make_device is None:
+            raise FitError(f"fit of {self.source}", f"a measurement of the kind {self.kind!r} does not determine a device")
+        return self.make_device()
+
+    def refusal(self) -> str | None:
+        """Why there is no device; None: there is one."""
+        try:
+            return None if isinstance(self.device, Device) else ""
+        except ShipError as error:
+            return str(error)
+
+    def figure(self) -> Figure:
+        """Data, models and residuals, as a `matplotlib.figure.Figure`."""
+        return draw(self.panels, f"{self.source}: {self.kind}")
+
+    def __str__(self) -> str:
+        lines = [f"{self.source}: {self.kind}, {self.settings.get('points', '?')} points"]
+        width = max((len(name) for name in self.summary), default=0)
+        lines += [f"  {name:{width}}  {value}" for name, value in self.summary.items()]
+        if self.ranking:
+            lines.append(
+                f"Models, best first (residual: {self.scale}; [..]: 95 % of {self.settings.get('replicates')} replicates)"
+            )
+        finite = [f.criterion for f in self.ranking if math.isfinite(f.criterion)]
+        for k, fitted in enumerate(self.ranking, 1):
+            gap = f"AICc +{fitted.criterion - min(finite):.1f}" if math.isfinite(fitted.criterion) else "AICc none"
+            lines.append(f"  {k}. {fitted.name:14} residual {fitted.residual:7.2%}  {gap:14} {fitted.verdict}")
+            lines += [f"       {name} = {value}" for name, value in fitted.parameters.items()]
+        refusal = self.refusal()
+        lines.append(f"Device: {self.device.name!r}" if refusal is None else f"No device: {refusal}")
+        lines += [f"Note: {note}" for note in self.notes]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def report(self) -> dict[str, Any]:
+        """All of it but the figure, as plain numbers, text and lists (JSON)."""
+        models = [
+            {"name": f.name, "fits": f.fits, "verdict": f.verdict, "residual": f.residual, "aicc": f.criterion}
+            | {"n_parameters": f.n_parameters, "parameters": {k: v._asdict() for k, v in f.parameters.items()}}
+            for f in self.ranking
+        ]
+        made: dict[str, Any] = {"kind": self.kind, "source": self.source, "sha256": self.sha256, "scale": self.scale}
+        made["models"] = models
+        made |= {"summary": {k: v._asdict() for k, v in self.summary.items()}, "notes": self.notes, "settings": self.settings}
+        return _plain(made | {"values": self.values, "no_device": self.refusal()})  # type: ignore[no-any-return]
+
+    def origin(self) -> dict[str, Any]:
+        """What a device file says about where its numbers come from."""
+        return {"source": self.source, "sha256": self.sha256, "kind": self.kind} | {
+            k: v for k, v in self.settings.items() if isinstance(v, str | int | float)
+        }
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write report.json, figure.png and, where there is a device, device.toml; returns what was written.
+
+        All are of this fit: a device.toml of another one is removed, and report.json comes last, so that a folder with one is
+        whole also where a process was killed.
+
+        Raises:
+            FileError: the folder cannot be written.
+        """
+        from ...base.atomic_write import picture, write_together
+        from ..files import device_text
+
+        folder = Path(folder)
+        report = (json.dumps(self.report(), indent=1, allow_nan=False) + "\n").encode()
+        device = device_text(self.device, self.origin()).encode() if self.refusal() is None else None
+        files = {"report.json": report, "figure.png": picture(self.figure()), "device.toml": device}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FileError(str(folder), "cannot be made", got=str(error.strerror)) from error
+        write_together({folder / name: data for name, data in files.items()})
+        return [folder / name for name, data in files.items() if data is not None]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    return int(value) if isinstance(value, np.integer) else value
+
+
+def rank(fitted: list[Fitted], of: Callable[[Fitted], str] = lambda _: "") -> tuple[Fitted, ...]:
+    """Those that fit first, then by criterion; of those within 2 of the first, as good as it, the one with fewest parameters.
+
+    Args:
+        fitted: models with the verdict of their kind: whether they keep within its limit. They are `compared` first.
+        of: what a model is of, where there are models of several quantities: only those of the same are compared.
+    """
+    groups = {of(f): [g for g in fitted if of(g) == of(f)] for f in fitted}
+    judged = [f for group in groups.values() for f in compared(group)]
+    ordered = sorted(judged, key=lambda f: (not f.fits, f.criterion))
+    if ordered and ordered[0].fits:
+        equal = [f for f in ordered if f.fits and f.criterion <= ordered[0].criterion + 2]
+        first = min(equal, key=lambda f: f.n_parameters)
+        ordered.remove(first)
+        ordered.insert(0, first)
+    return tuple(ordered)
+
+
+def compared(fitted: list[Fitted]) -> list[Fitted]:
+    """Verdicts in the light of the other models.
+
+    A model that keeps within the limit of its kind does not fit all the same where another that does is better by more than 10 in
+    AICc (a ratio of likelihoods of 150) and closer to the data by more than 0.5 % of the scale: by the root of the difference of
+    their mean square residuals. One that is better and closer by less is named.
+    """
+    legal = [f for f in fitted if f.fits and math.isfinite(f.criterion)]
+    best = min(legal, key=lambda f: f.criterion, default=None)
+    few = "; too few points for AICc"
+    return [f if not f.fits else _beside(f, best) if f in legal and best else replace(f, verdict=f.verdict + few) for f in fitted]
+
+
+def _beside(fitted: Fitted, best: Fitted) -> Fitted:
+    gap = fitted.criterion - best.criterion
+    if gap <= DECISIVE:
+        return fitted
+    closer = math.sqrt(max(fitted.residual**2 - best.residual**2, 0.0))
+    if closer <= CLOSE:
+        return replace(fitted, verdict=f"{fitted.verdict}; {best.name!r} is likelier (AICc +{gap:.0f})")
+    text = f"has not the shape of your data: {best.name!r} is closer by {closer:.1%} and likelier (AICc +{gap:.0f})"
+    return replace(fitted, verdict=text, fits=False)

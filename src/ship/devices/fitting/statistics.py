@@ -1,0 +1,212 @@
+"""Distributions of switching voltages and states over sweeps, and endurance over cycles."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ...base.errors import FitError
+from ...base.parameters import Varied
+from .. import Device
+from . import to_device, trend
+from .columns import Columns
+from .figures import Panel, Series
+from .report import Estimate, Fitted, Found, rank
+from .solve import interval
+from .spelling import argument
+
+Array = np.ndarray
+LEAST = 8  # values, for a distribution
+CRITICAL = 0.05  # probability below which a distribution is refused
+
+
+def fit_statistics(columns: Columns, source: str, sha256: str, settings: dict[str, Any]) -> Found:
+    """Normal and log-normal distributions of each quantity, their correlation, and whether the data can be such a sample."""
+    names = [r for r in ("v_set", "v_reset", "i_on", "i_off", "on", "off") if r in columns]
+    notes, rng = list(columns.notes), np.random.default_rng(settings["seed"])
+    for name in names:
+        if len(columns[name]) < LEAST:
+            raise FitError(
+                f"{source}: {name}",
+                f"needs at least {LEAST} values for a distribution",
+                got=str(len(columns[name])),
+                fix=f"Measure more sweeps, or leave this column out of {argument('columns')}.",
+            )
+        if float(np.ptp(columns[name])) == 0:
+            raise FitError(f"{source}: {name}", "must vary", got=f"a constant {columns[name][0]:g}")
+    data = {n: columns[n] for n in names}
+    ranked = [
+        _distribution(n, x, law, columns, settings["replicates"], rng)
+        for n, x in data.items()
+        for law in ("normal", "log-normal")
+    ]
+    order = rank(_comparable([r for r in ranked if r is not None]), of=lambda f: f.name.split(":")[0])
+    groups = columns.groups("device")
+    values: dict[str, Any] = {"names": names}
+    summary = {"sweeps": Estimate(float(len(columns.rows))), "devices": Estimate(float(len(groups)))}
+    if len(names) > 1:
+        values["rank correlation"] = correlation = _rank_correlation(data)
+        for i, a in enumerate(names):
+            for j in range(i + 1, len(names)):
+                summary[f"rank correlation {a}, {names[j]}"] = _correlated(
+                    data[a], data[names[j]], correlation[i, j], settings, rng
+                )
+    notes.append(
+        f"distributions are tested by the Kolmogorov-Smirnov distance against {settings['replicates']} samples of the fitted one"
+    )
+    if len(groups) < to_device.LEAST:
+        notes.append(
+            f"{len(groups)} device(s): the scatter is from cycle to cycle; the spread from device to device cannot be estimated"
+        )
+    notes.append(
+        "the device carries medians; a window or switching voltage that differs from cycle to cycle stands in the report only"
+    )
+    settings = settings | {"points": len(columns.rows), "devices": len(groups)}
+    panels = [_panel(n, x, columns) for n, x in data.items()]
+    found = Found("statistics", source, sha256, order, "Kolmogorov-Smirnov distance", summary, notes, panels, settings, values)
+    found.make_device = lambda: _device(found, data, groups)
+    return found
+
+
+def _distribution(name: str, x: Array, law: str, columns: Columns, replicates: int, rng: np.random.Generator) -> Fitted | None:
+    """One distribution by maximum likelihood; None: log-normal for values of both signs."""
+    sign = 1.0 if float(np.median(x)) > 0 else -1.0
+    if law == "log-normal" and not (sign * x > 0).all():
+        return None
+    y = np.log(sign * x) if law == "log-normal" else x
+    mean, std, n = float(y.mean()), float(y.std()), len(y)
+    likelihood = -n * math.log(std) - n / 2 * (1 + math.log(2 * math.pi)) - (float(y.sum()) if law == "log-normal" else 0.0)
+    distance = _distance(y)
+    usual = np.array([_distance(rng.standard_normal(n)) for _ in range(replicates)])
+    p = float((usual >= distance).mean())
+    again = y[rng.integers(0, n, (replicates, n))]
+    low, high = interval(again.mean(1)), interval(again.std(1))
+    unit = {"v": "V", "i": "A", "o": "S"}[name[0]]
+    if law == "log-normal":
+        ends = [sign * math.exp(x) for x in low]
+        made = {"median": Estimate(sign * math.exp(mean), min(ends), max(ends), unit)}
+        made["sigma of ln"] = Estimate(std, *high)
+    else:
+        made = {"mean": Estimate(mean, *low, unit), "std": Estimate(std, *high, unit)}
+    text = (
+        f"possible (p = {p:.2g})"
+        if p >= CRITICAL
+        else f"{name} is no {law} sample (p = {p:.2g}): several populations, or a drift"
+    )
+    return Fitted(f"{name}: {law}", made, distance, 2 * 3 - 2 * likelihood, 2, text, p >= CRITICAL)
+
+
+def _comparable(ranked: list[Fitted]) -> list[Fitted]:
+    """Criteria counted from the best distribution of the same quantity."""
+    best: dict[str, float] = {}
+    for fitted in ranked:
+        quantity = fitted.name.split(":")[0]
+        best[quantity] = min(best.get(quantity, math.inf), fitted.criterion)
+    return [replace(f, criterion=f.criterion - best[f.name.split(":")[0]]) for f in ranked]
+
+
+def _distance(y: Array) -> float:
+    """Kolmogorov-Smirnov distance from the normal distribution of the same mean and standard deviation."""
+    from scipy.special import ndtr
+
+    z = ndtr((np.sort(y) - y.mean()) / y.std())
+    k = np.arange(len(y))
+    return float(max((z - k / len(y)).max(), ((k + 1) / len(y) - z).max()))
+
+
+def _rank_correlation(data: dict[str, Array]) -> Array:
+    from scipy.stats import rankdata
+
+    return np.asarray(np.corrcoef(np.stack([rankdata(x) for x in data.values()])))
+
+
+def _correlated(a: Array, b: Array, r: float, settings: dict[str, Any], rng: np.random.Generator) -> Estimate:
+    picks = rng.integers(0, len(a), (settings["replicates"], len(a)))
+    draws = [_rank_correlation({"a": a[k], "b": b[k]})[0, 1] for k in picks if np.ptp(a[k]) > 0 and np.ptp(b[k]) > 0]
+    return Estimate(float(r), *interval(np.array(draws)))
+
+
+def _panel(name: str, x: Array, columns: Columns) -> Panel:
+    """The values in order against normal quantiles: a line where they are normal (in the logarithm)."""
+    from scipy.special import ndtri
+
+    unit = {"v": "V", "i": "A", "o": "S"}[name[0]]
+    sign = 1.0 if float(np.median(x)) > 0 else -1.0
+    wide = bool((sign * x > 0).all()) and float((sign * x).max() / (sign * x).min()) > 10
+    z, ordered = ndtri((np.arange(len(x)) + 0.5) / len(x)), np.sort(sign * x)
+    ends = np.array([z[0], z[-1]])
+    y = np.log(ordered) if wide else ordered
+    line = y.mean() + y.std() * ends
+    label = "log-normal" if wide else "normal"
+    series = (Series(z, ordered, "measured", "points", 1), Series(ends, np.exp(line) if wide else line, label, "line", 2))
+    text = f"{'-' if sign < 0 else ''}{name} ({unit})"
+    return Panel("normal quantile", text, series, log_y=wide, height=0.8)
+
+
+def _device(found: Found, data: dict[str, Array], groups: dict[str, Array]) -> Device:
+    for name in data:
+        if not any(f.fits for f in found.ranking if f.name.startswith(f"{name}:")):
+            reason = next(f.verdict for f in found.ranking if f.name.startswith(f"{name}:"))
+            raise FitError(
+                "fit: device", reason, fix=f"Select one population with {argument('only')}, or one state of the device."
+            )
+    if not {"on", "off"} <= set(data):
+        raise FitError("fit: device", "needs the conductances (or resistances) on and off", got=", ".join(data))
+    values = {"g_max": data["on"], "g_min": data["off"]} | {n: data[n] for n in ("v_set", "v_reset") if n in data}
+    made: dict[str, Any] = {}
+    for name, x in values.items():
+        centres = np.array([np.median(x[index]) for index in groups.values()])
+        spread = float(centres.std(ddof=1)) if len(groups) >= to_device.LEAST else 0.0
+        made[name] = Varied(float(np.median(centres)), d2d_abs=spread) if spread else float(np.median(x))
+    return Device(name=found.source.rsplit(".", 1)[0], **made)
+
+
+def fit_endurance(columns: Columns, source: str, sha256: str, settings: dict[str, Any]) -> Found:
+    """What cycling does to the on and the off state."""
+    x = columns["cycle"]
+    if bool((x <= 0).any()):
+        raise FitError(f"{source}: cycle", "must be above 0", got=f"{x.min():g}", fix="Count cycles from 1.")
+    order = np.argsort(x, kind="stable")
+    curves = {state: (x[order], columns[state][order]) for state in ("on", "off")}
+    for state, (_, y) in curves.items():
+        if len(np.unique(x)) < 4 or not (y > 0).all():
+            raise FitError(
+                f"{source}: {state}", "needs conductances above 0 S at 4 or more different cycles", got=f"{len(np.unique(x))}"
+            )
+    if float(np.median(curves["on"][1])) <= float(np.median(curves["off"][1])):
+        raise FitError(source, "the on state must conduct more than the off state", fix="Swap the columns on and off.")
+    rng = np.random.default_rng(settings["seed"])
+    fits = {law.name: trend.fit_law(law, curves, settings["replicates"], rng) for law in trend.laws("S", "cycles")}
+    ranked = rank([trend.fitted(fit, list(curves)) for fit in fits.values()])
+    best = fits[ranked[0].name]
+    ratio = curves["on"][1] / curves["off"][1]
+    summary = {
+        "on/off, first": Estimate(float(ratio[0])),
+        "on/off, last": Estimate(float(ratio[-1])),
+        "cycles": Estimate(float(x.max())),
+    }
+    series = []
+    for k, (state, (cycle, y)) in enumerate(curves.items()):
+        series += [Series(cycle, y * 1e6, f"{state}, measured", "points", k + 1)]
+        series += [Series(cycle, best.model[k] * 1e6, f"{state}, {ranked[0].name}", "line", k + 1)]
+    left = [Series(curves[s][0], 100 * best.residual[k], s, "points", k + 1) for k, s in enumerate(curves)]
+    panels = [
+        Panel("cycle", "conductance (uS)", tuple(series), log_x=True, log_y=True),
+        Panel("cycle", "residual\n(% of the mean)", tuple(left), log_x=True, height=0.7),
+    ]
+    values = {n: {"names": list(f.law.parameters), "on, off": f.theta} for n, f in fits.items()}
+    notes = [*columns.notes, "a window that closes at once (a failure) is no trend: look at the figure"]
+    settings = settings | {"points": len(x)}
+    found = Found("endurance", source, sha256, ranked, "rms, of each state's mean", summary, notes, panels, settings, values)
+    found.make_device = lambda: _worn(found, fits, float(x.min()))
+    return found
+
+
+def _worn(found: Found, fits: dict[str, trend.TrendFit], first: float) -> Device:
+    fit = fits[found.best.name]
+    on, off = float(fit.model[0][0]), float(fit.model[1][0])
+    wear = to_device.endurance(found.best.name, fit.theta, on, off, first)
+    return Device(name=found.source.rsplit(".", 1)[0], g_min=off, g_max=on, endurance=wear)

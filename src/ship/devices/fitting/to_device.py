@@ -1,0 +1,198 @@
+"""From fitted parameters to a `Device`: the one place that knows which of the library's parts stands for which fitted law."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...base.errors import FitError
+from ...base.parameters import Varied
+from .. import (
+    AdditiveNoise,
+    Bounded,
+    Device,
+    HfO2Drift,
+    LogDrift,
+    NonlinearPulses,
+    PowerDrift,
+    SinhIV,
+    TableUpdate,
+    VolatileRetention,
+    Wear,
+)
+from ..update.nonlinear import SHARE, deviation
+from .spelling import argument
+
+LEAST = 3  # devices from which on a spread is estimated
+GAMMA = {"hard": 0.0, "soft": 1.0}
+
+
+class NoPartError(FitError):
+    """The library has no device part for a law."""
+
+
+def varied(nominal: float, spread: float) -> Any:
+    """A value with its spread (in its unit) from device to device."""
+    return float(nominal) if spread <= 0 else Varied(float(nominal), d2d_abs=float(spread))
+
+
+def pulsed(
+    curve: str,
+    nominal: Mapping[str, float],
+    spread: Mapping[str, float],
+    noise: float,
+    read: float,
+    p_max: tuple[int, int],
+    name: str,
+    correlated: Any,
+) -> Device:
+    """A device that pulses move along a fitted curve.
+
+    Args:
+        curve: hard, soft, power or exponential.
+        nominal, spread: by name; S for g_min and g_max.
+        noise, read: of one pulse's step, and of a read, as fractions of the window.
+
+    Raises:
+        FitError: the measurement had pulses of one polarity only, or the library no such part.
+    """
+    if ("alpha_p" not in nominal and "k_p" not in nominal) or ("alpha_d" not in nominal and "k_d" not in nominal):
+        missing = "down" if "alpha_p" in nominal or "k_p" in nominal else "up"
+        raise FitError(
+            "fit: device", f"needs pulses {missing} as well", fix="Measure both branches; one does not tell the other."
+        )
+    values = {n: varied(nominal[n], spread.get(n, 0.0)) for n in nominal}
+    if curve == "exponential":
+        update: Any = NonlinearPulses(
+            nl_up=_nonlinearity(nominal["k_p"], spread.get("k_p", 0.0)),
+            nl_down=_nonlinearity(nominal["k_d"], spread.get("k_d", 0.0)),
+            pulses_up=float(p_max[0]),
+            pulses_down=float(p_max[1]),
+            noise=noise,
+        )
+    else:
+        gammas = {n: values.get(n, GAMMA.get(curve, 0.0)) for n in ("gamma_p", "gamma_d")}
+        update = Bounded(alpha_p=values["alpha_p"], alpha_d=values["alpha_d"], noise=noise, **gammas)
+    read_noise = AdditiveNoise(sigma=read * (nominal["g_max"] - nominal["g_min"])) if read > 0 else None
+    pairs = tuple((prefix(a), prefix(b), r) for a, b, r in correlated)
+    return Device(name=name, g_min=values["g_min"], g_max=values["g_max"], update=update, noise=read_noise, correlated=pairs)
+
+
+def tabled(
+    up: Sequence[tuple[float, float]], down: Sequence[tuple[float, float]], noise: float, read: float, name: str
+) -> Device:
+    """A device that follows measured branches: knots (pulse number, S) of each; noises as fractions of the window.
+
+    Raises:
+        FitError: conductances below 0 S.
+        ParameterError: a table that never changes.
+    """
+    low = min(g for _, g in (*up, *down))
+    if low < 0:
+        raise FitError(
+            "fit: device",
+            "conductances must be at least 0 S",
+            got=f"{low:.3g} S",
+            fix=f"Take off the instrument's offset; or, where the data are normalised, say {argument('unit', 'normalised')}.",
+        )
+    high = max(g for _, g in (*up, *down))
+    update = TableUpdate(up=_points(up), down=_points(down), noise=noise)
+    read_noise = AdditiveNoise(sigma=read * (high - low)) if read > 0 else None
+    return Device(name=name, g_min=max(low, 0.0), g_max=high, update=update, noise=read_noise)
+
+
+def retention(law: str, theta: np.ndarray, t0: float, g_min: float, g_max: float) -> Any:
+    """The retention part of a fitted law, None for one without drift; ``theta``: ``[curve, parameter]``.
+
+    Raises:
+        NoPartError: the library has no such part.
+    """
+    if law == "constant":
+        return None
+    if law == "power":
+        nu = theta[:, 1]
+        return PowerDrift(nu=varied(nu.mean(), nu.std(ddof=1)), t0=t0)
+    if law == "hfo2":
+        return HfO2Drift()
+    if law == "logarithmic":
+        return LogDrift(b=varied(theta[:, 1].mean(), theta[:, 1].std(ddof=1)), t0=t0)
+    rest = (float(np.median(theta[:, 1])) - g_min) / (g_max - g_min)
+    if not 0 <= rest <= 1:
+        raise NoPartError("the law 'exponential'", "relaxes to outside the window of the levels", got=f"{rest:.2f} of it")
+    return VolatileRetention(tau=float(np.median(theta[:, 2])), rest=rest)
+
+
+def iv_part(law: str, values: Mapping[str, float]) -> Any:
+    """The current-voltage part of a fitted law, by its on state; None where the library has none: the device is then ohmic."""
+    return SinhIV(b=values["b, on"]) if law == "sinh" else None
+
+
+def endurance(law: str, theta: np.ndarray, on: float, off: float, first: float) -> Any:
+    """The endurance part of a fitted law; None for a window that stays.
+
+    Args:
+        law: of both states.
+        theta: ``[state, parameter]``, on and off; the logarithmic law's second is S lost for each decade of cycles.
+        on, off: S, at the first cycle.
+        first: its number.
+
+    Raises:
+        NoPartError: the library has no such part, or the window grows.
+    """
+    if law == "constant":
+        return None
+    if law != "logarithmic":
+        raise NoPartError(f"the law {law!r}", "has no endurance part: Wear closes a window with the logarithm of the cycles")
+    falls, rises = float(theta[0, 1]), -float(theta[1, 1])
+    lost = max(falls, 0.0) + max(rises, 0.0)
+    if falls + rises <= 0:
+        grows = f"{-falls - rises:.3g} S a decade"
+        raise NoPartError("the law 'logarithmic'", "opens the window, and no endurance part does", got=grows)
+    return Wear(onset=max(first, 1.0), rate=(falls + rises) / (on - off), towards=max(rises, 0.0) / lost)
+
+
+def prefix(name: str) -> str:
+    """A parameter's name within a device."""
+    own = {"k_p": "nl_up", "k_d": "nl_down"}.get(name, name)
+    return name if name in ("g_min", "g_max") else f"update.{own}"
+
+
+def _nonlinearity(k: float, spread: float) -> Any:
+    """NeuroSim's non-linearity of a fitted curvature, its spread by the derivative there."""
+
+    def of(x: float) -> float:
+        return math.copysign(float(deviation(torch.tensor(abs(x), dtype=torch.float64))[0]) / SHARE, x)
+
+    step = 1e-4 * max(abs(k), 1.0)
+    return varied(of(k), spread * abs(of(k + step) - of(k - step)) / (2 * step))
+
+
+def _points(knots: Sequence[tuple[float, float]]) -> tuple[float, ...]:
+    """Conductance after 0, 1, 2 ... pulses, by lines between knots (pulse number from 1 on, S); the first line begins them."""
+    at, g = (np.array(part, dtype=float) for part in zip(*knots, strict=True))
+    points = np.interp(np.arange(0, int(at[-1]) + 1), at, g)
+    if len(at) > 1:
+        points[0] = max(g[0] - (g[1] - g[0]) / (at[1] - at[0]), 0.0)
+    return tuple(float(v) for v in points)
+
+
+def spread_of(theta: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Covariance and correlation over devices, without what the uncertainty of each device's own fit adds to it.
+
+    Args:
+        theta: ``[device, parameter]``.
+        error: mean covariance of the replicates of one device, ``[parameter, parameter]``.
+    """
+    covariance = np.cov(theta, rowvar=False)
+    clean = covariance - error
+    variance = np.diag(clean)
+    if bool((variance <= 0).any()) or np.linalg.eigvalsh(clean).min() <= 0:  # some spread is no larger than its uncertainty
+        shrink = np.clip(variance, 0, None) / np.maximum(np.diag(covariance), 1e-300)
+        clean = covariance * np.sqrt(np.outer(shrink, shrink))
+    size = np.sqrt(np.clip(np.diag(clean), 0, None))
+    safe = np.where(size > 0, size, 1.0)
+    return clean, np.where(np.eye(len(size), dtype=bool), 1.0, clean / np.outer(safe, safe))

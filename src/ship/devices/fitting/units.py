@@ -1,0 +1,64 @@
+"""Units of measured columns: asked for, never guessed. Everything is SI behind this module."""
+
+from __future__ import annotations
+
+import re
+
+from ...base.errors import FitError
+
+PREFIXES = {"T": 1e12, "G": 1e9, "M": 1e6, "k": 1e3, "": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15}
+BASES = {"conductance": "S", "resistance": "ohm", "current": "A", "voltage": "V", "time": "s", "rate": "Hz"}
+TIMES = {"min": 60.0, "h": 3600.0, "day": 86400.0, "days": 86400.0}
+NORMALISED = "normalised"
+
+UNITS: dict[str, dict[str, float]] = {q: {p + base: f for p, f in PREFIXES.items()} for q, base in BASES.items()}
+UNITS["time"] |= TIMES
+UNITS["conductance"][NORMALISED] = 1.0
+USUAL = {
+    "conductance": "'S', 'uS', 'nS', or 'normalised'",
+    "resistance": "'ohm', 'kohm'",
+    "current": "'A', 'uA', 'nA'",
+    "voltage": "'V', 'mV'",
+    "time": "'s', 'ms', 'h'",
+    "rate": "'Hz', 'kHz'",
+}
+
+
+def spelled(unit: str) -> str:
+    """One spelling for a unit: the two Greek letters for micro, the letter for ohm, British and American words."""
+    unit = unit.strip().replace("\N{MICRO SIGN}", "u").replace("\N{GREEK SMALL LETTER MU}", "u")
+    unit = unit.replace("\N{OHM SIGN}", "ohm").replace("\N{GREEK CAPITAL LETTER OMEGA}", "ohm").replace("Ohm", "ohm")
+    return NORMALISED if unit.lower() in ("normalised", "normalized", "norm") else unit
+
+
+def factor(where: str, quantity: str, unit: str) -> float:
+    """What a value in ``unit`` is multiplied by to be in SI.
+
+    Raises:
+        FitError: no such unit of that quantity.
+    """
+    known = UNITS[quantity]
+    if spelled(unit) not in known:
+        raise FitError(where, f"must be a unit of {quantity}", got=repr(unit), fix=f"Units are {USUAL[quantity]} and the like.")
+    return known[spelled(unit)]
+
+
+def split_header(header: str, quantity: str) -> tuple[str, str | None]:
+    """``"G (uS)"`` or ``"conductance_uS"`` as name and unit; None: the header names no unit of that quantity."""
+    if header.endswith((")", "]")):
+        inside = header[:-1]
+        start = re.compile(r"[(\[]").search(inside, max(inside.rfind(")"), inside.rfind("]")) + 1)
+        name, unit = (header[: start.start()].rstrip("_ \t"), inside[start.end() :]) if start else (header, "")
+    else:
+        end = max(header.rfind(sign) for sign in "_ \t/")
+        name, unit = (header[:end], header[end + 1 :]) if end > 0 else (header, "")
+    return (name.strip(), spelled(unit)) if unit and spelled(unit) in UNITS[quantity] else (header, None)
+
+
+def bare(header: str) -> str:
+    """A header without any unit, in lower case, for matching names."""
+    for quantity in UNITS:
+        name, unit = split_header(header, quantity)
+        if unit is not None:
+            return name.lower().replace(" ", "_")
+    return header.strip().lower().replace(" ", "_")

@@ -1,0 +1,1 @@
+"""Published devices by name, and their index."""

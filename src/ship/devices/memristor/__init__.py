@@ -1,0 +1,1 @@
+"""Voltage-driven devices: memristors whose state follows a differential equation. One model a file."""

@@ -1,0 +1,1 @@
+"""How devices hold the weights of a synapse: mappings, learning by pulses, and the log of pulses."""

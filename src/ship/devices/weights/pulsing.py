@@ -1,0 +1,285 @@
+"""From a wanted change of weight to voltage pulses on the devices that hold it: how a chip learns.
+
+A change ``dw`` (V) is ``n = round(dw / step)`` counts. One count is one standard pulse on each device that learns:
+
+both   up where the weight rises with the device, down where it falls (for a pair: up on plus, down on minus)
+up     only the devices that move the weight when they are potentiated; they fill up, and are written anew by a refresh
+plus   only the devices that the weight rises with; the others stay as the reference
+
+Rounding is stochastic, ``floor(x) + (u < x - floor(x))``, whose mean is x, or to the nearest. ``u`` depends on the seed, the
+group, the die, the number of the array's event and the connection: not on the batch, the engine or the other dies.
+
+With a bias scheme every pulse ``v`` on one cell of the crossbar (a row for each source unit, a column for each device of each
+target unit) disturbs others through the same physics, after the pulses of the event, first those up and then those down:
+
+V/2    v / 2 on the other cells of its row and of its column
+V/3    v / 3 on these, and -v / 3 on all cells beside
+
+Pulses take no time of the run: they are much shorter than a slot. A slot of learning takes the same number of the array's events
+whether there are pulses or not, so that a die draws the same numbers alone and among others.
+
+Source: Gokmen & Vlasov, Front. Neurosci. 10:333 (2016) (stochastic pulses); Chen, IEEE Trans. Electron Devices 60:1318 (2013)
+(bias schemes).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ...base import random
+from ...base.errors import GraphError, ParameterError, RunError, is_real, is_whole
+from .. import device as physics
+from ..array.array import DeviceArray
+from ..contract import Pulse
+from ..device import Device
+from .mapping import BitSliced, Mapping, Offset
+
+ROUNDINGS, HOWS = ("stochastic", "nearest"), ("both", "up", "plus")
+FRACTIONS = {"V/2": 1 / 2, "V/3": 1 / 3}
+EVENTS = {None: 1, "V/2": 3, "V/3": 5}  # of the array, for each slot of learning
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pulsing:
+    """How changes of weight become pulses.
+
+    Args:
+        step: V, the change that one count stands for; None: what one count does to nominal devices in mid-window, the mean of up
+            and down.
+        rounding: "stochastic" or "nearest"; the nearest forgets changes below half a step.
+        how: which devices get pulses: "both", "up" or "plus".
+        most: counts for one weight in one slot (or step of an optimiser), up or down.
+        bias: None: other cells feel nothing; "V/2" or "V/3": they are half-selected.
+    """
+
+    step: float | None = None
+    rounding: str = "stochastic"
+    how: str = "both"
+    most: int = 100
+    bias: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.step is not None and not (is_real(self.step) and self.step > 0):
+            raise ParameterError("Pulsing.step", "must be a number above 0 V", got=repr(self.step))
+        for name, choices in (("rounding", ROUNDINGS), ("how", HOWS), ("bias", tuple(EVENTS))):
+            if getattr(self, name) not in choices:
+                raise ParameterError(
+                    f"Pulsing.{name}", "must be one of " + ", ".join(map(repr, choices)), got=repr(getattr(self, name))
+                )
+        if not is_whole(self.most, 1):
+            raise ParameterError("Pulsing.most", "must be a whole number, at least 1", got=repr(self.most))
+
+    def check(self, where: str, mapping: Mapping, sparse: bool) -> None:
+        """Refuse what cannot learn so.
+
+        Raises:
+            GraphError: a weight in digits, potentiation alone of a single device, a bias on edges.
+        """
+        if isinstance(mapping, BitSliced):
+            raise GraphError(
+                f"{where}.mapping",
+                "cannot learn by pulses: a pulse on a digit is no step of the weight",
+                got="BitSliced",
+                fix="Use ship.Differential() or ship.Offset().",
+            )
+        if isinstance(mapping, Offset) and self.how == "up":
+            raise GraphError(
+                f"{where}.learning",
+                "how='up' needs a pair of devices",
+                got="Offset",
+                fix="Use ship.Differential(), or how='both'.",
+            )
+        if sparse and self.bias is not None:
+            raise GraphError(
+                f"{where}.learning", "a bias scheme needs all pairs of units", got="connect=", fix="Leave bias= or connect= out."
+            )
+
+
+class NominalStep(NamedTuple):
+    """What one standard pulse does to the nominal device in mid-window, as fractions of the window as it is read."""
+
+    up: float
+    down: float
+
+
+def nominal_step(device: Device) -> NominalStep:
+    """The effect of one standard pulse up, and of one down, without variation and noise."""
+    array = DeviceArray(device.bare, 3, variation=False, dtype=torch.float64)
+    p, (low, high) = array.values, array.window()
+    array.write(torch.stack([low[0], high[1], (low[2] + high[2]) / 2]))
+    own, before = p.of(""), array.trajectory
+    read_low, read_high, middle = (float(g) for g in _seen(array, before).flatten())
+    xi = (torch.zeros((1, 1, 1)),) * device.update.normals  # with the axes of devices: some laws stack them
+    moved = []
+    for v in (own.v_set, own.v_reset):
+        after = device.update.pulse(before.x, Pulse(v, own.t_write, torch.ones(3, dtype=torch.float64)), p.of("update"), xi)
+        seen = float(_seen(array, before._replace(x=after)).flatten()[2])
+        moved.append(abs(seen - middle) / (read_high - read_low))
+    return NominalStep(*moved)
+
+
+def _seen(array: DeviceArray, t: physics.Trajectory) -> Tensor:
+    v = array.values.of("").v_read
+    return (physics.current(array.device, array.values, t, v) / v).expand(1, 1, *array.shape)
+
+
+def shares(n: Tensor, signs: Sequence[float], how: str, dim: int) -> Tensor:
+    """Counts ``n`` for each weight as signed pulses on its devices, along a new axis ``dim``; above 0: up."""
+    made = []
+    for sign in signs:
+        own = n if sign > 0 else -n
+        if how == "up":
+            own = own.clamp(min=0)
+        made.append(torch.zeros_like(n) if how == "plus" and sign < 0 else own)
+    return torch.stack(made, dim)
+
+
+def unit_step(device: Device, mapping: Mapping, how: str) -> float:
+    """The change of weight by one count on nominal devices in mid-window, as a fraction of full scale."""
+    up, down = nominal_step(device)
+    total = 0.0
+    for n in (1.0, -1.0):
+        for share, pulses in zip(mapping.signs(), shares(torch.tensor(n), mapping.signs(), how, 0).tolist(), strict=True):
+            total += n * share * (up if pulses > 0 else -down if pulses < 0 else 0.0)
+    return total / 2
+
+
+def rounded(x: Tensor, rounding: str, most: int, u: Tensor | None) -> Tensor:
+    """Whole numbers near ``x``, at most ``most`` in size; ``u``: uniform numbers for stochastic rounding.
+
+    A whole x stays as it is. (``floor(x + u)`` would not do: in float32 ``5 + u`` rounds to 6 for the largest u below 1.)
+    """
+    if rounding == "nearest":
+        return torch.round(x).clamp(-most, most)
+    assert u is not None
+    whole = torch.floor(x)
+    return (whole + (u < x - whole).to(x.dtype)).clamp(-most, most)
+
+
+def within(change: Tensor, weight: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """The part of a change that does not lead over the bounds. Without a change there is none, wherever the weight is."""
+    zero = torch.zeros_like(change)
+    up = torch.minimum(change.clamp(min=0), torch.maximum(high - weight, zero))
+    return up + torch.maximum(change.clamp(max=0), torch.minimum(low - weight, zero))
+
+
+def half_selected(n: Tensor) -> tuple[Tensor, Tensor]:
+    """From pulses on cells, ``[..., device, row, column]``: how many half-select each cell, and how many pass it by."""
+    row, column = n.sum((-3, -1), keepdim=True), n.sum(-2, keepdim=True)
+    return row + column - 2 * n, n.sum((-3, -2, -1), keepdim=True) - row - column + n
+
+
+def deliver(array: DeviceArray, pulse: Pulse, bias: str | None) -> None:
+    """Apply pulses ``[chip, 1, device, ...]`` to an array, and what a bias scheme does to other cells.
+
+    Where the amplitudes of an event differ, the largest of each polarity is that of the lines.
+    """
+    events = int(array.events)
+    if bool((pulse.n > 0).any()):
+        array.pulse_(pulse)
+        axes = tuple(range(1, 2 + len(array.shape)))
+        for i, up in enumerate((True, False)) if bias is not None else ():
+            ours = (pulse.v > 0) if up else (pulse.v < 0)
+            n = torch.where(ours, pulse.n, torch.zeros_like(pulse.n))
+            if not bool((n > 0).any()):
+                continue
+            size = torch.where(n > 0, pulse.v.abs(), torch.zeros_like(n)).amax(axes, keepdim=True)
+            v = FRACTIONS[str(bias)] * (size if up else -size)
+            width = torch.where(n > 0, pulse.width, torch.zeros_like(n)).amax(axes, keepdim=True)
+            width = torch.where(width > 0, width, torch.ones_like(width))  # a chip without pulses has no width
+            near, far = half_selected(n)
+            for j, (volt, count) in enumerate(((v, near), (-v, far)) if bias == "V/3" else ((v, near),)):
+                array.events.fill_(events + 1 + i * (EVENTS[bias] // 2) + j)
+                array.pulse_(Pulse(volt, width, count))
+    array.events.fill_(events + EVENTS[bias])
+
+
+class Delivery(NamedTuple):
+    """Pulses of one event, as they are kept for a list."""
+
+    event: int  # the array's
+    time: float  # s
+    cells: Tensor  # [pulse, chip + 0 + device + ...]: index in the array
+    v: Tensor  # V
+    width: Tensor  # s
+    n: Tensor
+
+
+class Pulser:
+    """Turns changes of weight into pulses on one array, and keeps a list of them where asked.
+
+    Args:
+        array: of the devices, ``[chip, 1, device, ...]``.
+        mapping: from weights to conductances.
+        pulsing: how to pulse.
+        where: the group's name, for errors.
+    """
+
+    def __init__(self, array: DeviceArray, mapping: Mapping, pulsing: Pulsing, where: str) -> None:
+        self.array, self.mapping, self.pulsing, self.where = array, mapping, pulsing, where
+        self.time = 0.0  # s of runs, for the list
+        self.log: list[Delivery] | None = None
+        self._unit: float | None = None
+
+    def step(self, w_max: float) -> float:
+        """V, the change that one count stands for; ``w_max``: full scale.
+
+        Raises:
+            RunError: a standard pulse does not move the nominal device.
+        """
+        if self.pulsing.step is not None:
+            return self.pulsing.step
+        if self._unit is None:
+            self._unit = unit_step(self.array.device, self.mapping, self.pulsing.how)
+        if not self._unit > 0:
+            raise RunError(
+                f"{self.where}.learning",
+                "a standard pulse does not move the nominal device in mid-window",
+                fix="Give Pulsing(step=...), or the device larger v_set, v_reset or t_write.",
+            )
+        return self._unit * w_max
+
+    def counts(self, change: Tensor, w_max: float) -> Tensor:
+        """Whole counts for changes (V), ``[chip, 1, pre, post]`` (``[chip, 1, edge]``), as the array's next event draws them."""
+        if not bool(torch.isfinite(change).all()):
+            raise RunError(f"{self.where}.learning", "a change of weight must be finite", got="NaN or infinity")
+        array, x, u = self.array, change / self.step(w_max), None
+        if self.pulsing.rounding == "stochastic":
+            pairs = array.shape[1:]
+            u = random.uniform(
+                random.key(array.seed, array.tag, "pulses"),
+                chip=array.die_ids.cpu(),
+                sample=torch.zeros(1, dtype=torch.int64),
+                slot=(array.events + 1).reshape(1).cpu(),
+                trial=0,
+                n=math.prod(pairs),
+                dtype=x.dtype,
+                device=x.device,
+            )[0].reshape(len(array.die_ids), 1, *pairs)
+        return rounded(x, self.pulsing.rounding, self.pulsing.most, u)
+
+    def apply(self, change: Tensor, w_max: float) -> bool:
+        """Pulse towards changes of weight (V); returns whether there were pulses."""
+        array, bias = self.array, self.pulsing.bias
+        n = self.counts(change, w_max) if bool((change != 0).any()) else None
+        if n is None or not bool((n != 0).any()):
+            array.events += EVENTS[bias]
+            return False
+        signed = shares(n, self.mapping.signs(), self.pulsing.how, 2).expand(array.full_shape)
+        own = array.values.of("")
+        pulse = Pulse(torch.where(signed > 0, own.v_set, own.v_reset), own.t_write, signed.abs())
+        if self.log is not None:
+            self._keep(self.log, pulse)
+        deliver(array, pulse, bias)
+        return True
+
+    def _keep(self, log: list[Delivery], pulse: Pulse) -> None:
+        cells = (pulse.n > 0).nonzero()
+        v, width, n = (part.expand(pulse.n.shape)[tuple(cells.T)] for part in pulse)
+        log.append(Delivery(int(self.array.events) + 1, self.time, cells, v, width, n))

@@ -1,0 +1,1 @@
+"""The fused engine: models traced to kernels that hold the time loop, forward and backward."""

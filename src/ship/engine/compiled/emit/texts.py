@@ -1,0 +1,42 @@
+"""The texts of the fused engine: drivers, and what kernels call."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ....base.native.cache import clear, contents, digest, folder, load, private_folder, text_of
+
+__all__ = ["clear", "contents", "digest", "drivers", "folder", "helpers", "load", "part", "private_folder"]
+
+DRIVERS = {  # each with the texts that it is made of
+    "alone": ("floats", "memory", "alone"),
+    "loop": ("floats", "memory", "sums", "loop"),
+    "plastic": ("floats", "memory", "sums", "learning", "loop"),
+    "gradients": ("floats", "memory", "sums", "gradients", "loop"),
+    "grid": ("floats", "memory", "grid"),
+    "events": ("floats", "events"),
+    "edges": ("edges",),
+}
+
+
+@lru_cache(maxsize=16)
+def drivers(name: str, dtype: torch.dtype) -> dict[str, Any]:
+    """The drivers of a kind, for one float type."""
+    text = "\n\n".join(part(f"drivers/{one}") for one in DRIVERS[name])
+    if dtype == torch.float64:
+        text = text.replace("F = np.float32", "F = np.float64", 1)
+    return load("machine", text)
+
+
+def part(name: str) -> str:
+    """A text of ours."""
+    return text_of(Path(__file__).parent / f"{name}.py")
+
+
+def helpers() -> str:
+    """What kernels for the CPU call."""
+    return "\n\n".join([part("maths_numba"), part("memory_access")])

@@ -1,0 +1,1 @@
+"""Kernels: compiled programs, and the kernels of one group."""

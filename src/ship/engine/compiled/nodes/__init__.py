@@ -1,0 +1,1 @@
+"""Nodes that run as kernels: what each kind of group gives to a tape."""

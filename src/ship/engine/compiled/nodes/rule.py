@@ -1,0 +1,323 @@
+"""Plastic synapses for tapes: a learning rule as kernels.
+
+Traces on the pre and on the post side are steps of the tape. They hold what happened in the slot before, and their values before
+it; from these the weights change, and the states on connections, before the synapse's own step. A rule whose change is zero
+without events is evaluated only on the connections of units with an event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ....base.parameters.bag import Bag
+from ....models.contract import Rule
+from ...reference.plastic import PlasticNode
+from ...trees import flatten, unflatten
+from ..emit.numba import Store, print_numba
+from ..kernels.kernel import Kernel, compiled
+from ..tape.tape import ConnectionOperand, Learn, OperandSource, Pass, TapeStep
+from ..trace.program import Program, Untraceable, Value, only, used
+from ..trace.recorder import trace
+from ..trace.simplify import fold
+
+Key = int | str  # an input of the rule's program by number; "sum" of the changes, "batch": how many samples share them
+
+
+class Work(NamedTuple):
+    """A kernel on connections: its operands, and which of them it writes."""
+
+    kernel: Any
+    keys: tuple[Key, ...]
+    written: frozenset[Key]
+
+
+class Traces(NamedTuple):
+    """The kernel of the traces on one side: the numbers of its states, and of its constants; the last constant is ``go``."""
+
+    kernel: Kernel
+    states: tuple[int, ...]
+    constants: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Learner:
+    """The kernels of one rule. ``sides``: where each state lives."""
+
+    sides: tuple[str, ...]
+    flags: tuple[bool, ...]
+    pre: Traces
+    post: Traces
+    alone: tuple[Work, ...]  # each row of the tape has its weights
+    shared: tuple[Work, ...]  # the rows of a chip share them
+    events: bool  # whether nothing changes without events
+
+
+def rule_of(node: PlasticNode) -> Rule:
+    rule = node.group.spec.rule
+    assert rule is not None
+    return rule
+
+
+def leaves(node: PlasticNode) -> tuple[list[str], list[Tensor], Any]:
+    """Names of the rule's parameters; their tensors followed by its coefficients, ``[chip, batch, pre, post]`` or 1 of each; the
+    tree of these.
+    """
+    names = [k for k, v in vars(node.rule_p).items() if isinstance(v, Tensor)]
+    coefficients, tree = flatten(() if node.rule_c is None else node.rule_c)
+    every = [*(vars(node.rule_p)[k] for k in names), *(torch.as_tensor(v) for v in coefficients)]
+    return names, [_four(v.detach().to(node.like)) for v in every], tree
+
+
+def _four(t: Tensor) -> Tensor:
+    return t.reshape((1,) * (4 - t.ndim) + tuple(t.shape))
+
+
+class _Builder:
+    """Traces a rule. Inputs of its program: states, pre, post, weight, constants; outputs: the weight, its change, states."""
+
+    def __init__(self, node: PlasticNode) -> None:
+        self.node, self.rule, self.dtype = node, rule_of(node), node.group.dtype
+        self.names, self.constants, self.tree = leaves(node)
+        states, self.state_tree = flatten(node.group.state_form(rule=True))
+        self.flags = tuple(s.dtype == torch.bool for s in states)
+        self.sides = tuple(s.on if s.on in ("pre", "post") else "connection" for s in self.rule.states or ())
+        self.count = len(states)
+        self.pre, self.post, self.weight = self.count, self.count + 1, self.count + 2
+        try:
+            self.program = trace(self._whole, self.count + 3 + len(self.constants), self.dtype)
+        except Untraceable as error:
+            raise Untraceable(f"its rule: {error}") from error
+
+    def _whole(self, *given: Tensor) -> list[Tensor]:
+        states = [v != 0 if flag else v for v, flag in zip(given[: self.count], self.flags, strict=True)]
+        pre, post, w, *constants = given[self.count :]
+        p = Bag(dict(zip(self.names, constants, strict=False)))
+        c = unflatten(constants[len(self.names) :], self.tree) if len(constants) > len(self.names) else None
+        state = unflatten(states, self.state_tree)
+        change, after = self.rule.update(state, Bag({"pre": pre, "post": post}), w, p, c)
+        new = torch.minimum(torch.maximum(w + change, p.w_min), p.w_max)
+        return [new, change, *(v.to(self.dtype) for v in flatten(after)[0])]
+
+    def build(self) -> Learner:
+        connections = [i for i, side in enumerate(self.sides) if side == "connection"]
+        changing = [i for i in connections if self.program.outputs[2 + i] != Value(i)]
+        still = fold(self.program, {self.pre: 0.0, self.post: 0.0}).outputs
+        events = _zero(still[1]) and all(isinstance(still[2 + i], Value) and still[2 + i] == i for i in changing)
+        direct = self._work({0: self.weight} | {2 + i: i for i in changing})
+        change = self._work({1: "sum"} | {2 + i: i for i in changing})
+        return Learner(
+            self.sides, self.flags, self._traces("pre"), self._traces("post"), (direct,), (change, self._apply()), events
+        )
+
+    def axes(self, i: int) -> set[str]:
+        """The axes along which an input of the program differs."""
+        if i < self.count:
+            return {"pre", "post"} if self.sides[i] == "connection" else {self.sides[i]}
+        if i <= self.weight:
+            return {self.pre: {"pre"}, self.post: {"post"}}.get(i, {"pre", "post"})
+        shape = self.constants[i - self.weight - 1].shape
+        return {side for side, size in (("pre", shape[2]), ("post", shape[3])) if size > 1}
+
+    def _traces(self, side: str) -> Traces:
+        states = tuple(i for i, s in enumerate(self.sides) if s == side)
+        needed = used(only(self.program, [2 + i for i in states]))
+        fields = getattr(self.rule.states, "_fields", ())
+        for i in states:
+            if any(self.axes(j) - {side} for j in used(only(self.program, [2 + i]))):
+                raise Untraceable(f"state {fields[i]!r} of its rule lives on the {side} side but depends on more than that side")
+        constants = tuple(sorted(i - self.weight - 1 for i in needed if i > self.weight))
+        flags = tuple(self.flags[i] for i in states)
+        if side == "pre":
+            flags = (False, *flags)
+        return Traces(Kernel(self._trace(side, states, constants), flags, 1, len(constants) + 1, self.dtype), states, constants)
+
+    def _trace(self, side: str, states: tuple[int, ...], constants: tuple[int, ...]) -> Callable[..., Any]:
+        """What arrives, for the pre side also what did in the slot before, and the traces before that."""
+
+        def function(own: Sequence[Tensor], x: Sequence[Tensor], given: Sequence[Tensor]) -> Any:
+            arrival, *own = (v.detach() for v in (*x, *own))  # rules have no gradient
+            happened = arrival
+            if side == "pre":
+                happened, *own = own
+            known = dict(zip((self.weight + 1 + i for i in constants), given, strict=False)) | dict(zip(states, own, strict=True))
+            known[self.pre if side == "pre" else self.post] = happened
+            every = [known.get(i, torch.zeros_like(arrival)) for i in range(self.program.inputs)]
+            after = self._whole(*(v.to(self.dtype) for v in every))
+            seen = [v.to(self.dtype) for v in own]
+            go = given[-1].detach() != 0
+            moved = [torch.where(go, after[2 + i], v) for i, v in zip(states, seen, strict=True)]
+            return ([arrival, happened, *seen], [arrival, *moved]) if side == "pre" else ([happened, *seen], moved)
+
+        return function
+
+    def _work(self, outputs: Mapping[int, Key]) -> Work:
+        """The kernel for some outputs of the program, each with the operand that it is written to; "sum" is added to."""
+        part = only(self.program, list(outputs))
+        keys: list[Key] = sorted(used(part) | {k for k in outputs.values() if isinstance(k, int)})
+        keys += ["sum"] if "sum" in outputs.values() else []
+        stores = [Store(keys.index(k), k == "sum") for k in outputs.values()]
+        loads = [keys.index(i) if i in keys else 0 for i in range(part.inputs)]
+        return self._printed(part, keys, stores, frozenset(outputs.values()), loads)
+
+    def _apply(self) -> Work:
+        """The weight after the changes of all samples."""
+        mean = self.rule.reduce == "mean"
+
+        def function(w: Tensor, total: Tensor, low: Tensor, high: Tensor, *batch: Tensor) -> list[Tensor]:
+            changed = w + (total / batch[0] if mean else total)
+            return [torch.minimum(torch.maximum(changed, low), high), torch.zeros_like(total)]
+
+        low, high = (self.weight + 1 + self.names.index(name) for name in ("w_min", "w_max"))
+        keys: list[Key] = [self.weight, "sum", low, high, *(["batch"] if mean else [])]
+        program = trace(function, len(keys), self.dtype)
+        return self._printed(program, keys, [Store(0, False), Store(1, False)], frozenset(keys[:2]))
+
+    def _printed(
+        self, program: Program, keys: list[Key], stores: list[Store], written: frozenset[Key], loads: list[int] | None = None
+    ) -> Work:
+        loads = list(range(program.inputs)) if loads is None else loads
+        return Work(compiled(print_numba(program, stores, len(keys), self.dtype, loads)), tuple(keys), written)
+
+
+def _zero(ref: Any) -> bool:
+    return not isinstance(ref, Value) and ref == 0
+
+
+def build(node: PlasticNode) -> Learner:
+    """Trace the rule of a node.
+
+    Raises:
+        Untraceable: it is no pointwise program, or its traces do not keep to their sides.
+    """
+    return _Builder(node).build()
+
+
+def key(node: PlasticNode) -> Any:
+    """What the kernels of a rule depend on."""
+    names, tensors, tree = leaves(node)
+    return tuple(names), str(tree), tuple((t.shape[2] > 1, t.shape[3] > 1) for t in tensors), node.group.dtype
+
+
+class Unit:
+    """A plastic synapse in one run of a tape: the steps before its own, its weights, and what is kept afterwards."""
+
+    def __init__(
+        self,
+        node: PlasticNode,
+        learner: Learner,
+        k0: int,
+        arrivals: tuple[OperandSource, ...],
+        posts: tuple[OperandSource, ...],
+        signal: Callable[[int], int],
+    ) -> None:
+        self.node, self.learner = node, learner
+        self.group, self.lead = node.group, node.lead
+        self.together = self._together()
+        self.weight = self._own(node.weight, self.lead[0], self.lead[1] if self.together == 1 else 1)
+        _, self.leaves, _ = leaves(node)
+        self.states = [s.to(node.like) for s in flatten(node.rule_state)[0]]
+        self.grids = {i: self._own(self.states[i], *self.lead) for i, s in enumerate(learner.sides) if s == "connection"}
+        self.arrived, before, *pre = (signal(self.group.n_pre) for _ in range(2 + len(learner.pre.states)))
+        spikes, *post = (signal(self.group.n) for _ in range(1 + len(learner.post.states)))
+        self.happened = {"pre": before, "post": spikes}
+        self.traces = dict(zip((*learner.pre.states, *learner.post.states), (*pre, *post), strict=True))
+        self.fields: list[Tensor] = []
+        self.entry = [self._before(k0), *self._side("pre"), *self._side("post")]
+        self.constants = [*self._constants("pre", k0 > 0), *self._constants("post", k0 > 0)]
+        go = len(learner.pre.constants), len(learner.post.constants)
+        self.steps = [
+            TapeStep(learner.pre.kernel, self.group.n_pre, (arrivals,), (self.arrived, before, *pre), go[0]),
+            TapeStep(learner.post.kernel, self.group.n, (posts,), (spikes, *post), go[1]),
+        ]
+
+    def _together(self) -> int:
+        """Samples that share their weights.
+
+        Raises:
+            Untraceable: they do, but not the limits, or not the weights themselves.
+        """
+        rule = rule_of(self.node)
+        if rule.per_sample or self.lead[1] == 1:
+            return 1
+        parts = {"weights": self.node.weight, "w_min": self.node.rule_p.w_min, "w_max": self.node.rule_p.w_max}
+        for name, t in parts.items():
+            if _four(t).shape[1] > 1:
+                raise Untraceable(f"{name} for each sample, with changes that are shared by the batch")
+        return self.lead[1]
+
+    def _own(self, t: Tensor, chips: int, batch: int) -> Tensor:
+        """A copy of all rows, to be changed in place."""
+        return (
+            t.detach()
+            .to(self.node.like)
+            .expand(chips, batch, self.group.n_pre, self.group.n)
+            .clone(memory_format=torch.contiguous_format)
+        )
+
+    def _before(self, k0: int) -> Tensor:
+        """What arrived in the slot before the run."""
+        if k0 == 0:
+            return self.node.like.new_zeros((1, 1, self.group.n_pre))
+        return self.node.feed.arrivals(k0 - 1, 1, self.node.like)[0].detach()
+
+    def _side(self, side: str) -> list[Tensor]:
+        """The traces of a side, ``[chip, batch, unit]``."""
+        traces = self.learner.pre if side == "pre" else self.learner.post
+        return [self.states[i].squeeze(-1 if side == "pre" else -2) for i in traces.states]
+
+    def _constants(self, side: str, advancing: bool) -> list[Tensor]:
+        traces = self.learner.pre if side == "pre" else self.learner.post
+        chosen = [self.leaves[i].squeeze(-1 if side == "pre" else -2) for i in traces.constants]
+        return [*chosen, self.node.like + float(advancing)]
+
+    def learn(self, fields: list[Tensor]) -> Learn:
+        """What changes the weights; its fields are added to those of the tape."""
+        works = self.learner.alone if self.together == 1 else self.learner.shared
+        at: dict[Key, int] = {}
+        passes = tuple(
+            Pass(int(work.kernel.address), tuple(self._part(k, k in work.written, fields, at) for k in work.keys))
+            for work in works
+        )
+        events = self.learner.events and self._inside()
+        return Learn(passes, self.group.n_pre, self.group.n, self.happened["pre"], self.happened["post"], events)
+
+    def _inside(self) -> bool:
+        """Whether the limits change no weight, so that those without events can be left alone."""
+        p = self.node.rule_p
+        return bool(((self.weight >= p.w_min) & (self.weight <= p.w_max)).all())
+
+    def _part(self, key: Key, written: bool, fields: list[Tensor], at: dict[Key, int]) -> ConnectionOperand:
+        count = len(self.learner.sides)
+        if key in self.traces:
+            return ConnectionOperand(self.traces[int(key)], on=self.learner.sides[int(key)])
+        if key in (count, count + 1):
+            side = "pre" if key == count else "post"
+            return ConnectionOperand(self.happened[side], on=side)
+        if key not in at:
+            at[key] = len(fields)
+            fields.append(self._field(key))
+        return ConnectionOperand(-1, at[key], written=written)
+
+    def _field(self, key: Key) -> Tensor:
+        weight = len(self.learner.sides) + 2
+        if key == "sum":
+            return torch.zeros_like(self.weight)
+        if key == "batch":
+            return self.node.like.new_full((1, 1, 1, 1), float(self.together))
+        assert isinstance(key, int)
+        return self.weight if key == weight else self.grids[key] if key < weight else self.leaves[key - weight - 1]
+
+    def finish(self, leave: Sequence[Tensor]) -> None:
+        """Hand weights and traces to the node."""
+        learner = self.learner
+        after = dict(self.grids)
+        for i, t in zip((*learner.pre.states, *learner.post.states), leave[1:], strict=True):
+            after[i] = t.unsqueeze(-1 if learner.sides[i] == "pre" else -2)
+        states = [after[i] != 0 if flag else after[i] for i, flag in enumerate(learner.flags)]
+        self.node.rule_state = unflatten(states, flatten(self.node.rule_state)[1])
+        self.node.now = self.weight

@@ -1,0 +1,1 @@
+"""Executors: how a tape runs through time, on the CPU and on CUDA."""

@@ -1,0 +1,346 @@
+"""Blocks of cells that run together as one tape, and the tape with its arguments for one run of a block.
+
+What enters a cell from outside is known for all slots; what comes from the block itself is named as a signal. Sums through
+weights are the same `Feed` that the reference engine uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...reference.connection import ConnectionNode
+from ...reference.node import Node
+from ...reference.plastic import PlasticNode
+from ...signals.line import Line
+from ..kernels.group_kernel import GroupKernel
+from ..kernels.kernel import Kernel
+from ..nodes import rule
+from ..nodes.cell import Cell, NodeSide, Sum
+from ..run import cuda
+from ..run.loop import Loop
+from ..run.single import Single
+from ..tape.tape import Arguments, Call, OperandSource, RunsTape, Signal, Tape, TapeStep, run
+from ..trace.program import NotNow, Untraceable
+
+
+class TapeBlock:
+    """Groups that run together as one tape: one alone over a window, or a loop."""
+
+    def __init__(self, cells: Sequence[Cell], length: int | None) -> None:
+        self.length = length
+        self.tape: Tape | None = None  # of the last run
+        self.cells = list(cells)
+        self.traces = {id(cell.node.trace): i for i, cell in enumerate(cells)}
+        self.inner = {(part, name): self._inner(part, name) for cell in self.cells for part, name in cell.operands}
+
+    def run(self, k0: int, n: int, kept: Sequence[int], last: bool = False) -> bool:
+        """Slots k0 .. k0 + n - 1. ``kept``: for each cell how many of the last slots others will read; -1 for all. ``last``:
+        whether the segment ends with them, and gradients. Returns whether all cells have done what follows the last slot.
+        """
+        for cell in self.cells:
+            if isinstance(cell.node, PlasticNode) and any(_learned(take) for take in cell.node.takes):
+                raise NotNow("a monitor of weights or traces that a rule changes")
+        made = [cell.build(bool(cell.node.takes) and not outputs_only(cell.node)) for cell in self.cells]
+        assembly = _Assembly(self, made, k0, n, kept, last)
+        start = assembly.start
+        result = run(assembly.tape, assembly.given, assembly.lead, start, start + n, assembly.executor, assembly.history)
+        assembly.finish(result.signals, result.leave)
+        return assembly.ends
+
+    def _inner(self, part: NodeSide, name: str) -> list[Line]:
+        """The lines from cells of the block to an operand."""
+        node = part.node
+        if name == "value":
+            assert isinstance(node, ConnectionNode)
+            every = node.feed.lines
+        else:
+            every = [line for line, _, _ in part.lines(name)]
+        return [line for line in every if id(line.trace) in self.traces]
+
+    def executor(self, tape: Tape) -> Callable[[Call, Sequence[Tensor]], RunsTape]:
+        """What executes a tape."""
+        if self.cells[0].node.group.zero.device.type != "cpu":
+            return cuda.CudaScan
+        return Single if tape.alone else Loop
+
+
+def _learned(take: Any) -> bool:
+    name = getattr(take, "name", "weight")
+    return name == "weight" or name.startswith("rule.")
+
+
+def outputs_only(node: Node) -> bool:
+    """Whether what the monitors of a node want is there without being asked for."""
+    changing = {*getattr(node.group.model.states, "_fields", ()), "margin", "wait", "held"}
+    return all(getattr(take, "name", "margin") not in changing for take in node.takes)
+
+
+class _Assembly:
+    """A tape for one run of a block, with its arguments."""
+
+    def __init__(
+        self,
+        block: TapeBlock,
+        made: Sequence[tuple[GroupKernel, list[Tensor]]],
+        k0: int,
+        n: int,
+        kept: Sequence[int],
+        last: bool,
+    ) -> None:
+        self.block, self.built, self.k0, self.n, self.last = block, [b for b, _ in made], k0, n, last
+        self.lead = block.cells[0].node.lead
+        self.signals: list[Signal] = []
+        self.external: list[Tensor | Sum] = []
+        self.outside: dict[int, int] = {}  # by trace the external signal that is its output from slot 0 on
+        self.matrices: list[Tensor] = []
+        self.outs: list[tuple[int, ...]] = []
+        self.final: list[int] = []  # the signal that is a node's output
+        for cell, b, keep in zip(block.cells, self.built, kept, strict=True):
+            mine = [self._internal(cell.n, keep)] + [self._internal(cell.n, -1) for _ in b.seen]
+            self.outs.append(tuple(mine))
+            pre = cell.node.group.side == "pre"
+            self.final.append(self._internal(cell.node.group.n, keep) if pre else mine[0])
+        lags = [
+            line.lag + cell.late(part, name)
+            for cell in block.cells
+            for part, name in cell.operands
+            for line in self.block.inner[part, name]
+        ]
+        lags += [1 for cell in block.cells if isinstance(cell.node, PlasticNode)]
+        self.start = min(k0, max(lags, default=0))
+        self.units: dict[int, rule.Unit] = {}
+        self.bare: list[Tensor] = []  # what arrives at plastic synapses from outside
+        self.inner = False  # whether something does from groups of the block
+        fields: list[Tensor] = []
+        entry: list[Tensor] = []
+        constants: list[Tensor] = []
+        steps: list[TapeStep] = []
+        for i, (cell, (b, leaves)) in enumerate(zip(block.cells, made, strict=True)):
+            learn = None
+            if isinstance(cell.node, PlasticNode):
+                unit = self.units[i] = self._unit(cell, cell.node)
+                learn = unit.learn(fields)
+                entry, constants, steps = entry + unit.entry, constants + unit.constants, steps + unit.steps
+            entry += cell.states
+            constants += cell.constants(b, leaves, k0 > 0)
+            operands = tuple(
+                self._through_rule(self.units[i]) if i in self.units and name == "value" else self._operand(cell, part, name)
+                for part, name in cell.operands
+            )
+            steps.append(TapeStep(b.kernel, cell.n, operands, self.outs[i], b.go, b.ending if last else None, learn))
+            if cell.node.group.side == "pre":
+                steps.append(self._projection(i, constants))
+        together = max((unit.together for unit in self.units.values()), default=1)
+        node = block.cells[0].node
+        tape = Tape(tuple(steps), tuple(self.signals), node.group.dtype, node.dt, block.length, together)
+        self.executor = block.executor(tape)
+        self.ends = last and tape.steps[0].ending is not None and self.executor is Single
+        if last and not self.ends:  # other executors leave it to `Fusion.settle`
+            tape = replace(tape, steps=tuple(step._replace(ending=None) for step in steps), kept={})
+        self.tape = block.tape = block.tape if block.tape == tape else tape
+        signals, weights, through = self._given()
+        self.given = Arguments(entry, signals, constants, self.matrices, weights, through, fields)
+        self._check_gradients()
+        self.history = [self._past(q) for q in self.tape.internal] if self.start else []
+
+    def _given(self) -> tuple[list[Tensor], list[Tensor], list[int]]:
+        """The external signals, the weights that they go through first, and for each signal which, or -1."""
+        alone = self.executor is Single
+        signals: list[Tensor] = []
+        weights: list[Tensor] = []
+        through: list[int] = []
+        for x in self.external:
+            if isinstance(x, Sum) and alone:
+                through.append(len(weights))
+                weights.append(x.weight)
+                signals.append(x.arrivals)
+            else:
+                through.append(-1)
+                signals.append(x.done() if isinstance(x, Sum) else x)
+        return signals, weights, through if weights else []
+
+    def _internal(self, n: int, keep: int) -> int:
+        self.signals.append(Signal(n, False, keep < 0))
+        return len(self.signals) - 1
+
+    def _unit(self, cell: Cell, node: PlasticNode) -> rule.Unit:
+        """A plastic synapse."""
+        first = len(self.external)
+        arrivals = self._operand(cell, cell.main, "value")
+        self.bare += [x for x in self.external[first:] if isinstance(x, Tensor)]
+        self.inner = self.inner or bool(self.block.inner[cell.main, "value"])
+        learner = cell.main.learner()
+        assert learner is not None
+        at = [self.final[self.block.traces[id(line.trace)]] for line, _, _ in node.posts]
+        posts = tuple(OperandSource(q, line.lag + 1, n, 0, into) for q, (line, into, n) in zip(at, node.posts, strict=True))
+        return rule.Unit(node, learner, self.k0, arrivals, posts, self._rigid)
+
+    def _check_gradients(self) -> None:
+        """Raises:
+        NotNow: a gradient would flow through the weights as they were in each slot.
+        """
+        every = (*self.given.entry, *self.given.signals, *self.given.constants, *self.given.matrices, *self.given.weights)
+        through = any(t.requires_grad for t in self.bare) or (self.inner and any(t.requires_grad for t in every))
+        if torch.is_grad_enabled() and through:
+            raise NotNow("a gradient through weights that a rule changes")
+
+    def _rigid(self, n: int) -> int:
+        """An internal signal without a gradient."""
+        self.signals.append(Signal(n, False, False, False))
+        return len(self.signals) - 1
+
+    def _through_rule(self, unit: rule.Unit) -> tuple[OperandSource, ...]:
+        """What arrives, through weights that change."""
+        self.matrices.append(unit.weight)
+        return (OperandSource(unit.arrived, 0, unit.group.n_pre, matrix=len(self.matrices) - 1),)
+
+    def _outer(self, window: Tensor | Sum, lag: int) -> OperandSource:
+        width = window.weight.shape[-1] if isinstance(window, Sum) else window.shape[-1]
+        self.external.append(window)
+        self.signals.append(Signal(width, True))
+        return OperandSource(len(self.signals) - 1, lag, width)
+
+    def _operand(self, cell: Cell, part: NodeSide, name: str) -> tuple[OperandSource, ...]:
+        node, late = part.node, cell.late(part, name)
+        inner = self.block.inner[part, name]
+        followed = inner or node.like.device.type == "cpu"  # elsewhere `NodeSide.external` sums what comes from outside
+        if name == "value" and isinstance(node, ConnectionNode) and node.edges and node.group.side == "post" and followed:
+            return tuple(self._along_edges(part, node, inner, late))
+        sources: list[OperandSource] = []
+        first, lag = self._window(late)
+        more = int(self.last and late > lag)  # what the advance over the last slot reads
+        window = part.external(name, first, self.n + more, [*inner, *cell.fed])
+        if window is not None:
+            width = node.group.n_pre if isinstance(node, PlasticNode) and name == "value" else part.n
+            sources.append(self._outer(window if isinstance(window, Sum) else _wide(window, width), lag))
+        if name == "value":
+            assert isinstance(node, ConnectionNode)
+            sources += self._through(node, inner, late)
+            return tuple(sources)
+        for line, offset, width in part.lines(name):
+            if line in inner:
+                i = self.block.traces[id(line.trace)]
+                wanted = node.group.model.ports[name].kind if name != "jump" else "events"
+                how = "none" if line.kind == wanted else ("mul" if wanted == "charge" else "div")
+                sources.append(OperandSource(self.final[i], line.lag + late, width, offset, 0, how))
+        return tuple(sources)
+
+    def _window(self, late: int) -> tuple[int, int]:
+        """The first slot to ask for outside, and how late the run reads from there on: slot k of an operation reads slot
+        k - late, and before the first slot there is nothing.
+        """
+        return (self.k0 - late, 0) if self.k0 >= late else (0, late)
+
+    def _through(self, node: ConnectionNode, inner: Sequence[Line], late: int) -> list[OperandSource]:
+        """What a connection receives from groups of the block: through its weights, or unit by unit."""
+        sources = []
+        for offset, width, buckets in node.feed.sources:
+            for line, mask in buckets:
+                if line not in inner:
+                    continue
+                signal = self.final[self.block.traces[id(line.trace)]]
+                if node.group.side != "post" or isinstance(node, PlasticNode):
+                    if mask is not None:
+                        raise Untraceable("different delays for its units in a loop")
+                    sources.append(OperandSource(signal, line.lag + late, width, 0, offset))
+                    continue
+                rows = node.weight[..., offset : offset + width, :]
+                self.matrices.append(rows if mask is None else rows * mask.to(rows).reshape(width, -1))
+                sources.append(OperandSource(signal, line.lag + late, width, matrix=len(self.matrices) - 1))
+        return sources
+
+    def _along_edges(self, fused: NodeSide, node: ConnectionNode, inner: Sequence[Line], late: int) -> list[OperandSource]:
+        """What a sparse connection receives, also from outside: in proportion to what is not zero."""
+        sources = []
+        for offset, width, buckets in node.feed.sources:
+            for line, chosen in buckets:
+                assert chosen is not None
+                if not len(chosen):
+                    continue
+                structure = fused.structure(line, chosen, offset, width)
+                weights = structure.weights(node.weight, self.n)
+                m, signal = len(self.matrices), self.final[self.block.traces[id(line.trace)]] if line in inner else -1
+                sent = self._sent(line, late, node.like, signal)
+                sources += [s._replace(matrix=m, structure=structure, shared=weights.shared) for s in sent]
+                self.matrices += [weights.values.unsqueeze(-2)] if sent else []
+        return sources
+
+    def _sent(self, line: Line, late: int, like: Tensor, signal: int) -> list[OperandSource]:
+        """What a line brings from a signal of the block, or (-1) from outside."""
+        first, lag = self._window(late)
+        if signal < 0 and self.k0:
+            return [self._outer(line.window(first, self.n, like), lag)]
+        if signal < 0 and line.trace.end:  # the lines of a group share its signal, and the gradient of that
+            if id(line.trace) not in self.outside:
+                self.outside[id(line.trace)] = self._outer(line.trace.window(0, min(self.n, line.trace.end)), 0).signal
+            signal = self.outside[id(line.trace)]
+        early = line.early(first, self.n, like)
+        found = [] if signal < 0 else [OperandSource(signal, line.lag + late, line.width)]
+        return found if early is None else [*found, self._outer(early, lag)]
+
+    def _projection(self, i: int, constants: list[Tensor]) -> TapeStep:
+        """From the pre side of a filter to its targets."""
+        node, fused = self.block.cells[i].node, self.block.cells[i].main
+        assert isinstance(node, ConnectionNode)
+        source = OperandSource(self.outs[i][0], 0, fused.n, matrix=len(self.matrices))
+        if node.edges is None:
+            self.matrices.append(node.weight)
+        else:
+            structure = fused.structure(None, torch.arange(len(node.edges.pre)), 0, fused.n)
+            weights = structure.weights(node.weight, self.n)
+            self.matrices.append(weights.values.unsqueeze(-2))
+            source = source._replace(structure=structure, shared=weights.shared)
+        biased = node.bias
+        if biased:
+            constants.append(node.p.bias)
+        return TapeStep(_sum_kernel(node.group.dtype, biased), node.group.n, ((source,),), (self.final[i],))
+
+    def _past(self, q: int) -> Tensor:
+        """The slots of an internal signal before the run, as far as anyone reads them."""
+        for cell, final in zip(self.block.cells, self.final, strict=True):
+            node = cell.node
+            if final == q:
+                first = max(self.k0 - self.start, node.trace.starts[0] if node.trace.starts else self.k0)
+                if first < self.k0:
+                    return node.trace.window(first, self.k0 - first)
+        return torch.empty(0, *self.lead, self.signals[q].n, dtype=self.block.cells[0].node.group.dtype)
+
+    def finish(self, signals: Sequence[Tensor], leave: Sequence[Tensor]) -> None:
+        """Hand outputs, states and what monitors want to the nodes."""
+        by_signal = dict(zip(self.tape.internal, signals, strict=True))
+        first = 0
+        for i, (cell, b) in enumerate(zip(self.block.cells, self.built, strict=True)):
+            node, out = cell.node, by_signal[self.final[i]]
+            node.trace.put(out, self.k0 + self.n - len(out))
+            if i in self.units:
+                unit = self.units[i]
+                unit.finish(leave[first : first + len(unit.entry)])
+                first += len(unit.entry)
+            flags = b.kernel.flags
+            cell.leave(leave[first : first + len(flags)], flags)
+            first += len(flags)
+            seen = {
+                name: by_signal[q] != 0 if name == "held" else by_signal[q]
+                for name, q in zip(b.seen, self.outs[i][1:], strict=True)
+            }
+            for take in node.takes:
+                take(self.k0, self.n, node.window_lookup(self.k0, self.n, seen))
+
+
+def _wide(window: Tensor, n: int) -> Tensor:
+    """``[slot, chip, batch, n]``."""
+    while window.ndim < 4:
+        window = window.unsqueeze(0)
+    return window if window.shape[-1] == n else window.expand(*window.shape[:-1], n)
+
+
+@lru_cache(maxsize=4)
+def _sum_kernel(dtype: torch.dtype, biased: bool) -> Kernel:
+    """The kernel that hands a sum on."""
+    return Kernel(lambda s, x, p: ([x[0] + p[0] if p else x[0]], []), (), 1, int(biased), dtype)

@@ -1,0 +1,288 @@
+"""Tapes: what a block of groups does in every slot, as a list of steps that are executed in order, with its gradient.
+
+The operands of a step are summed from signals: of the steps themselves, or external ones that are known for all slots. Signals
+are ``[slot, chip, batch, unit]``. Who executes a tape is its executor: `alone` or `loop` on the CPU, `scan` on CUDA.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from ..kernels.kernel import Kernel
+from .edges import Structure
+
+EVERY = 16  # slots between two checkpoints of the states
+
+
+class OperandSource(NamedTuple):
+    """One signal that enters an operand: ``lag`` slots late, through a matrix where one is named."""
+
+    signal: int
+    lag: int
+    width: int
+    offset: int = 0  # first unit of the signal
+    into: int = 0  # first unit of the operand
+    convert: str = "none"  # or times dt, or by dt
+    matrix: int = -1
+    structure: Structure | None = None  # the edges, where the matrix is a list of weights
+    shared: bool = False  # whether that list has one weight for each source unit
+
+
+class TapeStep(NamedTuple):
+    """One group."""
+
+    kernel: Kernel
+    n: int
+    operands: tuple[tuple[OperandSource, ...], ...]
+    outs: tuple[int, ...]  # the signal of each output
+    go: int = -1  # the constant that is 0 in the very first slot, or -1
+    ending: Kernel | None = None  # what is done after the last slot of all, where that is this run's
+    learn: Learn | None = None  # what is done before, from the second slot on
+
+
+class Signal(NamedTuple):
+    """A signal of the tape. External ones are given to each run."""
+
+    n: int
+    external: bool
+    kept: bool = True  # whether all slots are wanted afterwards
+    smooth: bool = True  # whether gradients flow into it
+
+
+class ConnectionOperand(NamedTuple):
+    """An operand of a kernel for connections: a signal by pre or post unit, or a field."""
+
+    signal: int  # or -1
+    field: int = -1
+    on: str = "connection"  # or pre, post: what a signal counts
+    written: bool = False
+
+
+class Pass(NamedTuple):
+    """A kernel on connections, by address."""
+
+    kernel: int
+    parts: tuple[ConnectionOperand, ...]
+
+
+class Learn(NamedTuple):
+    """How weights change before a step: from signals that hold, in each slot, what happened in the slot before."""
+
+    passes: tuple[Pass, ...]  # one; or two where rows share weights: to add up the changes, to apply them
+    n_pre: int
+    n: int
+    pre: int  # the signals whose events change weights
+    post: int
+    events: bool  # whether nothing else changes them
+
+
+@dataclass(frozen=True)
+class Tape:
+    """Steps and signals. ``together``: rows that advance in lockstep, because they share weights that change. ``kept``: what its
+    executors know from one run to the next.
+    """
+
+    steps: tuple[TapeStep, ...]
+    signals: tuple[Signal, ...]
+    dtype: torch.dtype
+    dt: float
+    slice: int | None = None  # slots in which no step acts on an earlier one of the list; None: as many as there are
+    together: int = 1
+    kept: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @cached_property
+    def external(self) -> list[int]:
+        return [q for q, signal in enumerate(self.signals) if signal.external]
+
+    @cached_property
+    def internal(self) -> list[int]:
+        return [q for q, signal in enumerate(self.signals) if not signal.external]
+
+    @cached_property
+    def lag(self) -> int:
+        """Slots that a run may look back into its own signals."""
+        lags = [s.lag for step in self.steps for sources in step.operands for s in sources if not self.signals[s.signal].external]
+        return max(lags, default=0)
+
+    @cached_property
+    def widest(self) -> int:
+        """The most units that a step or a signal has."""
+        return max([step.n for step in self.steps] + [signal.n for signal in self.signals], default=1)
+
+    @cached_property
+    def coupled(self) -> bool:
+        """Whether units act on other units, so that a row must stay in one piece."""
+        return len(self.steps) > 1 or any(
+            s.matrix >= 0 or s.width != step.n or s.offset or s.into or len(sources) > 1
+            for step in self.steps
+            for sources in step.operands
+            for s in sources
+        )
+
+    @cached_property
+    def alone(self) -> bool:
+        """Whether it has one step, and all that enters its operands are external signals, one each."""
+        sources = [source for step in self.steps for operand in step.operands for source in operand]
+        return not self.coupled and all(self.signals[s.signal].external and s.convert == "none" for s in sources)
+
+
+class Arguments(NamedTuple):
+    """What a run of a tape is given, in lists of tensors."""
+
+    entry: list[Tensor]  # the states of all steps, [chip, batch, unit]
+    signals: list[Tensor]  # the external signals, [slot, chip or 1, batch or 1, unit]
+    constants: list[Tensor]  # of all steps, broadcast with [chip, batch, unit]
+    matrices: list[Tensor]  # [pre, post], [chip, 1, pre, post] or [chip or 1, batch, pre, post]; with edges [..., 1, edge]
+    weights: Sequence[Tensor] = ()  # that external signals go through first
+    through: Sequence[int] = ()  # for each external signal its weights, or -1; left out where there are none
+    fields: Sequence[Tensor] = ()  # of `Learn`, [chip or 1, batch or 1, pre or 1, post or 1]; those written are changed in place
+
+
+class Result(NamedTuple):
+    signals: list[Tensor]  # the internal ones; of those not kept the last slots
+    leave: list[Tensor]
+
+
+def run(
+    tape: Tape,
+    given: Arguments,
+    lead: tuple[int, int],
+    start: int,
+    stop: int,
+    executor: Callable[[Call, Sequence[Tensor]], RunsTape],
+    history: Sequence[Tensor] = (),
+) -> Result:
+    """Execute slots ``start .. stop - 1`` on a executor; ``history``: the slots before ``start`` of each internal signal."""
+    entry = [t.expand(*lead, t.shape[-1]) for t in given.entry]
+    lists = (entry, given.signals, given.constants, given.matrices, given.weights)
+    tensors = [t for part in lists for t in part]
+    needs = [t.requires_grad for t in tensors] if torch.is_grad_enabled() else [False] * len(tensors)
+    recorded = any(needs)
+    if recorded and tape.kept.get("gradients") != needs:
+        _check_gradients(tape, given)
+        tape.kept["gradients"] = needs
+    through = tuple(given.through) or (-1,) * len(given.signals)
+    counts = tuple(len(part) for part in lists)
+    call = Call(tape, counts, lead, start, stop, tuple(history), needs, executor, through, tuple(given.fields))
+    if not recorded:
+        return Result(*executor(call, tensors).forward())
+    smooth = [t for t, need in zip(tensors, needs, strict=True) if need]
+    out = _Run.apply(call, tensors, *smooth)  # type: ignore[no-untyped-call]
+    count = len(tape.internal)
+    return Result(list(out[:count]), list(out[count:]))
+
+
+def _check_gradients(tape: Tape, given: Arguments) -> None:
+    """Trace what `_Run.backward` will need, while another engine can still step in.
+
+    Raises:
+        Untraceable: a model has no pointwise gradient.
+    """
+    smooth = {q: t.requires_grad for q, t in zip(tape.external, given.signals, strict=True)}
+    for q, weight in zip(tape.external, given.through, strict=False):
+        smooth[q] = smooth[q] or (weight >= 0 and given.weights[weight].requires_grad)
+    constants = iter(given.constants)
+    for step in tape.steps:
+        inputs = [
+            any(smooth.get(s.signal, True) or (s.matrix >= 0 and given.matrices[s.matrix].requires_grad) for s in sources)
+            for sources in step.operands
+        ]
+        wanted = step.kernel.wanted(inputs, [next(constants).requires_grad for _ in range(step.kernel.constants)])
+        step.kernel.backward_program(wanted)
+
+
+class Call(NamedTuple):
+    tape: Tape
+    counts: tuple[int, ...]  # of the lists of `Arguments`
+    lead: tuple[int, int]
+    start: int
+    stop: int
+    history: tuple[Tensor, ...]
+    needs: Sequence[bool]  # for each tensor whether it gets a gradient
+    executor: Callable[[Call, Sequence[Tensor]], RunsTape]
+    through: tuple[int, ...]
+    fields: tuple[Tensor, ...] = ()
+
+    @property
+    def recorded(self) -> bool:
+        """Whether there will be a backward pass."""
+        return any(self.needs)
+
+
+class RunsTape(Protocol):
+    """One run of a tape."""
+
+    spent: bool  # whether there was a backward before, which may have used up what was kept
+
+    @property
+    def holds(self) -> Sequence[str]:
+        """The attributes that are tensors, or lists of tensors and None."""
+
+    def forward(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Signals and final states."""
+
+    def backward(self, grads: Sequence[Tensor | None], needs: Sequence[bool]) -> list[Tensor | None]:
+        """The gradient of each tensor that was given."""
+
+
+class _Run(torch.autograd.Function):
+    """A tape with its gradient. ``smooth``: those of the tensors that need one; PyTorch looks at each that it is given."""
+
+    @staticmethod
+    def forward(ctx: Any, call: Call, tensors: Sequence[Tensor], *smooth: Tensor) -> tuple[Tensor, ...]:
+        executor = call.executor(call, tensors)
+        signals, leave = executor.forward()
+        ctx.executor, ctx.needs = executor, call.needs
+        ctx.set_materialize_grads(False)
+        # Outputs are read again, too: they must not be changed either. Single numbers were copied.
+        ctx.save_for_backward(*(t for t in tensors if t.numel() > 1), *signals, *park(executor))
+        return (*signals, *leave)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+        executor = unpark(ctx.executor, ctx.saved_tensors)  # raises where one was changed since
+        ctx.executor.spent = True
+        wanted = iter(ctx.needs_input_grad[2:])
+        found = executor.backward(grads, [need and next(wanted) for need in ctx.needs])
+        return (None, None, *(g for g, need in zip(found, ctx.needs, strict=True) if need))
+
+
+class Parked(NamedTuple):
+    """The place of a tensor among those that autograd keeps, counted from the end."""
+
+    place: int
+
+
+def park(holder: Any) -> list[Tensor]:
+    """Take the tensors out of what an object ``holds``, for autograd to keep, and to free after the backward pass."""
+    tensors: list[Tensor] = []
+
+    def put(value: Any) -> Any:
+        if value is None:
+            return None
+        tensors.append(value)
+        return Parked(len(tensors))
+
+    _change(holder, put)
+    return tensors[::-1]
+
+
+def unpark(holder: Any, kept: Sequence[Tensor]) -> Any:
+    """A copy of the object with its tensors, the last of those that autograd kept."""
+    full = object.__new__(type(holder))
+    vars(full).update(vars(holder))
+    _change(full, lambda value: None if value is None else kept[-value.place])
+    return full
+
+
+def _change(holder: Any, change: Callable[[Any], Any]) -> None:
+    for name in holder.holds:
+        value = getattr(holder, name)
+        setattr(holder, name, [change(v) for v in value] if isinstance(value, list) else change(value))

@@ -1,0 +1,1 @@
+"""From the function of a model to a program of pointwise primitives."""

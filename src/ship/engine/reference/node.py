@@ -1,0 +1,229 @@
+"""The reference engine: plain PyTorch, slot by slot. The definition of truth; it runs any model.
+
+A node executes the operations of one group for slots k0 .. k0 + n - 1. A neuron that emits first does, for slot k, the advance
+over slot k - 1 and then the emission at t_k, so that its operation needs only what flowed before t_k; the advance over the last
+slot ends the segment. A plastic synapse likewise learns from slot k - 1 before it acts in slot k.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Container, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...base import random
+from ...base.parameters import Kind
+from ...base.parameters.bag import Bag
+from ...groups.group import Group, stored_as
+from ...models.contract import Source, Spiking
+from ..signals.history import History, part_of
+from ..signals.line import Line
+from ..trees import flatten
+from .clock import Clock
+
+NOISE_WINDOW = 64  # slots drawn at a time
+DRAWS: dict[str, Callable[..., Tensor]] = {"normal": random.normal, "uniform": random.uniform, "poisson": random.counts}
+
+
+Take = Callable[[int, int, Callable[[str], Tensor]], None]  # first slot, slots, and how to look a window up by name
+
+
+class Node(ABC):
+    """What all nodes share: one group in a running simulation."""
+
+    def __init__(self, group: Group) -> None:
+        self.group, self.tag = group, group.tag
+        self.trace = History()
+        self.ports: dict[str, list[tuple[Line, int, int]]] = {}
+        self.levels: dict[str, list[tuple[Node, int, int]]] = {}  # biases of connections, by port
+        self.takes: list[Take] = []
+        self.state: Any = ()
+        self.p = Bag({})
+        self.c: Any = None
+        self.lead = (1, 1)
+        self.dt = 0.0
+        self.clock = Clock()
+        self._noise: dict[str, tuple[int, Tensor]] = {}
+
+    def reset(self, lead: tuple[int, int]) -> None:
+        self.lead = lead
+        self.state = self.group.fresh_state(lead)
+
+    def begin(self, dt: float, clock: Clock) -> None:
+        """Start a segment: parameters and coefficients for this dt; clocks in slots keep their seconds."""
+        if self.dt and dt != self.dt and isinstance(self.state, Spiking):
+            self.state = self.state._replace(wait=self.state.wait * (self.dt / dt))
+        self.dt, self.clock = dt, clock
+        self.trace.clear()
+        self._noise = {}
+        if self.group.trial != clock.trial:  # a module takes long to set an attribute
+            self.group.trial = clock.trial
+        if self.group.hardware is not None:
+            self.group.hardware.trial = clock.trial
+        self.p, self.c = self._discretised(dt)
+
+    def _discretised(self, dt: float) -> tuple[Bag, Any]:
+        """Parameters and coefficients."""
+        return self.group.discretised(dt)
+
+    def forget(self) -> None:
+        """Between runs: drop all that the next segment makes anew, and the graphs of gradients that it holds."""
+        self.p, self.c, self._noise = Bag({}), None, {}
+        self.trace.clear()
+        if self.group.hardware is not None:
+            self.group.hardware.forget()
+
+    @abstractmethod
+    def run(self, k0: int, n: int) -> None:
+        """The operations of slots k0 .. k0 + n - 1."""
+
+    def finish(self, steps: int) -> None:
+        """What is left to do after the last slot of a segment."""
+        if self.group.hardware is not None:
+            self.group.hardware.passed(steps * self.dt)
+
+    def persistent(self) -> Iterator[tuple[str, Tensor, str]]:
+        """What outlives the run: the name of its buffer, its value now, and what is left of the values of a batch."""
+        yield from self._kept(self.state, rule=False)
+
+    def _kept(self, state: Any, *, rule: bool) -> Iterator[tuple[str, Tensor, str]]:
+        for name, declared in self.group.persistent(rule).items():
+            yield stored_as(name, rule), getattr(state.cell if isinstance(state, Spiking) else state, name), declared.batch
+
+    @property
+    def like(self) -> Tensor:
+        return self.group.zero
+
+    def port(self, name: str, k: int) -> Tensor:
+        """The sum of what arrives on a port in slot k, in the port's own kind."""
+        wanted = self.group.model.ports[name].kind
+        total: Tensor | None = None
+        for line, offset, width in self.ports.get(name, ()):
+            value = line.at(k)
+            if value is None:
+                continue
+            if value.shape[-1] != width:
+                value = value[..., offset : offset + width]
+            value = convert(value, line.kind, wanted, self.dt)
+            total = value if total is None else total + value
+        for value in self._biases(name):
+            total = value if total is None else total + value
+        return self.like if total is None else total
+
+    def _biases(self, name: str) -> Iterator[Tensor]:
+        """The levels that connections hold against a port, in its own kind."""
+        for node, offset, width in self.levels.get(name, ()):
+            bias = node.p.bias
+            if bias.ndim and bias.shape[-1] > 1:
+                bias = bias[..., offset : offset + width]
+            yield convert(bias, "values", self.group.model.ports[name].kind, self.dt)
+
+    def port_window(self, name: str, k0: int, n: int, skip: Container[Line] = ()) -> Tensor | None:
+        """As `port`, for n slots: ``[n, chip, batch, unit]``; None for nothing. Of lines to ``skip`` only what was in flight."""
+        wanted = self.group.model.ports[name].kind
+        total: Tensor | None = None
+        for line, offset, width in self.ports.get(name, ()):
+            value = line.early(k0, n, self.like) if line in skip else line.window(k0, n, self.like)
+            if value is None:
+                continue
+            value = convert(part_of(value, -1, offset, offset + width), line.kind, wanted, self.dt)
+            total = value if total is None else total + value
+        for level in self._biases(name):
+            bias = repeated(level.reshape((1,) * (3 - level.ndim) + tuple(level.shape)), n)
+            total = bias if total is None else total + bias
+        return total
+
+    def inputs(self, k: int, names: list[str]) -> Bag:
+        return Bag({name: self.port(name, k) for name in names} | {name: self._draw(name, k) for name in self.group.model.noise})
+
+    def _draw(self, name: str, k: int) -> Tensor:
+        first, values = self._noise.get(name, (0, None))
+        if values is None or not first <= k < first + values.shape[0]:
+            first, values = k, self.noise(name, k, NOISE_WINDOW)
+            self._noise[name] = (k, values)
+        return values[k - first]
+
+    def noise(self, name: str, k0: int, n: int) -> Tensor:
+        """The draws of slots k0 .. k0 + n - 1, ``[n, chip, batch, unit]``."""
+        device = self.group.die_ids.device
+        model = self.group.model
+        shared = isinstance(model, Source)  # sources are inputs: the same for all chips
+        sample = torch.arange(self.lead[1], device=device) + self.clock.first_sample
+        if isinstance(model, Source) and model.same_for_all:
+            sample = torch.zeros(1, dtype=torch.int64, device=device)
+        slot = torch.arange(k0, k0 + n, device=device) + self.clock.slot
+        chip = torch.zeros(1, dtype=torch.int64, device=device) if shared else self.group.die_ids
+        kind = model.noise[name]
+        dtype = torch.float64 if shared and kind != "poisson" else self.group.dtype
+        return self._drawn(name, kind, sample, chip, slot, dtype)
+
+    def draws(self, name: str, kind: str, k0: int, n: int) -> Tensor:
+        """Numbers for each sample, chip and unit that no model declares, ``[n, chip, batch, unit]``."""
+        device = self.group.die_ids.device
+        sample = torch.arange(self.lead[1], device=device) + self.clock.first_sample
+        slot = torch.arange(k0, k0 + n, device=device) + self.clock.slot
+        return self._drawn(name, kind, sample, self.group.die_ids, slot, self.group.dtype)
+
+    def _drawn(self, name: str, kind: str, sample: Tensor, chip: Tensor, slot: Tensor, dtype: torch.dtype) -> Tensor:
+        mean = {"mean": self.c.mean} if kind == "poisson" else {}
+        return DRAWS[kind](
+            random.key(self.group.seed, self.tag, "noise", name),
+            chip=chip,
+            sample=sample,
+            slot=slot,
+            trial=self.clock.trial,
+            n=self.group.n,
+            dtype=dtype,
+            device=self.group.die_ids.device,
+            **mean,
+        )
+
+    def lookup(self, name: str) -> Tensor:
+        """A state, parameter or output by name, as it stands now."""
+        if name == "output":
+            return self.trace.at(self.trace.end - 1)
+        state = self.state
+        if isinstance(state, Spiking):
+            if name in ("wait", "held"):
+                return getattr(state, name)  # type: ignore[no-any-return]
+            state = state.cell
+        elif name in ("wait", "held"):  # no dead time, no clock
+            return self.group.zero.expand(*self.lead, self.group.n)
+        if state and name in state._fields:
+            return getattr(state, name)  # type: ignore[no-any-return]
+        return self.group.value(name)
+
+    def window_lookup(self, k0: int, n: int, seen: Mapping[str, Tensor] = MappingProxyType({})) -> Callable[[str], Tensor]:
+        """How monitors find a window of n slots: outputs, what is in ``seen``, and what does not change."""
+
+        def lookup(name: str) -> Tensor:
+            if name == "output":
+                return self.trace.window(k0, n)
+            return seen[name] if name in seen else repeated(self.lookup(name), n)
+
+        return lookup
+
+    def record(self, k: int) -> None:
+        for take in self.takes:
+            take(k, 1, lambda name: self.lookup(name).unsqueeze(0))
+
+
+def coefficients_of(node: Node) -> tuple[list[Any], Any]:
+    """The coefficients of a model for the current dt as a list, and their tree; None where there are none."""
+    return ([], None) if node.c is None else flatten(node.c)
+
+
+def repeated(value: Tensor, n: int) -> Tensor:
+    """A value that does not change, as a window of n slots."""
+    return value.unsqueeze(0).expand(n, *value.shape)
+
+
+def convert(value: Tensor, kind: Kind, wanted: Kind, dt: float) -> Tensor:
+    """A level into a charge port is multiplied by dt; a charge into a level port becomes its mean over the slot."""
+    if kind == wanted:
+        return value
+    return value * dt if wanted == "charge" else value / dt

@@ -1,0 +1,53 @@
+"""The reference node of a source."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ...base.parameters.bag import Bag
+from ...models.contract import Source
+from .node import Node
+
+NOISE_VALUES = 2**17  # drawn at a time by a source: they then stay in the cache
+
+
+class SourceNode(Node):
+    """An input or an autonomous source."""
+
+    signal: Tensor | None = None  # [time, chip or 1, batch, unit] of this segment
+
+    def run(self, k0: int, n: int) -> None:
+        model = self.group.model
+        assert isinstance(model, Source)
+        if not model.states:  # many slots at once: models see trailing axes only
+            pieces = any(kind != "poisson" for kind in model.noise.values())  # counts need no buffer beside themselves
+            slots = max(1, NOISE_VALUES // (self.lead[1] * self.group.n)) if pieces else n
+            whole = self._slots(k0, min(slots, n))
+            if slots < n:
+                first, whole = whole, whole.new_empty((n, *whole.shape[1:]))
+                whole[:slots] = first
+                for k in range(slots, n, slots):
+                    whole[k : k + slots] = self._slots(k0 + k, min(slots, n - k))
+            self.trace.put(whole)
+            for take in self.takes:
+                take(k0, n, self.window_lookup(k0, n))
+            return
+        for k in range(k0, k0 + n):
+            x = self.inputs(k, [])
+            if model.external:
+                assert self.signal is not None
+                x.__dict__["value"] = self.signal[k]
+            out, self.state = model.emit(self.state, x, self.p, self.c)
+            self.trace.put(out.to(self.group.dtype).unsqueeze(0))
+            self.record(k)
+
+    def _slots(self, k0: int, n: int) -> Tensor:
+        """The output of n slots of a source without a state."""
+        model = self.group.model
+        assert isinstance(model, Source)
+        x = Bag({name: self.noise(name, k0, n) for name in model.noise})
+        if model.external:
+            assert self.signal is not None
+            x.__dict__["value"] = self.signal[k0 : k0 + n]
+        out = model.emit((), x, self.p, self.c)[0].to(self.group.dtype)
+        return out if out.ndim == 4 else out.expand(n, 1, 1, self.group.n)  # what no noise or signal enters has no slots

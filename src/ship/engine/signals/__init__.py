@@ -1,0 +1,1 @@
+"""What lies between groups: stored outputs, delay lines, feeds, and sums through weights."""

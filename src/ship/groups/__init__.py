@@ -1,0 +1,1 @@
+"""A group is a model with its tensors: what the user asked for, sizes, wiring and the schedule."""

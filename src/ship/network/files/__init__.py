@@ -1,0 +1,1 @@
+"""Saving and loading networks: structure as JSON, tensors as safetensors."""

@@ -1,0 +1,1 @@
+"""What is done to the devices of a network: program, wait, read, repair, compensate."""

@@ -1,0 +1,247 @@
+"""What is done to the devices of a network between runs: written, left alone, read."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...base.errors import GraphError, RunError, is_real, suggest
+from ...base.parameters import to_tensor
+from ...devices.array.adopt import taken
+from ...devices.array.write_verify import WriteVerify, Written
+from ...devices.weights.mapping import Differential
+from ...devices.weights.pulse_log import Pulses, listed, replay
+from ...devices.weights.synapse import SynapseDevices
+from ...groups.group import Group
+from ...groups.spec import Spec
+
+Groups = Mapping[str, Group]
+MISSED = 0.01  # share of devices that fail verification above which `program` warns; `explain` says any
+
+
+def with_devices(where: str, groups: Groups, tags: Sequence[str]) -> dict[str, SynapseDevices]:
+    """The hardware of the groups named, or of all that have some.
+
+    Raises:
+        GraphError: an unknown tag, or a group without devices; a network without any.
+    """
+    found = {tag: group.hardware for tag, group in groups.items() if group.hardware is not None}
+    for tag in tags:
+        if not isinstance(tag, str) or tag not in groups:
+            raise GraphError(where, f"no group named {tag!r}", fix=suggest(str(tag), found or groups))
+        if tag not in found:
+            raise GraphError(where, f"group {tag!r} has no devices", fix="Give device= to net.add.")
+    if not found:
+        raise GraphError(where, "no group has devices", fix="Give device= to net.add, e.g. device=ship.Device(g_max=50e-6).")
+    return {tag: found[tag] for tag in tags} if tags else found
+
+
+def reach(specs: Mapping[str, Spec], groups: Groups, tag: str) -> float | None:
+    """V, from rest to threshold of a connection's targets; None where they have no such thing."""
+    found = []
+    for target in specs[tag].target:
+        names = groups[target].declarations
+        if "v_th" in names and "v_rest" in names:
+            found.append(float((groups[target].value("v_th") - groups[target].value("v_rest")).detach().min()))
+    return min(found) if found else None
+
+
+def program(
+    groups: Groups, specs: Mapping[str, Spec], tags: Sequence[str], verify: WriteVerify | None, weights: Mapping[str, Any]
+) -> dict[str, Written]:
+    """Write weights to devices; see `Network.program`."""
+    where = "Network.program"
+    chosen = with_devices(where, groups, [*tags, *(t for t in weights if t not in tags)] if tags else list(weights))
+    if verify is not None and not isinstance(verify, WriteVerify):
+        raise RunError(f"{where}: verify", "must be a ship.WriteVerify", got=repr(verify), fix="E.g. ship.WriteVerify(0.02).")
+    report = {}
+    for tag, hardware in chosen.items():
+        own = groups[tag].model_weight().detach()
+        if tag in weights:
+            given = to_tensor(f"{where}: weights[{tag!r}]", weights[tag]).to(own)
+            shape, dies = own.shape[-len(hardware.pairs) :], len(hardware.array.die_ids)
+            if tuple(given.shape) not in (tuple(shape), (dies, *shape), (dies, 1, *shape)):
+                rule = f"must be {list(shape)}, or {[dies, *shape]} with a chip axis"
+                raise RunError(f"{where}: weights[{tag!r}]", rule, got=f"{list(given.shape)}")
+            own = given.unsqueeze(1) if given.ndim == 1 + len(shape) else given
+        hardware.warn(groups[tag].spec.where, own, reach(specs, groups, tag))
+        report[tag] = hardware.program(own, verify)
+        if hardware.missed > MISSED and verify is not None:
+            span = hardware.view.high - hardware.view.low
+            warnings.warn(
+                f"{where}: {hardware.missed:.1%} of the devices of {tag!r} missed their targets by more than "
+                f"{verify.tolerance:.1%} of the window, the worst by {float(report[tag].error.abs().max()) / span:.1%}; "
+                f"the report says which (failed)",
+                UserWarning,
+                stacklevel=3,
+            )
+        if groups[tag].spec.rule is not None:
+            with torch.no_grad():
+                groups[tag].plastic_weight = hardware.weight(own).clone()
+    return report
+
+
+def adopt(groups: Groups, tag: str, measured: Sequence[Any], faults: Sequence[Any] | None) -> None:
+    """See `Network.adopt`."""
+    where = "Network.adopt"
+    hardware = with_devices(where, groups, [tag])[tag]
+    n, shape = hardware.mapping.devices, hardware.pairs
+    if len(measured) != n:
+        raise GraphError(
+            where,
+            f"{type(hardware.mapping).__name__} has {n} devices for each weight of {tag!r}, and needs a measured array for each",
+            got=f"{len(measured)} arrays",
+            fix=f"net.adopt({tag!r}, plus, minus)" if n == 2 else "",
+        )
+    maps = list(faults) if faults is not None else [None] * n
+    if len(maps) != n:
+        raise GraphError(f"{where}: faults", f"must be {n} maps, one for each array", got=f"{len(maps)}")
+    parts = [_part(f"{where}: array {k} of {tag!r}", a, f, shape) for k, (a, f) in enumerate(zip(measured, maps, strict=True))]
+    model = groups[tag].model_weight().detach()
+    with torch.no_grad():
+        hardware.array.adopt(*(torch.stack(kind, dim=-1 - len(shape)) for kind in zip(*parts, strict=True)))
+        hardware.full.fill_(hardware.full_scale(model))
+        hardware.gain.fill_(1.0)
+        hardware.column.fill_(1.0)
+        hardware.missed, hardware.one_shot = 0.0, False
+        # What was wanted of this chip is not in the measurement.
+        hardware.wanted, hardware.aim = hardware.wanted.new_empty(0), hardware.aim.new_empty(0)
+        hardware.remember()
+        hardware.mode = "programmed"
+        hardware.changed()
+        if groups[tag].spec.rule is not None:
+            groups[tag].plastic_weight = hardware.weight(model).clone()
+
+
+def _part(where: str, measured: Any, faults: Any, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Conductances (S) and codes of one device of every weight."""
+    measured, faults = taken(measured, faults)
+    g = to_tensor(f"{where}: conductance", measured).double()
+    codes = torch.zeros_like(g) if faults is None else to_tensor(f"{where}: faults", faults).double()
+    for name, tensor in (("conductance", g), ("faults", codes)):
+        if tuple(tensor.shape[-len(shape) :]) != shape:
+            fix = "Transpose it: rows are source units, columns target units." if tuple(tensor.shape) == shape[::-1] else ""
+            raise GraphError(f"{where}: {name}", f"must be {list(shape)}, [pre, post]", got=f"{list(tensor.shape)}", fix=fix)
+    return g, codes.expand_as(g)
+
+
+def wait(groups: Groups, seconds: float, kelvin: float | None) -> None:
+    """Let time pass for all devices; see `Network.wait`."""
+    found = with_devices("Network.wait", groups, ())
+    if not any(hardware.mode == "programmed" for hardware in found.values()):
+        raise RunError("Network.wait", "no group runs with its devices, so nothing would age", fix="Call net.program() first.")
+    with torch.no_grad():
+        after = {tag: hardware.array.aged(seconds, kelvin) for tag, hardware in found.items()}
+        for tag, hardware in found.items():  # all of them or, after an error, none
+            hardware.array._store(after[tag])
+
+
+def read(groups: Groups, tag: str) -> Tensor:
+    """The conductances that an instrument sees; see `Network.read`."""
+    with torch.no_grad():
+        return with_devices("Network.read", groups, [tag])[tag].array.read()
+
+
+def set_mode(groups: Groups, where: str, tags: Sequence[str], mode: str, drift: float = 0.0, kelvin: float | None = None) -> None:
+    """Say with which weights groups run."""
+    if not (is_real(drift) and drift >= 0):
+        raise RunError(f"{where}: drift", "must be a time in s, at least 0", got=repr(drift))
+    found = with_devices(where, groups, tags)
+    for hardware in found.values():
+        hardware.array.check_wait(drift, kelvin)
+    for hardware in found.values():
+        hardware.asked = True
+        hardware.mode = mode
+        hardware.leave_alone(float(drift), kelvin)
+
+
+# -- learning --------------------------------------------------------------------------------------------------------------
+
+
+def check_learning(groups: Groups, reset_persistent: bool) -> None:
+    """Refuse a run in which a rule would pulse devices that hold no weights.
+
+    Raises:
+        RunError: devices that were not programmed, or that should be set back.
+    """
+    for tag, group in groups.items():
+        if group.hardware is None or group.spec.rule is None:
+            continue
+        if group.hardware.mode != "programmed":
+            raise RunError(
+                f"Network.run: {group.spec.where}",
+                "learns by pulses, so its devices must be programmed",
+                got=f"it runs with {group.hardware.mode!r}",
+                fix=f"Call net.program({tag!r}) first.",
+            )
+        if reset_persistent:
+            raise RunError(
+                "Network.run: reset_persistent",
+                f"cannot set devices back, and {group.spec.where} has some",
+                fix=f"Call net.program({tag!r}): it writes the weights of init again.",
+            )
+
+
+def programmed(where: str, groups: Groups, tags: Sequence[str]) -> dict[str, SynapseDevices]:
+    """As `with_devices`, of groups that run with their devices.
+
+    Raises:
+        GraphError, RunError: as `with_devices`; a group that does not.
+    """
+    found = with_devices(where, groups, tags)
+    for tag, hardware in found.items():
+        if hardware.mode != "programmed":
+            raise RunError(
+                where,
+                f"devices must be programmed: group {tag!r} does not run with its devices",
+                got=hardware.mode,
+                fix="Call net.program() first.",
+            )
+    return found
+
+
+def record_pulses(groups: Groups, tag: str, on: bool) -> None:
+    """Begin or end a list of pulses; see `Network.record_pulses`."""
+    pulser = with_devices("Network.record_pulses", groups, [tag])[tag].pulser
+    pulser.time, pulser.log = 0.0, [] if on else None
+
+
+def pulses(groups: Groups, tag: str) -> Pulses:
+    """The list so far; see `Network.pulses`."""
+    pulser = with_devices("Network.pulses", groups, [tag])[tag].pulser
+    if pulser.log is None:
+        raise RunError("Network.pulses", "nothing was recorded", fix=f"Call net.record_pulses({tag!r}) before the run.")
+    return listed(pulser.array, pulser.log)
+
+
+def replay_pulses(groups: Groups, tag: str, given: Pulses) -> None:
+    """Play a list back; see `Network.replay`."""
+    hardware = programmed("Network.replay", groups, [tag])[tag]
+    replay(hardware.array, given, bias=hardware.pulser.pulsing.bias)
+
+
+def refresh(groups: Groups, tag: str, above: float) -> int:
+    """Write full pairs anew; see `Network.refresh`."""
+    where = "Network.refresh"
+    hardware = programmed(where, groups, [tag])[tag]
+    if not isinstance(hardware.mapping, Differential):
+        raise GraphError(where, "needs differential pairs", got=type(hardware.mapping).__name__)
+    if not (isinstance(above, int | float) and 0 < above < 1):
+        raise RunError(f"{where}: above", "must lie between 0 and 1 (a fraction of the window)", got=repr(above))
+    array, low, high = hardware.array, hardware.view.low, hardware.view.high
+    with torch.no_grad():
+        seen = array.read()  # [chip, device, pre, post]
+        pairs = seen.unflatten(1, (-1, 2))  # [chip, pair, 2, pre, post]
+        full = (pairs > low + above * (high - low)).any(2, keepdim=True)
+        u = pairs[:, :, 0] - pairs[:, :, 1]
+        goal = low + torch.stack([u.clamp(min=0), (-u).clamp(min=0)], 2)
+        before = hardware.there()
+        # Also where there is none to write: a die draws the same numbers alone and among others.
+        array.write(goal.flatten(1, 2), only=full.expand(pairs.shape).flatten(1, 2))
+        # Pairs written from the bottom draw less, which is no drift: `compensate` must not take it for one.
+        hardware.reference.mul_(hardware.there() / before.clamp(min=torch.finfo(before.dtype).tiny))
+    return int(full.sum())
