@@ -13,7 +13,7 @@ import sys
 if sys.argv[1:]:
     import resource
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)  # as a quota or a full disk: writing ends there
-from ship import compiled
+from ship.base.native import cache as compiled
 made = []
 for factor in (2, 3):
     text = f"@njit(cache=CACHE)\\ndef f(x):\\n    return {factor} * x\\n@njit(cache=CACHE)\\ndef g(x):\\n    return f(x) + 1\\n"

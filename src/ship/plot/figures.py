@@ -315,5 +315,3 @@ def accuracy(
     axes.legend(fontsize=8)
     return figure
 
-
-guard(__name__)
