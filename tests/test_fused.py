@@ -15,7 +15,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 import torch
-from hypothesis import example, HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 import ship

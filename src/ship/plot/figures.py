@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..base.boundary import guard
 from ..base.errors import RunError
 from ..base.indices import Units, chosen
 from ..models.contract import Connection
