@@ -184,7 +184,7 @@ Value = Any  # float | Tensor | np.ndarray | Distribution | Varied | PerSample |
 
 
 def to_tensor(where: str, value: object) -> Tensor:
-    """Make a real tensor from a number, sequence, array of any layout, or tensor; in float64, or in the value's own float type."""
+    """Make a real tensor from a number, sequence, array of any layout, or tensor, in float64 or the value's own float type."""
     try:
         tensor = value if isinstance(value, Tensor) else torch.as_tensor(plain_array(np.asarray(value)))
     except (TypeError, ValueError, RuntimeError) as error:
