@@ -157,12 +157,16 @@ class Plan:
     def __init__(self, function: Callable[..., Any], hints: Mapping[str, Any], skip: int) -> None:
         parameters = list(inspect.signature(function).parameters.values())[skip:]
         leave = getattr(function, LEFT, ())
+        if parameters and parameters[-1].kind is inspect.Parameter.VAR_KEYWORD:
+            options = _unpacked(hints.get(parameters.pop().name))
+            parameters += [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in options]
+            hints = {**hints, **options}
         kinds = {p.name: Kind(hints[p.name]) for p in parameters if p.name in hints and p.name not in leave}
         kinds = {name: kind for name, kind in kinds.items() if not kind.anything}
         self.defaults = {p.name: p.default for p in parameters}
         self.placed = [(p.name, kinds.get(p.name)) for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
         self.rest = next(((p.name, kinds.get(p.name)) for p in parameters if p.kind is p.VAR_POSITIONAL), ("", None))
-        self.named = {p.name: kinds[p.name] for p in parameters if p.name in kinds and p.kind is not p.VAR_KEYWORD}
+        self.named = kinds
 
     def wrong(self, args: Sequence[Any], named: Mapping[str, Any]) -> tuple[str, Kind, Any] | None:
         """Return the first argument of a wrong type: its name, the types it may have, and its value; None if all are right."""
@@ -177,6 +181,11 @@ class Plan:
 
     def _fits(self, name: str, kind: Kind, value: object) -> bool:
         return value is self.defaults[name] or kind.accepts(value)
+
+
+def _unpacked(hint: Any) -> dict[str, Any]:
+    """Return the keywords and their types that ``**options: Unpack[SomeTypedDict]`` stands for; none for any other hint."""
+    return typing.get_type_hints(typing.get_args(hint)[0]) if typing.get_origin(hint) is typing.Unpack else {}
 
 
 def checked(function: Callable[P, R], where: str = "", *, own: type | None = None, method: bool = False) -> Callable[P, R]:
