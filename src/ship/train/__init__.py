@@ -1,4 +1,4 @@
-"""Training: trainer, readouts, losses, metrics."""
+"""Training: the trainer, readouts, losses, regularisers, metrics, and robust training."""
 
 from ..base.boundary import guard as _guard
 from ..base.statistics import Interval, bootstrap_interval, mean_interval, wilson

@@ -107,7 +107,7 @@ class DeviceVerbs(nn.Module):
             self._meter.waited += float(seconds)
 
     def read(self, tag: str) -> Tensor:
-        """Read the devices of a group once and return conductances (S), ``[device, pre, post]``, with a chip axis in front if any.
+        """Read the devices of a group once and return conductances (S), ``[device, pre, post]``, with chips ``[chip, ...]``.
 
         Raises:
             GraphError: the group does not exist or has no devices.
