@@ -52,7 +52,7 @@ def write_together(files: Mapping[Path, bytes | None]) -> None:
     beside files from two different writes.
 
     Raises:
-        FileError: as `write_whole`.
+        FileError: a file cannot be written or removed.
     """
     first, *others = files
     _remove(first)
@@ -69,7 +69,7 @@ def write_figure(path: str | os.PathLike[str], figure: Figure) -> None:
     """Write a figure with `write_whole`; the suffix of the name sets the format.
 
     Raises:
-        FileError: as `write_whole`.
+        FileError: the file cannot be written.
     """
     write_whole(path, picture(figure, Path(path).suffix.lstrip(".") or "png"))
 
@@ -123,7 +123,7 @@ def _part(path: Path) -> Iterator[IO[bytes]]:
         file = tempfile.NamedTemporaryFile(dir=path.parent, prefix=f"{_stem(path)}.", suffix=".part", delete=False)  # noqa: SIM115
         with contextlib.suppress(OSError):  # no locks on this disk
             _lock(file.fileno(), wait=True)
-        if os.fstat(file.fileno()).st_nlink:  # else another process swept it away before the lock
+        if os.fstat(file.fileno()).st_nlink:  # otherwise another process removed it before the lock
             break
         file.close()
     try:

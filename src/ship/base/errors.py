@@ -15,7 +15,7 @@ class ShipError(ValueError):
     """The base class of every error that SHIP raises about a request of its user."""
 
     def __init__(self, where: str, rule: str, *, got: object = None, fix: str = "") -> None:
-        """Compose the message.
+        """Compose the message from its parts.
 
         Args:
             where: the call or argument that is wrong, e.g. ``"LIF 'hidden'.tau"``.

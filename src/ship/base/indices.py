@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .errors import RunError, ShipError, is_whole
 
-Units = Sequence[int] | Sequence[bool] | Tensor | np.ndarray  # what a user may give: numbers, or a mask
+Units = Sequence[int] | Sequence[bool] | Tensor | np.ndarray  # unit numbers, or a mask, from a user
 
 
 class Chosen(NamedTuple):

@@ -51,7 +51,7 @@ def write(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], structure
 
 
 def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors on the CPU, each with memory of its own: the format cannot express shared memory."""
+    """Return the tensors on the CPU, each in separate memory: the format cannot express shared memory."""
     taken: set[int] = set()
     made = {}
     for name, tensor in tensors.items():

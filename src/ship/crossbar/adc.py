@@ -56,17 +56,17 @@ class ADC:
 
     @property
     def lowest(self) -> int:
-        """The lowest code."""
+        """The lowest code of the converter."""
         return -self.highest if self.bipolar else 0
 
     @property
     def highest(self) -> int:
-        """The highest code."""
+        """The highest code of the converter."""
         return (1 << (self.bits - 1 if self.bipolar else self.bits)) - 1
 
     @property
     def codes(self) -> int:
-        """The number of codes."""
+        """The number of codes of the converter."""
         return self.highest - self.lowest + 1
 
 

@@ -114,12 +114,14 @@ def applied(G, p, w, near, far, g, q):
 
 
 @njit(nogil=True, error_model="numpy", cache=CACHE)
-def solve(lo, hi, G, row_near, row_far, g_row, column_near, column_far, g_column, v, c, u, w, most, tolerance, steps):
+def solve(lo, hi, G, rows, columns, v, c, u, w, most, tolerance, steps):
     """Solve for the node voltages ``u, w [batch, m, n]`` of networks ``lo .. hi - 1``.
 
-    The ends ``near`` and ``far`` are conductances in S. ``steps`` receives the number of steps, or -1 where the iteration did not
-    converge.
+    ``rows`` and ``columns`` are tuples of conductances in S: near ends, far ends, and one segment of wire. ``steps`` receives the
+    number of steps, or -1 where the iteration did not converge.
     """
+    row_near, row_far, g_row = rows
+    column_near, column_far, g_column = columns
     _, m, n = G.shape
     pivot, step, column_pivot, column_step = np.empty((m, n)), np.empty((m, n)), np.empty((m, n)), np.empty((m, n))
     r, z, p, q = np.empty((m, n)), np.empty((m, n)), np.empty((m, n)), np.empty((m, n))

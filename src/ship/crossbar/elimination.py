@@ -38,7 +38,7 @@ class BlockColumns(NamedTuple):
 
 
 class Factor(NamedTuple):
-    """An eliminated network."""
+    """A network whose columns are eliminated."""
 
     columns: BlockColumns
     W: list[Tensor]  # [batch, m, m] for each column j; where r = 0, column 0 is the only one

@@ -68,12 +68,12 @@ class Simulation:
 
     @property
     def chips(self) -> int:
-        """The number of dies."""
+        """The number of dies that the simulation runs."""
         return len(next(iter(self.groups.values())).die_ids)
 
     @property
     def device(self) -> torch.device:
-        """The device of the tensors."""
+        """The device on which the tensors are."""
         return next(iter(self.groups.values())).die_ids.device
 
     def _wire_biases(self) -> None:

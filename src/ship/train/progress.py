@@ -26,7 +26,7 @@ class History:
 
 @dataclass
 class Progress:
-    """How far a training has come: everything of it that is not in the network, the optimiser or the schedule."""
+    """The progress of a training: everything that the network, the optimiser and the schedule do not hold."""
 
     epoch: int = 0  # epochs that are done
     trial: int = 0  # number of the next trial, from which noise is drawn

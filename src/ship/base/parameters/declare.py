@@ -158,7 +158,7 @@ class State:
         unit: the SI unit.
         on: what has this state; rules and per-connection models name ``pre``, ``post`` or ``connection``.
         held: whether the state keeps its value while the neuron is refractory.
-        inner: for update parts of devices, the number of such states in one device, as an axis in front of all others; 0 means
+        inner: the number of such states in one device (for update parts of devices), as an axis in front of all others; 0 means
             one state and no such axis.
         persistent: whether the state is kept from run to run, as plastic weights are: a threshold that adapts for good, wear, a
             consolidated trace. Each chip has its own; the samples of a batch start from the same value and evolve independently

@@ -99,7 +99,7 @@ def places(shape: tuple[int, ...], sizes: Sequence[tuple[int, Tensor]] = ()) -> 
 
     Args:
         shape: the shape of the parameter.
-        sizes: for edges, used instead of ``shape``: for each axis its length, and the index ``[edge]`` along it.
+        sizes: the length of each axis with the index ``[edge]`` along it, used instead of ``shape`` for edges.
     """
 
     def along(n: int, index: Tensor) -> Tensor:
@@ -197,7 +197,7 @@ def correlated(
 
     Args:
         where: the name that errors begin with.
-        parts: for each parameter its declaration, nominal, spread (d2d, d2d_abs) and key.
+        parts: the declaration, nominal, spread (d2d, d2d_abs) and key of each parameter.
         factor: a lower triangular matrix; ``factor @ factor.T`` is the matrix of correlations.
         shape: the full trailing shape.
         dies: the die id of each chip.

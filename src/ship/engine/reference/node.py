@@ -29,7 +29,7 @@ NOISE_WINDOW = 64  # slots of noise that are drawn at a time
 DRAWS: dict[str, Callable[..., Tensor]] = {"normal": random.normal, "uniform": random.uniform, "poisson": random.counts}
 
 
-Take = Callable[[int, int, Callable[[str], Tensor]], None]  # of first slot, number of slots, and a lookup of windows by name
+Take = Callable[[int, int, Callable[[str], Tensor]], None]  # called with first slot, number of slots, and a lookup by name
 
 
 class Node(ABC):

@@ -16,7 +16,7 @@ class History:
         self.clear()
 
     def clear(self) -> None:
-        """Start a segment."""
+        """Drop all outputs at the start of a segment."""
         self.starts: list[int] = []
         self.windows: list[Tensor] = []
         self.slots: list[tuple[Tensor, ...] | None] = []  # the single slots of each window, made when the first is read

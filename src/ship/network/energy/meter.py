@@ -74,7 +74,7 @@ class Meter:
                 hardware.array.watch = partial(self.happened, tag, hardware.array)
 
     def close(self, sim: Simulation) -> None:
-        """Stop counting."""
+        """Stop counting the events of devices."""
         for group in sim.groups.values():
             if group.hardware is not None:
                 group.hardware.array.watch = None

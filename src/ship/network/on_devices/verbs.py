@@ -80,9 +80,9 @@ class DeviceVerbs(nn.Module):
 
         Args:
             tag: the tag of the group.
-            measured: for each device of a weight a `ship.MeasuredArray`, or conductances (S), ``[pre, post]``: plus and minus for
-                a pair. Every chip becomes the measured one; ``[chip, pre, post]`` gives each chip its own values.
-            faults: for each array the fault codes: 0 sound, 1 stuck low, 2 stuck high, 3 open; None for the map of ``measured``.
+            measured: one array for each device of a weight (plus and minus for a pair): a `ship.MeasuredArray`, or conductances
+                (S), ``[pre, post]``. Every chip becomes the measured one; ``[chip, pre, post]`` gives each chip its own values.
+            faults: the fault codes of each array: 0 sound, 1 stuck low, 2 stuck high, 3 open; None for the map of ``measured``.
 
         Raises:
             GraphError: the group does not exist or has no devices, the number of arrays is not that of the devices in a weight,
