@@ -14,7 +14,7 @@ from ..base.errors import RunError
 from ..base.indices import Units, chosen
 from ..models.contract import Connection
 from ..network.network import Network
-from ..train.trainer import History
+from ..train.progress import History
 
 __all__ = ["accuracy", "confusion", "history", "network", "raster", "traces", "weights"]
 
