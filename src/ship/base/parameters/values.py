@@ -78,7 +78,7 @@ class Normal(Distribution):
 
 @dataclass(frozen=True)
 class LogNormal(Distribution):
-    """``median * exp(sigma * xi)``; sigma is the standard deviation of the logarithm."""
+    """A log-normal distribution, ``median * exp(sigma * xi)``; sigma is the standard deviation of the logarithm."""
 
     median: float
     sigma: float
