@@ -20,10 +20,10 @@ from ..base.errors import ParameterError, is_real, is_whole
 
 @dataclass(frozen=True, eq=False)
 class ADC:
-    """An analogue-to-digital converter at each column of a crossbar.
+    """A column converter.
 
     Args:
-        bits: number of bits of a code, 1 to 24; at least 2 for a bipolar converter.
+        bits: of a code, 1 to 24; at least 2 for a bipolar converter.
         full_scale: A, the largest current that is not clipped; None: to be set by `calibrated`.
         bipolar: whether negative currents convert.
         gain: factor on the current; a number or ``[n]``.
@@ -56,22 +56,22 @@ class ADC:
 
     @property
     def lowest(self) -> int:
-        """The lowest code that the converter gives."""
+        """The lowest code."""
         return -self.highest if self.bipolar else 0
 
     @property
     def highest(self) -> int:
-        """The highest code that the converter gives."""
+        """The highest code."""
         return (1 << (self.bits - 1 if self.bipolar else self.bits)) - 1
 
     @property
     def codes(self) -> int:
-        """The number of codes that the converter has."""
+        """How many codes there are."""
         return self.highest - self.lowest + 1
 
 
 class Converted(NamedTuple):
-    """Converted currents, and the fraction of them that was clipped."""
+    """What a conversion gives."""
 
     currents: Tensor  # A, [..., n]
     clipped: Tensor  # fraction of the values that were clipped, from 0 to 1, without axes
