@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .errors import RunError, is_real, is_whole
+from .checks import is_real, is_whole
+from .errors import RunError
 
 FUZZ = 1e-6  # slots: absorbs the float error of a quotient such as 0.3 / 0.1
 TIE = 2e-4  # slots: keeps what is rounded down below the half slot at which a running clock is over, in float32, too

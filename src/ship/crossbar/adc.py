@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..base.errors import ParameterError, is_real, is_whole
+from ..base.checks import is_real, is_whole
+from ..base.errors import ParameterError
 
 
 @dataclass(frozen=True, eq=False)

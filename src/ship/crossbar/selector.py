@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..base.errors import ParameterError, is_real
+from ..base.checks import is_real
+from ..base.errors import ParameterError
 
 
 @dataclass(frozen=True)

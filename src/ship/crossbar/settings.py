@@ -15,7 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..base.errors import ParameterError, is_real, is_whole
+from ..base.checks import is_real, is_whole
+from ..base.errors import ParameterError
 from .adc import ADC
 from .selector import Selector
 

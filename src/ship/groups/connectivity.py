@@ -14,7 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..base.errors import ParameterError, is_real, is_whole
+from ..base.checks import is_real, is_whole
+from ..base.errors import ParameterError
 from ..base.indices import Chosen, chosen
 
 Pairs = NDArray[np.int64]

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from ..base.errors import GraphError, ParameterError, is_real, is_whole, suggest
+from ..base.checks import is_real, is_whole
+from ..base.errors import GraphError, ParameterError, suggest
 from ..base.parameters import declared
 from ..crossbar import Crossbar
 from ..devices.contract import Part

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..base.checks import is_whole
 from ..base.clock import Programme, check_dt, nearest_slots, programme, steps_of
-from ..base.errors import RunError, is_whole, suggest
+from ..base.errors import RunError, suggest
 from ..base.indices import chosen
 from ..base.native import cache
 from ..base.parameters import plain_array

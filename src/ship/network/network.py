@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from ..base.boundary import left
 from ..base.busy import Busy
+from ..base.checks import is_whole
 from ..base.clock import Programme, check_dt, timeline
-from ..base.errors import GraphError, NotReadyError, RunError, is_whole, suggest
+from ..base.errors import GraphError, NotReadyError, RunError, suggest
 from ..base.indices import Units, chosen
 from ..base.parameters import to_tensor
 from ..crossbar import Crossbar

@@ -18,7 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..base.errors import FileError, is_real, is_whole
+from ..base.checks import is_real, is_whole
+from ..base.errors import FileError
 from ..base.parameters import declared
 from ..base.tensor_files import DAMAGE, tensor_digest
 from ..devices.files import device_text

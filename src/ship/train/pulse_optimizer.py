@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 
-from ..base.errors import GraphError, ParameterError, RunError, is_real
+from ..base.checks import is_real
+from ..base.errors import GraphError, ParameterError, RunError
 from ..devices.weights.synapse import SynapseDevices
 from ..network.network import Network
 from ..network.on_devices.program import with_devices

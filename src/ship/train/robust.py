@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..base.errors import ParameterError, is_whole
+from ..base.checks import is_whole
+from ..base.errors import ParameterError
 from ..groups.group import Group, Overlay
 from ..groups.selection import select
 from ..network.network import Network

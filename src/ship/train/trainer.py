@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..base.errors import FileError, GraphError, ParameterError, RunError, is_real, is_whole
+from ..base.checks import is_real, is_whole
+from ..base.errors import FileError, GraphError, ParameterError, RunError
 from ..base.tensor_files import DAMAGE, read, write
 from ..network.files.checks import check_values
 from ..network.network import Network

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from ...base import random
-from ...base.errors import ParameterError, RunError, is_real, is_whole, suggest
+from ...base.checks import is_real, is_whole
+from ...base.errors import ParameterError, RunError, suggest
 from ...base.parameters import Parameter, Varied, declared, to_tensor
 from ...base.parameters.bag import Bag
 from ...base.parameters.resolve import correlated, resolve, varied

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ...base.errors import ParameterError, RunError, is_whole
+from ...base.checks import is_whole
+from ...base.errors import ParameterError, RunError
 from ...base.parameters import to_tensor
 from .. import device as physics
 from ..contract import Pulse

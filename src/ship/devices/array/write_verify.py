@@ -13,7 +13,8 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from ...base.errors import ParameterError, is_whole
+from ...base.checks import is_whole
+from ...base.errors import ParameterError
 from ...base.parameters.bag import Bag
 from .. import device as physics
 from ..contract import Pulse, Xi

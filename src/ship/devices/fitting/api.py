@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ...base.errors import FitError, is_real, is_whole, suggest
+from ...base.checks import is_real, is_whole
+from ...base.errors import FitError, suggest
 from . import limits
 from .columns import Columns, select
 from .iv import fit_iv

@@ -32,7 +32,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...base.errors import ParameterError, is_whole
+from ...base.checks import is_whole
+from ...base.errors import ParameterError
 
 TIE = 5e-7  # of a value: a quotient of two float32 numbers is off by less
 

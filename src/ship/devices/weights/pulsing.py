@@ -33,7 +33,8 @@ import torch
 from torch import Tensor
 
 from ...base import random
-from ...base.errors import GraphError, ParameterError, RunError, is_real, is_whole
+from ...base.checks import is_real, is_whole
+from ...base.errors import GraphError, ParameterError, RunError
 from .. import device as physics
 from ..array.array import DeviceArray
 from ..contract import Pulse

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
-from ...base.errors import GraphError, ParameterError, is_real, suggest
+from ...base.checks import is_real
+from ...base.errors import GraphError, ParameterError, suggest
 from ...groups.spec import Spec
 from ...groups.wiring import Wiring
 from ...models.contract import Neuron, Source, Synapse

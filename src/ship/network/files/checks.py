@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...base.errors import FileError, is_real, is_whole
+from ...base.checks import is_real, is_whole
+from ...base.errors import FileError
 from ...base.parameters import Distribution, Parameter, PerChip, Varied, declared
 from ...devices.array.array import DeviceArray
 from ...devices.weights.synapse import MODES

@@ -24,7 +24,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ...base.errors import RunError, is_whole
+from ...base.checks import is_whole
+from ...base.errors import RunError
 from ...devices.array.write_verify import WriteVerify
 from ...devices.weights.synapse import SynapseDevices
 from ...groups.group import Group

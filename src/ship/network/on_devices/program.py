@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...base.errors import GraphError, RunError, is_real, suggest
+from ...base.checks import is_real
+from ...base.errors import GraphError, RunError, suggest
 from ...base.parameters import to_tensor
 from ...devices.array.adopt import taken
 from ...devices.array.write_verify import WriteVerify, Written
