@@ -10,8 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -127,18 +126,6 @@ class FirstSpike(Readout):
 
 
 READOUTS: Mapping[str, type[Readout]] = {made.__name__: made for made in (Max, Mean, Last, SpikeCount, FirstSpike)}
-
-
-def written(readout: Readout | None) -> dict[str, Any] | None:
-    """A readout of the library for a file: its class and its values; None for another one, which a file cannot hold."""
-    if readout is None or type(readout) not in READOUTS.values():
-        return None
-    return {"kind": type(readout).__name__, "values": {f.name: getattr(readout, f.name) for f in fields(readout)}}
-
-
-def read_back(entry: Mapping[str, Any] | None) -> Readout | None:
-    """The readout that `written` made an entry of."""
-    return None if entry is None else READOUTS[entry["kind"]](**entry["values"])
 
 
 def first_spike_time(spikes: Tensor, dt: float, *, emit_order: str = "before") -> Tensor:

@@ -20,7 +20,15 @@ from ..network.files.checks import check_values
 from ..network.network import Network
 from ..network.readout import Max, Readout
 from .batches import check_again, set_epoch, steps_of
-from .checkpoint import check_optimizer, check_progress, check_schedule, differences, network_identity, trainer_identity
+from .checkpoint import (
+    check_optimizer,
+    check_progress,
+    check_schedule,
+    differences,
+    network_identity,
+    state_codec,
+    trainer_identity,
+)
 from .losses import RateBounds, check_labels, cross_entropy
 from .measuring import measuring
 from .metrics import ConfusionMatrix
@@ -336,8 +344,9 @@ class Trainer:
         tensors = {f"net/{k}": v for k, v in self.net.state_dict().items()}
         if self._best is not None:
             tensors |= {f"best/{k}": v for k, v in self._best.items()}
-        optimizer = _flatten(self.optimizer.state_dict(), tensors, "optimizer")
-        schedule = None if self.schedule is None else _flatten(self.schedule.state_dict(), tensors, "schedule")
+        codec = state_codec(tensors)
+        optimizer = codec.encode("Trainer.save", self.optimizer.state_dict(), "optimizer")
+        schedule = None if self.schedule is None else codec.encode("Trainer.save", self.schedule.state_dict(), "schedule")
         best = None if math.isinf(self._best_score) else self._best_score
         state = {
             "epoch": self.epoch,
@@ -391,10 +400,10 @@ class Trainer:
             check_values(self.net, best)
             self.net.load_state_dict(best)  # an error now, not after the training
         self.net.load_state_dict(own)
-        self.optimizer.load_state_dict(_unflatten(structure["optimizer"], tensors))
+        self.optimizer.load_state_dict(state_codec(tensors).decode("optimizer", structure["optimizer"]))
         check_optimizer(self.optimizer)
         if self.schedule is not None:
-            schedule = _unflatten(structure["schedule"], tensors)
+            schedule = state_codec(tensors).decode("schedule", structure["schedule"])
             check_schedule(schedule, self.schedule.state_dict())
             self.schedule.load_state_dict(schedule)
         state = structure["trainer"]
@@ -412,27 +421,3 @@ def _check_numbers(lr: float, clip: float | None, truncate: int | None, n_classe
     for name, whole in (("truncate", truncate), ("n_classes", n_classes)):
         if whole is not None and not is_whole(whole, 1):
             raise ParameterError(f"Trainer.{name}", "must be a whole number, at least 1", got=repr(whole))
-
-
-def _flatten(value: Any, tensors: dict[str, Tensor], name: str) -> Any:
-    """A nested state as JSON, its tensors put aside by name; keys keep their type."""
-    if isinstance(value, Tensor):
-        tensors[name] = value
-        return {"tensor": name}
-    if isinstance(value, dict):
-        return {"items": [[k, _flatten(v, tensors, f"{name}/{k}")] for k, v in value.items()]}
-    if isinstance(value, list | tuple):
-        return {"list": [_flatten(v, tensors, f"{name}/{i}") for i, v in enumerate(value)]}
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    raise FileError("Trainer.save", "a state cannot be saved", got=f"{name}: {type(value).__name__}")
-
-
-def _unflatten(value: Any, tensors: dict[str, Tensor]) -> Any:
-    if not isinstance(value, dict):
-        return value
-    if "tensor" in value:
-        return tensors[value["tensor"]]
-    if "list" in value:
-        return [_unflatten(v, tensors) for v in value["list"]]
-    return {k: _unflatten(v, tensors) for k, v in value["items"]}

@@ -26,17 +26,13 @@ VERSION = 2  # of the layout of kernels and tables, and of what is kept of them
 
 
 def folder() -> Path:
-    """Where kernels are kept."""
+    """Return the folder in which kernels are kept."""
     given = os.environ.get("SHIP_CACHE")
     if given:
         return Path(given).expanduser()
-    if sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    elif os.name == "nt":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "ship"
+    from platformdirs import user_cache_path
+
+    return user_cache_path("ship", appauthor=False, opinion=False)
 
 
 def private_folder() -> Path | None:
