@@ -92,12 +92,36 @@ def check_real(
     raise error(where, rule, got=repr(value) if got is None else got)
 
 
-def check_choice(where: str, value: object, choices: Iterable[Any], *, error: type[ShipError] = ParameterError) -> None:
+def check_finite(where: str, value: Any) -> float:
+    """Return a number as Python's, or say whether the value is no number, or one that is not finite.
+
+    Raises:
+        ParameterError: one of the two.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise ParameterError(where, "must be a number", got=repr(value))
+    if not math.isfinite(float(value)):
+        raise ParameterError(where, "must be finite", got=value)
+    return float(value)
+
+
+def check_choice(
+    where: str, value: object, choices: Iterable[Any], *, either: bool = False, error: type[ShipError] = ParameterError
+) -> None:
     """Refuse a value that is none of the choices; it must be of the same type as its choice, so that 1 is not True.
+
+    Args:
+        where: the place that the error names.
+        value: the value to check.
+        choices: what it may be.
+        either: whether the error lists the choices as ``'a', 'b' or 'c'`` instead of ``one of 'a', 'b', 'c'``.
+        error: the class of the error.
 
     Raises:
         ShipError: an ``error``, where the value is none of them.
     """
     choices = tuple(choices)
     if not any(type(value) is type(choice) and value == choice for choice in choices):
-        raise error(where, f"must be one of {', '.join(map(repr, choices))}", got=repr(value))
+        *first, last = map(repr, choices)
+        listed = f"{', '.join(first)} or {last}" if either else f"one of {', '.join([*first, last])}"
+        raise error(where, f"must be {listed}", got=repr(value))

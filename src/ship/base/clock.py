@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .checks import is_real, is_whole
+from .checks import check_real, is_real, is_whole
 from .errors import RunError
 
 FUZZ = 1e-6  # slots: absorbs the float error of a quotient such as 0.3 / 0.1
@@ -63,8 +63,7 @@ def steps_of(where: str, duration: float, dt: float) -> int:
     Raises:
         RunError: not finite, negative, or no multiple of dt.
     """
-    if not is_real(duration) or duration < 0:
-        raise RunError(f"{where}: duration", "must be a number of seconds, at least 0", got=repr(duration))
+    check_real(f"{where}: duration", duration, "must be a number of seconds, at least 0", least=0.0, error=RunError)
     n = slots(float(duration), dt)
     given = np.asarray(duration).dtype
     eps = float(np.finfo(given if given.kind == "f" else float).eps)

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..base.checks import is_real, is_whole
+from ..base.checks import check_real, check_whole
 from ..base.codec import Beside, Digest
 from ..base.errors import FileError
 from ..base.parameters import declared
@@ -111,10 +111,9 @@ def check_progress(state: Mapping[str, Any]) -> None:
         FileError: which number is not.
     """
     for name in ("epoch", "trial", "since_best"):
-        if not is_whole(state[name]):
-            raise FileError(name, "must be a whole number, at least 0", got=repr(state[name]))
-    if state["best"] is not None and not is_real(state["best"]):
-        raise FileError("best", "must be a number", got=repr(state["best"]))
+        check_whole(name, state[name], error=FileError)
+    if state["best"] is not None:
+        check_real("best", state["best"], "must be a number", error=FileError)
     history = state["history"]
     if set(history) != set(HISTORY):
         raise FileError("history", f"must have {', '.join(HISTORY)}", got=repr(sorted(history)))

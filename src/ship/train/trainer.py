@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..base.checks import is_real, is_whole
-from ..base.errors import FileError, GraphError, ParameterError, RunError
+from ..base.checks import check_real, check_whole
+from ..base.errors import FileError, GraphError, RunError
 from ..base.tensor_files import DAMAGE, read, write
 from ..network.files.checks import check_values
 from ..network.network import Network
@@ -247,8 +247,8 @@ class Trainer:
         """
         self._check_parameters()
         for name, value in (("epochs", epochs), ("patience", patience)):
-            if value is not None and not is_whole(value, 1):
-                raise RunError(f"Trainer.fit: {name}", "must be a whole number, at least 1", got=repr(value))
+            if value is not None:
+                check_whole(f"Trainer.fit: {name}", value, 1, error=RunError)
         if patience is not None and validation is None:
             raise RunError("Trainer.fit: patience", "needs validation batches", got=f"patience={patience}")
         if epochs - self.epoch > 1:
@@ -414,10 +414,9 @@ class Trainer:
 
 def _check_numbers(lr: float, clip: float | None, truncate: int | None, n_classes: int | None) -> None:
     """Numbers of a trainer, in range."""
-    if not (is_real(lr) and lr >= 0):
-        raise ParameterError("Trainer.lr", "must be a number, at least 0", got=repr(lr))
-    if clip is not None and not (is_real(clip) and clip > 0):
-        raise ParameterError("Trainer.clip", "must be a number above 0", got=repr(clip))
+    check_real("Trainer.lr", lr, "must be a number, at least 0", least=0.0)
+    if clip is not None:
+        check_real("Trainer.clip", clip, "must be a number above 0", above=0.0)
     for name, whole in (("truncate", truncate), ("n_classes", n_classes)):
-        if whole is not None and not is_whole(whole, 1):
-            raise ParameterError(f"Trainer.{name}", "must be a whole number, at least 1", got=repr(whole))
+        if whole is not None:
+            check_whole(f"Trainer.{name}", whole, 1)

@@ -1,7 +1,7 @@
 """What a model declares, the values that a user may give, and the way from these to tensors."""
 
 from .bag import Bag
-from .declare import KINDS, PLACES, Kind, Option, Parameter, Port, State, Where, check_option, declared, one_of, option, param
+from .declare import KINDS, PLACES, Kind, Option, Parameter, Port, State, Where, check_option, declared, option, param
 from .values import (
     Distribution,
     FanIn,
@@ -41,7 +41,6 @@ __all__ = [
     "check_option",
     "declared",
     "numbers",
-    "one_of",
     "option",
     "param",
     "per_chip",
