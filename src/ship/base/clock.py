@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .errors import RunError, is_real, is_whole
+from .checks import check_real, is_real, is_whole
+from .errors import RunError
 
 FUZZ = 1e-6  # slots; absorbs the float error of a quotient such as 0.3 / 0.1
 TIE = 2e-4  # slots; keeps a fraction that was rounded down below the half slot at which a running clock ends, also in float32
@@ -64,8 +65,7 @@ def steps_of(where: str, duration: float, dt: float) -> int:
     Raises:
         RunError: the duration is not finite, is negative, or is not a multiple of dt.
     """
-    if not is_real(duration) or duration < 0:
-        raise RunError(f"{where}: duration", "must be a number of seconds, at least 0", got=repr(duration))
+    check_real(f"{where}: duration", duration, "must be a number of seconds, at least 0", least=0.0, error=RunError)
     n = slots(float(duration), dt)
     dtype = np.asarray(duration).dtype
     eps = float(np.finfo(dtype if dtype.kind == "f" else float).eps)

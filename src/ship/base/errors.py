@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import difflib
-import math
 import warnings
 from collections.abc import Hashable, Iterable
-from numbers import Integral, Real
 
 _told: set[Hashable] = set()
 
@@ -66,16 +64,6 @@ def warn_once(about: Hashable, text: str) -> None:
     if about not in _told:
         _told.add(about)
         warnings.warn(text, stacklevel=3)
-
-
-def is_whole(value: object, least: int = 0) -> bool:
-    """Whether a value is a whole number (Python's or NumPy's, no truth value) of at least ``least``."""
-    return not isinstance(value, bool) and isinstance(value, Integral) and int(value) >= least
-
-
-def is_real(value: object) -> bool:
-    """Whether a value is a finite real number (Python's or NumPy's, no truth value)."""
-    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(float(value))
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .errors import RunError, ShipError, is_whole
+from .checks import is_whole
+from .errors import RunError, ShipError
 
 Units = Sequence[int] | Sequence[bool] | Tensor | np.ndarray  # unit numbers, or a mask, from a user
 

@@ -1,11 +1,11 @@
-"""Intervals that say how sure a number is."""
+"""Values with their ranges: the types, and the intervals that say how sure a number is."""
 
 from __future__ import annotations
 
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -14,18 +14,73 @@ from torch import Tensor
 from .errors import ParameterError, RunError
 
 
-class Interval(NamedTuple):
-    """An estimate with its confidence interval."""
-
+class _Ends(NamedTuple):
     value: float
-    low: float
-    high: float
+    low: float = math.nan
+    high: float = math.nan
+
+
+class Interval(_Ends):
+    """A value with its range: ``(value, low, high)``, and its unit.
+
+    The range is the confidence interval of an estimate, or the middle 95 % of the replicates of a fitted parameter.
+
+    Args:
+        value: the estimate.
+        low: the lower end; NaN where no range was estimated.
+        high: the upper end.
+        unit: the SI unit of all three, for texts.
+    """
+
+    unit: str = ""
+
+    def __new__(cls, value: float, low: float = math.nan, high: float = math.nan, unit: str = "") -> Self:
+        made = super().__new__(cls, value, low, high)
+        if unit:
+            made.unit = unit
+        return made
+
+    def __repr__(self) -> str:
+        unit = f", unit={self.unit!r}" if self.unit else ""
+        return f"Interval(value={self.value!r}, low={self.low!r}, high={self.high!r}{unit})"
+
+    def __str__(self) -> str:
+        if math.isnan(self.low):
+            return f"{self.value:.4g} {self.unit}".rstrip()
+        # At a limit of 0, fits end at 1e-15 of nothing: as text that is 0.
+        size = 1e-9 * max(abs(x) for x in self)
+        value, low, high = (0.0 if abs(x) < size else x for x in self)
+        return f"{value:.4g} [{low:.4g}, {high:.4g}] {self.unit}".rstrip()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return value, ends and unit by name."""
+        return self._asdict() | {"unit": self.unit}
+
+
+class Band(NamedTuple):
+    """A range without a value: from the lowest to the highest one, numbers or tensors; equal where a value is known."""
+
+    low: Any
+    high: Any
+
+    def __add__(self, other: Any) -> Band:
+        return Band(self.low + other.low, self.high + other.high)
+
+    def __mul__(self, other: Any) -> Band:
+        """Multiply with a band or a number, where all of them are at least 0."""
+        low, high = other if isinstance(other, Band) else (other, other)
+        return Band(self.low * low, self.high * high)
 
 
 def wilson(correct: int, total: int, level: float = 0.95) -> Interval:
-    """Confidence interval of a proportion, e.g. of an accuracy over ``total`` independent test samples.
+    """Return a proportion with Wilson's confidence interval, e.g. an accuracy over ``total`` independent test samples.
 
-    ``(p + z^2 / 2n +- z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n)``, z the normal quantile of the level.
+    ``(p + z^2 / 2n +- z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n)``, where z is the normal quantile of the level.
+
+    Args:
+        correct: the number of samples that were right.
+        total: the number of all samples.
+        level: the confidence level.
 
     Raises:
         RunError: not ``0 <= correct <= total``, ``total`` above 0.
@@ -38,16 +93,14 @@ def wilson(correct: int, total: int, level: float = 0.95) -> Interval:
     _check_level("wilson", level)
     if total < 1 or not 0 <= correct <= total:
         raise RunError("wilson", "needs 0 <= correct <= total, total above 0", got=f"{correct} of {total}")
-    z = float(stats.norm.ppf(0.5 + level / 2))
-    p = correct / total
-    centre = (p + z * z / (2 * total)) / (1 + z * z / total)
-    half = z / (1 + z * z / total) * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total))
-    # At 0 of n and n of n one end is exact; the sum would miss it by a rounding error.
-    return Interval(p, 0.0 if correct == 0 else centre - half, 1.0 if correct == total else centre + half)
+    ends = stats.binomtest(correct, total).proportion_ci(level, method="wilson")
+    return Interval(correct / total, float(ends.low), float(ends.high))
 
 
 def mean_interval(values: Tensor | Sequence[float], level: float = 0.95) -> Interval:
-    """Mean of independent values (chips, seeds) with Student's t interval: ``mean +- t std / sqrt(n)``, n - 1 degrees of freedom.
+    """Return the mean of independent values (chips, seeds) with Student's t interval.
+
+    The interval is ``mean +- t std / sqrt(n)``, with n - 1 degrees of freedom.
 
     Raises:
         RunError: fewer than two values, or one that is not finite.
@@ -70,14 +123,14 @@ def bootstrap_interval(
     *,
     resamples: int = 9999,
 ) -> Interval:
-    """Any statistic of independent values with its bootstrap interval (bias-corrected and accelerated).
+    """Return any statistic of independent values with its bootstrap interval (bias-corrected and accelerated).
 
     Args:
-        values: one for each chip or seed.
-        statistic: from a 1-D numpy array to a number, e.g. ``np.median``.
-        level: of confidence.
-        seed: of the resampling.
-        resamples: number of resamples.
+        values: one value for each chip or seed.
+        statistic: a function from a 1-D NumPy array to a number, e.g. ``np.median``.
+        level: the confidence level.
+        seed: the seed of the resampling.
+        resamples: the number of resamples.
 
     Raises:
         RunError: fewer than two values, one that is not finite, or a statistic for which the interval is not defined.

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..base.errors import ParameterError, is_real, is_whole
+from ..base.checks import check_real, check_whole, is_real
+from ..base.errors import ParameterError
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +44,9 @@ class ADC:
 
     def __post_init__(self) -> None:
         least = 2 if self.bipolar else 1
-        if not is_whole(self.bits, least) or self.bits > 24:
-            raise ParameterError("ADC.bits", f"must be a whole number from {least} to 24", got=repr(self.bits))
-        if self.full_scale is not None and not (is_real(self.full_scale) and self.full_scale > 0):
-            raise ParameterError("ADC.full_scale", "must be above 0 A", got=self.full_scale)
+        check_whole("ADC.bits", self.bits, least, most=24)
+        if self.full_scale is not None:
+            check_real("ADC.full_scale", self.full_scale, "must be above 0 A", above=0.0)
         for name in ("gain", "offset"):
             value = getattr(self, name)
             if not (bool(value.isfinite().all()) if isinstance(value, Tensor) else is_real(value)):
@@ -88,8 +88,7 @@ def calibrated(adc: ADC, currents: Tensor, *, percentile: float = 100.0) -> ADC:
     Raises:
         ParameterError: the percentile is not above 0 and at most 100, or no current is above 0.
     """
-    if not (is_real(percentile) and 0 < percentile <= 100):
-        raise ParameterError("calibrated: percentile", "must be above 0 and at most 100", got=percentile)
+    check_real("calibrated: percentile", percentile, "must be above 0 and at most 100", above=0.0, most=100.0)
     # By sorting, because torch.quantile refuses more than 2^24 values; takes the nearest rank, without interpolation.
     values = currents.detach().abs().flatten().sort().values
     rank = max(-int(-percentile / 100 * len(values) // 1) - 1, 0)

@@ -24,7 +24,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..base.errors import ParameterError, is_whole
+from ..base.checks import is_whole
+from ..base.errors import ParameterError
 from .exact import currents
 from .network_form import Lines, check_conductances, network
 from .settings import Crossbar

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..base.errors import ParameterError, is_real
+from ..base.checks import check_real
+from ..base.errors import ParameterError
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,8 @@ class Selector:
 
     def __post_init__(self) -> None:
         for name, unit in (("resistance", "ohm"), ("leakage", "S"), ("threshold", "V")):
-            value = getattr(self, name)
-            if not is_real(value) or value < 0:
-                raise ParameterError(f"Selector.{name}", f"must be at least 0 {unit}", got=value)
-            object.__setattr__(self, name, float(value))
+            value = check_real(f"Selector.{name}", getattr(self, name), f"must be at least 0 {unit}", least=0.0)
+            object.__setattr__(self, name, value)
 
 
 def conducting(G: Tensor, selector: Selector) -> Tensor:

@@ -15,7 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..base.errors import ParameterError, is_real, is_whole
+from ..base.checks import check_choice, check_real, is_whole
+from ..base.errors import ParameterError
 from .adc import ADC
 from .selector import Selector
 
@@ -54,13 +55,10 @@ class Crossbar:
 
     def __post_init__(self) -> None:
         for name in ("r_row", "r_col", "r_driver", "r_sense"):
-            value = getattr(self, name)
-            if not is_real(value) or value < 0:
-                raise ParameterError(f"Crossbar.{name}", "must be at least 0 ohm", got=value)
-            object.__setattr__(self, name, float(value))
+            value = check_real(f"Crossbar.{name}", getattr(self, name), "must be at least 0 ohm", least=0.0)
+            object.__setattr__(self, name, value)
         for name, known in (("drive", ("left", "both")), ("sense", ("bottom", "both"))):
-            if getattr(self, name) not in known:
-                raise ParameterError(f"Crossbar.{name}", f"must be {known[0]!r} or {known[1]!r}", got=repr(getattr(self, name)))
+            check_choice(f"Crossbar.{name}", getattr(self, name), known, either=True)
         self._check_parts()
 
     def _check_parts(self) -> None:

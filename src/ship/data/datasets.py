@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ..base.checks import check_whole
 from ..base.clock import check_dt, nearest_slots
 from ..base.errors import ParameterError, RunError
 from ..base.indices import chosen
@@ -295,5 +296,4 @@ def _one_label_each(where: str, x: Tensor | Sequence[Tensor], labels: Tensor) ->
 
 
 def _whole(where: str, value: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ParameterError(where, "must be a whole number, at least 1", got=repr(value))
+    check_whole(where, value, 1)

@@ -6,12 +6,12 @@ has the dtype and device of ``x`` (float32 for integers). Randomness takes an ex
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from ..base.checks import check_real, check_whole
 from ..base.clock import FUZZ, nearest_slots
 from ..base.errors import ParameterError
 
@@ -38,9 +38,7 @@ def _unit_interval(where: str, x: Tensor, least_ndim: int = 1) -> Tensor:
 
 
 def _number(where: str, name: str, value: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ParameterError(f"{where}: {name}", "must be a finite number", got=repr(value))
-    return value
+    return check_real(f"{where}: {name}", value, "must be a finite number")
 
 
 def _positive(where: str, unit: str = "", **values: float) -> None:
@@ -51,8 +49,7 @@ def _positive(where: str, unit: str = "", **values: float) -> None:
 
 def _whole(where: str, **values: int) -> None:
     for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ParameterError(f"{where}: {name}", "must be a whole number, at least 1", got=repr(value))
+        check_whole(f"{where}: {name}", value, 1)
 
 
 def _threshold(where: str, threshold: float) -> None:

@@ -21,7 +21,8 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from ..base.errors import ParameterError, is_real
+from ..base.checks import is_real
+from ..base.errors import ParameterError
 from ..base.parameters import State, check_option, declared
 from ..base.parameters.bag import Bag
 

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..base.errors import ParameterError, is_real
+from ..base.checks import is_real
+from ..base.errors import ParameterError
 from ..base.parameters import Value, Varied, option, param
 from ..base.parameters.bag import Bag
 from ..base.parameters.resolve import varied

@@ -6,7 +6,7 @@
     version = 1
     class = "Device"
     name = "gong"
-    g_max = 0.0001                                    # a number: in SI
+    g_max = 0.0001  # S                               # a number: in SI, its unit beside it
     g_min = {nominal = 1e-6, d2d = 0.1}               # a `Varied`; a `LogNormal` is {distribution = "LogNormal", median = .., ..}
     correlated = [["update.alpha_p", "update.alpha_d", 0.8]]
 
@@ -18,45 +18,50 @@
     source = "gong.csv"
 
 Floats are written so that they come back to the bit. A class is looked up among the parts of `ship.devices` (and those that the
-reader gives), never imported; nothing in a file can be executed.
+reader gives), never imported; nothing in a file can be executed. Where a device is saved over a device file, the comments and the
+layout of that file stay. Values are written and read by `ship.base.codec`, the text by tomllib and tomlkit.
 """
 
 from __future__ import annotations
 
 import inspect
 import json
-import math
 import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from .. import devices
 from ..base import parameters
 from ..base.atomic_write import regular_file, write_whole
+from ..base.checks import check_choice
+from ..base.codec import DISTRIBUTIONS, Inline
 from ..base.errors import FileError, ShipError, suggest
 from ..base.parameters import Distribution, Varied, declared
 from ..base.tensor_files import DAMAGE
 from . import Device, Part
 
+if TYPE_CHECKING:
+    from tomlkit import TOMLDocument
+    from tomlkit.items import Table
+
 FORMAT, VERSION = "ship-device", 1
 MOST = 20 * 2**20  # bytes of a file
+MOST_KEPT = 2**18  # bytes of a file whose comments are kept: longer ones hold tensors, for which tomlkit takes seconds
 MOST_DEEP = 32
 NAME = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+"""
 DEEP = re.compile(rf"(?<![\w-])(?:{NAME}\.[ \t]*+){{{MOST_DEEP - 1}}}{NAME}")
 GIVE = "load_device(path, parts=[...])"
-DISTRIBUTIONS = {c.__name__: c for c in (parameters.Uniform, parameters.Normal, parameters.LogNormal)}
-DTYPES = {"float32": torch.float32, "float64": torch.float64, "int64": torch.int64}
+CODEC = Inline((DISTRIBUTIONS,))
 
 
 def device_parts() -> dict[str, type[Part]]:
-    """The parts that a file may name: the finished ones of `ship.devices`."""
+    """Return the parts that a file may name: the finished ones of `ship.devices`."""
     found = {name: getattr(devices, name) for name in devices.__all__}
     return {
         n: c
@@ -66,7 +71,9 @@ def device_parts() -> dict[str, type[Part]]:
 
 
 def save_device(device: Device, path: str | os.PathLike[str], *, origin: Mapping[str, str | int | float] | None = None) -> None:
-    """Write a device to a TOML file; the file before it stays until the new one is whole.
+    """Write a device to a TOML file, each number with its unit beside it.
+
+    The file that was there stays until the new one is whole; comments and layout of a device file are taken over.
 
     Args:
         device: the device. Its values are numbers, `Varied`, distributions, tensors; its options text, numbers, tuples.
@@ -78,66 +85,110 @@ def save_device(device: Device, path: str | os.PathLike[str], *, origin: Mapping
     """
     if not isinstance(device, Device):
         raise FileError("save_device", "needs a ship.Device", got=type(device).__name__)
-    write_whole(path, device_text(device, origin).encode())
+    write_whole(path, file_text(device, origin, path).encode())
 
 
-def device_text(device: Device, origin: Mapping[str, str | int | float] | None = None) -> str:
-    """A device as the TOML of its file; see `save_device`."""
-    lines = [f"format = {json.dumps(FORMAT)}", f"version = {VERSION}", *_part_lines(device, device.name)]
+def device_text(device: Device, origin: Mapping[str, str | int | float] | None = None, *, units: bool = False) -> str:
+    """Return a device as the TOML of its file.
+
+    Args:
+        device: the device, as for `save_device`.
+        origin: where its numbers come from, as for `save_device`.
+        units: whether each number is followed by its unit, as a comment. Without it, equal devices have equal texts in every
+            version of the library: networks and checkpoints compare them.
+    """
+    lines = [f"format = {json.dumps(FORMAT)}", f"version = {VERSION}", *_part_lines(device, device.name, units)]
     for name, part in device.parts.items():
         if name:
-            lines += ["", f"[{name}]", *_part_lines(part, f"{device.name}.{name}")]
+            lines += ["", f"[{name}]", *_part_lines(part, f"{device.name}.{name}", units)]
     if origin:
-        lines += ["", "[origin]", *(f"{_key(k)} = {_text(v, f'origin.{k}')}" for k, v in origin.items())]
+        lines += ["", "[origin]", *(f"{_key(k)} = {_toml(CODEC.encode(f'origin.{k}', v))}" for k, v in origin.items())]
     return "\n".join(lines) + "\n"
 
 
-def _part_lines(part: Part, where: str) -> list[str]:
+def _part_lines(part: Part, where: str, units: bool) -> list[str]:
     numbers, options = declared(type(part))
     lines = [f"class = {json.dumps(type(part).__name__)}"]
-    return lines + [
-        f"{n} = {_text(getattr(part, n), f'{where}.{n}')}" for f in fields(part) if (n := f.name) in numbers or n in options
-    ]
+    for name in (f.name for f in fields(part) if f.name in numbers or f.name in options):
+        unit = numbers[name].unit if units and name in numbers else ""
+        text = _toml(CODEC.encode(f"{where}.{name}", getattr(part, name)))
+        lines.append(f"{name} = {text}" + (f"  # {unit}" if unit else ""))
+    return lines
 
 
 def _key(name: str) -> str:
     return name if name.replace("_", "").isalnum() and name.isascii() else json.dumps(name)
 
 
-def _text(value: Any, where: str) -> str:
-    """A value as TOML."""
-    if isinstance(value, bool | np.bool_):
+def _toml(value: Any) -> str:
+    """Write plain data as TOML, on one line."""
+    if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float | np.floating):
-        number = float(value)
-        return repr(number) if math.isfinite(number) else ("nan" if math.isnan(number) else "inf" if number > 0 else "-inf")
-    if isinstance(value, int | np.integer):
-        return str(int(value))
+    if isinstance(value, int | float):
+        return repr(value)  # inf and nan, too, are words of TOML
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_text(v, where) for v in value) + "]"
-    if value is None:
-        return "{none = true}"
-    if isinstance(value, Varied):
-        given = {f.name: getattr(value, f.name) for f in fields(value)}
-        return _table({k: v for k, v in given.items() if k == "nominal" or v}, where)
-    if isinstance(value, Distribution) and type(value).__name__ in DISTRIBUTIONS:
-        return _table({"distribution": type(value).__name__} | {f.name: getattr(value, f.name) for f in fields(value)}, where)  # type: ignore[arg-type]
-    if isinstance(value, np.ndarray):
-        return _text(torch.as_tensor(value), where)
-    if isinstance(value, Tensor):
-        kind = str(value.dtype).removeprefix("torch.")
-        if kind not in DTYPES:
-            raise FileError(where, "must be float32, float64 or int64 to be saved", got=kind)
-        return _table({"tensor": value.detach().cpu().tolist(), "dtype": kind}, where)
-    raise FileError(
-        where, "cannot be written to a device file", got=repr(value), fix="Give a number, a Varied or a distribution."
-    )
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return "{" + ", ".join(f"{k} = {_toml(v)}" for k, v in value.items()) + "}"
 
 
-def _table(values: Mapping[str, Any], where: str) -> str:
-    return "{" + ", ".join(f"{k} = {_text(v, where)}" for k, v in values.items()) + "}"
+def file_text(device: Device, origin: Mapping[str, str | int | float] | None, path: str | os.PathLike[str]) -> str:
+    """Return what `save_device` writes: the device with its units, in the layout and with the comments of the file that is there.
+
+    Raises:
+        FileError: a value cannot be written.
+    """
+    text = device_text(device, origin, units=True)
+    try:
+        before = Path(path).read_text(encoding="utf-8") if Path(path).is_file() and Path(path).stat().st_size <= MOST_KEPT else ""
+        return _merged(before, text) if before and len(text) <= MOST_KEPT else text
+    except (OSError, UnicodeDecodeError):
+        return text
+
+
+def _merged(before: str, text: str) -> str:
+    """Return a new text in the layout and with the comments of the one before; as it is, where that was no device file."""
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    try:
+        if _parsed(before, "before").get("format") != FORMAT:
+            return text
+        document = tomlkit.parse(before)
+        _take_over(document, tomlkit.parse(text))
+        made = document.as_string()
+        # As text, because nan does not equal nan; whatever the layout has done to the content, the content decides.
+        same = json.dumps(_parsed(made, "made"), sort_keys=True) == json.dumps(_parsed(text, "text"), sort_keys=True)
+    except (TOMLKitError, *DAMAGE):
+        return text
+    return made if same else text
+
+
+def _take_over(kept: TOMLDocument | Table, new: TOMLDocument | Table) -> None:
+    """Bring a new document's values into one that keeps its layout and comments.
+
+    A number without a comment gets its unit; the comments of a part that is no longer there go with it.
+    """
+    from tomlkit.items import Item, Table
+
+    for key in [key for key in kept if key not in new]:
+        del kept[key]
+    for key in list(new):
+        item, before = new.item(key), kept.item(key) if key in kept else None
+        assert isinstance(item, Item)
+        if isinstance(item, Table) and isinstance(before, Table):
+            _take_over(before, item)
+        elif not isinstance(before, Item):  # a table in several places cannot be appended: the new text then stays as it is
+            kept.append(key, item)
+        else:
+            if repr(before.unwrap()) != repr(item.unwrap()):
+                item.trivia.indent, item.trivia.trail = before.trivia.indent, before.trivia.trail
+                if before.trivia.comment:
+                    item.trivia.comment_ws, item.trivia.comment = before.trivia.comment_ws, before.trivia.comment
+                kept[key] = item
+            elif not before.trivia.comment and item.trivia.comment:
+                before.trivia.comment_ws, before.trivia.comment = item.trivia.comment_ws, item.trivia.comment
 
 
 def load_device(path: str | os.PathLike[str], *, parts: Sequence[type[Part]] = ()) -> Device:
@@ -154,7 +205,17 @@ def load_device(path: str | os.PathLike[str], *, parts: Sequence[type[Part]] = (
 
 
 def read_device(text: str, where: str, parts: Sequence[type[Part]] = (), *, give: str = GIVE) -> Device:
-    """A device from the TOML of a file; see `load_device`. ``give``: how a reader gives parts of their own, for errors."""
+    """Read a device from the TOML of a file, as `load_device` does.
+
+    Args:
+        text: the text of the file.
+        where: the place that an error names.
+        parts: the reader's own part classes that it uses.
+        give: how the reader gives user-defined parts, for errors.
+
+    Raises:
+        FileError: as for `load_device`.
+    """
     return _device(_parsed(text, where), where, parts, give)
 
 
@@ -173,7 +234,7 @@ def _device(content: dict[str, Any], where: str, parts: Sequence[type[Part]], gi
 
 
 def load_origin(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What a device file says about where its numbers come from."""
+    """Return what a device file says about where its numbers come from."""
     origin = _read(path).get("origin", {})
     if not isinstance(origin, dict):
         raise FileError(Path(path).name, "[origin] must be a table", got=repr(origin))
@@ -181,7 +242,7 @@ def load_origin(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def devices_kinds() -> tuple[str, ...]:
-    """The names of a device's parts."""
+    """Return the names of a device's parts."""
     from .device import KINDS
 
     return tuple(KINDS)
@@ -197,7 +258,7 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _parsed(text: Any, where: str) -> dict[str, Any]:
-    """The content of a text in TOML."""
+    """Return the content of a text in TOML."""
     import tomllib
 
     if not isinstance(text, str):
@@ -219,7 +280,7 @@ def _made(
     give: str,
     parts: Mapping[str, Part] | None = None,
 ) -> Part:
-    """A part from its table."""
+    """Make a part of its table."""
     if not isinstance(entry, dict):
         raise FileError(where, "must be a table with a class", got=repr(entry))
     name = entry.get("class")
@@ -238,7 +299,7 @@ def _made(
         if key not in numbers and key not in options:
             raise FileError(where, f"{name} has no parameter {key!r}", fix=suggest(key, [*numbers, *options]))
     try:
-        read = {k: _value(v, f"{where}.{k}") for k, v in values.items()}
+        read = {k: CODEC.decode(f"{where}.{k}", v) for k, v in values.items()}
         for key, value in read.items():
             _check(value, f"{where}.{key}", numbers.get(key), options.get(key))
         return cls(**read, **(parts or {}))
@@ -250,36 +311,10 @@ def _made(
         raise FileError(where, "does not hold a valid device", got=f"{type(error).__name__}: {error}") from error
 
 
-def _value(given: Any, where: str) -> Any:
-    if isinstance(given, list):
-        return tuple(_value(v, where) for v in given)
-    if not isinstance(given, dict):
-        if not isinstance(given, bool | int | float | str):
-            raise FileError(where, "must not be a date or a time", got=str(given))
-        return given
-    if given == {"none": True}:
-        return None
-    if set(given) == {"tensor", "dtype"} and given["dtype"] in DTYPES:
-        return torch.tensor(given["tensor"], dtype=DTYPES[given["dtype"]])
-    if "distribution" in given:
-        if given["distribution"] not in DISTRIBUTIONS:
-            raise FileError(
-                where, f"no distribution {given['distribution']!r}", fix=suggest(str(given["distribution"]), DISTRIBUTIONS)
-            )
-        return DISTRIBUTIONS[given["distribution"]](**{k: v for k, v in given.items() if k != "distribution"})
-    names = [f.name for f in fields(Varied)]
-    if "nominal" in given:
-        for key in given:
-            if key not in names:
-                raise FileError(where, f"a varied value has no {key!r}", fix=suggest(key, names))
-        return Varied(_value(given["nominal"], where), **{k: v for k, v in given.items() if k != "nominal"})
-    raise FileError(where, "must be a number, text, a list, or a table with nominal, distribution or tensor", got=repr(given))
-
-
 def _check(value: Any, where: str, number: parameters.Parameter | None, option: parameters.Option | None) -> None:
-    """Limits of plain numbers, choices and kinds of options, at once: not only when an array is made."""
-    if option is not None and option.choices is not None and value not in option.choices:
-        raise FileError(where, f"must be one of {', '.join(map(repr, option.choices))}", got=repr(value))
+    """Check plain numbers against their limits and options against their choices and types, before an array is made of them."""
+    if option is not None and option.choices is not None:
+        check_choice(where, value, option.choices, error=FileError)
     if option is not None and isinstance(option.default, str | bool) and type(value) is not type(option.default):
         raise FileError(where, "must be text" if isinstance(option.default, str) else "must be true or false", got=repr(value))
     if number is None:

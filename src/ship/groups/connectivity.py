@@ -14,7 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..base.errors import ParameterError, is_real, is_whole
+from ..base.checks import check_real, check_whole
+from ..base.errors import ParameterError
 from ..base.indices import Chosen, chosen
 
 Pairs = NDArray[np.int64]
@@ -83,8 +84,7 @@ class _Degree(Connectivity):
     multapses: bool = False
 
     def __post_init__(self) -> None:
-        if not is_whole(self.k, 1):
-            raise ParameterError(f"{type(self).__name__}.k", "must be a whole number, at least 1", got=repr(self.k))
+        check_whole(f"{type(self).__name__}.k", self.k, 1)
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,7 @@ class Probability(Connectivity):
     p: float
 
     def __post_init__(self) -> None:
-        if not is_real(self.p) or not 0 <= self.p <= 1:
-            raise ParameterError("Probability.p", "must be from 0 to 1", got=repr(self.p))
+        check_real("Probability.p", self.p, "must be from 0 to 1", least=0.0, most=1.0)
 
     def edges(self, where: str, n_pre: int, n_post: int, key: int) -> EdgeList:
         pairs = n_pre * n_post

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ..base.checks import check_choice
 from ..base.errors import GraphError
-from ..base.parameters import KINDS, Port, State, one_of
+from ..base.parameters import KINDS, Port, State
 from ..models.contract import NOISE, Connection, Model, Neuron, Source
 
 
@@ -18,9 +19,9 @@ def check_declarations(cls: type[Model], where: str) -> None:
     if unknown:
         raise GraphError(f"{where}.noise", f"must be one of {', '.join(NOISE)}", got=repr(unknown[0]))
     if issubclass(cls, Source | Neuron):
-        one_of(f"{where}.emits", cls.emits, KINDS)
+        check_choice(f"{where}.emits", cls.emits, KINDS)
     for kind in cls.accepts if issubclass(cls, Connection) else ():
-        one_of(f"{where}.accepts", kind, KINDS)
+        check_choice(f"{where}.accepts", kind, KINDS)
     for name, port in cls.ports.items():
         if not isinstance(port, Port):
             raise GraphError(f"{where}.ports[{name!r}]", "must be a port", got=repr(port), fix='E.g. ship.Port("charge", "V").')

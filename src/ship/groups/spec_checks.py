@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from ..base.errors import GraphError, ParameterError, is_real, is_whole, suggest
+from ..base.checks import check_whole, is_real
+from ..base.errors import GraphError, ParameterError, suggest
 from ..base.parameters import declared
 from ..crossbar import Crossbar
 from ..devices.contract import Part
@@ -34,8 +35,8 @@ def make_spec(model: type[Model], tag: str, **given: Any) -> Spec:
     made = build_model(model, where, parameters)
     _check_types(where, given)
     n = given["n"]
-    if n is not None and (not is_whole(n, 1)):
-        raise GraphError(f"{where}.n", "must be a whole number, at least 1", got=repr(n))
+    if n is not None:
+        check_whole(f"{where}.n", n, 1, error=GraphError)
     source, target = _tags(where, "source", given["source"]), _tags(where, "target", given["target"])
     connects = issubclass(model, Connection)
     for name, value in (("source", source), ("target", target), ("port", given["port"]), ("rule", given["rule"])):

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..base.errors import ParameterError
+from ..base.checks import check_real
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,7 @@ class Surrogate(ABC):
 
     def __post_init__(self) -> None:
         for f in fields(self):
-            value = getattr(self, f.name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
-                raise ParameterError(f"{type(self).__name__}.{f.name}", "must be a finite number above 0", got=repr(value))
+            check_real(f"{type(self).__name__}.{f.name}", getattr(self, f.name), "must be a finite number above 0", above=0.0)
 
     def __call__(self, x: Tensor) -> Tensor:
         return _Spike.apply(x, self)  # type: ignore[no-any-return, no-untyped-call]

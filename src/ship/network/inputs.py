@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..base.checks import check_whole
 from ..base.clock import Programme, check_dt, nearest_slots, programme, steps_of
-from ..base.errors import RunError, is_whole, suggest
+from ..base.errors import RunError, suggest
 from ..base.indices import chosen
 from ..base.native import cache
 from ..base.parameters import plain_array
@@ -162,8 +163,8 @@ def _by_tag(where: str, x: Any, external: list[str]) -> dict[str, Any]:
 def _wanted_steps(where: str, dt: Any, duration: float | None, steps: int | None) -> int | None:
     if duration is not None and steps is not None:
         raise RunError(where, "takes duration or steps, not both", got=f"duration={duration}, steps={steps}")
-    if steps is not None and (not is_whole(steps, 1)):
-        raise RunError(f"{where}: steps", "must be a whole number, at least 1", got=repr(steps))
+    if steps is not None:
+        check_whole(f"{where}: steps", steps, 1, error=RunError)
     if not isinstance(dt, Sequence):
         check_dt(where, dt)
         found = steps_of(where, duration, dt) if duration is not None else steps
@@ -186,8 +187,8 @@ def _dense(tag: str, events: Events, n: int, dt: Any, steps: int | None) -> Tens
         time = torch.as_tensor(plain_array(np.asarray(events.time, dtype=np.float64)))
     except (TypeError, ValueError) as error:
         raise RunError(f"{where}: time", "must be numbers of seconds", got=repr(events.time)[:60]) from error
-    if events.batch is not None and not is_whole(events.batch, 1):
-        raise RunError(f"{where}: batch", "must be a whole number, at least 1", got=repr(events.batch))
+    if events.batch is not None:
+        check_whole(f"{where}: batch", events.batch, 1, error=RunError)
     unit = chosen(f"{where}: unit", events.unit, None, masks=False).numbers
     sample = (
         torch.zeros_like(unit) if events.sample is None else chosen(f"{where}: sample", events.sample, None, masks=False).numbers
@@ -300,8 +301,8 @@ def _batch(
     where: str, specs: Mapping[str, Spec], signals: Mapping[str, Tensor], sim: Simulation, batch: int | None, reset: bool
 ) -> int:
     """One number of samples for inputs, swept parameters, the user's word, and the running state."""
-    if batch is not None and (not is_whole(batch, 1)):
-        raise RunError(f"{where}: batch", "must be a whole number, at least 1", got=repr(batch))
+    if batch is not None:
+        check_whole(f"{where}: batch", batch, 1, error=RunError)
     found = {f"input {tag!r}": s.shape[2] for tag, s in signals.items() if s.shape[2] > 1}
     for group in sim.groups.values():
         for name, tensor in itertools.chain(group._parameters.items(), group._buffers.items()):

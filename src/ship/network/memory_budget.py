@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import torch
 
@@ -20,17 +18,11 @@ SMALL = 64 * 2**20  # bytes that are always there
 GRAPH_TENSORS = 4  # kept for each unit and slot by the graph of gradients, at the least
 
 
-def available_bytes() -> int | None:
-    """Memory that a run can have, where the system says it: what is free or only caches files, else all there is."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration, ValueError, IndexError):
-        pass
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return None
+def available_bytes() -> int:
+    """Return the memory that a run can have: what is free, or only caches files."""
+    import psutil
+
+    return int(psutil.virtual_memory().available)
 
 
 def chunk_slots(wiring: Wiring, lead: tuple[int, int]) -> int:
@@ -63,8 +55,7 @@ def refuse(where: str, need: float, what: str, fix: str) -> None:
     """Raises:
     RunError: more bytes are needed than are free.
     """
-    available = available_bytes() if need >= SMALL else None
-    if available is not None and need > available:
+    if need >= SMALL and need > (available := available_bytes()):
         raise RunError(where, f"needs about {need / 2**30:.1f} GiB for {what}", got=f"{available / 2**30:.1f} GiB free", fix=fix)
 
 

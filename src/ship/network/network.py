@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from ..base.boundary import left
 from ..base.busy import Busy
+from ..base.checks import check_whole, is_whole
 from ..base.clock import Programme, check_dt, timeline
-from ..base.errors import GraphError, NotReadyError, RunError, is_whole, suggest
+from ..base.errors import GraphError, NotReadyError, RunError, suggest
 from ..base.indices import Units, chosen
 from ..base.parameters import to_tensor
 from ..crossbar import Crossbar
@@ -280,8 +281,7 @@ class Network(DeviceVerbs):
         if not self._specs:
             raise GraphError(where, "the network is empty", fix="Add groups first, e.g. net.add(ship.LIF, 'hid', n=100).")
         check_dt(where, dt)
-        if not is_whole(seed):
-            raise RunError(f"{where}: seed", "must be a whole number, at least 0", got=repr(seed))
+        check_whole(f"{where}: seed", seed, error=RunError)
         dies = _dies(where, chips)
         dtype = dtype or torch.get_default_dtype()
         if dtype not in (torch.float32, torch.float64):
@@ -403,8 +403,7 @@ class Network(DeviceVerbs):
         """
         spec = self._known("Network.monitor", tag)
         where = f"monitor of {spec.where}"
-        if not is_whole(every, 1):
-            raise RunError(f"{where}: every", "must be a whole number of slots, at least 1", got=repr(every))
+        check_whole(f"{where}: every", every, 1, of="slots", error=RunError)
         if not names:
             raise RunError(where, "needs the name of a variable", fix=suggest("", recordable(spec)))
         for name in names:

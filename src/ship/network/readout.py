@@ -7,16 +7,15 @@ out what lies behind a sample's own end and tail, so a score does not depend on 
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ..base.errors import ParameterError, RunError
+from ..base.checks import check_choice, check_real, check_whole
+from ..base.errors import RunError
 
 
 @dataclass(frozen=True)
@@ -30,10 +29,7 @@ class Readout(ABC):
     tail: int = 0
 
     def __post_init__(self) -> None:
-        if isinstance(self.tail, bool) or not isinstance(self.tail, int) or self.tail < 0:
-            raise ParameterError(
-                f"{type(self).__name__}.tail", "must be a whole number of slots, at least 0", got=repr(self.tail)
-            )
+        check_whole(f"{type(self).__name__}.tail", self.tail, of="slots")
 
     def __call__(self, output: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Scores ``[..., batch, unit]``.
@@ -129,18 +125,6 @@ class FirstSpike(Readout):
 READOUTS: Mapping[str, type[Readout]] = {made.__name__: made for made in (Max, Mean, Last, SpikeCount, FirstSpike)}
 
 
-def written(readout: Readout | None) -> dict[str, Any] | None:
-    """A readout of the library for a file: its class and its values; None for another one, which a file cannot hold."""
-    if readout is None or type(readout) not in READOUTS.values():
-        return None
-    return {"kind": type(readout).__name__, "values": {f.name: getattr(readout, f.name) for f in fields(readout)}}
-
-
-def read_back(entry: Mapping[str, Any] | None) -> Readout | None:
-    """The readout that `written` made an entry of."""
-    return None if entry is None else READOUTS[entry["kind"]](**entry["values"])
-
-
 def first_spike_time(spikes: Tensor, dt: float, *, emit_order: str = "before") -> Tensor:
     """When each unit fires first, s; infinity for one that does not. Has no gradient: `FirstSpike` is the score to train on.
 
@@ -157,10 +141,8 @@ def first_spike_time(spikes: Tensor, dt: float, *, emit_order: str = "before") -
         ParameterError: dt is not above 0 s, or another word for ``emit_order``.
         RunError: no slots.
     """
-    if not math.isfinite(dt) or dt <= 0:
-        raise ParameterError("first_spike_time: dt", "must be above 0 s", got=f"{dt:g}")
-    if emit_order not in ("before", "after"):
-        raise ParameterError("first_spike_time: emit_order", "must be 'before' or 'after'", got=repr(emit_order))
+    check_real("first_spike_time: dt", dt, "must be above 0 s", above=0.0, got=f"{dt:g}")
+    check_choice("first_spike_time: emit_order", emit_order, ("before", "after"), either=True)
     if spikes.ndim < 2 or not spikes.shape[-2]:
         raise RunError(
             "first_spike_time: spikes", "must be [..., time, unit], with at least one slot", got=f"shape {list(spikes.shape)}"

@@ -315,4 +315,3 @@ def accuracy(
     axes.set(xlabel=xlabel, ylabel="test accuracy (%)", title=title)
     axes.legend(fontsize=8)
     return figure
-

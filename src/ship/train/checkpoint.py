@@ -10,17 +10,17 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..base.errors import FileError, is_real, is_whole
+from ..base.checks import check_real, check_whole
+from ..base.codec import Beside, Digest
+from ..base.errors import FileError
 from ..base.parameters import declared
-from ..base.tensor_files import DAMAGE, tensor_digest
+from ..base.tensor_files import DAMAGE
 from ..devices.files import device_text
 from ..groups.group import Group
 from ..groups.spec import Spec
@@ -37,7 +37,8 @@ def network_identity(net: Network) -> dict[str, Any]:
     settings = {name: net._settings[name] for name in ("dt", "seed", "variation")}
     settings["dtype"] = str(net._settings["dtype"])
     settings["chips"] = net[net.tags[0]].die_ids.tolist()
-    return _plain(settings | {f"group {tag!r}": _group(net, tag) for tag in net.tags})  # type: ignore[no-any-return]
+    made: dict[str, Any] = Digest().encode("network", settings | {f"group {tag!r}": _group(net, tag) for tag in net.tags})
+    return made
 
 
 def _group(net: Network, tag: str) -> dict[str, Any]:
@@ -70,21 +71,6 @@ def _options(model: Any) -> dict[str, Any]:
     return {name: getattr(model, name) for name in declared(type(model))[1]}
 
 
-def _plain(value: Any) -> Any:
-    """Turn a value into JSON: tensors become digests, settings their class and fields, anything else the name of its type."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value if not isinstance(value, float) or math.isfinite(value) else str(value)
-    if isinstance(value, Tensor):
-        return value.item() if value.ndim == 0 else tensor_digest(value)
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if is_dataclass(value) and not isinstance(value, type):
-        return {"class": type(value).__name__} | {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
-    return type(value).__name__
-
-
 def trainer_identity(optimizer: torch.optim.Optimizer, schedule: Any) -> dict[str, Any]:
     """Return the kinds of optimiser and schedule, and the shapes of the parameters that are optimised."""
     shapes = [[list(p.shape) for p in group.get("params", ()) if isinstance(p, Tensor)] for group in optimizer.param_groups]
@@ -92,6 +78,15 @@ def trainer_identity(optimizer: torch.optim.Optimizer, schedule: Any) -> dict[st
         name: None if part is None else type(part).__name__ for name, part in (("optimizer", optimizer), ("schedule", schedule))
     }
     return names | {"parameters": shapes}
+
+
+def state_codec(tensors: dict[str, Tensor]) -> Beside:
+    """Make the codec of the states of optimiser and schedule, which are nested tables and lists.
+
+    Args:
+        tensors: the tensors of the checkpoint, by name: `encode` adds to them, `decode` takes from them.
+    """
+    return Beside(tensors, stored=(), refusal="a state cannot be saved")
 
 
 def differences(theirs: Any, own: Any, name: str = "") -> list[str]:
@@ -117,10 +112,9 @@ def check_progress(state: Mapping[str, Any]) -> None:
         FileError: an entry is not; the error names it.
     """
     for name in ("epoch", "trial", "since_best"):
-        if not is_whole(state[name]):
-            raise FileError(name, "must be a whole number, at least 0", got=repr(state[name]))
-    if state["best"] is not None and not is_real(state["best"]):
-        raise FileError("best", "must be a number", got=repr(state["best"]))
+        check_whole(name, state[name], error=FileError)
+    if state["best"] is not None:
+        check_real("best", state["best"], "must be a number", error=FileError)
     history = state["history"]
     if set(history) != set(HISTORY):
         raise FileError("history", f"must have {', '.join(HISTORY)}", got=repr(sorted(history)))

@@ -15,7 +15,15 @@ from ..base.errors import FileError
 from ..base.tensor_files import DAMAGE, read, write
 from ..network.files.checks import check_values
 from ..network.network import Network
-from .checkpoint import check_optimizer, check_progress, check_schedule, differences, network_identity, trainer_identity
+from .checkpoint import (
+    check_optimizer,
+    check_progress,
+    check_schedule,
+    differences,
+    network_identity,
+    state_codec,
+    trainer_identity,
+)
 from .progress import History, Progress
 
 
@@ -30,6 +38,7 @@ def write_checkpoint(
     tensors = {f"net/{k}": v for k, v in net.state_dict().items()}
     if progress.best is not None:
         tensors |= {f"best/{k}": v for k, v in progress.best.items()}
+    codec = state_codec(tensors)
     structure = {
         "identity": _identity(net, optimizer, schedule),
         "trainer": {
@@ -39,8 +48,8 @@ def write_checkpoint(
             "best": None if math.isinf(progress.best_score) else progress.best_score,
             "since_best": progress.since_best,
         },
-        "optimizer": _flatten(optimizer.state_dict(), tensors, "optimizer"),
-        "schedule": None if schedule is None else _flatten(schedule.state_dict(), tensors, "schedule"),
+        "optimizer": codec.encode("Trainer.save", optimizer.state_dict(), "optimizer"),
+        "schedule": None if schedule is None else codec.encode("Trainer.save", schedule.state_dict(), "schedule"),
     }
     write(path, tensors, structure)
 
@@ -91,36 +100,13 @@ def _load(
         check_values(net, best)
         net.load_state_dict(best)  # raises an error now, not after the training
     net.load_state_dict(own)
-    optimizer.load_state_dict(_unflatten(structure["optimizer"], tensors))
+    codec = state_codec(dict(tensors))
+    optimizer.load_state_dict(codec.decode("optimizer", structure["optimizer"]))
     check_optimizer(optimizer)
     if schedule is not None:
-        saved = _unflatten(structure["schedule"], tensors)
+        saved = codec.decode("schedule", structure["schedule"])
         check_schedule(saved, schedule.state_dict())
         schedule.load_state_dict(saved)
     state = structure["trainer"]
     score = -math.inf if state["best"] is None else float(state["best"])
     return Progress(state["epoch"], state["trial"], History(**state["history"]), best or None, score, state["since_best"])
-
-
-def _flatten(value: Any, tensors: dict[str, Tensor], name: str) -> Any:
-    """Turn a nested state into JSON whose keys keep their type; its tensors are added to ``tensors`` by name."""
-    if isinstance(value, Tensor):
-        tensors[name] = value
-        return {"tensor": name}
-    if isinstance(value, dict):
-        return {"items": [[k, _flatten(v, tensors, f"{name}/{k}")] for k, v in value.items()]}
-    if isinstance(value, list | tuple):
-        return {"list": [_flatten(v, tensors, f"{name}/{i}") for i, v in enumerate(value)]}
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    raise FileError("Trainer.save", "a state cannot be saved", got=f"{name}: {type(value).__name__}")
-
-
-def _unflatten(value: Any, tensors: Mapping[str, Tensor]) -> Any:
-    if not isinstance(value, dict):
-        return value
-    if "tensor" in value:
-        return tensors[value["tensor"]]
-    if "list" in value:
-        return [_unflatten(v, tensors) for v in value["list"]]
-    return {k: _unflatten(v, tensors) for k, v in value["items"]}

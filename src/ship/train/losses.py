@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..base.checks import check_real
 from ..base.errors import ParameterError, RunError
 
 
@@ -121,8 +122,7 @@ class L2:
     weight: float = 1e-4
 
     def __post_init__(self) -> None:
-        if not 0 <= self.weight < math.inf:
-            raise ParameterError("L2.weight", "must be at least 0", got=f"{self.weight:g}")
+        check_real("L2.weight", self.weight, "must be at least 0", least=0.0, got=f"{self.weight:g}")
 
     def __call__(self, tensors: Iterable[Tensor]) -> Tensor:
         """Return the penalty as a scalar tensor.

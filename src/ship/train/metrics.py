@@ -8,8 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ..base.checks import check_choice, check_whole
 from ..base.display.notebook import html_table
-from ..base.errors import ParameterError, RunError
+from ..base.errors import RunError
 from .losses import check_labels
 
 
@@ -41,8 +42,7 @@ class ConfusionMatrix:
     """
 
     def __init__(self, n_classes: int) -> None:
-        if isinstance(n_classes, bool) or not isinstance(n_classes, int) or n_classes < 1:
-            raise ParameterError("ConfusionMatrix.n_classes", "must be a whole number, at least 1", got=repr(n_classes))
+        check_whole("ConfusionMatrix.n_classes", n_classes, 1)
         self.counts = torch.zeros(n_classes, n_classes, dtype=torch.int64)
 
     def add(self, labels: Tensor, predicted: Tensor) -> None:
@@ -112,8 +112,7 @@ class ConfusionMatrix:
             ParameterError: ``axis`` is none of these.
         """
         sums = {"true": self.counts.sum(1, keepdim=True), "predicted": self.counts.sum(0, keepdim=True), "all": self.counts.sum()}
-        if axis not in sums:
-            raise ParameterError("ConfusionMatrix.normalised: axis", "must be 'true', 'predicted' or 'all'", got=repr(axis))
+        check_choice("ConfusionMatrix.normalised: axis", axis, sums, either=True)
         return self.counts.double() / sums[axis]
 
     @property

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from ..base import random
-from ..base.errors import ParameterError, RunError
+from ..base.checks import check_choice, check_real
+from ..base.errors import RunError
 from ..groups.group import Group, Overlay
 from ..groups.selection import select
 from ..network.network import Network
@@ -91,10 +92,8 @@ def changed(group: Group, name: str, value: Tensor, by: Tensor, of: Scale) -> Te
 
 def check_scale(where: str, name: str, size: float, of: str) -> None:
     """Refuse a negative size and an unknown scale."""
-    if not (isinstance(size, int | float) and 0 <= size < float("inf")):
-        raise ParameterError(f"{where}.{name}", "must be a fraction, at least 0", got=repr(size))
-    if of not in SCALES:
-        raise ParameterError(f"{where}.of", "must be 'value' or 'largest'", got=repr(of))
+    check_real(f"{where}.{name}", size, "must be a fraction, at least 0", least=0.0)
+    check_choice(f"{where}.of", of, SCALES, either=True)
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 
-from ..base.errors import GraphError, ParameterError, RunError, is_real
+from ..base.checks import check_choice, check_real
+from ..base.errors import GraphError, RunError
 from ..devices.weights.synapse import SynapseDevices
 from ..network.network import Network
 from ..network.on_devices.program import with_devices
@@ -50,10 +51,8 @@ class PulseOptimizer(torch.optim.Optimizer):
         over_chips: str = "mean",
     ) -> None:
         where = "PulseOptimizer"
-        if not (is_real(lr) and lr > 0):
-            raise ParameterError(f"{where}.lr", "must be a number above 0", got=repr(lr))
-        if over_chips not in ("mean", "sum"):
-            raise ParameterError(f"{where}.over_chips", "must be 'mean' or 'sum'", got=repr(over_chips))
+        check_real(f"{where}.lr", lr, "must be a number above 0", above=0.0)
+        check_choice(f"{where}.over_chips", over_chips, ("mean", "sum"), either=True)
         self.hardware = _learners(where, net, tags)
         self.inner = inner
         self.factor = len(next(iter(self.hardware.values())).array.die_ids) if over_chips == "mean" else 1

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..base.errors import ParameterError, is_whole
+from ..base.checks import check_real, check_whole
 from ..groups.group import Group, Overlay
 from ..groups.selection import select
 from ..network.network import Network
@@ -52,10 +52,8 @@ class WorstCase:
 
     def __post_init__(self) -> None:
         check_scale("WorstCase", "size", self.size, self.of)
-        if not is_whole(self.steps, 1):
-            raise ParameterError("WorstCase.steps", "must be a whole number, at least 1", got=repr(self.steps))
-        if not 0 < self.share <= 1:
-            raise ParameterError("WorstCase.share", "must lie between 0 and 1", got=repr(self.share))
+        check_whole("WorstCase.steps", self.steps, 1)
+        check_real("WorstCase.share", self.share, "must lie between 0 and 1", above=0.0, most=1.0)
 
 
 class Attack:

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..base.errors import GraphError, ParameterError, RunError, is_real, is_whole
+from ..base.checks import check_real, check_whole
+from ..base.errors import GraphError, RunError
 from ..network.network import Network
 from ..network.readout import Max, Readout
 from .batches import check_again, set_epoch, steps_of
@@ -218,8 +219,8 @@ class Trainer:
         """
         self._check_parameters()
         for name, value in (("epochs", epochs), ("patience", patience)):
-            if value is not None and not is_whole(value, 1):
-                raise RunError(f"Trainer.fit: {name}", "must be a whole number, at least 1", got=repr(value))
+            if value is not None:
+                check_whole(f"Trainer.fit: {name}", value, 1, error=RunError)
         if patience is not None and validation is None:
             raise RunError("Trainer.fit: patience", "needs validation batches", got=f"patience={patience}")
         if epochs - self.epoch > 1:
@@ -351,10 +352,9 @@ def _trained(net: Network, optimizer: torch.optim.Optimizer | None) -> list[Tens
 
 def _check_numbers(lr: float, clip: float | None, truncate: int | None, n_classes: int | None) -> None:
     """Check that the numbers of a trainer are in range."""
-    if not (is_real(lr) and lr >= 0):
-        raise ParameterError("Trainer.lr", "must be a number, at least 0", got=repr(lr))
-    if clip is not None and not (is_real(clip) and clip > 0):
-        raise ParameterError("Trainer.clip", "must be a number above 0", got=repr(clip))
+    check_real("Trainer.lr", lr, "must be a number, at least 0", least=0.0)
+    if clip is not None:
+        check_real("Trainer.clip", clip, "must be a number above 0", above=0.0)
     for name, whole in (("truncate", truncate), ("n_classes", n_classes)):
-        if whole is not None and not is_whole(whole, 1):
-            raise ParameterError(f"Trainer.{name}", "must be a whole number, at least 1", got=repr(whole))
+        if whole is not None:
+            check_whole(f"Trainer.{name}", whole, 1)

@@ -30,13 +30,9 @@ def folder() -> Path:
     given = os.environ.get("SHIP_CACHE")
     if given:
         return Path(given).expanduser()
-    if sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    elif os.name == "nt":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "ship"
+    from platformdirs import user_cache_path
+
+    return user_cache_path("ship", appauthor=False, opinion=False)
 
 
 def private_folder() -> Path | None:

@@ -1,7 +1,7 @@
 """Declarations of parameters and states, the values that a user may give, and how values become tensors."""
 
 from .bag import Bag
-from .declare import KINDS, PLACES, Kind, Option, Parameter, Port, State, Where, check_option, declared, one_of, option, param
+from .declare import KINDS, PLACES, Kind, Option, Parameter, Port, State, Where, check_option, declared, option, param
 from .values import (
     Distribution,
     FanIn,
@@ -41,7 +41,6 @@ __all__ = [
     "check_option",
     "declared",
     "numbers",
-    "one_of",
     "option",
     "param",
     "per_chip",

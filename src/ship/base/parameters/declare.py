@@ -14,6 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from ..checks import check_choice
 from ..errors import ParameterError
 from .values import Value
 
@@ -39,7 +40,7 @@ class Parameter:
     infinite: bool = False  # whether +inf is allowed (a time constant of inf makes a perfect integrator)
 
     def __post_init__(self) -> None:
-        one_of("param: per", self.per, ("unit", "connection"))
+        check_choice("param: per", self.per, ("unit", "connection"))
 
     def inside(self, value: Tensor) -> Tensor:
         """Return a mask that is True where ``value`` is within the limits; NaN never is."""
@@ -132,10 +133,10 @@ def check_option(where: str, declaration: Option, value: Any) -> None:
     Raises:
         ParameterError: the value is not allowed.
     """
-    choices, default = declaration.choices, declaration.default
-    if choices is not None and not any(type(value) is type(c) and value == c for c in choices):
-        raise ParameterError(where, f"must be one of {', '.join(repr(c) for c in choices)}", got=repr(value))
-    if choices is None and callable(default) and not callable(value):
+    default = declaration.default
+    if declaration.choices is not None:
+        check_choice(where, value, declaration.choices)
+    elif callable(default) and not callable(value):
         raise ParameterError(
             where, f"must be a {type(default).__mro__[1].__name__.lower()}", got=repr(value), fix="E.g. ship.ATan()."
         )
@@ -176,9 +177,8 @@ class State:
     batch: Literal["sum", "mean"] = "sum"
 
     def __post_init__(self) -> None:
-        one_of("State.on", self.on, PLACES)
-        if self.batch not in ("sum", "mean"):
-            raise ParameterError("State.batch", "must be 'sum' or 'mean'", got=repr(self.batch))
+        check_choice("State.on", self.on, PLACES)
+        check_choice("State.batch", self.batch, ("sum", "mean"), either=True)
         if self.persistent and (isinstance(self.initial, bool) or self.inner):
             got = "a truth value" if isinstance(self.initial, bool) else f"inner={self.inner}"
             raise ParameterError("State.persistent", "is for a number of a model or a rule", got=got)
@@ -203,14 +203,4 @@ class Port:
     about: str = ""
 
     def __post_init__(self) -> None:
-        one_of("Port.kind", self.kind, KINDS)
-
-
-def one_of(where: str, value: object, choices: tuple[str, ...]) -> None:
-    """Check that a word of a declaration is one of its choices.
-
-    Raises:
-        ParameterError: the value is none of the choices.
-    """
-    if value not in choices:
-        raise ParameterError(where, f"must be one of {', '.join(map(repr, choices))}", got=repr(value))
+        check_choice("Port.kind", self.kind, KINDS)

@@ -10,7 +10,6 @@ import dataclasses
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor
 
 from .. import random
+from ..checks import check_finite
 from ..errors import ParameterError
 
 
@@ -31,12 +31,7 @@ class Distribution(ABC):
 
 def _finite(owner: object, **values: object) -> None:
     for name, value in values.items():
-        where = f"{type(owner).__name__}.{name}"
-        if isinstance(value, bool) or not isinstance(value, Real):
-            raise ParameterError(where, "must be a number", got=repr(value))
-        if not math.isfinite(float(value)):
-            raise ParameterError(where, "must be finite", got=value)
-        object.__setattr__(owner, name, float(value))  # NumPy's numbers become Python's, which JSON can save
+        object.__setattr__(owner, name, check_finite(f"{type(owner).__name__}.{name}", value))  # NumPy's numbers become Python's
 
 
 def _least(owner: object, least: float, **values: float) -> None:

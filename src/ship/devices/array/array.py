@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from ...base import random
-from ...base.errors import ParameterError, RunError, is_real, is_whole, suggest
+from ...base.checks import check_real, is_real, is_whole
+from ...base.errors import ParameterError, RunError, suggest
 from ...base.parameters import Parameter, Varied, declared, to_tensor
 from ...base.parameters.bag import Bag
 from ...base.parameters.resolve import correlated, resolve, varied
@@ -469,8 +470,7 @@ class DeviceArray(nn.Module):
         Raises:
             RunError: as `wait`.
         """
-        if not (is_real(seconds) and seconds >= 0):
-            raise RunError(f"{self.where}: seconds", "must be a number of s, at least 0", got=repr(seconds))
+        check_real(f"{self.where}: seconds", seconds, "must be a number of s, at least 0", least=0.0, error=RunError)
         if kelvin is not None and (self.device.thermal is None or not (is_real(kelvin) and kelvin > 0)):
             raise RunError(
                 f"{self.where}: kelvin",

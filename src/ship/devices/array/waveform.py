@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ...base.errors import ParameterError, RunError, is_whole
+from ...base.checks import check_whole
+from ...base.errors import ParameterError, RunError
 from ...base.parameters import to_tensor
 from .. import device as physics
 from ..contract import Pulse
@@ -91,8 +92,7 @@ def _check(array: DeviceArray, wave: Tensor, dt: float, substeps: int) -> None:
         raise ParameterError("sweep: v", "must be finite voltages [time]", got=f"shape {list(wave.shape)}")
     if not dt > 0:
         raise RunError("sweep: dt", "must be above 0 s", got=dt)
-    if not is_whole(substeps, 1):
-        raise RunError("sweep: substeps", "must be a whole number, at least 1", got=repr(substeps))
+    check_whole("sweep: substeps", substeps, 1, error=RunError)
 
 
 def _plain(array: DeviceArray, tensor: Tensor, single: bool) -> Tensor:

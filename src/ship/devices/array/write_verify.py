@@ -13,7 +13,8 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from ...base.errors import ParameterError, is_whole
+from ...base.checks import check_choice, check_whole
+from ...base.errors import ParameterError
 from ...base.parameters.bag import Bag
 from .. import device as physics
 from ..contract import Pulse, Xi
@@ -63,12 +64,9 @@ class WriteVerify:
             raise ParameterError(
                 "WriteVerify.tolerance", "must lie between 0 and 1 (a fraction of the window)", got=self.tolerance
             )
-        if not is_whole(self.most, 1):
-            raise ParameterError("WriteVerify.most", "must be a whole number of attempts, at least 1", got=repr(self.most))
-        if self.by not in ("rewrite", "pulse", "train"):
-            raise ParameterError("WriteVerify.by", "must be 'rewrite', 'pulse' or 'train'", got=repr(self.by))
-        if not is_whole(self.reads, 1):
-            raise ParameterError("WriteVerify.reads", "must be a whole number of reads, at least 1", got=repr(self.reads))
+        check_whole("WriteVerify.most", self.most, 1, of="attempts")
+        check_choice("WriteVerify.by", self.by, ("rewrite", "pulse", "train"), either=True)
+        check_whole("WriteVerify.reads", self.reads, 1, of="reads")
 
 
 class Written(NamedTuple):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ...base.errors import FitError, is_real, is_whole, suggest
+from ...base.checks import check_choice, check_real, check_whole, is_real, is_whole
+from ...base.errors import FitError, suggest
 from . import limits
 from .columns import Columns, select
 from .iv import fit_iv
@@ -116,13 +117,10 @@ def _settings(kind: Any, shunt: Any, v_read: Any, decimal: Any, seed: Any, repli
         raise FitError("fit: kind", "a measured array is no set of curves to fit", fix="Use ship.measured_array(...).")
     if kind is not None and not (isinstance(kind, str) and kind in NEEDS):
         raise FitError("fit: kind", f"no kind {kind!r}", fix=suggest(str(kind), NEEDS))
-    if decimal not in (".", ","):
-        raise FitError("fit: decimal", "must be '.' or ','", got=repr(decimal))
-    if not is_whole(seed):
-        raise FitError("fit: seed", "must be a whole number, at least 0", got=repr(seed))
-    if not (is_whole(replicates, 20) and replicates <= 100_000):
-        raise FitError("fit: replicates", "must be a whole number from 20 to 100000", got=repr(replicates))
-    if shunt is not None and not (is_real(shunt) and shunt > 0):
-        raise FitError("fit: shunt", "must be a resistance above 0 ohm", got=repr(shunt))
+    check_choice("fit: decimal", decimal, (".", ","), either=True, error=FitError)
+    check_whole("fit: seed", seed, error=FitError)
+    check_whole("fit: replicates", replicates, 20, most=100_000, error=FitError)
+    if shunt is not None:
+        check_real("fit: shunt", shunt, "must be a resistance above 0 ohm", above=0.0, error=FitError)
     if v_read is not None and not (is_real(v_read) and v_read != 0):
         raise FitError("fit: v_read", "must be a voltage (V), not 0", got=repr(v_read))

@@ -7,11 +7,11 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from ...base.codec import Plain
 from ...base.errors import FileError, FitError, ShipError
+from ...base.statistics import Interval
 from .. import Device
 from .figures import Panel, draw
 
@@ -22,22 +22,7 @@ DECISIVE = 10.0  # difference in AICc from which on the worse model has no suppo
 CLOSE = 0.005  # of the scale of residuals: who is closer by less is no better in use
 
 
-class Estimate(NamedTuple):
-    """A parameter: its value, the middle 95 % of its bootstrap replicates (NaN: not estimated), its unit."""
-
-    value: float
-    low: float = math.nan
-    high: float = math.nan
-    unit: str = ""
-
-    def __str__(self) -> str:
-        if math.isnan(self.low):
-            return f"{self.value:.4g} {self.unit}".rstrip()
-        # At a limit of 0, fits end at 1e-15 of nothing: as text that is 0.
-        size = 1e-9 * max(abs(self.value), abs(self.low), abs(self.high))
-        value, low, high = (0.0 if abs(x) < size else x for x in self[:3])
-        text = f"{value:.4g} [{low:.4g}, {high:.4g}]"
-        return f"{text} {self.unit}".rstrip()
+Estimate = Interval  # its range is the middle 95 % of the bootstrap replicates
 
 
 @dataclass(frozen=True)
@@ -151,13 +136,14 @@ class Found:
         """All of it but the figure, as plain numbers, text and lists (JSON)."""
         models = [
             {"name": f.name, "fits": f.fits, "verdict": f.verdict, "residual": f.residual, "aicc": f.criterion}
-            | {"n_parameters": f.n_parameters, "parameters": {k: v._asdict() for k, v in f.parameters.items()}}
+            | {"n_parameters": f.n_parameters, "parameters": {k: v.as_dict() for k, v in f.parameters.items()}}
             for f in self.ranking
         ]
         made: dict[str, Any] = {"kind": self.kind, "source": self.source, "sha256": self.sha256, "scale": self.scale}
         made["models"] = models
-        made |= {"summary": {k: v._asdict() for k, v in self.summary.items()}, "notes": self.notes, "settings": self.settings}
-        return _plain(made | {"values": self.values, "no_device": self.refusal()})  # type: ignore[no-any-return]
+        made |= {"summary": {k: v.as_dict() for k, v in self.summary.items()}, "notes": self.notes, "settings": self.settings}
+        report: dict[str, Any] = Plain().encode("report", made | {"values": self.values, "no_device": self.refusal()})
+        return report
 
     def origin(self) -> dict[str, Any]:
         """What a device file says about where its numbers come from."""
@@ -175,11 +161,11 @@ class Found:
             FileError: the folder cannot be written.
         """
         from ...base.atomic_write import picture, write_together
-        from ..files import device_text
+        from ..files import file_text
 
         folder = Path(folder)
         report = (json.dumps(self.report(), indent=1, allow_nan=False) + "\n").encode()
-        device = device_text(self.device, self.origin()).encode() if self.refusal() is None else None
+        device = file_text(self.device, self.origin(), folder / "device.toml").encode() if self.refusal() is None else None
         files = {"report.json": report, "figure.png": picture(self.figure()), "device.toml": device}
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -187,18 +173,6 @@ class Found:
             raise FileError(str(folder), "cannot be made", got=str(error.strerror)) from error
         write_together({folder / name: data for name, data in files.items()})
         return [folder / name for name, data in files.items() if data is not None]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, float | np.floating):
-        return float(value) if math.isfinite(value) else None
-    return int(value) if isinstance(value, np.integer) else value
 
 
 def rank(fitted: list[Fitted], of: Callable[[Fitted], str] = lambda _: "") -> tuple[Fitted, ...]:

@@ -118,9 +118,10 @@ def _distance(y: Array) -> float:
 
 
 def _rank_correlation(data: dict[str, Array]) -> Array:
-    from scipy.stats import rankdata
+    from scipy.stats import spearmanr
 
-    return np.asarray(np.corrcoef(np.stack([rankdata(x) for x in data.values()])))
+    found = np.asarray(spearmanr(np.stack(list(data.values()), axis=1)).statistic)
+    return found if found.ndim else np.array([[1.0, found], [found, 1.0]])  # of two columns it is one number
 
 
 def _correlated(a: Array, b: Array, r: float, settings: dict[str, Any], rng: np.random.Generator) -> Estimate:

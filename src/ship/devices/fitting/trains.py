@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ...base.errors import FitError, is_real
+from ...base.checks import is_real
+from ...base.errors import FitError
 from .columns import Columns
 from .spelling import argument
 

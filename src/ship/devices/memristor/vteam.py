@@ -20,7 +20,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from ...base.errors import ParameterError
+from ...base.checks import check_choice
 from ...base.parameters import State, Value, option, param
 from ...base.parameters.bag import Bag
 from ..contract import Xi
@@ -51,8 +51,7 @@ class VTEAM(Memristor):
     resistance: str = option("linear", choices=("linear", "exponential"))
 
     def __post_init__(self) -> None:
-        if self.resistance not in ("linear", "exponential"):
-            raise ParameterError("VTEAM.resistance", "must be 'linear' or 'exponential'", got=repr(self.resistance))
+        check_choice("VTEAM.resistance", self.resistance, ("linear", "exponential"), either=True)
 
     def check(self, where: str, p: Bag) -> None:
         check_resistances(where, p)

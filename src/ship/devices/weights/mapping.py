@@ -32,7 +32,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...base.errors import ParameterError, is_whole
+from ...base.checks import check_real, check_whole
+from ...base.errors import ParameterError
 
 TIE = 5e-7  # of a value: a quotient of two float32 numbers is off by less
 
@@ -78,12 +79,12 @@ class Mapping(ABC):
         where = type(self).__name__
         for name in ("w_max", "c_mem"):
             value = getattr(self, name)
-            if value is not None and not (isinstance(value, int | float) and 0 < value < float("inf")):
-                raise ParameterError(f"{where}.{name}", "must be a number above 0", got=repr(value))
+            if value is not None:
+                check_real(f"{where}.{name}", value, "must be a number above 0", above=0.0)
         if self.w_max is not None and self.c_mem is not None:
             raise ParameterError(where, "w_max and c_mem say the same thing", fix="Give one of them.")
-        if self.levels is not None and not is_whole(self.levels, 2):
-            raise ParameterError(f"{where}.levels", "must be a whole number, at least 2", got=repr(self.levels))
+        if self.levels is not None:
+            check_whole(f"{where}.levels", self.levels, 2)
 
     @property
     @abstractmethod
@@ -121,8 +122,7 @@ class Differential(Mapping):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not is_whole(self.pairs, 1):
-            raise ParameterError("Differential.pairs", "must be a whole number, at least 1", got=repr(self.pairs))
+        check_whole("Differential.pairs", self.pairs, 1)
 
     @property
     def devices(self) -> int:
@@ -190,10 +190,7 @@ class BitSliced(Mapping):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name, least in (("slices", 1), ("base", 2)):
-            if not is_whole(getattr(self, name), least):
-                raise ParameterError(
-                    f"BitSliced.{name}", f"must be a whole number, at least {least}", got=repr(getattr(self, name))
-                )
+            check_whole(f"BitSliced.{name}", getattr(self, name), least)
         if self.levels is not None:
             raise ParameterError("BitSliced.levels", "follows from base, the levels of each device", fix="Leave it out.")
 

@@ -33,7 +33,8 @@ import torch
 from torch import Tensor
 
 from ...base import random
-from ...base.errors import GraphError, ParameterError, RunError, is_real, is_whole
+from ...base.checks import check_choice, check_real, check_whole
+from ...base.errors import GraphError, RunError
 from .. import device as physics
 from ..array.array import DeviceArray
 from ..contract import Pulse
@@ -65,15 +66,11 @@ class Pulsing:
     bias: str | None = None
 
     def __post_init__(self) -> None:
-        if self.step is not None and not (is_real(self.step) and self.step > 0):
-            raise ParameterError("Pulsing.step", "must be a number above 0 V", got=repr(self.step))
+        if self.step is not None:
+            check_real("Pulsing.step", self.step, "must be a number above 0 V", above=0.0)
         for name, choices in (("rounding", ROUNDINGS), ("how", HOWS), ("bias", tuple(EVENTS))):
-            if getattr(self, name) not in choices:
-                raise ParameterError(
-                    f"Pulsing.{name}", "must be one of " + ", ".join(map(repr, choices)), got=repr(getattr(self, name))
-                )
-        if not is_whole(self.most, 1):
-            raise ParameterError("Pulsing.most", "must be a whole number, at least 1", got=repr(self.most))
+            check_choice(f"Pulsing.{name}", getattr(self, name), choices)
+        check_whole("Pulsing.most", self.most, 1)
 
     def check(self, where: str, mapping: Mapping, sparse: bool) -> None:
         """Refuse what cannot learn so.

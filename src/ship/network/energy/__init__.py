@@ -1,6 +1,7 @@
 """The energy of a network: `costs` (stated by users), `meter` (counts during runs), `pricing` (from counts to J), `ledger`."""
 
-from .costs import Band, Costs
+from ...base.statistics import Band
+from .costs import Costs
 from .ledger import Ledger
 from .meter import Meter
 

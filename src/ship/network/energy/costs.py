@@ -4,29 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple
+from typing import Any
 
-from ...base.errors import GraphError, ParameterError, is_real, suggest
+from ...base.checks import is_real
+from ...base.errors import GraphError, ParameterError, suggest
+from ...base.statistics import Band
 from ...groups.spec import Spec
 from ...groups.wiring import Wiring
 from ...models.contract import Neuron, Source, Synapse
 
 Amount = float | tuple[float, float] | None
-
-
-class Band(NamedTuple):
-    """A range from the lowest to the highest value, numbers or tensors; both are equal where a value is known."""
-
-    low: Any
-    high: Any
-
-    def __add__(self, other: Any) -> Band:
-        return Band(self.low + other.low, self.high + other.high)
-
-    def __mul__(self, other: Any) -> Band:
-        """Multiply by a band or a number; everything is at least 0."""
-        low, high = other if isinstance(other, Band) else (other, other)
-        return Band(self.low * low, self.high * high)
 
 
 def _cost(unit: str, of: str, what: str) -> Any:

@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 from ...base.errors import RunError, suggest
+from ...base.statistics import Band
 from . import pricing
-from .costs import LABELS, Band
+from .costs import LABELS
 from .meter import Meter
 from .pricing import BESIDE, IN_RUNS, PHASES, Dissipation, Supply
 
 
-class Estimate(NamedTuple):
+class MeanEnergy(NamedTuple):
     """A mean energy as a band, with a 95 % interval from the lower end for the lowest to the upper end for the highest energy."""
 
     low: float  # J
@@ -91,21 +92,21 @@ class Ledger:
         return Band(*(math.fsum(float(part.energy[end].sum()) for part in self.parts) for end in (0, 1)))
 
     @property
-    def per_inference(self) -> Estimate | None:
+    def per_inference(self) -> MeanEnergy | None:
         """The energy of one sample in its runs, in J; None before the first run."""
         return self._ratio(torch.ones_like(self.events))
 
     @property
-    def per_synaptic_event(self) -> Estimate | None:
+    def per_synaptic_event(self) -> MeanEnergy | None:
         """The energy of the runs divided by the events at all connections, in J; None without events."""
         return self._ratio(self.events)
 
     @property
-    def per_spike(self) -> Estimate | None:
+    def per_spike(self) -> MeanEnergy | None:
         """The energy of the runs divided by the spikes of neurons, in J; None without spikes."""
         return self._ratio(self.spikes)
 
-    def _ratio(self, count: Tensor) -> Estimate | None:
+    def _ratio(self, count: Tensor) -> MeanEnergy | None:
         """Divide the mean energy by the mean count; the error follows from ``e - ratio * count``, which varies about 0."""
         if not float(count.sum()):
             return None
@@ -117,7 +118,7 @@ class Ledger:
             e = e.mean(1) if over == "chips" else e[0]
             means.append(float(e.sum() / n.sum()))
             ends.append(means[-1] + sign * _half(e - means[-1] * n) / float(n.mean()))
-        return Estimate(means[0], means[1], (ends[0], ends[1]) if len(n) > 1 else None, over, len(n))
+        return MeanEnergy(means[0], means[1], (ends[0], ends[1]) if len(n) > 1 else None, over, len(n))
 
     @property
     def dominant(self) -> tuple[str, str, tuple[float, float]] | None:
@@ -186,7 +187,7 @@ class Ledger:
                 return {"low": plain(value.low), "high": plain(value.high)}
             return value.tolist() if isinstance(value, Tensor) else value
 
-        def said(made: Estimate | None) -> Any:
+        def said(made: MeanEnergy | None) -> Any:
             return None if made is None else made._asdict()
 
         return {
@@ -256,7 +257,7 @@ def _text(band: Band, digits: int = 3) -> str:
     return (low if low == high else f"{low} to {high}") + ("J" if band.high else " J")
 
 
-def _said(made: Estimate) -> str:
+def _said(made: MeanEnergy) -> str:
     text = _text(Band(made.low, made.high), 4)
     if made.interval is None:
         return text

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .costs import Band
+from ...base.statistics import Band
 from .meter import Meter, MeteredGroup, Sums
 
 IN_RUNS = ("read", "periphery", "spikes", "leak")

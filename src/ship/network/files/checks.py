@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...base.errors import FileError, is_real, is_whole
+from ...base.checks import check_real, check_whole, is_real
+from ...base.errors import FileError
 from ...base.parameters import Distribution, Parameter, PerChip, Varied, declared
 from ...devices.array.array import DeviceArray
 from ...devices.weights.synapse import MODES
@@ -79,9 +80,7 @@ def _check_chips(net: Network, tensors: Tensors, chips: Any) -> int:
 
 
 def _whole(name: str, value: Any, least: int) -> int:
-    if not is_whole(value, least):
-        raise FileError(name, f"must be a whole number, at least {least}", got=repr(value))
-    return int(value)
+    return check_whole(name, value, least, error=FileError)
 
 
 def _drawn(spec: Spec, wiring: Wiring, chips: int) -> int:
@@ -185,8 +184,7 @@ def check_running(meta: Mapping[str, Any], n_lines: int) -> None:
     for value in counts:
         _whole("clock", value, 0)
     for name, value in [("clock.time", time), *((f"dt of group {tag!r}", dt) for tag, dt in meta["dt"].items())]:
-        if not is_real(value) or value < 0:
-            raise FileError(name, "must be a number of seconds, at least 0", got=repr(value))
+        check_real(name, value, "must be a number of seconds, at least 0", least=0.0, error=FileError)
     for line, *times in meta["pending"]:
         if _whole("pending", line, 0) >= n_lines or not all(map(is_real, times)):
             raise FileError("pending", f"must be on one of {n_lines} lines, at a time", got=repr([line, *times]))

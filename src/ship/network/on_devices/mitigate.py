@@ -25,7 +25,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ...base.errors import RunError, is_whole
+from ...base.checks import check_whole
+from ...base.errors import RunError
 from ...devices.array.write_verify import WriteVerify
 from ...devices.weights.synapse import SynapseDevices
 from ...groups.group import Group
@@ -129,8 +130,7 @@ def repair(
     where = "Network.repair"
     if not (isinstance(tolerance, int | float) and 0 < tolerance < 1):
         raise RunError(f"{where}: tolerance", "must lie between 0 and 1 (a fraction of the window)", got=repr(tolerance))
-    if not is_whole(rounds, 1):
-        raise RunError(f"{where}: rounds", "must be a whole number, at least 1", got=repr(rounds))
+    check_whole(f"{where}: rounds", rounds, 1, error=RunError)
     made = {}
     for tag, hardware in programmed(where, groups, tags).items():
         factor = (hardware.gain * hardware.column).unsqueeze(2)  # broadcasts with [chip, 1, device, pre, post]

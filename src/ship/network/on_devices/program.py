@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...base.errors import GraphError, RunError, is_real, suggest
+from ...base.checks import check_real
+from ...base.errors import GraphError, RunError, suggest
 from ...base.parameters import to_tensor
 from ...devices.array.adopt import taken
 from ...devices.array.write_verify import WriteVerify, Written
@@ -148,8 +149,7 @@ def read(groups: Groups, tag: str) -> Tensor:
 
 def set_mode(groups: Groups, where: str, tags: Sequence[str], mode: str, drift: float = 0.0, kelvin: float | None = None) -> None:
     """Set the weights with which groups run: those of the model, of programmed or of sampled devices."""
-    if not (is_real(drift) and drift >= 0):
-        raise RunError(f"{where}: drift", "must be a time in s, at least 0", got=repr(drift))
+    check_real(f"{where}: drift", drift, "must be a time in s, at least 0", least=0.0, error=RunError)
     found = with_devices(where, groups, tags)
     for hardware in found.values():
         hardware.array.check_wait(drift, kelvin)
