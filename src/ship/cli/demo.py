@@ -20,7 +20,7 @@ from .. import data, plot
 from ..base.atomic_write import write_figure
 from ..base.errors import RunError
 from ..base.parameters import Normal
-from ..devices.materials import hfo2
+from ..devices import hfo2_memory
 from ..devices.weights.mapping import Differential
 from ..models import LIF, ExpSynapse, LeakyIntegrator, SpikeInput
 from ..network.network import Network
@@ -117,12 +117,12 @@ def run(out: Path, seed: int = 0, chips: int = 32, epochs: int = 60, progress: b
 
     def quantised(levels: float) -> Network:
         n = int(levels)  # of a device; a pair makes 2 n - 1 weights of them
-        made = virtual_chips(net, chips, device=hfo2.hfo2_memory(levels=2 * n - 1), mapping=Differential(levels=n))
+        made = virtual_chips(net, chips, device=hfo2_memory(levels=2 * n - 1), mapping=Differential(levels=n))
         made.program()
         return made
 
     def drifting(*, continuous: bool = False) -> Network:
-        return virtual_chips(net, chips, device=hfo2.hfo2_memory(levels=None, continuous=continuous))
+        return virtual_chips(net, chips, device=hfo2_memory(levels=None, continuous=continuous))
 
     levels = sweep(quantised, LEVELS, test_digits, readout=readout, name="levels of a device")
     drift = drift_curve(drifting(), test_digits, TIMES, readout=readout)

@@ -78,7 +78,7 @@ def _covered(x: Array, y: Array) -> bool:
 
 
 def _published() -> trend.Law:
-    """``ship.devices.hfo2.drift_mean``, with the conductance as written as its only parameter."""
+    """Return the published HfO2 law, with the conductance as written as its only parameter."""
 
     def value(p: Array, x: Array, x0: float) -> Array:
         return drift_mean(float(p[0]) * 1e-6, x)
