@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from ..base.errors import ParameterError, is_real
-from ..base.parameters import State, check_option, declared
+from ..base.parameters import State, check_option, declare_states, declared
 from ..base.parameters.bag import Bag
 
 SLACK = 1e-3  # by which an age may exceed what a law is valid for: a run that follows a wait to the very end takes time, too
@@ -88,7 +88,7 @@ class Update(Part):
     """
 
     event: ClassVar[str | None] = "pulse"
-    states: ClassVar[Any] = Conductance(g=State("g_min", unit="S"))  # type: ignore[arg-type]
+    states: ClassVar[Any] = declare_states(Conductance, g=State("g_min", unit="S"))
 
     @abstractmethod
     def pulse(self, x: StateTuple, pulse: Pulse, p: Bag, xi: Xi) -> StateTuple:
@@ -106,7 +106,8 @@ class Update(Part):
 
     def conductance(self, x: StateTuple, p: Bag) -> Tensor:
         """S, at a small voltage."""
-        return x.g  # type: ignore[no-any-return]
+        g: Tensor = x.g
+        return g
 
     def place(self, g: Tensor, x: StateTuple, p: Bag) -> StateTuple:
         """The state with conductance ``g`` (S); what g does not determine is kept from ``x``."""
@@ -230,4 +231,5 @@ class Thermal(Part):
 
 def as_uniform(xi: Tensor) -> Tensor:
     """A standard normal number as a uniform one in (0, 1): its distribution function."""
-    return torch.special.ndtr(xi)  # type: ignore[no-any-return]
+    u: Tensor = torch.special.ndtr(xi)
+    return u

@@ -38,11 +38,11 @@ class Fine(Bag):
         self._source = source
 
     def __getattr__(self, name: str) -> Tensor:
-        value = getattr(self.__dict__["_source"], name)
+        value: Tensor = getattr(self.__dict__["_source"], name)
         if isinstance(value, Tensor) and value.is_floating_point():
             value = value.double()
         self.__dict__[name] = value
-        return value  # type: ignore[no-any-return]
+        return value
 
 
 NOISE = ("normal", "uniform", "poisson")  # standard normal; in (0, 1); counts with the mean that ``discretise`` calls ``mean``

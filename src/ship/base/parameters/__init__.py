@@ -1,7 +1,22 @@
 """What a model declares, the values that a user may give, and the way from these to tensors."""
 
 from .bag import Bag
-from .declare import KINDS, PLACES, Kind, Option, Parameter, Port, State, Where, check_option, declared, one_of, option, param
+from .declare import (
+    KINDS,
+    PLACES,
+    Kind,
+    Option,
+    Parameter,
+    Port,
+    State,
+    Where,
+    check_option,
+    declare_states,
+    declared,
+    one_of,
+    option,
+    param,
+)
 from .values import (
     Distribution,
     FanIn,
@@ -39,6 +54,7 @@ __all__ = [
     "Varied",
     "Where",
     "check_option",
+    "declare_states",
     "declared",
     "numbers",
     "one_of",

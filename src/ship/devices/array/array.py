@@ -245,7 +245,8 @@ class DeviceArray(nn.Module):
         if kind not in (torch.float32, torch.float64):
             raise RunError(self.where, "computes in float32 or float64", got=str(kind), fix="Use .float().")
         age = self.get_buffer("age")
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        move: Callable[..., nn.Module] = super()._apply
+        move(fn, recurse)
         self.register_buffer("age", age.to(self.get_buffer("age").device))
         self.dtype, self._nominal = kind, None
         self.version += 1

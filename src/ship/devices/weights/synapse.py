@@ -384,7 +384,8 @@ class SynapseDevices(nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> SynapseDevices:
         """Another float type or device. Seconds, kelvin and full scale stay float64; what gathers gradients follows."""
         exact = {name: self.get_buffer(name) for name in ("full", "drift_", "kelvin_")}
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        move: Callable[..., nn.Module] = super()._apply
+        move(fn, recurse)
         for name, value in exact.items():
             setattr(self, name, value.to(self.gain.device))
         if self.probe is not None:
