@@ -44,9 +44,12 @@ def batches():
 
 INNER = {  # what engines call with tensors of their own
     "ship.Bag",
+    "DeviceArray.checked",
+    "DeviceArray.declaration",
     "DeviceArray.normals",
     "DeviceArray.out",
     "DeviceArray.put",
+    "DeviceArray.store",
     "DeviceArray.value",
 }
 OBJECTS = {  # instances whose methods are called

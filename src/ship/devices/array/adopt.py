@@ -44,8 +44,8 @@ class AdoptingDevices(Protocol):
     def next_event(self) -> int: ...
     def normals(self, name: str, count: int, event: int) -> Xi: ...
     def window(self) -> tuple[Tensor, Tensor]: ...
-    def _full(self, where: str, value: Any) -> Tensor: ...
-    def _store(self, t: Trajectory) -> None: ...
+    def checked(self, where: str, value: Any) -> Tensor: ...
+    def store(self, t: Trajectory) -> None: ...
 
 
 def taken(measured: Any, faults: Any) -> tuple[Any, Any]:
@@ -60,8 +60,8 @@ def taken(measured: Any, faults: Any) -> tuple[Any, Any]:
 def adopt(array: AdoptingDevices, measured: Any, faults: Any = None) -> None:
     """See `DeviceArray.adopt`."""
     measured, faults = taken(measured, faults)
-    g = array._full("conductance", measured).expand(array.full_shape)
-    codes = torch.full_like(g, SOUND) if faults is None else array._full("faults", faults).expand(array.full_shape)
+    g = array.checked("conductance", measured).expand(array.full_shape)
+    codes = torch.full_like(g, SOUND) if faults is None else array.checked("faults", faults).expand(array.full_shape)
     if not bool(torch.isin(codes, torch.tensor(list(FAULTS), dtype=codes.dtype, device=codes.device)).all()):
         raise ParameterError(f"{array.where}: faults", "must be 0 (sound), 1 (stuck low), 2 (stuck high) or 3 (open)")
     sound = codes == SOUND
@@ -72,7 +72,7 @@ def adopt(array: AdoptingDevices, measured: Any, faults: Any = None) -> None:
     x = array.device.update.place(torch.where(sound, g, p.of("").g_min), before.x, p.of("update"))
     _check_held(array, array.device.update.conductance(x, p.of("update")), g, sound)
     kept = array.normals("retention", physics.draws(array.device, p.cycles, "retention"), event)
-    array._store(physics.Trajectory(x, torch.zeros_like(before.age), before.cycles, kept, frozen))
+    array.store(physics.Trajectory(x, torch.zeros_like(before.age), before.cycles, kept, frozen))
     _note(array, g, sound)
 
 

@@ -70,7 +70,7 @@ def sweep(device: Device | DeviceArray, v: Any, dt: float, *, substeps: int = 4,
                     t = physics.pulsed(array.device, p, t, pulse, None, tuple(map(torch.zeros_like, kept)))
                 else:
                     t = physics.pulsed(array.device, p, t, pulse, xi, kept)
-    array._store(t)
+    array.store(t)
     return Sweep(torch.stack(currents), type(t.x)(*map(torch.stack, zip(*states, strict=True))))
 
 
