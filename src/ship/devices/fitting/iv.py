@@ -23,7 +23,7 @@ from .. import Device
 from . import to_device
 from .columns import Columns
 from .figures import Panel, Series
-from .report import Estimate, Fitted, Found, rank
+from .report import Estimate, Fitted, Found, outcome, rank
 from .solve import aicc, interval, least_squares
 from .spelling import argument
 
@@ -98,9 +98,8 @@ def fit_iv(columns: Columns, source: str, sha256: str, settings: dict[str, Any])
     values = {"sweeps": list(chosen), "on": on, "off": off}
     values |= {law.name: {"names": list(law.parameters), "on, off": theta} for law, theta, _ in fits}
     panels = _panels(loops, {law.name: theta for law, theta, _ in fits}, order, side)
-    found = Found("iv", source, sha256, order, "rms, of the local current", summary, notes, panels, settings, values)
-    found.make_device = lambda: _device(found, on, off, float(v_read))
-    return found
+    made = outcome(lambda: _device(source, order, summary["on/off, median"], on, off, float(v_read)))
+    return Found("iv", source, sha256, order, "rms, of the local current", summary, notes, panels, settings, values, made)
 
 
 def _measured(columns: Columns, settings: dict[str, Any]) -> tuple[Array, Array]:
@@ -283,10 +282,9 @@ def _panels(loops: Sequence[VoltageLoop], thetas: dict[str, Array], order: Seque
     ]
 
 
-def _device(found: Found, on: Array, off: Array, v_read: float) -> Device:
-    """The window at v_read, with the law of the on state where one fits and the library has a part for it."""
+def _device(source: str, order: Sequence[Fitted], ratio: Estimate, on: Array, off: Array, v_read: float) -> Device:
+    """Return the device with the window at v_read, and the law of the on state where one fits that the library has."""
     high, low = float(np.median(on)), float(np.median(off))
-    ratio = found.summary["on/off, median"]
     if not (low >= 0 and min(ratio.value, math.inf if math.isnan(ratio.low) else ratio.low) > HYSTERESIS):
         raise FitError(
             "fit: device",
@@ -294,9 +292,6 @@ def _device(found: Found, on: Array, off: Array, v_read: float) -> Device:
             got=f"on/off {ratio}",
             fix=f"Choose {argument('v_read')}.",
         )
-    law = (
-        to_device.iv_part(found.best.name, {k: v.value for k, v in found.best.parameters.items()})
-        if found.ranking[0].fits
-        else None
-    )
-    return Device(name=found.source.rsplit(".", 1)[0], g_min=low, g_max=high, v_read=v_read, iv=law)
+    first = order[0]
+    law = to_device.iv_part(first.name, {k: v.value for k, v in first.parameters.items()}) if first.fits else None
+    return Device(name=source.rsplit(".", 1)[0], g_min=low, g_max=high, v_read=v_read, iv=law)

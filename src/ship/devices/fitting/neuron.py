@@ -75,13 +75,8 @@ def fit_neuron(columns: Columns, source: str, sha256: str, settings: dict[str, A
         summary["ship.LIF: input"] = Estimate(V_TH / (tau * i_th), unit=f"V/s per A, at v_th = {V_TH:g} V")
     settings = settings | {"points": len(i)}
     panels = _panels(i, f, [(r.name, fits[r.name][0]) for r in ranked])
-    found = Found("f-I", source, sha256, ranked, "rms, of the largest rate", summary, notes, panels, settings, values)
-
-    def none() -> Any:
-        raise FitError("fit: device", "a rate curve gives a neuron, not a memory device", fix="See found.values['ship.LIF'].")
-
-    found.make_device = none
-    return found
+    none = FitError("fit: device", "a rate curve gives a neuron, not a memory device", fix="See found.values['ship.LIF'].")
+    return Found("f-I", source, sha256, ranked, "rms, of the largest rate", summary, notes, panels, settings, values, none)
 
 
 def _panels(i: Array, f: Array, order: list[tuple[str, Array]]) -> list[Panel]:

@@ -15,7 +15,7 @@ from .columns import Columns
 from .curve_fit import CurveFit, Scaled, fit_curve, verdict
 from .figures import Panel, Series
 from .pulse_curves import CURVES, monotone, nonlinearity
-from .report import Estimate, Fitted, Found, rank
+from .report import Estimate, Fitted, Found, best, outcome, rank
 from .solve import aicc, interval
 from .trains import PulseTrain, gather
 
@@ -42,7 +42,9 @@ def fit_pulses(columns: Columns, source: str, sha256: str, settings: dict[str, A
     by_name = {fit.curve.name: fit for fit in fits}
     read = float(np.mean(by_name.get(order[0].name, calmest).read)) * (high - low)
     notes = [*columns.notes, *_notes(trains, fits, count, read)]
-    found = Found(
+    values = {name: _values(fit, trains, low, high) for name, fit in by_name.items()} | {"table": table}
+    made = outcome(lambda: _device(source, order, values, by_name, scaled, notes))
+    return Found(
         "pulses",
         source,
         sha256,
@@ -52,10 +54,9 @@ def fit_pulses(columns: Columns, source: str, sha256: str, settings: dict[str, A
         notes,
         _panels(trains, by_name, table_model, order, low, high),
         settings | {"points": n, "devices": len(trains), "replicates": count},
-        {name: _values(fit, trains, low, high) for name, fit in by_name.items()} | {"table": table},
+        values,
+        made,
     )
-    found.make_device = lambda: _device(found, by_name, scaled, table)
-    return found
 
 
 def _whitened(residual: Sequence[Array], fit: CurveFit) -> float:
@@ -216,34 +217,39 @@ def _error(fit: CurveFit, low: float, high: float) -> Array:
     return np.asarray(np.mean([np.cov(r, rowvar=False) for r in _si(fit, fit.replicates, low, high)], axis=0))
 
 
-def _device(found: Found, fits: dict[str, CurveFit], scaled: Sequence[Scaled], table: dict[str, Any]) -> Device:
-    """The device of the best model of which the library has a part; that it is not the best of all is then a note."""
-    first = found.best.name
-    refused = None
-    for fitted in found.ranking:
+def _device(
+    source: str,
+    order: Sequence[Fitted],
+    values: dict[str, Any],
+    fits: dict[str, CurveFit],
+    scaled: Sequence[Scaled],
+    notes: list[str],
+) -> Device:
+    """Return the device of the best model of which the library has a part; where that is not the best of all, note it."""
+    first, refused = best(source, order).name, None
+    for fitted in order:
         if not fitted.fits:
             continue
         try:
-            device = _of_model(found, fitted, fits, scaled, table)
+            device = _of_model(source, fitted, values, fits, scaled)
         except to_device.NoPartError as error:
             refused = refused or error
             continue
-        note = f"the device follows {fitted.name!r}: the library has no part for {first!r}, the best model"
-        if fitted.name != first and note not in found.notes:
-            found.notes.append(note)
+        if fitted.name != first:
+            notes.append(f"the device follows {fitted.name!r}: the library has no part for {first!r}, the best model")
         return device
-    raise refused or FitError(f"fit of {found.source}", "no model follows the data")
+    raise refused or FitError(f"fit of {source}", "no model follows the data")
 
 
-def _of_model(found: Found, fitted: Fitted, fits: dict[str, CurveFit], scaled: Sequence[Scaled], table: dict[str, Any]) -> Device:
-    name = found.source.rsplit(".", 1)[0]
-    best = fitted.name
-    if best == "table":
+def _of_model(source: str, fitted: Fitted, tables: dict[str, Any], fits: dict[str, CurveFit], scaled: Sequence[Scaled]) -> Device:
+    """Return the device that follows one model, with the spread over devices where they were enough."""
+    name, model = source.rsplit(".", 1)[0], fitted.name
+    if model == "table":
+        table = tables["table"]
         nearest = min(fits.values(), key=lambda f: f.rss)
         step, read = (float(v) for v in _noise(nearest)[0].mean(0))
         return to_device.tabled(table.get("up", ()), table.get("down", ()), step, read, name)
-    fit = fits[best]
-    values = found.values[best]
+    fit, values = fits[model], tables[model]
     spread = dict(zip(fit.names, values.get("spread", ()), strict=False))
     nominal = {n: fitted.parameters[n].value for n in fit.names if n != "w_0"}
     kept = [n for n in nominal if spread.get(n, 0.0) > 0]
@@ -260,7 +266,7 @@ def _of_model(found: Found, fitted: Fitted, fits: dict[str, CurveFit], scaled: S
         pairs = _possible(pairs, kept)
     longest = (max(s.p_max[0] for s in scaled), max(s.p_max[1] for s in scaled))
     step, read = (float(v) for v in _noise(fit)[0].mean(0))
-    return to_device.pulsed(best, nominal, spread, step, read, longest, name, pairs)
+    return to_device.pulsed(model, nominal, spread, step, read, longest, name, pairs)
 
 
 def _possible(pairs: list[tuple[str, str, float]], names: list[str]) -> list[tuple[str, str, float]]:
