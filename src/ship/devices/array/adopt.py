@@ -19,7 +19,7 @@ from ..device import Device, Trajectory, Values
 
 @runtime_checkable
 class Chip(Protocol):
-    """What a `MeasuredArray` is, to this module."""
+    """A measured chip with its map of faults, as far as this module needs it: a `MeasuredArray`."""
 
     @property
     def conductance(self) -> Tensor: ...
@@ -28,7 +28,7 @@ class Chip(Protocol):
 
 
 class AdoptingDevices(Protocol):
-    """What this needs of a `DeviceArray`."""
+    """The part of a `DeviceArray` that this module needs."""
 
     device: Device
     dtype: torch.dtype
@@ -49,7 +49,7 @@ class AdoptingDevices(Protocol):
 
 
 def taken(measured: Any, faults: Any) -> tuple[Any, Any]:
-    """Conductances, and the map that belongs to them unless another is given."""
+    """Return conductances and a map of faults: the given one, else the one that belongs to them."""
     return (
         (measured.conductance, measured.faults if faults is None else faults)
         if isinstance(measured, Chip)
@@ -58,7 +58,7 @@ def taken(measured: Any, faults: Any) -> tuple[Any, Any]:
 
 
 def adopt(array: AdoptingDevices, measured: Any, faults: Any = None) -> None:
-    """See `DeviceArray.adopt`."""
+    """Take over the state of a measured chip; see `DeviceArray.adopt`."""
     measured, faults = taken(measured, faults)
     g = array.checked("conductance", measured).expand(array.full_shape)
     codes = torch.full_like(g, SOUND) if faults is None else array.checked("faults", faults).expand(array.full_shape)
@@ -77,7 +77,7 @@ def adopt(array: AdoptingDevices, measured: Any, faults: Any = None) -> None:
 
 
 def _frozen(array: AdoptingDevices, codes: Tensor) -> Xi:
-    """The numbers with which the device's faults part breaks the devices of the map, and no others."""
+    """Return the normals with which the device's faults part breaks the devices of the map, and no others."""
     part = array.device.faults
     broken = int((codes != SOUND).sum())
     if part is None:

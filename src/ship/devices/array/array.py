@@ -123,7 +123,7 @@ class DeviceArray(nn.Module):
 
     @property
     def nominal(self) -> Values:
-        """The parameters of the nominal device: no variation."""
+        """The parameters of the nominal device, which has no variation."""
         if self._nominal is None:
             self._nominal = DeviceArray(replace(self.device, correlated=()), 1, variation=False, dtype=self.dtype).values
         return self._nominal
@@ -131,7 +131,7 @@ class DeviceArray(nn.Module):
     # -- the trajectory ----------------------------------------------------------------------------------------------------
 
     def store(self, t: Trajectory) -> None:
-        """Keep a trajectory: in buffers, so that it is saved and moves with the module."""
+        """Keep a trajectory in buffers, so that it is saved and moves with the module."""
         self.version += 1
         for name, tensor in to_buffers(t).items():
             self.register_buffer(name, tensor)

@@ -22,7 +22,7 @@ from ..device import Device, Values
 
 
 class Site(NamedTuple):
-    """Where an array's devices are, which decides what is drawn for them."""
+    """The place of an array's devices, by which their deviations are drawn."""
 
     where: str  # the array's name in errors
     tag: str

@@ -60,7 +60,7 @@ def fit_pulses(columns: Columns, source: str, sha256: str, settings: dict[str, A
 
 
 def _whitened(residual: Sequence[Array], fit: CurveFit) -> float:
-    """Sum of squares of the residuals, were they made of the scatter around the closest curve: what wanders counts less."""
+    """Return the sum of squares of residuals, weighed by the scatter around the closest curve: slow wander counts less."""
     total = 0.0
     for r, made, phi in zip(residual, fit.scatters, fit.phi, strict=True):
         pieces = range(0, len(r), PIECE)
@@ -69,7 +69,7 @@ def _whitened(residual: Sequence[Array], fit: CurveFit) -> float:
 
 
 def _scaled(trains: Sequence[PulseTrain]) -> tuple[list[Scaled], float, float]:
-    """Trains in units of the window: between the 2 % and 98 % points of the smoothed data of all devices."""
+    """Scale trains to the window, which lies between the 2 % and 98 % points of the smoothed data of all devices."""
     smooth = []
     for train in trains:
         for (_, n), start in zip(train.branches, train.starts, strict=True):
@@ -80,7 +80,7 @@ def _scaled(trains: Sequence[PulseTrain]) -> tuple[list[Scaled], float, float]:
 
 
 def _si(fit: CurveFit, theta: Array, low: float, high: float) -> Array:
-    """Parameters with g_min and g_max in S."""
+    """Return parameters with g_min and g_max in S."""
     out = np.array(theta)
     out[..., :2] = low + out[..., :2] * (high - low)
     out[..., 0] = np.where(np.abs(out[..., 0]) < 1e-9 * high, 0.0, out[..., 0])  # at the limit of 0 S
@@ -88,14 +88,14 @@ def _si(fit: CurveFit, theta: Array, low: float, high: float) -> Array:
 
 
 def _noise(fit: CurveFit) -> tuple[Array, Array]:
-    """Step and read noise as fractions of each device's window: values ``[device, 2]``, replicates ``[device, replicate, 2]``."""
+    """Return step and read noise as fractions of the window: values ``[device, 2]``, replicates ``[device, replicate, 2]``."""
     window = fit.theta[:, 1] - fit.theta[:, 0]
     again = fit.replicates[..., 1] - fit.replicates[..., 0]
     return np.stack([fit.step, fit.read], 1) / window[:, None], fit.again / again[..., None]
 
 
 def _estimates(fit: CurveFit, low: float, high: float) -> dict[str, Estimate]:
-    """The mean over devices of each parameter; for several devices, its interval is over devices drawn again."""
+    """Return the mean over devices of each parameter; for several devices its interval is that of devices drawn again."""
     theta, again = _si(fit, fit.theta, low, high), _si(fit, fit.replicates, low, high)
     noise, noise_again = _noise(fit)
     theta, again = np.concatenate([theta, noise], 1), np.concatenate([again, noise_again], 2)
@@ -131,7 +131,7 @@ def _fitted(fit: CurveFit, scaled: Sequence[Scaled], low: float, high: float, n:
 
 
 def _table(trains: Sequence[PulseTrain], low: float, high: float) -> tuple[dict[str, Any], list[Array], int]:
-    """Monotone polygons through all branches up and all branches down; their values at the trains; free values."""
+    """Fit monotone polygons to all branches up and down; return them, their values at the trains, and their free values."""
     table: dict[str, Any] = {}
     knots = 0
     for side in (True, False):
@@ -175,7 +175,7 @@ def _summary(trains: Sequence[PulseTrain], low: float, high: float) -> dict[str,
 
 
 def _notes(trains: Sequence[PulseTrain], fits: Sequence[CurveFit], count: int, read: float) -> list[str]:
-    """What a reader should know; ``read``: S, noise of a read."""
+    """Return the notes that a reader needs; ``read`` is the noise of a read, S."""
     notes = [
         "w_0 is the state before the first pulse; parameters with _p belong to pulses up, with _d to pulses down",
         f"intervals: {count} replicates of each device: the fitted curve with its fitted scatter, simulated and fitted again; "
@@ -184,8 +184,8 @@ def _notes(trains: Sequence[PulseTrain], fits: Sequence[CurveFit], count: int, r
     ]
     if len(trains) < to_device.LEAST:
         notes.append(
-            f"{len(trains)} device(s): the spread from device to device cannot be estimated (at least {to_device.LEAST}): it is 0 "
-            "in the device. The scatter from cycle to cycle is that of the device(s) measured"
+            f"{len(trains)} device(s): the spread from device to device cannot be estimated (at least {to_device.LEAST}): it is "
+            "0 in the device. The scatter from cycle to cycle is that of the device(s) measured"
         )
     if any(float(t.g.min()) < 0 for t in trains):
         notes.append("some conductances are below 0 S (noise, or an offset of the instrument); they were kept")
@@ -202,7 +202,7 @@ def _notes(trains: Sequence[PulseTrain], fits: Sequence[CurveFit], count: int, r
 
 
 def _values(fit: CurveFit, trains: Sequence[PulseTrain], low: float, high: float) -> dict[str, Any]:
-    """Parameters of each device, and over several their covariance and correlation."""
+    """Return the parameters of each device and, for several, their covariance and correlation."""
     theta = _si(fit, fit.theta, low, high)
     made: dict[str, Any] = {"names": list(fit.names), "devices": [t.device for t in trains], "parameters": theta}
     if len(theta) >= to_device.LEAST:
@@ -270,7 +270,7 @@ def _of_model(source: str, fitted: Fitted, tables: dict[str, Any], fits: dict[st
 
 
 def _possible(pairs: list[tuple[str, str, float]], names: list[str]) -> list[tuple[str, str, float]]:
-    """Coefficients shrunk together until they are possible together."""
+    """Shrink coefficients of correlation by one factor until they are possible together."""
     for _ in range(60):
         matrix = np.eye(len(names))
         for a, b, r in pairs:
@@ -284,7 +284,7 @@ def _possible(pairs: list[tuple[str, str, float]], names: list[str]) -> list[tup
 def _panels(
     trains: Sequence[PulseTrain], fits: dict[str, CurveFit], table: list[Array], order: Sequence[Fitted], low: float, high: float
 ) -> list[Panel]:
-    """Data and models over pulses, then the residuals, smoothed: of the device with most pulses."""
+    """Plot data and models over pulses, then the smoothed residuals, for the device with most pulses."""
     k = max(range(len(trains)), key=lambda i: len(trains[i].g))
     g, x = trains[k].g, np.arange(1, len(trains[k].g) + 1)
     unit, factor = (("uS", 1e6) if high >= 1e-7 else ("nS", 1e9)) if high < 1e-3 else ("mS", 1e3)

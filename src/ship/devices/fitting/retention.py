@@ -93,7 +93,7 @@ def _law_on_grid(times: tuple[float, ...]) -> Array:
 
 
 def drift_mean(written: float, t: Array) -> Array:
-    """Mean conductance (S) of the published law at times ``t`` (s) after ``written`` (S)."""
+    """Return the mean conductance (S) of the published law at times ``t`` (s) after ``written`` (S)."""
     return np.array([np.interp(written, GRID, row) for row in _law_on_grid(tuple(t.tolist()))])
 
 

@@ -81,5 +81,5 @@ def _log(count: Tensor) -> Tensor:
 
 
 def _log_one_and(log: Tensor) -> Tensor:
-    """``ln(1 + exp(log))``, without the overflow of its middle."""
+    """Return ``ln(1 + exp(log))`` without overflow in between."""
     return torch.logaddexp(torch.zeros_like(log), log)

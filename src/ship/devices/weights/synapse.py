@@ -383,18 +383,13 @@ class SynapseDevices(nn.Module):
         return ""
 
     def warnings(self, weight: Tensor, reach: float | None) -> list[str]:
-        """Say what is wrong with the gain: a target that one spike fires, or that all spikes together do not.
-
-        Args:
-            weight: the model weights, V.
-            reach: the voltage (V) from rest to threshold of the target; None where it has none.
-        """
+        """Say what is wrong with the gain for a target with its threshold ``reach`` (V) above rest, see `out_of_proportion`."""
         if len(self.pairs) != 2:
             return []
         text = out_of_proportion(self.full_scale(weight), weight, reach, grows=self.by_rule)
         return [text] if text else []
 
     def warn(self, where: str, weight: Tensor, reach: float | None) -> None:
-        """Warn of what `warnings` says."""
+        """Issue what `warnings` says as Python warnings."""
         for text in self.warnings(weight, reach):
             warnings.warn(f"{where}: {text}", UserWarning, stacklevel=4)
