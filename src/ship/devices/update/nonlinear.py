@@ -55,12 +55,6 @@ def curvature(nl: Tensor) -> Tensor:
     return (torch.sign(nl) * (z - (distance - wanted) / rate)).to(nl.dtype)  # one more step, for the gradient
 
 
-def a_norm(nl: float) -> float:
-    """NeuroSim's ``A_norm`` for a non-linearity; infinite for 0."""
-    z = float(curvature(torch.tensor(float(nl), dtype=torch.float64)))
-    return 1 / z if z else float("inf")
-
-
 def curve(x: Tensor, z: Tensor) -> Tensor:
     """w after a fraction ``x`` of the P pulses."""
     flat = z.abs() < 1e-10
