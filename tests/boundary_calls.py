@@ -16,6 +16,7 @@ import ship.devices
 import ship.plot
 import ship.study
 import ship.train
+from ship.base.boundary import hints_of, opened
 
 MODULES = (ship, ship.train, ship.study, ship.data, ship.plot, ship.crossbar, ship.devices)
 
@@ -44,9 +45,12 @@ def batches():
 
 INNER = {  # what engines call with tensors of their own
     "ship.Bag",
+    "DeviceArray.checked",
+    "DeviceArray.declaration",
     "DeviceArray.normals",
     "DeviceArray.out",
     "DeviceArray.put",
+    "DeviceArray.store",
     "DeviceArray.value",
 }
 OBJECTS = {  # instances whose methods are called
@@ -175,7 +179,8 @@ CALLS = calls()
 def arguments(function, dice, *, skip):
     """Arguments of a call, most of them right where one is known, and a few wrong ones."""
     positional, named = [], {}
-    parameters = list(inspect.signature(function).parameters.values())[skip:]
+    given = list(inspect.signature(function).parameters.values())[skip:]
+    parameters, _ = opened(given, hints_of(function) if any(p.kind is p.VAR_KEYWORD for p in given) else {})
     for parameter in parameters:
         optional = parameter.default is not parameter.empty or parameter.kind is parameter.VAR_POSITIONAL
         if parameter.kind is parameter.VAR_KEYWORD or (optional and dice.random() < 0.6):

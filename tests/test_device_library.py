@@ -52,7 +52,7 @@ def test_without_variation_devices_are_nominal(name):
     for full in varied:
         assert nominal.value(full).numel() == 1
         assert float(real.value(full).std()) > 0
-    assert all(not cycles for cycles in nominal._cycles.values())
+    assert all(not cycles for cycles in nominal.values.cycles.values())
 
 
 @pytest.mark.parametrize("name", LIBRARY)

@@ -23,7 +23,7 @@ from ship.devices import (
     Stuck,
     Wear,
 )
-from ship.devices.materials import hfo2
+from ship.devices.parts.programming import of_a_pair
 
 N = 20_000
 
@@ -39,7 +39,7 @@ N = 20_000
         (GaussianProgramming(sigma=1e-6, relative=0.02), 2e-6),
         (PolynomialProgramming(coefficients=(1e-6, 0.0, 4e-6), g_ref=50e-6), 4e-6),  # (1 + 4 / 4) uS at g = 1/2, twice the window
         (LevelProgramming(levels=11), 10e-6 / 6),
-        (LevelProgramming(levels=10, of="pair"), hfo2.programming_spread(10, 0.0, 100e-6)),
+        (LevelProgramming(levels=10, of="pair"), of_a_pair(100e-6, 10.0)),
     ],
 )
 def test_programming(part, sigma):

@@ -308,7 +308,6 @@ WRONG = [
         lambda: hfo2.drift_mean(torch.tensor(30e-6), 100.0),
         "HfO2 drift: g0: must lie from 45 uS to 130 uS, where the fit is valid; got 30 uS.",
     ),
-    (lambda: hfo2.quantise(torch.ones(1), 1, 1.0), "quantise: levels: must be at least 2; got 1."),
 ]
 
 

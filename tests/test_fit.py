@@ -576,7 +576,7 @@ def test_a_folder_has_files_of_one_fit(tmp_path, monkeypatch):
     folder = tmp_path / "out"
     found.save(folder)
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
-    other = replace(found, make_device=None, source="other.csv")
+    other = replace(found, outcome=None, source="other.csv")
     with monkeypatch.context() as patched:
         patched.setattr(type(found), "figure", lambda self: (_ for _ in ()).throw(RuntimeError("no figure")))
         with pytest.raises(RuntimeError, match="no figure"):

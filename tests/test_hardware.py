@@ -8,7 +8,8 @@ import pytest
 import torch
 
 import ship
-from ship.devices.weights.synapse import FRESH, view_of
+from ship.devices.weights.gain import view_of
+from ship.devices.weights.synapse import FRESH
 from synapses import HIGH, LOW, AllOpen, Drift, Noisy, Spread, device, network, spikes
 
 MAPPINGS = {

@@ -47,7 +47,7 @@ COVERED = {
     47: "test_data.py::test_length_buckets_hold_every_sample_once",
     49: "test_encoders.py::test_rate_threshold_and_seed_zero",
     50: "test_data.py::test_digits_are_all_there_and_split_by_class",
-    52: "test_hfo2.py::test_quantise",
+    52: "test_levels.py::test_values_are_whole_steps_with_a_zero_among_them",
     53: "test_encoders.py::test_level_crossing_has_two_times_bits_channels",
 }
 ELSEWHERE = {14, 54, 56}

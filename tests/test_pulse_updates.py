@@ -22,7 +22,14 @@ from ship.devices import (
     cnr,
 )
 from ship.devices.contract import Conductance
-from ship.devices.update.nonlinear import a_norm, curvature, curve
+from ship.devices.update.nonlinear import curvature, curve
+
+
+def a_norm(nl):
+    """NeuroSim's A_norm for a non-linearity; infinite for 0."""
+    z = float(curvature(t(float(nl))))
+    return 1 / z if z else math.inf
+
 
 LAWS = [
     Bounded(alpha_p=0.02, alpha_d=0.03),

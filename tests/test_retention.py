@@ -27,6 +27,7 @@ from ship.devices import (
     state_independent,
 )
 from ship.devices.materials import hfo2
+from ship.devices.parts.programming import of_a_pair
 
 HOUR, DAY, YEAR = 3600.0, 86400.0, 365 * 86400.0
 G = t(1.0, 0.5, 0.1, 0.01)
@@ -301,20 +302,26 @@ def test_hfo2_table(w0, age):
     made.write(w0 * 1e-6)
     made.wait(age)
     mean = float(hfo2.drift_mean(t(w0 * 1e-6), age))
-    spread = float(hfo2.drift_spread(t(w0 * 1e-6), age))
+    spread = float(hfo2.spread_law(t(w0), math.log10(age)))
     g = made.conductance()
     assert close_mean(g, mean, mean * spread)
     # 50 uS at 1e4 s: sigma / mu = 0.318, 0.08 % of the devices are cut at 0, which narrows by less than 0.1 %.
     assert close_std(g, mean * spread)
 
 
+def published(g, age, xi, continuous):
+    """The published law: one normal number for each device scatters it around the mean."""
+    mean = hfo2.drift_mean(g, age, continuous=continuous)
+    return (mean * (1 + hfo2.spread_law(g * 1e6, math.log10(age)) * xi)).clamp(min=0.0)
+
+
 def test_hfo2_is_the_published_function():
-    """The part gives what `hfo2.drifted` gives; before 10 s as written; the jump at 64.41 uS unless continuous."""
+    """The part gives the published mean and spread; before 10 s as written; the jump at 64.41 uS unless continuous."""
     xi, g = normals(5), t(46.0, 55.0, 64.4, 64.42, 130.0) * 1e-6
     for continuous in (False, True):
         law = HfO2Drift(continuous=continuous)
         for age in (10.0, 333.0, 1e4):
-            expected = hfo2.drifted(g, age, xi, continuous=continuous)
+            expected = published(g, age, xi, continuous)
             assert torch.allclose(law.drift(g, t(age), bag(law), (xi,)), expected, rtol=1e-14)
         assert torch.equal(law.drift(g, t(9.9), bag(law), (xi,)), g)
 
@@ -338,10 +345,10 @@ def test_hfo2_limits():
 
 
 def test_hfo2_programming():
-    """sigma of a device of a pair is `hfo2.programming_spread`: 1.031 uS for 16 levels."""
+    """sigma of a device of a pair, `of_a_pair`: 1.031 uS for 16 levels."""
     made = ship.DeviceArray(hfo2_memory(levels=16), 20_000, dtype=D, seed=9)
     made.write(85e-6)
-    sigma = hfo2.programming_spread(16)
+    sigma = of_a_pair(70e-6, 16.0)
     assert close_mean(made.conductance(), 85e-6, sigma)
     assert close_std(made.conductance(), sigma)
 

@@ -23,7 +23,7 @@ import typing
 from abc import ABC, ABCMeta
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from numbers import Integral, Real
-from typing import Any, Literal, ParamSpec, TypeVar, Union
+from typing import Any, Literal, ParamSpec, TypeVar, Union, Unpack
 
 import numpy as np
 import torch
@@ -155,7 +155,7 @@ class Plan:
     """The types that the arguments of a call may have, read from its annotations."""
 
     def __init__(self, function: Callable[..., Any], hints: Mapping[str, Any], skip: int) -> None:
-        parameters = list(inspect.signature(function).parameters.values())[skip:]
+        parameters, hints = opened(list(inspect.signature(function).parameters.values())[skip:], hints)
         leave = getattr(function, LEFT, ())
         if parameters and parameters[-1].kind is inspect.Parameter.VAR_KEYWORD:
             options = _unpacked(hints.get(parameters.pop().name))
@@ -163,7 +163,7 @@ class Plan:
             hints = {**hints, **options}
         kinds = {p.name: Kind(hints[p.name]) for p in parameters if p.name in hints and p.name not in leave}
         kinds = {name: kind for name, kind in kinds.items() if not kind.anything}
-        self.defaults = {p.name: p.default for p in parameters}
+        self.defaults = {p.name: p.default for p in parameters if p.default is not Ellipsis}
         self.placed = [(p.name, kinds.get(p.name)) for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
         self.rest = next(((p.name, kinds.get(p.name)) for p in parameters if p.kind is p.VAR_POSITIONAL), ("", None))
         self.named = kinds
@@ -180,7 +180,7 @@ class Plan:
         return None
 
     def _fits(self, name: str, kind: Kind, value: object) -> bool:
-        return value is self.defaults[name] or kind.accepts(value)
+        return (name in self.defaults and value is self.defaults[name]) or kind.accepts(value)
 
 
 def _unpacked(hint: Any) -> dict[str, Any]:
@@ -230,6 +230,20 @@ def hints_of(function: Callable[..., Any], own: type | None = None) -> dict[str,
     source: Any = inspect.unwrap(function)
     arguments = {name: hint for name, hint in source.__annotations__.items() if name != "return"}
     return typing.get_type_hints(types.SimpleNamespace(__annotations__=arguments), source.__globals__)
+
+
+def opened(parameters: Sequence[inspect.Parameter], hints: Mapping[str, Any]) -> tuple[list[inspect.Parameter], dict[str, Any]]:
+    """Return parameters and their types with the keys of a ``**options: Unpack[TypedDict]`` as keyword arguments of their own."""
+    made, known = [], dict(hints)
+    for parameter in parameters:
+        hint = hints.get(parameter.name)
+        if parameter.kind is parameter.VAR_KEYWORD and typing.get_origin(hint) is Unpack:
+            options = typing.get_type_hints(typing.get_args(hint)[0])
+            made += [inspect.Parameter(name, parameter.KEYWORD_ONLY, default=...) for name in options]
+            known |= options
+        else:
+            made.append(parameter)
+    return made, known
 
 
 def left(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

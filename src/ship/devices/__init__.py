@@ -3,8 +3,8 @@
 from ..base.boundary import guard as _guard
 from .contract import IV, Endurance, Faults, Part, Programming, Pulse, ReadNoise, Retention, Thermal, Update
 from .device import Device
-from .library.index import capacitor, ecram, gokmen_vlasov, library, reram_es, reram_sb
-from .library.physical import (
+from .library.index import library
+from .library.memristors import (
     deng_fefet,
     kvatinsky_vteam,
     messaris_tio2,
@@ -14,11 +14,15 @@ from .library.physical import (
     strukov_tio2,
     usc_diffusive,
 )
-from .materials.cmo import CMODecay, CMONoise, cmo_hfox
-from .materials.hermes import HermesDrift, HermesNoise, hermes
-from .materials.hfo2 import HfO2Drift, hfo2_memory
-from .materials.phase_change import PCMDrift, PCMNoise, pcm
-from .materials.relaxation import ReRAMRelaxation, reram_wan
+from .library.phase_change_memory import hermes, pcm, state_independent
+from .library.processing_units import capacitor, ecram, gokmen_vlasov, reram_es, reram_sb
+from .library.pulsed_synapses import ag_asi, cnr, fefet_32
+from .library.resistive_memory import cmo_hfox, hfo2_memory, reram_wan
+from .materials.cmo import CMODecay, CMONoise
+from .materials.hermes import HermesDrift, HermesNoise
+from .materials.hfo2 import HfO2Drift
+from .materials.phase_change import PCMDrift, PCMNoise
+from .materials.relaxation import ReRAMRelaxation
 from .memristor.data_driven import ExponentialWindow, SquareWindow
 from .memristor.diffusive import Diffusive
 from .memristor.fefet import FeFET
@@ -34,11 +38,11 @@ from .parts.programming import GaussianProgramming, LevelProgramming, Polynomial
 from .parts.read_noise import AdditiveNoise, FlickerNoise, RelativeNoise
 from .parts.thermal import Arrhenius
 from .retention.log_drift import LogDrift
-from .retention.power_law import PowerDrift, state_independent
+from .retention.power_law import PowerDrift
 from .retention.volatile import VolatileRetention
 from .update.bounded import Bounded
-from .update.logarithmic import LogarithmicPulses, cnr
-from .update.nonlinear import NonlinearPulses, ag_asi, fefet_32
+from .update.logarithmic import LogarithmicPulses
+from .update.nonlinear import NonlinearPulses
 from .update.stepped import ConstantStep, ExpStep, LinearStep, SoftBounds, SoftBoundsPmax, Stepped
 from .update.table import TableUpdate
 from .weights.mapping import BitSliced, Differential, Mapping, Offset

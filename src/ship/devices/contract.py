@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ..base.checks import is_real
 from ..base.errors import ParameterError
-from ..base.parameters import State, check_option, declared
+from ..base.parameters import State, check_option, declare_states, declared
 from ..base.parameters.bag import Bag
 
 SLACK = 1e-3  # by which an age may exceed what a law is valid for: a run that follows a wait to the very end takes time, too
@@ -41,7 +41,7 @@ class Pulse(NamedTuple):
 
 @dataclass(frozen=True)
 class Part(ABC):  # noqa: B024 (its kinds add the functions)
-    """One aspect of a device. A part class is abstract or final, and a frozen dataclass."""
+    """The base class of the parts of a device. A part class is abstract or final, and a frozen dataclass."""
 
     source: ClassVar[str] = ""  # where equation and constants come from
     event: ClassVar[str | None] = None  # "pulse", "write" or "read": draws normals, and parameters with a c2c, anew
@@ -54,11 +54,11 @@ class Part(ABC):  # noqa: B024 (its kinds add the functions)
             check_option(f"{type(self).__name__}.{name}", declaration, getattr(self, name))
 
     def check(self, where: str, p: Bag) -> None:  # noqa: B027 (most have nothing to check)
-        """Raise a `ParameterError` where parameters contradict each other; limits of single ones are declared."""
+        """Raise a `ParameterError` where parameters contradict each other; the limits of single ones are declared."""
 
 
 def finite_numbers(where: str, given: Iterable[Any], least: int, unit: str) -> tuple[float, ...]:
-    """A sequence or an array of finite numbers, as a tuple.
+    """Return a sequence or an array of finite numbers as a tuple.
 
     Raises:
         ParameterError: something else, or fewer than ``least``.
@@ -74,69 +74,74 @@ def finite_numbers(where: str, given: Iterable[Any], least: int, unit: str) -> t
 
 
 class Conductance(NamedTuple):
+    """The default state of a device: its conductance."""
+
     g: Tensor  # S
 
 
 @dataclass(frozen=True)
 class Update(Part):
-    """How pulses move a device, and what its internal state is.
+    """The base class of update laws: how pulses move a device, and its internal state.
 
     The default state is the conductance itself. A part with another state (a gap, a doped length, domains) declares it, and gives
     ``conductance`` and ``place``, which lead from the state to the conductance and back.
 
     A state that a device has many of (domains) is declared with ``State(inner=n)``: it has an axis of n in front of all others.
-    ``frozen`` normals, drawn once with the die, are in ``p.frozen [number, ...]``.
+    The ``frozen`` normals, which are drawn once with the die, are in ``p.frozen [number, ...]``.
     """
 
     event: ClassVar[str | None] = "pulse"
-    states: ClassVar[Any] = Conductance(g=State("g_min", unit="S"))  # type: ignore[arg-type]
+    states: ClassVar[Any] = declare_states(Conductance, g=State("g_min", unit="S"))
 
     @abstractmethod
     def pulse(self, x: StateTuple, pulse: Pulse, p: Bag, xi: Xi) -> StateTuple:
-        """The state after the pulses. Where ``pulse.n`` is 0, or the voltage is below threshold, exactly ``x``."""
+        """Return the state after the pulses: exactly ``x`` where ``pulse.n`` is 0, or the voltage is below threshold."""
 
     def quiet(self, x: StateTuple, pulse: Pulse, p: Bag) -> StateTuple:
-        """The state after the pulses without chance, for the course of the nominal device: as `pulse` where its normals are 0. A
-        part for which that depends on how a waveform is cut into pulses (an event that happens or not) gives its own.
+        """Return the state after the pulses without chance, for the course of the nominal device.
+
+        By default this is `pulse` with normals of 0. A part for which that depends on how a waveform is cut into pulses (an event
+        that happens or not) gives its own.
         """
         return self.pulse(x, pulse, p, (torch.zeros_like(pulse.v),) * self.normals)
 
     def window(self, p: Bag) -> tuple[Tensor, Tensor]:
-        """The lowest and the highest conductance (S) that the device is meant to take."""
+        """Return the lowest and the highest conductance (S) that the device is meant to take."""
         return p.g_min, p.g_max
 
     def conductance(self, x: StateTuple, p: Bag) -> Tensor:
-        """S, at a small voltage."""
-        return x.g  # type: ignore[no-any-return]
+        """Return the conductance (S) at a small voltage."""
+        g: Tensor = x.g
+        return g
 
     def place(self, g: Tensor, x: StateTuple, p: Bag) -> StateTuple:
-        """The state with conductance ``g`` (S); what g does not determine is kept from ``x``."""
+        """Return the state with conductance ``g`` (S); the part of the state that g does not determine is that of ``x``."""
         return Conductance(g)
 
     def current(self, x: StateTuple, v: Tensor, p: Bag) -> Tensor:
-        """A, at ``v`` (V); used where the device has no `IV` of its own."""
+        """Return the current (A) at ``v`` (V); used where the device has no `IV` of its own."""
         return self.conductance(x, p) * v
 
     def rest(self, x: StateTuple, seconds: Tensor, p: Bag) -> StateTuple:
-        """The state after ``seconds`` without voltage, for volatile states; rest(a) then rest(b) is rest(a + b)."""
+        """Return the state after ``seconds`` without voltage, for volatile states; rest(a) then rest(b) is rest(a + b)."""
         return x
 
 
 @dataclass(frozen=True)
 class Programming(Part):
-    """One-shot programming: what a write to a target leaves."""
+    """The base class of programming laws: the conductance that a one-shot write to a target leaves."""
 
     event: ClassVar[str | None] = "write"
     normals: ClassVar[int] = 1
 
     @abstractmethod
     def write(self, target: Tensor, p: Bag, xi: Xi) -> Tensor:
-        """The conductance (S) that a write to ``target`` (S) leaves."""
+        """Return the conductance (S) that a write to ``target`` (S) leaves."""
 
 
 @dataclass(frozen=True)
 class Retention(Part):
-    """What time does to a conductance that was written. Closed forms in the age, so that a jump equals any number of steps."""
+    """The base class of retention laws: closed forms in the age of a write, so that a jump equals any number of steps."""
 
     event: ClassVar[str | None] = "write"
     oldest: ClassVar[float] = float("inf")  # s, up to where the law is valid
@@ -163,15 +168,15 @@ class Retention(Part):
 
     @abstractmethod
     def drift(self, g: Tensor, age: Tensor, p: Bag, xi: Xi) -> Tensor:
-        """The conductance (S) ``age`` (s) after ``g`` (S) was written; at age 0 it is ``g``. ``xi``: drawn at the write, kept."""
+        """Return the conductance (S) ``age`` (s) after ``g`` (S) was written, at age 0 ``g``; ``xi`` was drawn at the write."""
 
 
 @dataclass(frozen=True)
 class ReadNoise(Part):
-    """How one read differs from what is there.
+    """The base class of read noise: how one read differs from the conductance that is there.
 
-    ``white``: every read draws anew, within a run as well, in proportion to one normal number. Otherwise the noise is slow: it
-    stays for a trial, and the next one draws anew.
+    With ``white``, every read draws anew, within a run as well, in proportion to one normal number. Otherwise the noise is slow:
+    it stays for a trial, and the next one draws anew.
     """
 
     white: ClassVar[bool] = False
@@ -180,16 +185,16 @@ class ReadNoise(Part):
 
     @abstractmethod
     def read(self, g: Tensor, written: Tensor, age: Tensor, p: Bag, xi: Xi) -> Tensor:
-        """The conductance (S) that a read sees. ``written``: as it was written (S), ``age``: s since then."""
+        """Return the conductance (S) that a read sees, ``age`` (s) after ``written`` (S) was written."""
 
 
 @dataclass(frozen=True)
 class IV(Part):
-    """The current-voltage curve of a device of a given conductance. Zero current at zero volt."""
+    """The base class of current-voltage curves of a device of a given conductance; the current is 0 at 0 V."""
 
     @abstractmethod
     def current(self, g: Tensor, v: Tensor, p: Bag) -> Tensor:
-        """A, at ``v`` (V); ``g`` (S) is the conductance at a small voltage."""
+        """Return the current (A) at ``v`` (V); ``g`` (S) is the conductance at a small voltage."""
 
 
 SOUND, LOW, HIGH, OPEN = range(4)  # in a map of faults
@@ -198,37 +203,38 @@ FAULTS = {SOUND: "sound", LOW: "stuck low", HIGH: "stuck high", OPEN: "open"}
 
 @dataclass(frozen=True)
 class Faults(Part):
-    """Which devices are broken, from birth."""
+    """The base class of faults: which devices are broken from birth."""
 
     frozen: ClassVar[int] = 1
 
     @abstractmethod
     def broken(self, g: Tensor, p: Bag, xi: Xi) -> Tensor:
-        """The conductance (S) that is there in place of ``g``; ``g`` itself where the device is sound."""
+        """Return the conductance (S) that is there in the place of ``g``; ``g`` itself where the device is sound."""
 
     def as_mapped(self, codes: Tensor, p: Bag) -> Xi | None:
-        """The frozen numbers that break devices as a map says (0 sound, 1 stuck low, 2 stuck high, 3 open); None: none do."""
+        """Return frozen numbers that break devices as a map says (0 sound, 1 stuck low, 2 stuck high, 3 open); None: none do."""
         return None
 
 
 @dataclass(frozen=True)
 class Endurance(Part):
-    """What cycling does to the window."""
+    """The base class of endurance laws: how cycling changes the window."""
 
     @abstractmethod
     def window(self, low: Tensor, high: Tensor, cycles: Tensor, p: Bag) -> tuple[Tensor, Tensor]:
-        """What is left of the window (S) after ``cycles`` writes; equal ends: the device is stuck there."""
+        """Return what is left of the window (S) after ``cycles`` writes; with equal ends the device is stuck there."""
 
 
 @dataclass(frozen=True)
 class Thermal(Part):
-    """How temperature speeds ageing up."""
+    """The base class of thermal laws: how temperature speeds ageing up."""
 
     @abstractmethod
     def speed(self, kelvin: Tensor, p: Bag) -> Tensor:
-        """Seconds of ageing at the reference temperature for each second at ``kelvin`` (K)."""
+        """Return the seconds of ageing at the reference temperature for each second at ``kelvin`` (K)."""
 
 
 def as_uniform(xi: Tensor) -> Tensor:
-    """A standard normal number as a uniform one in (0, 1): its distribution function."""
-    return torch.special.ndtr(xi)  # type: ignore[no-any-return]
+    """Turn a standard normal number into a uniform one in (0, 1) by its distribution function."""
+    u: Tensor = torch.special.ndtr(xi)
+    return u

@@ -28,10 +28,10 @@ class Device(Part):
     """A memory device made of parts; a part left out is ideal.
 
     Args:
-        name: what it is called in reports and files.
-        g_min, g_max: its window, S. A part with a state of its own (a memristor) has a window of its own.
-        v_read, t_read: voltage (V) and width (s) of the pulse that reads it.
-        v_set, v_reset, t_write: amplitudes (V) and width (s) of the standard pulses up and down.
+        name: the name of the device in reports and files.
+        g_min, g_max: the window, S. A part with a state of its own (a memristor) has a window of its own.
+        v_read, t_read: the voltage (V) and the width (s) of the pulse that reads it.
+        v_set, v_reset, t_write: the amplitudes (V) and the width (s) of the standard pulses up and down.
         update ... thermal: the parts, see `ship.devices.contract`.
         correlated: pairs of parameters (``"update.alpha_p"``) whose deviates from device to device are correlated, with the
             coefficient: ``(("update.alpha_p", "update.alpha_d", 0.8),)``.
@@ -76,7 +76,7 @@ class Device(Part):
 
     @property
     def bare(self) -> Device:
-        """The device as made and read once: without what writes, time, wear, noise and faults do to it."""
+        """The device as made and read once, without the effects of writes, time, wear, noise and faults."""
         return replace(self, programming=None, retention=None, noise=None, faults=None, endurance=None, correlated=())
 
     @property
@@ -93,7 +93,7 @@ class Device(Part):
 
 
 def _is_correlation(pair: object) -> bool:
-    """Whether it is two words and a number."""
+    """Return whether an entry is two words and a number."""
     if not isinstance(pair, list | tuple) or len(pair) != 3:
         return False
     return isinstance(pair[0], str) and isinstance(pair[1], str) and is_real(pair[2])
@@ -115,17 +115,17 @@ Cycles = Mapping[str, Mapping[str, tuple[float, float]]]  # by part and paramete
 
 
 class Values:
-    """The parameters of a device's parts as tensors, and their spread from cycle to cycle."""
+    """The parameters of a device's parts as tensors, with their spread from cycle to cycle."""
 
     def __init__(self, values: Mapping[str, Mapping[str, Tensor]], cycles: Cycles) -> None:
         self._values, self.cycles = values, cycles
 
     def mapped(self, fn: Callable[[Tensor], Tensor]) -> Values:
-        """The same with a function applied to every tensor."""
+        """Return the same parameters with a function applied to every tensor."""
         return Values({part: {k: fn(v) for k, v in own.items()} for part, own in self._values.items()}, self.cycles)
 
     def of(self, part: str, xi: Xi = ()) -> Bag:
-        """The parameters of a part, with the device's window; ``xi``: deviates of those drawn anew, none: nominal."""
+        """Return the parameters of a part with the device's window; ``xi``: deviates of those drawn anew, none: nominal."""
         own = dict(self._values[part])
         for (name, (fraction, absolute)), z in zip(self.cycles.get(part, {}).items(), xi, strict=False):
             own[name] = varied(own[name], z, (fraction, absolute))
@@ -133,7 +133,7 @@ class Values:
 
 
 class Trajectory(NamedTuple):
-    """One device instance in time; every tensor broadcasts to the shape of the devices."""
+    """The history of a device instance, from which its present state follows; tensors broadcast to the shape of the devices."""
 
     x: Any  # state as last written, a NamedTuple
     age: Tensor  # s at the reference temperature since then, float64
@@ -143,7 +143,7 @@ class Trajectory(NamedTuple):
 
 
 class DeviceEvent(NamedTuple):
-    """What was done to the devices of an array, for whoever watches it; tensors broadcast to those that it was done to."""
+    """A write, pulse or read of devices, as an array reports it; tensors broadcast to the devices that it was done to."""
 
     kind: str  # "write": writes and pulses; "read": by verification or an instrument
     p: Values
@@ -156,24 +156,24 @@ class DeviceEvent(NamedTuple):
 
 
 def mapped(t: Trajectory, fn: Callable[[Tensor], Tensor]) -> Trajectory:
-    """The same with a function applied to every tensor."""
+    """Return a trajectory with a function applied to every tensor."""
     return Trajectory(type(t.x)(*map(fn, t.x)), fn(t.age), fn(t.cycles), tuple(map(fn, t.kept)), tuple(map(fn, t.frozen)))
 
 
 def draws(device: Device, cycles: Cycles, part: str) -> int:
-    """Standard normal numbers per device that one event of a part takes."""
+    """Return how many standard normal numbers per device one event of a part takes."""
     made = device.parts.get(part)
     return 0 if made is None else made.normals + len(cycles.get(part, {}))
 
 
 def _split(device: Device, p: Values, part: str, xi: Xi) -> tuple[Bag, Xi]:
-    """Parameters of a part, drawn anew, and the normals that are left for its function."""
+    """Return the parameters of a part, drawn anew, and the normals that are left for its function."""
     own = device.parts[part].normals
     return p.of(part, xi[own:]), xi[:own]
 
 
 def window(device: Device, p: Values, t: Trajectory | None = None) -> tuple[Tensor, Tensor]:
-    """The window (S) of the devices: as made, or with a trajectory what wear has left of it."""
+    """Return the window (S) of the devices: as made, or with a trajectory what wear has left of it."""
     low, high = device.update.window(p.of("update"))
     if device.endurance is None or t is None:
         return low, high
@@ -193,22 +193,22 @@ def _broken(device: Device, p: Values, t: Trajectory, g: Tensor) -> Tensor:
 
 
 def conductance(device: Device, p: Values, t: Trajectory) -> Tensor:
-    """The conductance (S) that is there now, at a small voltage: drifted, and broken where it is."""
+    """Return the conductance (S) that is there now, at a small voltage, after drift and with faults."""
     return _broken(device, p, t, _sound(device, p, t))
 
 
 def now(device: Device, p: Values, t: Trajectory) -> Any:
-    """The state as it is now, after drift."""
+    """Return the state as it is now, after drift."""
     return _state(device, p, t, _sound(device, p, t))
 
 
 def _state(device: Device, p: Values, t: Trajectory, sound: Tensor) -> Any:
-    """The state with the conductance that drift has left."""
+    """Return the state with the conductance that drift has left."""
     return t.x if device.retention is None else device.update.place(sound, t.x, p.of("update"))
 
 
 def read(device: Device, p: Values, t: Trajectory, xi: Xi) -> Tensor:
-    """The conductance (S) that one read sees."""
+    """Return the conductance (S) that one read sees."""
     g = conductance(device, p, t)
     if device.noise is None:
         return g
@@ -218,7 +218,7 @@ def read(device: Device, p: Values, t: Trajectory, xi: Xi) -> Tensor:
 
 
 def current(device: Device, p: Values, t: Trajectory, v: Tensor, g: Tensor | None = None) -> Tensor:
-    """The current (A) at ``v`` (V); ``g``: a conductance that was read, in place of the one that is there."""
+    """Return the current (A) at ``v`` (V); ``g`` is a conductance that was read, in the place of the one that is there."""
     sound = _sound(device, p, t)
     seen = _broken(device, p, t, sound) if g is None else g
     if device.iv is not None:
@@ -231,7 +231,7 @@ def current(device: Device, p: Values, t: Trajectory, v: Tensor, g: Tensor | Non
 
 
 def aged(device: Device, p: Values, t: Trajectory, seconds: float, kelvin: float | None = None) -> Trajectory:
-    """After ``seconds`` of doing nothing, at ``kelvin`` (K; None: the reference temperature)."""
+    """Return the trajectory after ``seconds`` of doing nothing, at ``kelvin`` (K; None: the reference temperature)."""
     span = torch.tensor(seconds, dtype=torch.float64)
     if device.thermal is not None and kelvin is not None:
         span = span * device.thermal.speed(torch.tensor(kelvin, dtype=torch.float64), p.of("thermal"))
@@ -240,7 +240,7 @@ def aged(device: Device, p: Values, t: Trajectory, seconds: float, kelvin: float
 
 
 def written(device: Device, p: Values, t: Trajectory, target: Tensor, xi: Xi, kept: Xi) -> Trajectory:
-    """After a one-shot write to ``target`` (S). ``xi``: for the programming, ``kept``: for the retention."""
+    """Return the trajectory after a one-shot write to ``target`` (S); ``xi`` is for the programming, ``kept`` for retention."""
     low, high = window(device, p, t)
     g = _within(target, low, high)
     if device.programming is not None:
@@ -252,8 +252,9 @@ def written(device: Device, p: Values, t: Trajectory, target: Tensor, xi: Xi, ke
 
 
 def pulsed(device: Device, p: Values, t: Trajectory, pulse: Pulse, xi: Xi | None, kept: Xi) -> Trajectory:
-    """After voltage pulses. A device that they do not move keeps its whole trajectory. ``xi``: None for what happens without
-    chance.
+    """Return the trajectory after voltage pulses; a device that they do not move keeps its whole trajectory.
+
+    With ``xi=None`` the pulses act without chance (`Update.quiet`); ``kept`` are normals for the retention.
     """
     bag, own = _split(device, p, "update", xi or ())
     before = now(device, p, t)
@@ -277,13 +278,13 @@ def pulsed(device: Device, p: Values, t: Trajectory, pulse: Pulse, xi: Xi | None
 
 
 def pulse_energy(device: Device, p: Values, before: Trajectory, after: Trajectory, pulse: Pulse) -> Tensor:
-    """J in each device: ``n width v i``, with the mean of the currents before and after the pulses."""
+    """Return the energy (J) in each device, ``n width v i``, with the mean of the currents before and after the pulses."""
     i = (current(device, p, before, pulse.v) + current(device, p, after, pulse.v)) / 2
     return pulse.n * pulse.width * pulse.v * i
 
 
 def read_event(device: Device, p: Values, t: Trajectory, g: Tensor, chosen: Tensor, places: Tensor | None = None) -> DeviceEvent:
-    """A read of the devices chosen (1, else 0) that saw ``g`` (S): it takes ``width v i``."""
+    """Return the event of a read of the devices chosen (1, else 0) that saw ``g`` (S); its energy is ``width v i``."""
     own, noisy = p.of(""), None if device.noise is None else g
     pulse = Pulse(own.v_read, own.t_read, chosen)
     energy = pulse.n * pulse.width * pulse.v * current(device, p, t, pulse.v, noisy)
@@ -291,7 +292,7 @@ def read_event(device: Device, p: Values, t: Trajectory, g: Tensor, chosen: Tens
 
 
 def _within(g: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """Clipped to a window; at its very ends the gradient passes (that of minimum and maximum would be halved)."""
+    """Clip to a window; at its very ends the gradient passes (that of minimum and maximum would be halved)."""
     return torch.where(g < low, low, torch.where(g > high, high, g))
 
 

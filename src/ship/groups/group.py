@@ -20,6 +20,7 @@ from ..base.parameters import FanIn, Normal, Parameter, State, Varied, declared,
 from ..base.parameters.bag import Bag
 from ..base.parameters.integrity import Integrity, check_numbers
 from ..base.parameters.resolve import fits, places, resolve, trailing, varied
+from ..devices.array.array import DeviceArray
 from ..devices.weights.mapping import Differential
 from ..devices.weights.synapse import SynapseDevices
 from ..models.contract import Connection, Model, Rule, Spiking, SpikingNeuron, Synapse, coefficients
@@ -81,20 +82,19 @@ class Group(nn.Module):
         self.model.check(spec.where, Bag({name: self.value(name) for name in self.declarations}))
         self._make_initial(dies)
         if spec.device is not None:
-            self.hardware = SynapseDevices(
+            mapping = spec.mapping or Differential()
+            array = DeviceArray(
                 spec.device,
-                spec.mapping or Differential(),
-                self.shape_of("connection"),
+                (mapping.devices, *self.shape_of("connection")),
                 where=spec.where,
                 tag=spec.tag,
                 seed=seed,
-                dies=dies,
+                chips=list(dies),
                 variation=variation,
                 dtype=dtype,
-                learning=spec.learning,
-                crossbar=spec.crossbar,
                 place=self.place(),
             )
+            self.hardware = SynapseDevices(array, mapping, where=spec.where, learning=spec.learning, crossbar=spec.crossbar)
             self.hardware.by_rule = spec.rule is not None
         if spec.rule is not None:
             self._make_plastic()

@@ -1,4 +1,4 @@
-"""The contract of a model: what it declares, and the pure functions that it is.
+"""The contract of a model: the declarations it makes and the pure functions it consists of.
 
 Models see trailing axes only: ``[..., unit]``, or ``[..., pre, post]`` where each connection has state. Leading axes (chip,
 batch) broadcast. Functions touch only their arguments, have no data-dependent Python control flow and change nothing in place:
@@ -31,18 +31,18 @@ Coeffs = Any  # a NamedTuple of tensors, or None
 
 
 class Fine(Bag):
-    """The parameters of another bag in float64; each is converted when it is first asked for."""
+    """The parameters of another bag in float64, each of which is converted when it is first asked for."""
 
     def __init__(self, source: Bag) -> None:
         super().__init__({})
         self._source = source
 
     def __getattr__(self, name: str) -> Tensor:
-        value = getattr(self.__dict__["_source"], name)
+        value: Tensor = getattr(self.__dict__["_source"], name)
         if isinstance(value, Tensor) and value.is_floating_point():
             value = value.double()
         self.__dict__[name] = value
-        return value  # type: ignore[no-any-return]
+        return value
 
 
 NOISE = ("normal", "uniform", "poisson")  # standard normal; in (0, 1); counts with the mean that ``discretise`` calls ``mean``
@@ -50,14 +50,14 @@ NOISE = ("normal", "uniform", "poisson")  # standard normal; in (0, 1); counts w
 
 @dataclass(frozen=True)
 class Model(ABC):  # noqa: B024 (its kinds add the functions)
-    """What all models share. A model class is abstract or final."""
+    """The base class of all models. A model class is abstract or final."""
 
     ports: ClassVar[Mapping[str, Port]] = {}
     states: ClassVar[Any] = ()
     noise: ClassVar[Mapping[str, str]] = {}  # inputs that the engine supplies, fresh in each slot: name -> one of `NOISE`
 
     def check_options(self, where: str) -> None:
-        """The settings of this model must be legal ones.
+        """Refuse settings that are not among their choices.
 
         Raises:
             ParameterError: one is not among its choices.
@@ -66,16 +66,17 @@ class Model(ABC):  # noqa: B024 (its kinds add the functions)
             check_option(f"{where}.{name}", declaration, getattr(self, name))
 
     def check(self, where: str, p: Bag) -> None:  # noqa: B027 (most models have nothing to check)
-        """Raise a `ParameterError` where parameters contradict each other; limits of single ones are declared."""
+        """Raise a `ParameterError` where parameters contradict each other; the limits of single ones are declared."""
 
     def discretise(self, p: Bag, dt: float) -> Coeffs:
-        """Everything that depends on ``dt`` (s): computed once per dt, from parameters in float64 (see `coefficients`)."""
+        """Return everything that depends on ``dt`` (s); computed once per dt, from parameters in float64 (see `coefficients`)."""
         return None
 
 
 def coefficients(model: Model, p: Bag, dt: float, dtype: torch.dtype) -> Coeffs:
-    """What ``discretise`` returns, computed in float64 and rounded to ``dtype`` once: its differences of near numbers keep their
-    digits in float32, too.
+    """Compute what ``discretise`` returns in float64, and round it to ``dtype`` once.
+
+    So its differences of near numbers keep their digits in float32, too.
     """
     if dtype == torch.float64:
         return model.discretise(p, dt)
@@ -111,7 +112,7 @@ def _rounded(tree: Coeffs, dtype: torch.dtype) -> Coeffs:
 
 @dataclass(frozen=True)
 class Source(Model):
-    """A group without presynaptic partners. Input groups get their signal from the run, in ``x.value``."""
+    """The base class of groups without presynaptic partners; input groups get their signal from the run, in ``x.value``."""
 
     emits: ClassVar[Kind] = "events"
     external: ClassVar[bool] = False
@@ -123,30 +124,30 @@ class Source(Model):
 
     @abstractmethod
     def emit(self, state: StateTuple, x: Bag, p: Bag, c: Coeffs) -> tuple[Units, StateTuple]:
-        """The output of the slot, and the state at its end."""
+        """Return the output of the slot, and the state at its end."""
 
 
 @dataclass(frozen=True)
 class Neuron(Model):
-    """A group of units with inputs on named ports and one output."""
+    """The base class of groups of units with inputs on named ports and one output."""
 
     emits: ClassVar[Kind] = "events"
 
     @abstractmethod
     def emit(self, state: StateTuple, jump: Units, p: Bag, c: Coeffs) -> tuple[Units, StateTuple]:
-        """What the neuron says at t_k. ``jump``: the sum of the impulses that arrive at t_k."""
+        """Return the output at t_k and the state after it; ``jump`` is the sum of the impulses that arrive at t_k."""
 
     @abstractmethod
     def advance(self, state: StateTuple, x: Bag, p: Bag, c: Coeffs) -> StateTuple:
-        """From t_k to t_k + dt, under what the other ports and the noise bring (``x.charge``, ...)."""
+        """Return the state at t_k + dt, under the inputs of the other ports and the noise (``x.charge``, ...)."""
 
     def membrane(self, p: Bag) -> Tensor | None:
-        """Time constant (s) of a linear membrane, for ``drive="exact"``; None where there is none."""
+        """Return the time constant (s) of a linear membrane, for ``drive="exact"``; None where there is none."""
         return None
 
 
 class Spiking(NamedTuple):
-    """State of a spiking neuron with a dead time: its own, and the refractory clock."""
+    """The state of a spiking neuron with a dead time: the state of the model, and the refractory clock."""
 
     cell: StateTuple
     wait: Units  # slots and a fraction, refractory time still to run
@@ -155,10 +156,10 @@ class Spiking(NamedTuple):
 
 @dataclass(frozen=True)
 class SpikingNeuron(Neuron):
-    """A neuron that emits 0 or 1. Comparison, refractoriness and winner-take-all are written once, here.
+    """The base class of neurons that emit 0 or 1, with comparison, refractoriness and winner-take-all in one place.
 
     A model gives ``receive``, ``margin``, ``reset`` and ``evolve``. While refractory, the states declared ``held`` keep the value
-    that the reset gave them, and what arrives is lost, up to and including t_spike + t_ref (as in NEST).
+    that the reset gave them, and arriving impulses are lost, up to and including t_spike + t_ref (as in NEST).
     """
 
     t_ref: Value = param(0.0, unit="s", least=0.0, role="refractory time", gradient=False)
@@ -168,32 +169,32 @@ class SpikingNeuron(Neuron):
 
     @abstractmethod
     def receive(self, state: StateTuple, jump: Units, p: Bag) -> StateTuple:
-        """Add the impulses that arrive at t_k."""
+        """Return the state with the impulses that arrive at t_k."""
 
     @abstractmethod
     def margin(self, state: StateTuple, p: Bag) -> Units:
-        """How far above threshold the unit is; it spikes where this is at least 0."""
+        """Return how far above threshold each unit is; it spikes where this is at least 0."""
 
     @abstractmethod
     def reset(self, state: StateTuple, fired: Units, p: Bag) -> StateTuple:
-        """The state after the spikes in ``fired`` (bool, without gradient: one learns through the spike, not its reset)."""
+        """Return the state after the spikes in ``fired`` (bool, without gradient: learning goes through the spike alone)."""
 
     @abstractmethod
     def evolve(self, state: StateTuple, x: Bag, p: Bag, c: Coeffs) -> StateTuple:
-        """From t_k to t_k + dt, refractoriness aside."""
+        """Return the state at t_k + dt, leaving refractoriness aside."""
 
     def emit(self, state: StateTuple, jump: Units, p: Bag, c: Coeffs) -> tuple[Units, StateTuple]:
         return self.fire(self.arrive(state, jump, p), p)
 
     def arrive(self, state: StateTuple, jump: Units, p: Bag) -> StateTuple:
-        """Impulses at t_k; lost on units that are refractory."""
+        """Return the state with the impulses of t_k, which are lost on refractory units."""
         if not isinstance(state, Spiking):
             return self.receive(state, jump, p)
         dead = state.held | (state.wait > HALF)
         return state._replace(cell=self._hold(dead, state.cell, self.receive(state.cell, jump, p), every=True))
 
     def fire(self, state: StateTuple, p: Bag) -> tuple[Units, StateTuple]:
-        """Compare, emit, reset, start the dead time."""
+        """Compare, emit, reset and start the dead time; return the spikes and the state after them."""
         clocked = isinstance(state, Spiking)
         cell = state.cell if clocked else state
         margin = self.margin(cell, p)
@@ -219,7 +220,7 @@ class SpikingNeuron(Neuron):
         return Spiking(cell, (state.wait - 1).clamp(min=0.0), held)
 
     def _hold(self, dead: Units, before: StateTuple, after: StateTuple, *, every: bool) -> StateTuple:
-        """``before`` where ``dead``, ``after`` elsewhere: for the states declared ``held``, or for every one."""
+        """Return ``before`` where ``dead`` and ``after`` elsewhere, for the states declared ``held`` or for every one."""
         kept = [
             torch.where(dead, b, a) if (every or state.held) else a
             for b, a, state in zip(before, after, self.states, strict=True)
@@ -231,7 +232,7 @@ HALF = 0.5 - 1e-4  # slots
 
 
 def winner(spikes: Units, margin: Units) -> Units:
-    """1 for the one unit that wins among those that would spike: the largest margin, the lowest index among equals."""
+    """Return 1 for the one unit that wins among those that would spike: the largest margin, the lowest index among equals."""
     score = torch.where(spikes > 0, margin, torch.full_like(margin, -torch.inf))
     best = score.max(-1, keepdim=True).values
     tied = (score == best) & (spikes > 0)
@@ -241,7 +242,7 @@ def winner(spikes: Units, margin: Units) -> Units:
 
 @dataclass(frozen=True)
 class Connection(Model):
-    """Anything with ``source`` and ``target``: synapses, one-to-one links, device arrays, dendrites.
+    """The base class of everything with ``source`` and ``target``: synapses, one-to-one links, device arrays, dendrites.
 
     ``step`` is pointwise. The engine gives it, by ``side``: ``post``, the weighted sums ``x.value [..., post]``; ``pre``, the
     arrivals ``x.value [..., pre]`` (and sums its output through the weights); ``connection``, what arrives times the weight,
@@ -254,21 +255,21 @@ class Connection(Model):
     weighted: ClassVar[bool] = True  # whether the engine applies ``weight``; if not, ``x.value`` is ``x.arrival``
 
     def emits_for(self, kind: Kind) -> Kind:
-        """The kind of the output, given the kind of the input."""
+        """Return the kind of the output, given the kind of the input."""
         return "charge"
 
     def receive(self, state: StateTuple, x: Bag, p: Bag, c: Coeffs) -> StateTuple:
-        """What arrives at t_k enters the state."""
+        """Return the state with the arrivals of t_k."""
         return state
 
     @abstractmethod
     def step(self, state: StateTuple, x: Bag, p: Bag, c: Coeffs) -> tuple[Connections, StateTuple]:
-        """The output over the slot, and the state at its end."""
+        """Return the output over the slot, and the state at its end."""
 
 
 @dataclass(frozen=True)
 class Synapse(Connection):
-    """A connection with a weight for each pair of units, ``[pre, post]``."""
+    """The base class of connections with a weight for each pair of units, ``[pre, post]``."""
 
     weight: Value = param(FanIn(), unit="V", role="weight", per="connection")
     side: str = option("post", choices=("post", "pre", "connection"))
@@ -276,7 +277,7 @@ class Synapse(Connection):
 
 @dataclass(frozen=True)
 class Rule(Model):
-    """A local learning rule: changes the weight of the synapse that it is attached to, in each slot.
+    """The base class of local learning rules, which change the weight of their synapse in each slot.
 
     ``update`` is pointwise over ``[..., pre, post]``. It sees ``x.pre [..., pre, 1]`` on arrival and ``x.post [..., 1, post]`` at
     emission in slot k, reads its traces before this slot's increments, and returns the change of weight for slot k + 1.
@@ -292,11 +293,11 @@ class Rule(Model):
 
     @abstractmethod
     def update(self, state: StateTuple, x: Bag, w: Connections, p: Bag, c: Coeffs) -> tuple[Connections, StateTuple]:
-        """The change of the weight, and the traces at t_k + dt."""
+        """Return the change of the weight, and the traces at t_k + dt."""
 
 
 def exact_membrane(model: Connection, p: Bag, drive: str) -> Tensor | None:
-    """The time constant (s) of the target's membrane for ``drive="exact"``; None for another drive.
+    """Return the time constant (s) of the target's membrane for ``drive="exact"``; None for another drive.
 
     Raises:
         GraphError: the target has no linear membrane.

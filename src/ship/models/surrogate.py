@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -27,7 +28,7 @@ class Surrogate(ABC):
             check_real(f"{type(self).__name__}.{f.name}", getattr(self, f.name), "must be a finite number above 0", above=0.0)
 
     def __call__(self, x: Tensor) -> Tensor:
-        return _Spike.apply(x, self)  # type: ignore[no-any-return, no-untyped-call]
+        return _spike(x, self)
 
     @abstractmethod
     def derivative(self, x: Tensor) -> Tensor:
@@ -57,7 +58,11 @@ class _Spike(torch.autograd.Function):
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Tensor:
         (x,) = ctx.saved_tensors
-        return tangents[0] * ctx.surrogate.derivative(x)  # type: ignore[no-any-return]
+        change: Tensor = tangents[0] * ctx.surrogate.derivative(x)
+        return change
+
+
+_spike: Callable[[Tensor, Surrogate], Tensor] = _Spike.apply
 
 
 @dataclass(frozen=True)

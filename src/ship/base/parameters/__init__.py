@@ -1,7 +1,21 @@
 """Declarations of parameters and states, the values that a user may give, and how values become tensors."""
 
 from .bag import Bag
-from .declare import KINDS, PLACES, Kind, Option, Parameter, Port, State, Where, check_option, declared, option, param
+from .declare import (
+    KINDS,
+    PLACES,
+    Kind,
+    Option,
+    Parameter,
+    Port,
+    State,
+    Where,
+    check_option,
+    declare_states,
+    declared,
+    option,
+    param,
+)
 from .values import (
     Distribution,
     FanIn,
@@ -39,6 +53,7 @@ __all__ = [
     "Varied",
     "Where",
     "check_option",
+    "declare_states",
     "declared",
     "numbers",
     "option",

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ from .values import Value
 
 Kind = Literal["events", "charge", "values"]
 Where = Literal["unit", "pre", "post", "connection"]
+States = TypeVar("States")
 KINDS: tuple[Kind, ...] = ("events", "charge", "values")
 PLACES: tuple[Where, ...] = ("unit", "pre", "post", "connection")
 
@@ -182,6 +184,16 @@ class State:
         if self.persistent and (isinstance(self.initial, bool) or self.inner):
             got = "a truth value" if isinstance(self.initial, bool) else f"inner={self.inner}"
             raise ParameterError("State.persistent", "is for a number of a model or a rule", got=got)
+
+
+def declare_states(kind: Callable[..., States], /, **states: State) -> States:
+    """Declare the states of a model: a NamedTuple of its kind that holds a `State` in the place of each tensor.
+
+    Args:
+        kind: the NamedTuple class that the model's functions take and return.
+        states: the declaration of each of its fields, by name.
+    """
+    return kind(**states)
 
 
 @dataclass(frozen=True)

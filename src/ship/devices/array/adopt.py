@@ -19,7 +19,7 @@ from ..device import Device, Trajectory, Values
 
 @runtime_checkable
 class Chip(Protocol):
-    """What a `MeasuredArray` is, to this module."""
+    """A measured chip with its map of faults, as far as this module needs it: a `MeasuredArray`."""
 
     @property
     def conductance(self) -> Tensor: ...
@@ -28,7 +28,7 @@ class Chip(Protocol):
 
 
 class AdoptingDevices(Protocol):
-    """What this needs of a `DeviceArray`."""
+    """The part of a `DeviceArray` that this module needs."""
 
     device: Device
     dtype: torch.dtype
@@ -44,12 +44,12 @@ class AdoptingDevices(Protocol):
     def next_event(self) -> int: ...
     def normals(self, name: str, count: int, event: int) -> Xi: ...
     def window(self) -> tuple[Tensor, Tensor]: ...
-    def _full(self, where: str, value: Any) -> Tensor: ...
-    def _store(self, t: Trajectory) -> None: ...
+    def checked(self, where: str, value: Any) -> Tensor: ...
+    def store(self, t: Trajectory) -> None: ...
 
 
 def taken(measured: Any, faults: Any) -> tuple[Any, Any]:
-    """Conductances, and the map that belongs to them unless another is given."""
+    """Return conductances and a map of faults: the given one, else the one that belongs to them."""
     return (
         (measured.conductance, measured.faults if faults is None else faults)
         if isinstance(measured, Chip)
@@ -58,10 +58,10 @@ def taken(measured: Any, faults: Any) -> tuple[Any, Any]:
 
 
 def adopt(array: AdoptingDevices, measured: Any, faults: Any = None) -> None:
-    """See `DeviceArray.adopt`."""
+    """Take over the state of a measured chip; see `DeviceArray.adopt`."""
     measured, faults = taken(measured, faults)
-    g = array._full("conductance", measured).expand(array.full_shape)
-    codes = torch.full_like(g, SOUND) if faults is None else array._full("faults", faults).expand(array.full_shape)
+    g = array.checked("conductance", measured).expand(array.full_shape)
+    codes = torch.full_like(g, SOUND) if faults is None else array.checked("faults", faults).expand(array.full_shape)
     if not bool(torch.isin(codes, torch.tensor(list(FAULTS), dtype=codes.dtype, device=codes.device)).all()):
         raise ParameterError(f"{array.where}: faults", "must be 0 (sound), 1 (stuck low), 2 (stuck high) or 3 (open)")
     sound = codes == SOUND
@@ -72,12 +72,12 @@ def adopt(array: AdoptingDevices, measured: Any, faults: Any = None) -> None:
     x = array.device.update.place(torch.where(sound, g, p.of("").g_min), before.x, p.of("update"))
     _check_held(array, array.device.update.conductance(x, p.of("update")), g, sound)
     kept = array.normals("retention", physics.draws(array.device, p.cycles, "retention"), event)
-    array._store(physics.Trajectory(x, torch.zeros_like(before.age), before.cycles, kept, frozen))
+    array.store(physics.Trajectory(x, torch.zeros_like(before.age), before.cycles, kept, frozen))
     _note(array, g, sound)
 
 
 def _frozen(array: AdoptingDevices, codes: Tensor) -> Xi:
-    """The numbers with which the device's faults part breaks the devices of the map, and no others."""
+    """Return the normals with which the device's faults part breaks the devices of the map, and no others."""
     part = array.device.faults
     broken = int((codes != SOUND).sum())
     if part is None:

@@ -1,7 +1,7 @@
-"""An array of memory devices: their parameters as tensors, their trajectories, and what is done to them.
+"""An array of memory devices: an object around their parameters and trajectories, to write, pulse, wait and read.
 
-The trajectory is persistent state (buffers); what happens to it are the pure functions of `models.devices.device`. Every event
-(a write, pulses, a read) has a number, and draws from (seed, tag, event, die, device) only.
+Parameters (see `parameters`) and trajectories (see `trajectory`) are buffers; what happens to a device is a pure function of
+`ship.devices.device`. Every event (a write, pulses, a read) has a number, and draws from (seed, tag, event, die, device) only.
 """
 
 from __future__ import annotations
@@ -16,29 +16,30 @@ from torch import Tensor, nn
 
 from ...base import random
 from ...base.checks import check_real, is_real, is_whole
-from ...base.errors import ParameterError, RunError, suggest
-from ...base.parameters import Parameter, Varied, declared, to_tensor
-from ...base.parameters.bag import Bag
-from ...base.parameters.resolve import correlated, resolve, varied
+from ...base.errors import ParameterError, RunError
+from ...base.parameters import Parameter, to_tensor
+from ...base.parameters.resolve import varied
 from .. import device as physics
 from ..contract import Pulse, Xi
 from ..device import Device, DeviceEvent, Trajectory, Values
 from .adopt import adopt
+from .parameters import Site, assemble, buffer_name, draw_parameters
+from .trajectory import chosen_from, fits, from_buffers, is_buffer, n_frozen, never_written, placed, to_buffers
 from .write_verify import WriteVerify, Written, verified
 
 
 class DeviceArray(nn.Module):
-    """Devices of one kind, ``[chip, 1, ...]``: with what varies from one to the other, what is broken, and a trajectory each.
+    """Memory devices of one kind, ``[chip, 1, ...]``, each with its own deviations, faults and trajectory.
 
     Args:
-        device: what they are.
-        shape: of one chip, e.g. 1000 or (64, 10).
+        device: the kind of the devices.
+        shape: the shape of one chip, e.g. 1000 or (64, 10).
         tag: the array's name, part of the key of its draws.
         where: its name in errors; default: the device's name and the tag.
-        seed: of all draws.
+        seed: the seed of all draws.
         chips: None: die 0, no chip axis; a number K: dies 0 to K - 1; or a list of die ids.
-        variation: False: every device is the nominal one, and none is broken (what is drawn at each event stays).
-        dtype: float type, torch's default where left out.
+        variation: False: every device is the nominal one, and none is broken (draws at each event remain).
+        dtype: the float type; torch's default where left out.
         place: where devices stand on the die, for trends (``Varied(gradient=...)``), see `resolve.places`; default: the last two
             axes of ``shape``.
 
@@ -65,7 +66,7 @@ class DeviceArray(nn.Module):
         super().__init__()
         _check(device, shape, chips)
         device = device if variation else replace(device, faults=None)
-        self.device, self.tag, self.seed, self.place = device, tag, seed, place
+        self.device, self.tag, self.seed = device, tag, seed
         self.where = f"{device.name} '{tag}'" if where is None else f"{where}.device"
         self.shape = (shape,) if isinstance(shape, int) else tuple(shape)
         dies = [0] if chips is None else (list(range(chips)) if isinstance(chips, int) else list(chips))
@@ -74,181 +75,87 @@ class DeviceArray(nn.Module):
         self.notes: list[str] = []
         self.watch: Callable[[DeviceEvent], None] | None = None  # told of every write, pulse and read; see `energy`
         self.version = 0  # changes with all that the devices act as
-        self._declarations: dict[str, Parameter] = {}
-        self._spreads: dict[str, tuple[float, float]] = {}
-        self._cycles: dict[str, dict[str, tuple[float, float]]] = {}
         self._nominal: Values | None = None
         self.register_buffer("die_ids", torch.tensor(dies, dtype=torch.int64))
         self.register_buffer("events", torch.zeros((), dtype=torch.int64))
-        for part, made in device.parts.items():
-            for name, declaration in declared(type(made))[0].items():
-                self._make(part, name, declaration, getattr(made, name), dies, variation, made.event)
-        self._correlate(dies)
+        self.site = Site(self.where, tag, seed, self.shape, dies, variation, place)
+        self._drawn = draw_parameters(device, self.site, self.dtype)
+        self.notes += self._drawn.notes
+        for name, tensor in self._drawn.buffers.items():
+            self.register_buffer(name, tensor)
+        self._drawn.buffers.clear()  # from here on they are the array's
         if device.update.frozen:
-            self.register_buffer("p/update/frozen", self._domains(device.update.frozen, variation))
+            self.register_buffer("p/update/frozen", self._domains(device.update.frozen))
         for part, made in reversed(device.parts.items()):  # the window, which the device checks, follows from its update
             made.check(f"{self.where}.{part}" if part else self.where, self.values.of(part))
-        self._start()
+        frozen = self.normals("frozen", n_frozen(device), 0)
+        self.store(never_written(device, self.values, self.full_shape, self.dtype, frozen))
 
     def extra_repr(self) -> str:
-        """What a prompt shows of it: the device, how many there are, the parts that are not ideal."""
+        """Say what a prompt shows: the device, how many there are, the parts that are not ideal."""
         chips = f", {len(self.die_ids)} chips" if self.axis else ""
         parts = ", ".join(f"{name}={type(part).__name__}" for name, part in self.device.parts.items() if name)
         return f"{self.device.name!r}, shape {list(self.shape)}{chips}; {parts}"
 
     # -- parameters --------------------------------------------------------------------------------------------------------
 
-    def _make(
-        self, part: str, name: str, declaration: Parameter, value: Any, dies: list[int], variation: bool, event: str | None
-    ) -> None:
-        full = f"{part}.{name}".lstrip(".")
-        made = resolve(
-            f"{self.where}.{full}", declaration, value, self.shape, self._key(full), dies, variation, event, self.place
-        )
-        if made.redrawn:
-            self.notes.append(f"{full}: {made.redrawn} draws fell outside the limits ({declaration.rule}) and were drawn again")
-        self._declarations[full] = declaration
-        self.register_buffer(self._slot(full), made.nominal.detach().to(self.dtype, copy=True))
-        if made.deviate is not None:
-            self.register_buffer(self._slot(full) + "/deviate", made.deviate.to(self.dtype))
-            self._spreads[full] = made.spread
-        if any(made.cycle):
-            self._cycles.setdefault(part, {})[name] = made.cycle
-
-    def _correlate(self, dies: list[int]) -> None:
-        """Mix the deviates of parameters that vary together."""
-        pairs = self.device.correlated
-        if not pairs:
-            return
-        names = list(dict.fromkeys(name for a, b, _ in pairs for name in (a, b)))
-        where = f"{self.where}.correlated"
-        for name in names:
-            if name not in self._declarations:
-                raise ParameterError(where, f"no parameter {name!r}", fix=suggest(name, self._declarations))
-            if self._is_varied(name) and (self._given(name).gradient or self._given(name).gradient_abs):
-                raise ParameterError(where, "a parameter with a trend across the die cannot be correlated", got=name)
-        matrix = torch.eye(len(names), dtype=torch.float64)
-        for a, b, r in pairs:
-            if not -1 < r < 1:
-                raise ParameterError(where, "a coefficient must lie between -1 and 1", got=f"{r} for {a} and {b}")
-            matrix[names.index(a), names.index(b)] = matrix[names.index(b), names.index(a)] = r
-        factor, bad = torch.linalg.cholesky_ex(matrix)
-        if int(bad):
-            raise ParameterError(where, "coefficients must be possible together (a positive definite matrix)", got=repr(pairs))
-        for name in names:
-            if not self._is_varied(name) or not (self._given(name).d2d or self._given(name).d2d_abs):
-                raise ParameterError(where, "needs parameters that vary", got=name, fix="Give it as Varied(..., d2d=...).")
-        if not all(name in self._spreads for name in names):
-            return  # variation=False
-        parts = [(self._declarations[n], getattr(self, self._slot(n)), self._spreads[n], self._key(n)) for n in names]
-        deviates, redrawn = correlated(where, parts, factor, self.shape, dies)
-        for name, deviate in zip(names, deviates, strict=True):
-            setattr(self, self._slot(name) + "/deviate", deviate.to(self.dtype))
-        if redrawn:
-            self.notes.append(f"correlated: {redrawn} draws fell outside the limits and were drawn again")
-
-    def _domains(self, count: int, variation: bool) -> Tensor:
-        """Normals that are drawn once, ``[domain, chip, 1, ...]``; of nominal devices the quantiles of their distribution."""
-        if variation:
+    def _domains(self, count: int) -> Tensor:
+        """Draw the normals of each domain, ``[domain, chip, 1, ...]``; nominal devices have the quantiles of a normal number."""
+        if self.site.variation:
             return torch.stack(self.normals("domains", count, 0))
         even: Tensor = torch.special.ndtri((torch.arange(count, dtype=torch.float64) + 0.5) / count).to(self.dtype)
         return even.reshape(-1, *(1,) * len(self.full_shape)).expand(count, *self.full_shape).clone()
 
-    def _given(self, full: str) -> Any:
-        part, _, name = full.rpartition(".")
-        return getattr(self.device.parts[part], name)
-
-    def _is_varied(self, full: str) -> bool:
-        return isinstance(self._given(full), Varied)
-
-    @staticmethod
-    def _slot(full: str) -> str:
-        return "p/" + full.replace(".", "/")
-
-    def _key(self, *names: str) -> int:
-        return random.key(self.seed, self.tag, "device", *names)
+    def declaration(self, buffer: str) -> Parameter | None:
+        """Return how the parameter in a buffer was declared; None where the buffer holds none."""
+        return next((d for full, d in self._drawn.declarations.items() if buffer_name(full) == buffer), None)
 
     def value(self, full: str) -> Tensor:
-        """A parameter (``"update.alpha_p"``) with each device's own deviation."""
-        nominal: Tensor = getattr(self, self._slot(full))
-        deviate = getattr(self, self._slot(full) + "/deviate", None)
-        return nominal if deviate is None else varied(nominal, deviate, self._spreads[full])
+        """Return a parameter (``"update.alpha_p"``) with each device's own deviation."""
+        nominal: Tensor = getattr(self, buffer_name(full))
+        deviate = getattr(self, buffer_name(full) + "/deviate", None)
+        return nominal if deviate is None else varied(nominal, deviate, self._drawn.spreads[full])
 
     @property
     def values(self) -> Values:
-        """All parameters, as the functions of `models.devices.device` take them."""
-        table: dict[str, dict[str, Tensor]] = {part: {} for part in self.device.parts}
-        for full in self._declarations:
-            part, _, name = full.rpartition(".")
-            table[part][name] = self.value(full)
-        if self.device.update.frozen:
-            table["update"]["frozen"] = self.get_buffer("p/update/frozen")
-        low, high = self.device.update.window(Bag({k: table[""][k] for k in ("g_min", "g_max")} | table["update"]))
-        table[""] |= {"g_min": low, "g_max": high}
-        return Values(table, self._cycles)
+        """All parameters, as the functions of `ship.devices.device` take them."""
+        frozen = self.get_buffer("p/update/frozen") if self.device.update.frozen else None
+        return assemble(self.device, {full: self.value(full) for full in self._drawn.declarations}, frozen, self._drawn)
 
     @property
     def nominal(self) -> Values:
-        """The parameters of the nominal device: no variation."""
+        """The parameters of the nominal device, which has no variation."""
         if self._nominal is None:
             self._nominal = DeviceArray(replace(self.device, correlated=()), 1, variation=False, dtype=self.dtype).values
         return self._nominal
 
     # -- the trajectory ----------------------------------------------------------------------------------------------------
 
-    def _start(self) -> None:
-        """As made: at the bottom of the window, never written."""
-        p, device = self.values, self.device
-        states, bag = device.update.states, p.of("update")
-        lead = (len(self.die_ids), 1)
-        start = {
-            name: (
-                getattr(bag, state.initial) if isinstance(state.initial, str) else torch.tensor(state.initial, dtype=self.dtype)
-            )
-            .expand(*(state.inner,) * bool(state.inner), *lead, *self.shape)
-            .clone()
-            for name, state in zip(states._fields, states, strict=True)
-        }
-        one = (1,) * (2 + len(self.shape))
-        frozen = device.faults.frozen if device.faults is not None else 0
-        kept = physics.draws(device, self._cycles, "retention")
-        self._store(
-            Trajectory(
-                type(states)(**start),
-                torch.zeros(one, dtype=torch.float64),
-                torch.zeros(one, dtype=torch.float64),
-                tuple(torch.zeros(one, dtype=self.dtype) for _ in range(kept)),
-                self.normals("frozen", frozen, 0),
-            )
-        )
-
-    def _store(self, t: Trajectory) -> None:
-        """Keep a trajectory: as buffers, so that it is saved and moves with the module."""
-        named = {f"x/{n}": v for n, v in zip(type(t.x)._fields, t.x, strict=True)}
-        named |= {"age": t.age, "cycles": t.cycles}
-        named |= {f"kept/{i}": v for i, v in enumerate(t.kept)} | {f"frozen/{i}": v for i, v in enumerate(t.frozen)}
+    def store(self, t: Trajectory) -> None:
+        """Keep a trajectory in buffers, so that it is saved and moves with the module."""
         self.version += 1
-        for name, tensor in named.items():
+        for name, tensor in to_buffers(t).items():
             self.register_buffer(name, tensor)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
-        """What one value stood for may have become one for each device, and the other way round: take the shape that comes in."""
+        """Load a state; where it holds one value for all devices, or one for each, take over the shape that comes in."""
         self.version += 1
-        for name in [n for n in self._buffers if n in ("age", "cycles") or n.startswith(("x/", "kept/", "frozen/"))]:
+        for name in filter(is_buffer, list(self._buffers)):
             given, own = state_dict.get(prefix + name), self.get_buffer(name)
-            if isinstance(given, Tensor) and _fits(given.shape, self.full_shape):
+            if isinstance(given, Tensor) and fits(given.shape, self.full_shape):
                 self.register_buffer(name, torch.empty(given.shape, dtype=own.dtype, device=own.device))
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> DeviceArray:
-        """Another float type or device: all tensors and draws follow; ages and counts stay float64, as a slot is small beside a
+        """Change the float type or the device of all tensors and draws; ages and counts stay float64, as a slot is small beside a
         year and one write beside 10^8.
         """
         kind = fn(torch.zeros(1, dtype=self.dtype)).dtype
         if kind not in (torch.float32, torch.float64):
             raise RunError(self.where, "computes in float32 or float64", got=str(kind), fix="Use .float().")
         exact = {name: self.get_buffer(name) for name in ("age", "cycles")}
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        move: Callable[..., nn.Module] = super()._apply
+        move(fn, recurse)
         for name, value in exact.items():
             self.register_buffer(name, value.to(self.get_buffer(name).device))
         self.dtype, self._nominal = kind, None
@@ -257,29 +164,19 @@ class DeviceArray(nn.Module):
 
     @property
     def trajectory(self) -> Trajectory:
-        """The state of every device, ``[chip, 1, ...]``."""
-        states = self.device.update.states
-        x = type(states)(*(getattr(self, f"x/{n}") for n in states._fields))
-        kept = [getattr(self, f"kept/{i}") for i in range(physics.draws(self.device, self._cycles, "retention"))]
-        frozen = self.device.faults.frozen if self.device.faults is not None else 0
-        return Trajectory(
-            x,
-            self.get_buffer("age"),
-            self.get_buffer("cycles"),
-            tuple(kept),
-            tuple(getattr(self, f"frozen/{i}") for i in range(frozen)),
-        )
+        """The trajectory of every device, ``[chip, 1, ...]``."""
+        return from_buffers(self.device, self._n_draws("retention"), self.get_buffer)
 
     @property
     def full_shape(self) -> tuple[int, ...]:
-        """``[chip, 1, ...]``."""
+        """The shape of all devices, ``[chip, 1, ...]``."""
         return (len(self.die_ids), 1, *self.shape)
 
     def normals(self, name: str, count: int, event: int, index: Tensor | None = None) -> Xi:
-        """``count`` standard normal numbers for each device, or for those at ``index`` of the flattened array: the same ones."""
+        """Draw ``count`` standard normal numbers for each device, or for those at ``index`` of the flattened array."""
         if not count:
             return ()
-        size, key = math.prod(self.shape), self._key("event", name)
+        size, key = math.prod(self.shape), self.site.key("event", name)
         if index is not None and 4 * len(index) < size * len(self.die_ids):
             die, place = self.die_ids[index // size], index % size
             return tuple(random.normal_at(key, chip=die, slot=event, unit=place + i * size).to(self.dtype) for i in range(count))
@@ -299,29 +196,21 @@ class DeviceArray(nn.Module):
 
     def put(self, index: Tensor, t: Trajectory) -> None:
         """Put devices, ``[device]``, at places of the flattened array."""
-
-        def into(old: Tensor, new: Tensor) -> Tensor:
-            inner = old.shape[: old.ndim - len(self.full_shape)]
-            full = old.expand(*inner, *self.full_shape).contiguous().clone()
-            full.view(*inner, -1)[..., index] = new.to(full.dtype)
-            return full
-
-        now = self.trajectory
-        x = type(now.x)(*map(into, now.x, t.x))
-        self._store(
-            Trajectory(x, into(now.age, t.age), into(now.cycles, t.cycles), tuple(map(into, now.kept, t.kept)), now.frozen)
-        )
+        self.store(placed(self.trajectory, index, t, self.full_shape))
 
     def next_event(self) -> int:
-        """The number of the next event, from 1 on."""
+        """Count one more event and return its number, from 1 on."""
         self.events += 1
         return int(self.events)
 
     def _draw(self, part: str, event: int) -> Xi:
-        return self.normals(part, physics.draws(self.device, self._cycles, part), event)
+        return self.normals(part, self._n_draws(part), event)
 
-    def _full(self, where: str, value: Any) -> Tensor:
-        """A value given by the user, broadcastable to ``[chip, 1, ...]``; a leading chip axis is legal where there is one."""
+    def _n_draws(self, part: str) -> int:
+        return physics.draws(self.device, self._drawn.cycles, part)
+
+    def checked(self, where: str, value: Any) -> Tensor:
+        """Check a value given by the user and return it, broadcastable to ``[chip, 1, ...]``."""
         tensor = to_tensor(f"{self.where}: {where}", value).to(self.dtype)
         if bool((~torch.isfinite(tensor)).any()):
             raise ParameterError(f"{self.where}: {where}", "must be finite", got="NaN or infinity")
@@ -336,31 +225,31 @@ class DeviceArray(nn.Module):
         return tensor
 
     def out(self, tensor: Tensor) -> Tensor:
-        """Without the axes that the user did not ask for."""
+        """Return a tensor without the axes that the user did not ask for."""
         full = tensor.expand(len(self.die_ids), 1, *self.shape).squeeze(1)
         return full if self.axis else full.squeeze(0)
 
     # -- what is done to them ----------------------------------------------------------------------------------------------
 
     def write(self, target: Any, *, verify: WriteVerify | None = None, only: Tensor | None = None) -> Written:
-        """Program every device to ``target`` (S): ``[...]`` or ``[chip, ...]``; targets outside the window go to its end.
+        """Program every device to a target conductance; targets outside the window go to its end.
 
         Args:
-            target: S.
-            verify: None: one shot.
+            target: S, ``[...]`` or ``[chip, ...]``.
+            verify: how closed-loop programming reads and corrects; None: one write without a look at what it left.
             only: a truth value for each device: the others are left alone.
 
         Raises:
             ParameterError: a target that is negative, not finite or of a wrong shape.
         """
-        goal = self._full("target", target).expand(len(self.die_ids), 1, *self.shape)
+        goal = self.checked("target", target).expand(len(self.die_ids), 1, *self.shape)
         if bool((goal < 0).any()):
             raise ParameterError(f"{self.where}: target", "must be at least 0 S", got=f"{float(goal.min()):g}")
         if bool((goal > 1.0).any()) and bool((goal > self.window()[1].max()).any()):
             raise ParameterError(
                 f"{self.where}: target", "must be in S", got=f"{float(goal.max()):g} S", fix="20 uS is written 20e-6."
             )
-        chosen = None if only is None else self._full("only", only.to(self.dtype)) > 0
+        chosen = None if only is None else self.checked("only", only.to(self.dtype)) > 0
         if verify is not None:
             return verified(self, goal, verify, chosen)
         energy = self.write_(goal, chosen)
@@ -370,16 +259,16 @@ class DeviceArray(nn.Module):
         return Written(self.out(count), self.out(energy), self.out(error), self.out(none))
 
     def write_(self, goal: Tensor, chosen: Tensor | None) -> Tensor:
-        """One write; returns the energy (J) in each device, at the amplitude of the pulse towards the target."""
+        """Write checked targets (S) once; return the energy (J) in each device, that of the pulse towards its target."""
         p, before, event = self.values, self.trajectory, self.next_event()
         after = physics.written(self.device, p, before, goal, self._draw("programming", event), self._draw("retention", event))
         if chosen is not None:
-            after = pick(chosen, after, before)
+            after = chosen_from(chosen, after, before)
         own = p.of("")
         up = physics.conductance(self.device, p, before) <= goal
         pulse = Pulse(torch.where(up, own.v_set, own.v_reset), own.t_write, torch.ones_like(goal))
         energy = physics.pulse_energy(self.device, p, before, after, pulse)
-        self._store(after)
+        self.store(after)
         if chosen is not None:
             pulse = pulse._replace(n=chosen.to(goal.dtype))
             energy = torch.where(chosen, energy, torch.zeros_like(energy))
@@ -387,7 +276,8 @@ class DeviceArray(nn.Module):
             self.watch(DeviceEvent("write", p, pulse, before, after, energy))
         return energy
 
-    def _seen(self) -> Tensor:
+    def read_(self) -> Tensor:
+        """Read every device once, with its noise: S, ``[chip, 1, ...]``."""
         p, t = self.values, self.trajectory
         g = physics.read(self.device, p, t, self._draw("noise", self.next_event()))
         if self.watch is not None:
@@ -395,21 +285,21 @@ class DeviceArray(nn.Module):
         return g
 
     def pulse(self, v: Any = None, *, width: Any = None, count: Any = 1) -> Tensor:
-        """Apply voltage pulses; returns the energy (J) in each device.
+        """Apply voltage pulses; return the energy (J) in each device.
 
         Args:
-            v: V; above 0 for the standard pulse's direction up. Default: the device's ``v_set``.
-            width: s. Default: the device's ``t_write``.
-            count: equal pulses, back to back; 0 leaves a device alone. A tensor: for each device.
+            v: the amplitude, V; above 0 for the standard pulse's direction up. Default: the device's ``v_set``.
+            width: the width of one pulse, s. Default: the device's ``t_write``.
+            count: how many equal pulses, back to back; 0 leaves a device alone. A tensor: for each device.
 
         Raises:
             ParameterError: a width that is not above 0, a negative count, a wrong shape.
         """
         own = self.values.of("")
         made = Pulse(
-            own.v_set if v is None else self._full("v", v),
-            own.t_write if width is None else self._full("width", width),
-            self._full("count", count),
+            own.v_set if v is None else self.checked("v", v),
+            own.t_write if width is None else self.checked("width", width),
+            self.checked("count", count),
         )
         if not bool((made.width > 0).all()):
             raise ParameterError(f"{self.where}: width", "must be above 0 s", got=f"{float(made.width.min()):g}")
@@ -420,17 +310,17 @@ class DeviceArray(nn.Module):
         return self.out(self.pulse_(made))
 
     def pulse_(self, pulse: Pulse) -> Tensor:
-        """The same with checked tensors, ``[chip, 1, ...]``."""
+        """Apply pulses given as checked tensors, ``[chip, 1, ...]``; return the energy (J) in each device."""
         p, before, event = self.values, self.trajectory, self.next_event()
         after = physics.pulsed(self.device, p, before, pulse, self._draw("update", event), self._draw("retention", event))
-        self._store(after)
+        self.store(after)
         energy = physics.pulse_energy(self.device, p, before, after, pulse)
         if self.watch is not None:
             self.watch(DeviceEvent("write", p, pulse, before, after, energy))
         return energy
 
     def adopt(self, measured: Any, faults: Any = None) -> None:
-        """Take the state of a measured chip: as if written now, and broken where its map says.
+        """Take over the state of a measured chip, as if it were written now, with the faults that its map says.
 
         Args:
             measured: a `ship.MeasuredArray`, or conductances (S), ``[...]`` or ``[chip, ...]``.
@@ -449,10 +339,10 @@ class DeviceArray(nn.Module):
             RunError: negative or not a number, or a temperature for a device without a thermal part.
             ParameterError: the retention is not valid for such an age or conductance.
         """
-        self._store(self.aged(seconds, kelvin))
+        self.store(self.aged(seconds, kelvin))
 
     def aged(self, seconds: float, kelvin: float | None = None) -> Trajectory:
-        """The trajectory after ``seconds``, as `wait` would leave it; the devices stay as they are.
+        """Return the trajectory after ``seconds``, as `wait` would leave it; the devices stay as they are.
 
         Raises:
             RunError, ParameterError: as `wait`.
@@ -465,7 +355,7 @@ class DeviceArray(nn.Module):
         return after
 
     def check_wait(self, seconds: float, kelvin: float | None) -> None:
-        """Refuse what is no time, and a temperature that these devices do not feel.
+        """Refuse a time that is no time, and a temperature that these devices do not feel.
 
         Raises:
             RunError: as `wait`.
@@ -480,25 +370,25 @@ class DeviceArray(nn.Module):
             )
 
     def conductance(self) -> Tensor:
-        """S, what is there now: ``[...]``, or ``[chip, ...]``. A simulation knows it; an instrument has `read`."""
+        """Return the conductance (S) that is there now, ``[...]`` or ``[chip, ...]``; an instrument sees `read`."""
         return self.out(physics.conductance(self.device, self.values, self.trajectory))
 
     def read(self) -> Tensor:
-        """S, what one read sees, with its noise: ``[...]``, or ``[chip, ...]``."""
-        return self.out(self._seen())
+        """Return the conductance (S) that one read sees, with its noise, ``[...]`` or ``[chip, ...]``."""
+        return self.out(self.read_())
 
     def current(self, v: Any) -> Tensor:
-        """A, at ``v`` (V)."""
-        return self.out(physics.current(self.device, self.values, self.trajectory, self._full("v", v)))
+        """Return the current (A) at ``v`` (V), ``[...]`` or ``[chip, ...]``."""
+        return self.out(physics.current(self.device, self.values, self.trajectory, self.checked("v", v)))
 
     def window(self) -> tuple[Tensor, Tensor]:
-        """The lowest and the highest conductance (S) of each device, after wear."""
+        """Return the lowest and the highest conductance (S) of each device, after wear."""
         low, high = physics.window(self.device, self.values, self.trajectory)
         return self.out(low), self.out(high)
 
 
 def _check(device: Any, shape: Any, chips: Any) -> None:
-    """Refuse what is no device, no shape, or no chips."""
+    """Refuse arguments that are no device, no shape, or no chips."""
     if not isinstance(device, Device):
         raise ParameterError("DeviceArray: device", "must be a device", got=repr(device), fix="E.g. ship.Device(g_max=50e-6).")
     sizes = shape if isinstance(shape, tuple | list) else (shape,)
@@ -506,23 +396,3 @@ def _check(device: Any, shape: Any, chips: Any) -> None:
         raise ParameterError("DeviceArray: shape", "must be a whole number, or a tuple of them", got=repr(shape))
     if is_whole(chips) and chips < 1:
         raise ParameterError("DeviceArray: chips", "must be None, a number of chips, or a list of die ids", got=repr(chips))
-
-
-def _fits(shape: Sequence[int], full: Sequence[int]) -> bool:
-    """Whether a stored tensor has the devices' shape, or 1 in place of some of its sizes."""
-    return len(shape) == len(full) and all(own in (1, size) for own, size in zip(shape, full, strict=True))
-
-
-def pick(chosen: Tensor, new: Trajectory, old: Trajectory) -> Trajectory:
-    """``new`` for the devices chosen, ``old`` for the others."""
-
-    def one(a: Tensor, b: Tensor) -> Tensor:
-        return torch.where(chosen, a, b)
-
-    return Trajectory(
-        type(new.x)(*map(one, new.x, old.x)),
-        one(new.age, old.age),
-        one(new.cycles, old.cycles),
-        tuple(map(one, new.kept, old.kept)),
-        new.frozen,
-    )

@@ -27,22 +27,22 @@ from .array import DeviceArray
 
 
 class Sweep(NamedTuple):
-    """Of one device ``[time]``, of an array ``[time, ...]`` or ``[time, chip, ...]``."""
+    """Current and states under a waveform: ``[time]`` for one device, ``[time, ...]`` or ``[time, chip, ...]`` for an array."""
 
     current: Tensor  # A
     states: Any  # a NamedTuple, as the update part declares them
 
 
 def sweep(device: Device | DeviceArray, v: Any, dt: float, *, substeps: int = 4, start: float | None = None) -> Sweep:
-    """Apply a voltage waveform; the current and the state at each sample.
+    """Apply a voltage waveform; return the current and the state at each sample.
 
     Args:
         device: one device (its nominal one, fresh, without chance), or an array, which is driven as it stands, with all that it
             draws, and keeps what happens to it.
-        v: V, ``[time]``; the same for all devices. A tensor's float type is that of a single device.
-        dt: s between samples.
-        substeps: steps between samples.
-        start: conductance (S) of a single device at the start; default: the bottom of its window.
+        v: the waveform, V, ``[time]``; the same for all devices. A single device takes over its float type.
+        dt: the time between samples, s.
+        substeps: the number of steps between two samples.
+        start: the conductance (S) of a single device at the start; default: the bottom of its window.
 
     Raises:
         RunError: a waveform that is not ``[time]``, a dt that is not above 0, or a device whose update has no time in it.
@@ -71,12 +71,12 @@ def sweep(device: Device | DeviceArray, v: Any, dt: float, *, substeps: int = 4,
                     t = physics.pulsed(array.device, p, t, pulse, None, tuple(map(torch.zeros_like, kept)))
                 else:
                     t = physics.pulsed(array.device, p, t, pulse, xi, kept)
-    array._store(t)
+    array.store(t)
     return Sweep(torch.stack(currents), type(t.x)(*map(torch.stack, zip(*states, strict=True))))
 
 
 def _nominal(device: Device, wave: Tensor) -> DeviceArray:
-    """The nominal device, written without an error."""
+    """Return the nominal device as an array of one, which is written without an error."""
     return DeviceArray(replace(device, programming=None), 1, variation=False, dtype=wave.dtype)
 
 
@@ -96,7 +96,7 @@ def _check(array: DeviceArray, wave: Tensor, dt: float, substeps: int) -> None:
 
 
 def _plain(array: DeviceArray, tensor: Tensor, single: bool) -> Tensor:
-    """Without the axes that the user did not ask for; inner axes of a state stay in front."""
+    """Return a tensor without the axes that the user did not ask for; inner axes of a state stay in front."""
     lead = tensor.shape[: tensor.ndim - 2 - len(array.shape)]
     full = tensor.expand(*lead, len(array.die_ids), 1, *array.shape).squeeze(-1 - len(array.shape))
     full = full if array.axis else full.squeeze(-1 - len(array.shape))

@@ -1,7 +1,7 @@
-"""Closed-loop programming: write, read, and write again what missed its target.
+"""Closed-loop programming: write, read, and write again the devices that missed their targets.
 
-Only the devices that missed are worked on: they are taken out of their array, side by side, and put back at the end. What each
-draws is what it would draw in its place.
+Only the devices that missed are worked on: they are taken out of their array, side by side, and put back at the end. Each draws
+the numbers that it would draw in its place.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..device import Device, DeviceEvent, Trajectory, Values
 
 
 class WritableDevices(Protocol):
-    """What this needs of a `DeviceArray`."""
+    """The part of a `DeviceArray` that this module needs."""
 
     device: Device
     dtype: torch.dtype
@@ -44,13 +44,13 @@ class WritableDevices(Protocol):
 
 @dataclass(frozen=True)
 class WriteVerify:
-    """Closed-loop programming: write, read, and write again what missed its target.
+    """Settings of closed-loop programming: write, read, and write again the devices that missed their targets.
 
     Args:
-        tolerance: accepted error, as a fraction of the device's window.
-        most: attempts for one device.
+        tolerance: the accepted error, as a fraction of the device's window.
+        most: how many attempts one device gets.
         by: "rewrite": each attempt is a write of its own; "pulse": one standard pulse up or down at a time; "train": as many
-            at once as would take the nominal device from where it was read to the target.
+            pulses at once as would take the nominal device from where it was read to the target.
         reads: how many reads a verification averages.
     """
 
@@ -70,7 +70,7 @@ class WriteVerify:
 
 
 class Written(NamedTuple):
-    """What a write took and left: ``[chip, ...]`` for each device, or without the chip axis."""
+    """The cost and the result of a write for each device, ``[chip, ...]``, or without the chip axis."""
 
     pulses: Tensor  # pulses or writes for each device
     energy: Tensor  # J in each device; wires and drivers are not in it
@@ -79,7 +79,7 @@ class Written(NamedTuple):
 
 
 class _Some:
-    """Some devices of an array, side by side: ``[device]``, states with an inner axis ``[inner, device]``."""
+    """A selection of an array's devices, side by side: ``[device]``, states with an inner axis ``[inner, device]``."""
 
     def __init__(self, array: WritableDevices, index: Tensor, parts: tuple[Trajectory, Values, Tensor, Tensor, Tensor]) -> None:
         self.array, self.index = array, index
@@ -87,7 +87,7 @@ class _Some:
 
     @classmethod
     def taken(cls, array: WritableDevices, index: Tensor, goal: Tensor, accept: Tensor) -> _Some:
-        """Take devices out, by their place in the flattened array."""
+        """Take devices out of their array, by their places in the flattened array."""
 
         def of(tensor: Tensor) -> Tensor:
             if tensor.numel() == 1:
@@ -99,7 +99,7 @@ class _Some:
         return cls(array, index, (t, p, of(goal), of(accept), torch.zeros((), dtype=array.dtype)))
 
     def part(self, mask: Tensor) -> _Some:
-        """Those of them in ``mask``."""
+        """Return the devices in ``mask``."""
 
         def of(tensor: Tensor) -> Tensor:
             return tensor if tensor.numel() == 1 else tensor[..., mask]
@@ -111,7 +111,7 @@ class _Some:
         return self.array.normals(part, physics.draws(self.array.device, self.p.cycles, part), event, self.index)
 
     def attempt(self, verify: WriteVerify, curves: Curves | None) -> tuple[Tensor, Tensor]:
-        """One write or one train of pulses each: how many pulses, and the energy (J)."""
+        """Write each device once, or apply a train of pulses; return the number of pulses and the energy (J)."""
         device, own, before, event = self.array.device, self.p.of(""), self.t, self.array.next_event()
         rewrite = verify.by == "rewrite"
         seen = physics.conductance(device, self.p, before) if rewrite else self.seen
@@ -128,7 +128,7 @@ class _Some:
         return count, energy
 
     def read(self, reads: int) -> Tensor:
-        """Read all of them so many times; which missed their targets by the mean."""
+        """Average `reads` reads; return the devices whose mean misses its target."""
         device, watch = self.array.device, self.array.watch
         total = torch.zeros(())
         for _ in range(reads if device.noise is not None else 1):
@@ -141,7 +141,7 @@ class _Some:
 
 
 class Curves:
-    """The nominal device under pulses: what it takes from the bottom up, and from the top down."""
+    """The conductance of the nominal device under pulses, from the bottom of the window up and from its top down."""
 
     def __init__(self, device: Device, p: Values, like: Tensor) -> None:
         counts = torch.unique(torch.logspace(0, 4, 97, dtype=torch.float64).round())
@@ -160,13 +160,13 @@ class Curves:
         return device.update.conductance(x, bag)
 
     def pulses(self, seen: Tensor, goal: Tensor) -> Tensor:
-        """How many from ``seen`` to ``goal`` (S), at least 1."""
+        """Return how many pulses lead from ``seen`` to ``goal`` (S), at least 1."""
         up = self._at(self.up, goal) - self._at(self.up, seen)
         down = self._at(-self.down, -goal) - self._at(-self.down, -seen)
         return torch.where(goal > seen, up, down).round().clamp(min=1.0)
 
     def _at(self, rising: Tensor, g: Tensor) -> Tensor:
-        """The number of pulses after which a branch is at ``g``, by interpolation."""
+        """Return the number of pulses after which a branch is at ``g``, by interpolation."""
         branch = rising.cummax(0).values.contiguous()
         k = torch.searchsorted(branch, g.contiguous()).clamp(1, len(branch) - 1)
         step = branch[k] - branch[k - 1]
@@ -175,7 +175,7 @@ class Curves:
 
 
 def verified(array: WritableDevices, goal: Tensor, verify: WriteVerify, chosen: Tensor | None) -> Written:
-    """Write ``goal`` (S, ``[chip, 1, ...]``) to the devices chosen, to all where None; what it took, in the same shape."""
+    """Write ``goal`` (S, ``[chip, 1, ...]``) to the devices chosen, to all where None; return cost and result."""
     shape = array.full_shape
     low, high = physics.window(array.device, array.values)
     wanted = torch.ones(shape, dtype=torch.bool, device=goal.device) if chosen is None else chosen.expand(shape)
@@ -206,7 +206,7 @@ def verified(array: WritableDevices, goal: Tensor, verify: WriteVerify, chosen: 
 
 
 def _joined(parts: list[_Some]) -> Trajectory:
-    """Their trajectories, one after the other."""
+    """Join the trajectories of several selections, one after the other."""
 
     def join(tensors: Iterable[Tensor]) -> Tensor:
         return torch.cat([t.expand(*t.shape[:-1], len(part.index)) for t, part in zip(tensors, parts, strict=True)], dim=-1)

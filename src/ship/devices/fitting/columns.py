@@ -23,7 +23,7 @@ NO_UNIT = "Name the right column, or correct the header."
 
 @dataclass
 class Columns:
-    """Quantities in SI (``[row]``; labels as text), the number of each row, and how they came about."""
+    """The quantities of a measurement in SI (``[row]``; labels as text), with the name of each row and notes on their origin."""
 
     kind: str
     values: dict[str, Any]
@@ -39,7 +39,7 @@ class Columns:
         return self.values[role]
 
     def groups(self, role: str) -> dict[str, np.ndarray]:
-        """Row indices of each label of a role, in order of appearance; one group "" where the role is not there."""
+        """Return the row indices of each label of a role, in order of appearance; one group "" where the role is missing."""
         labels = self.values.get(role)
         if labels is None:
             return {"": np.arange(len(self.rows))}
@@ -59,7 +59,7 @@ def select(
     skip_empty: bool,
     decimal: str,
 ) -> Columns:
-    """The quantities of a kind, in SI.
+    """Select the quantities of a kind of measurement from a table, in SI.
 
     Raises:
         FitError: a missing column or unit, mixed units, empty or non-numeric cells.
@@ -86,7 +86,7 @@ def select(
 
 
 def _raw(table: Table, chosen: Mapping[str, str], roles: Mapping[str, Role]) -> dict[str, Any]:
-    """Columns of one length: matrices are flattened, their rows become sweeps, offsets become labels."""
+    """Return columns of one length: matrices are flattened, their rows become sweeps, offsets become labels."""
     raw = {role: table.column(header) for role, header in chosen.items()}
     arrays = {role: np.asarray(c) for role, c in raw.items() if not isinstance(c, list)}
     flat = {role: a.ravel() for role, a in arrays.items()}
@@ -111,7 +111,7 @@ def _raw(table: Table, chosen: Mapping[str, str], roles: Mapping[str, Role]) -> 
 
 
 def _are_offsets(sweep: np.ndarray, rows: int) -> bool:
-    """Whether it says where each sweep begins, and at last how many rows there are."""
+    """Return whether a column says where each sweep begins and, at its end, how many rows there are."""
     if sweep.ndim != 1 or sweep.dtype.kind not in "iu" or len(sweep) in (0, rows):
         return False
     return bool(sweep[0] == 0 and sweep[-1] == rows and (np.diff(sweep) > 0).all())
@@ -120,7 +120,7 @@ def _are_offsets(sweep: np.ndarray, rows: int) -> bool:
 def _kept(
     table: Table, raw: Mapping[str, Any], roles: Mapping[str, Role], only: Mapping[str, Any], skip_empty: bool, out: Columns
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which rows are used: those asked for, without the empty ones where that was asked."""
+    """Return which rows are used, and all row indices: the rows asked for, without empty ones where that was asked."""
     index = np.arange(len(next(iter(raw.values()))))
     keep = np.ones(len(index), dtype=bool)
     for header, wanted in only.items():
@@ -170,7 +170,7 @@ def _numbers(table: Table, header: str, cells: Any, index: np.ndarray, decimal: 
 def _to_si(
     table: Table, out: Columns, chosen: Mapping[str, str], roles: Mapping[str, Role], unit: str | Mapping[str, str] | None
 ) -> None:
-    """Multiply by the units, each in its header or given; resistances become conductances."""
+    """Multiply the quantities by their units, which are given or in the headers; resistances become conductances."""
     given = _given_units(out, roles, unit)
     for role in list(out.values):
         quantity = roles[role].quantity
@@ -203,7 +203,7 @@ def _to_si(
 
 
 def _given_units(out: Columns, roles: Mapping[str, Role], unit: str | Mapping[str, str] | None) -> dict[str, str]:
-    """The units that were given, by role or quantity; each must have a column that it is for."""
+    """Return the units that were given, by role or quantity; each must have a column to which it applies."""
     quantities = {roles[r].quantity for r in out.values} - {"", "number"}
     main = next((roles[r].quantity for r in out.values if roles[r].quantity in (G, A)), V)
     given = dict(unit) if isinstance(unit, Mapping) else {} if unit is None else {main: unit}

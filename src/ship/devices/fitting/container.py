@@ -1,4 +1,4 @@
-"""Files that are ZIP containers (NPZ, XLSX): members are read one by one, when asked for, and no further than they may go."""
+"""Files that are ZIP containers (NPZ, XLSX): members are read one by one, when asked for, up to a largest size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PROTECTED = b"\xd0\xcf\x11\xe0"  # begins XLSX files with a password, and files 
 
 @contextlib.contextmanager
 def damaged(name: str, what: str, fix: str = "") -> Iterator[None]:
-    """Whatever fails within it is the file's fault: damaged bytes reach all kinds of errors, in many libraries.
+    """Report any failure within this context as the file's fault: damaged bytes reach all kinds of errors, in many libraries.
 
     Raises:
         FileError: in the place of any other exception.
@@ -30,10 +30,10 @@ def damaged(name: str, what: str, fix: str = "") -> Iterator[None]:
 
 
 class Container:
-    """Members of a ZIP container, by name."""
+    """The members of a ZIP container, by name."""
 
     def __init__(self, name: str, data: bytes) -> None:
-        """Read the directory.
+        """Read the directory of the container.
 
         Raises:
             FileError: damaged, protected, members that are too many or of one name.
@@ -50,7 +50,7 @@ class Container:
             raise FileError(name, "is damaged: it has several members of one name")
 
     def read(self, member: str, most: int) -> bytes:
-        """The bytes of a member, of which there are at most ``most``.
+        """Return the bytes of a member, which may be at most ``most``.
 
         Raises:
             FileError: there is none, it is larger, damaged or packed in an unusual way.

@@ -1,4 +1,4 @@
-"""One pulse curve beside the trains of one or more devices: parameters, noise, replicates, and whether it follows them."""
+"""The fit of one pulse curve to the trains of one or more devices: parameters, noise, replicates, and the verdict on it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ACCEPT = 0.05  # of the window: a systematic deviation up to here is let pass
 
 @dataclass
 class Scaled:
-    """A train in units of the measured window: 0 at its lower end, 1 at its upper."""
+    """A pulse train in units of the measured window: 0 at its lower end, 1 at its upper end."""
 
     train: Pulses
     y: Array
@@ -27,23 +27,24 @@ class Scaled:
 
     @property
     def p_max(self) -> tuple[int, int]:
-        """The longest branch up, and down."""
+        """The lengths of the longest branch up and of the longest branch down."""
         longest = [max((n for up, n in self.train.branches if up == side), default=1) for side in (True, False)]
         return longest[0], longest[1]
 
 
 @dataclass
 class CurveFit:
-    """A curve beside all trains.
+    """The fit of a curve to all trains; all numbers are those of the scaled data.
 
     Args:
-        curve, names: its parameters: g_min, g_max, w_0, then its own, as far as the trains have such pulses.
-        theta: ``[device, parameter]``, of the scaled data; alpha in itself, not its logarithm.
-        model, residual: one series a device, of the scaled data.
-        step, read: ``[device]``, the scatter, of the scaled data.
-        replicates: ``[device, replicate, parameter]``; ``again``: ``[device, replicate, 2]``, step and read.
-        scatters, phi: of each device, for `noise.whitened`.
-        left: ``[device][replicate, point]``, residuals of the replicates: what scatter alone leaves.
+        curve, names: the curve and its parameters: g_min, g_max, w_0, then its own, as far as the trains have such pulses.
+        theta: the parameters, ``[device, parameter]``; alpha itself, not its logarithm.
+        model, residual: the curve and what it misses, one series for each device.
+        step, read: the scatter of steps and of reads, ``[device]``.
+        replicates: the parameters of the replicates, ``[device, replicate, parameter]``.
+        again: their scatter of steps and of reads, ``[device, replicate, 2]``.
+        scatters, phi: the scatter of each device and its memory, for `scatter.whitened`.
+        left: the residuals that scatter alone leaves, those of the replicates, ``[device][replicate, point]``.
     """
 
     curve: CurveFamily
@@ -65,7 +66,7 @@ class CurveFit:
 
 
 class _Problem:
-    """A curve beside one train, with alpha as its logarithm and everything of order 1."""
+    """The least-squares problem of a curve and one train, with the logarithm of alpha and everything of order 1."""
 
     def __init__(self, curve: CurveFamily, scaled: Scaled) -> None:
         self.curve, self.branches, self.p_max = curve, scaled.train.branches, scaled.p_max
@@ -80,7 +81,7 @@ class _Problem:
         self.ridge = np.r_[1.0, 1.0, 0.0, np.zeros(len(self.keep))]
 
     def natural(self, x: Array) -> Array:
-        """alpha in itself."""
+        """Return parameters with alpha itself in the place of its logarithm."""
         logs = [3 + i for i, name in enumerate(self.own) if name.startswith("alpha")]
         out = np.array(x)
         out[..., logs] = np.exp(out[..., logs])
@@ -98,7 +99,7 @@ class _Problem:
 
 
 def fit_curve(curve: CurveFamily, trains: Sequence[Scaled], replicates: int, rng: np.random.Generator) -> CurveFit:
-    """The curve beside each train, and replicates: the fitted curve with its fitted scatter, simulated and fitted again."""
+    """Fit a curve to each train, and to replicates: the fitted curve with its fitted scatter, simulated."""
     thetas, models, residuals, sizes, again, scattered, remains, noises, phis = [], [], [], [], [], [], [], [], []
     names: tuple[str, ...] = ()
     for scaled in trains:
@@ -141,7 +142,7 @@ def fit_curve(curve: CurveFamily, trains: Sequence[Scaled], replicates: int, rng
 def _again(
     problem: _Problem, theta: Array, model: Array, made: scatter.Noise, phi: Array, count: int, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """The fitted curve with its scatter, simulated and fitted again: parameters and residuals of the replicates."""
+    """Simulate the fitted curve with its scatter and fit it again; return parameters and residuals of the replicates."""
     series = model + scatter.simulate(made, phi, count, rng)
     refits = np.stack([problem.solve(y, [theta], rough=True).theta for y in series])
     return refits, np.stack([y - problem.values(x) for y, x in zip(series, refits, strict=True)])
@@ -150,7 +151,7 @@ def _again(
 def _unbiased(
     problem: _Problem, theta: Array, model: Array, made: scatter.Noise, phi: Array, scaled: Scaled, rng: np.random.Generator
 ) -> scatter.Noise:
-    """The scatter, enlarged by what the fit of the curve took from it; by half of it at most."""
+    """Return the scatter enlarged by what the fit of the curve took from it, by half of it at most."""
     _, left = _again(problem, theta, model, made, phi, PILOT, rng)
     seen = scatter.split(left, phi, scaled.train.starts)
 
@@ -162,8 +163,10 @@ def _unbiased(
 
 
 def systematic(residual: Sequence[Array], trains: Sequence[Scaled], blocks: int = 12) -> float:
-    """The part of the residual that white scatter does not explain: root mean square of block means, less what white noise would
-    leave in them. Devices with equal trains are averaged first, so that what each does on its own goes.
+    """Return the part of the residual that white scatter does not explain.
+
+    It is the root mean square of block means, less the share of white noise in them. Devices with equal trains are averaged
+    first, so that the deviations of single devices cancel.
     """
     equal = len({tuple(s.train.branches) for s in trains}) == 1
     series = [np.mean(residual, axis=0)] if equal else list(residual)
@@ -179,7 +182,7 @@ def systematic(residual: Sequence[Array], trains: Sequence[Scaled], blocks: int 
 
 
 def jump(fit: CurveFit, trains: Sequence[Scaled]) -> tuple[float, float]:
-    """The largest mean step of the residual where the polarity turns, and how many standard errors that is."""
+    """Return the largest mean step of the residual where the polarity turns, and its size in standard errors."""
     steps: dict[bool, list[tuple[float, float]]] = {}
     for k, scaled in enumerate(trains):
         r, branches = fit.residual[k], scaled.train.branches
@@ -197,7 +200,7 @@ def jump(fit: CurveFit, trains: Sequence[Scaled]) -> tuple[float, float]:
 
 
 def verdict(fit: CurveFit, trains: Sequence[Scaled]) -> tuple[bool, str]:
-    """Whether the curve follows the data, and why not."""
+    """Return whether the curve follows the data, and the reason in words."""
     beyond = "; g_max lies far above the data and is not determined" if bool((fit.theta[:, 1] > 2.9).any()) else ""
     rms = float(np.sqrt(fit.rss / sum(len(r) for r in fit.residual)))
     size, errors = jump(fit, trains)

@@ -1,4 +1,4 @@
-"""The figure of a fit: one axes under the other, drawn from the panels that each kind of measurement prepared."""
+"""The figure of a fit: axes one under the other, drawn from the panels that each kind of measurement prepared."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DASHES = ("-", "--", "-.", ":")
 
 
 class Series(NamedTuple):
-    """A line or points of a figure."""
+    """A line or a set of points in a figure."""
 
     x: np.ndarray
     y: np.ndarray
@@ -25,7 +25,7 @@ class Series(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """Axes of a figure."""
+    """The axes of a figure with their series."""
 
     x: str
     y: str
@@ -37,7 +37,7 @@ class Panel(NamedTuple):
 
 
 def draw(panels: Sequence[Panel], title: str) -> Figure:
-    """All panels, one under the other."""
+    """Draw all panels, one under the other."""
     from ...base.display.picture import Picture
 
     heights = [panel.height for panel in panels]

@@ -23,7 +23,7 @@ from .. import Device
 from . import to_device
 from .columns import Columns
 from .figures import Panel, Series
-from .report import Estimate, Fitted, Found, rank
+from .report import Estimate, Fitted, Found, outcome, rank
 from .solve import aicc, interval, least_squares
 from .spelling import argument
 
@@ -35,20 +35,22 @@ HYSTERESIS = 1.05  # on over off, below which there are not two states
 
 
 class Branch(NamedTuple):
-    """Medians of one state at one polarity: V (above 0 also for the negative side), A (likewise)."""
+    """The medians of one state at one polarity: V and A, both above 0 also on the negative side."""
 
     v: Array
     i: Array
 
 
 class VoltageLoop(NamedTuple):
-    """One polarity of one sweep."""
+    """The two states of one sweep at one polarity."""
 
     on: Branch
     off: Branch
 
 
 class IVLaw(NamedTuple):
+    """A law of the current over the voltage, with its parameters and their limits."""
+
     name: str
     parameters: tuple[str, ...]
     units: tuple[str, ...]
@@ -98,13 +100,12 @@ def fit_iv(columns: Columns, source: str, sha256: str, settings: dict[str, Any])
     values = {"sweeps": list(chosen), "on": on, "off": off}
     values |= {law.name: {"names": list(law.parameters), "on, off": theta} for law, theta, _ in fits}
     panels = _panels(loops, {law.name: theta for law, theta, _ in fits}, order, side)
-    found = Found("iv", source, sha256, order, "rms, of the local current", summary, notes, panels, settings, values)
-    found.make_device = lambda: _device(found, on, off, float(v_read))
-    return found
+    made = outcome(lambda: _device(source, order, summary["on/off, median"], on, off, float(v_read)))
+    return Found("iv", source, sha256, order, "rms, of the local current", summary, notes, panels, settings, values, made)
 
 
 def _measured(columns: Columns, settings: dict[str, Any]) -> tuple[Array, Array]:
-    """Voltage and current of the device."""
+    """Return voltage (V) and current (A) of the device."""
     if "voltage" in columns and "current" in columns:
         if "shunt" in settings:
             raise FitError("fit: shunt", "is for columns shunt and source, the file has voltage and current", fix="Leave it out.")
@@ -120,7 +121,7 @@ def _measured(columns: Columns, settings: dict[str, Any]) -> tuple[Array, Array]
 
 
 def _loop(v: Array, i: Array, side: int) -> VoltageLoop | None:
-    """Ways out and back of all excursions to one side, the one with more current first; None: there are not both."""
+    """Return the ways out and back of all excursions to one side, the one with more current first; None: one is missing."""
     u, j = side * v, side * i
     top = float(np.percentile(u, 99.5))
     if top <= 0.05 * float(np.abs(v).max()):
@@ -143,7 +144,7 @@ def _loop(v: Array, i: Array, side: int) -> VoltageLoop | None:
 
 
 def _binned(u: Array, j: Array, index: Array, top: float) -> Branch:
-    """Medians in bins of equal width, where there are points."""
+    """Return the medians in bins of equal width, where there are points."""
     x, y = u[index], j[index]
     which = np.clip((x / top * BINS).astype(int), 0, BINS - 1)
     some = [k for k in range(BINS) if (which == k).any()]
@@ -151,12 +152,12 @@ def _binned(u: Array, j: Array, index: Array, top: float) -> Branch:
 
 
 def _at(branch: Branch, v: float) -> float:
-    """Conductance (S) at a voltage: between the nearest medians, below the first as there."""
+    """Return the conductance (S) at a voltage, interpolated between medians and constant below the first."""
     return float(np.interp(v, branch.v, branch.i / branch.v))
 
 
 def _side(sweeps: dict[str, dict[int, VoltageLoop]], settings: dict[str, Any]) -> int:
-    """The polarity that is read: of v_read, else the one with the larger ratio of the states."""
+    """Return the polarity that is read: that of v_read, else the one with the larger ratio of the states."""
     if "v_read" in settings:
         side = 1 if settings["v_read"] > 0 else -1
         reach = max((float(lp[side].off.v.max()) for lp in sweeps.values() if side in lp), default=0.0)
@@ -181,7 +182,7 @@ def _weight(branch: Branch) -> Array:
 
 
 def _fit_law(law: IVLaw, loops: Sequence[VoltageLoop]) -> tuple[Array, Array]:
-    """Parameters ``[sweep, on/off, parameter]`` and relative residuals, all in a row."""
+    """Fit a law to each state of each sweep; return parameters ``[sweep, on/off, parameter]`` and all relative residuals."""
     theta, left = np.empty((len(loops), 2, len(law.parameters))), []
     for s, loop in enumerate(loops):
         for k, branch in enumerate((loop.on, loop.off)):
@@ -205,7 +206,7 @@ def _fit_law(law: IVLaw, loops: Sequence[VoltageLoop]) -> tuple[Array, Array]:
 
 
 def _fitted(law: IVLaw, theta: Array, left: Array, replicates: int, rng: np.random.Generator) -> Fitted:
-    """Medians over sweeps; intervals by sweeps drawn again."""
+    """Return the law with medians over sweeps, and intervals from sweeps drawn again."""
     picks = rng.integers(0, len(theta), (replicates, len(theta)))
     made = {}
     for k, state in enumerate(("on", "off")):
@@ -224,7 +225,7 @@ def _fitted(law: IVLaw, theta: Array, left: Array, replicates: int, rng: np.rand
 
 
 def _area(loop: VoltageLoop) -> float:
-    """W, between the two states."""
+    """Return the area (W) between the two states."""
     v = np.linspace(max(loop.on.v[0], loop.off.v[0]), min(loop.on.v[-1], loop.off.v[-1]), 200)
     gap = np.interp(v, loop.on.v, loop.on.i) - np.interp(v, loop.off.v, loop.off.i)
     return float(np.trapezoid(np.abs(gap), v))
@@ -261,7 +262,7 @@ def _notes(settings: dict[str, Any], v_read: float, side: int, skipped: int, use
 
 
 def _panels(loops: Sequence[VoltageLoop], thetas: dict[str, Array], order: Sequence[Fitted], side: int) -> list[Panel]:
-    """The sweep whose loop is the median one."""
+    """Plot data, models and residuals of the sweep with the median loop."""
     areas = np.array([_area(lp) for lp in loops])
     s = int(np.argsort(areas)[len(areas) // 2])
     data, left = [], []
@@ -283,10 +284,9 @@ def _panels(loops: Sequence[VoltageLoop], thetas: dict[str, Array], order: Seque
     ]
 
 
-def _device(found: Found, on: Array, off: Array, v_read: float) -> Device:
-    """The window at v_read, with the law of the on state where one fits and the library has a part for it."""
+def _device(source: str, order: Sequence[Fitted], ratio: Estimate, on: Array, off: Array, v_read: float) -> Device:
+    """Return the device with the window at v_read, and the law of the on state where one fits that the library has."""
     high, low = float(np.median(on)), float(np.median(off))
-    ratio = found.summary["on/off, median"]
     if not (low >= 0 and min(ratio.value, math.inf if math.isnan(ratio.low) else ratio.low) > HYSTERESIS):
         raise FitError(
             "fit: device",
@@ -294,9 +294,6 @@ def _device(found: Found, on: Array, off: Array, v_read: float) -> Device:
             got=f"on/off {ratio}",
             fix=f"Choose {argument('v_read')}.",
         )
-    law = (
-        to_device.iv_part(found.best.name, {k: v.value for k, v in found.best.parameters.items()})
-        if found.ranking[0].fits
-        else None
-    )
-    return Device(name=found.source.rsplit(".", 1)[0], g_min=low, g_max=high, v_read=v_read, iv=law)
+    first = order[0]
+    law = to_device.iv_part(first.name, {k: v.value for k, v in first.parameters.items()}) if first.fits else None
+    return Device(name=source.rsplit(".", 1)[0], g_min=low, g_max=high, v_read=v_read, iv=law)

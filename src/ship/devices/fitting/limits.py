@@ -1,4 +1,4 @@
-"""How much a file of measurements may hold, so that a damaged or hostile one ends in an error, not in a full memory."""
+"""Limits of a file of measurements, so that a damaged or hostile one ends in an error, not in a full memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FEWER = "Save only what is to be fitted, or read the file yourself and give arra
 
 
 def check_points(name: str, count: int) -> None:
-    """Refuse a fit of more points than end in minutes.
+    """Refuse a fit of more points than can be fitted in minutes.
 
     Raises:
         FitError: they are too many.

@@ -19,13 +19,13 @@ from .table import Table, number, plain, read
 
 @dataclass(frozen=True)
 class MeasuredArray:
-    """One chip as it was measured.
+    """The conductances and faults of one measured chip.
 
     Args:
-        conductance: S, ``[row, column]``, float64; 0 where a device is open.
-        faults: ``[row, column]``, int8: 0 sound, 1 stuck low, 2 stuck high, 3 open.
+        conductance: the conductances, S, ``[row, column]``, float64; 0 where a device is open.
+        faults: the map of faults, ``[row, column]``, int8: 0 sound, 1 stuck low, 2 stuck high, 3 open.
         source, sha256: the file's name and digest.
-        notes: what was changed, in words.
+        notes: remarks on what was changed.
     """
 
     conductance: Tensor
@@ -36,7 +36,7 @@ class MeasuredArray:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many devices of each kind."""
+        """The number of devices of each kind."""
         return {name: int((self.faults == code).sum()) for code, name in FAULTS.items()}
 
     def __str__(self) -> str:
@@ -58,9 +58,11 @@ def measured_array(
     Args:
         source: ``[row, column]``: an array, or a file: CSV or XLSX with a header (names of the columns), or NPZ with
             ``conductance`` and, where there is one, ``faults``.
-        unit: of the conductances (``"uS"``), or of resistances (``"kohm"``). Never guessed.
-        faults: ``[row, column]``, as an array or a file: 0 sound, 1 stuck low, 2 stuck high, 3 open. None: all are sound, unless
-            the NPZ says otherwise.
+        unit: the unit of the conductances (``"uS"``), or of resistances (``"kohm"``). It is never guessed.
+        faults: the map of faults, ``[row, column]``, as an array or a file: 0 sound, 1 stuck low, 2 stuck high, 3 open. None: all
+            are sound, unless the NPZ says otherwise.
+        sheet: the sheet of an XLSX file; needed where it has several.
+        decimal: the decimal sign, "." or ",".
 
     Raises:
         FitError: no unit, cells that are no numbers, negative conductances, a map of another shape or with other codes.

@@ -1,4 +1,4 @@
-"""A neuron's rate over its input current: what a leaky integrate-and-fire neuron has to be to give it.
+"""A neuron's rate over its input current (f-I), and the leaky integrate-and-fire neuron with that rate.
 
 LIF           ``f = 1 / (t_ref + tau ln(I / (I - I_th)))`` above I_th, else 0   (``v_0 = R I``, ``theta = R I_th``)
 LIF, t_ref 0  the same without refractory time
@@ -28,7 +28,7 @@ UNITS = {"i_th": "A", "tau": "s", "t_ref": "s", "q": "C"}
 
 
 def rate(model: str, p: Array, current: Array) -> Array:
-    """Hz; ``p`` as named in ``NAMES``, SI."""
+    """Return the rate (Hz) of a model at currents (A), with the parameters ``p`` (SI) that ``NAMES`` lists."""
     above = current > p[0]
     safe = np.where(above, current, 2 * abs(p[0]) + 1.0)
     t_ref = p[2] if len(p) > 2 else 0.0
@@ -75,17 +75,12 @@ def fit_neuron(columns: Columns, source: str, sha256: str, settings: dict[str, A
         summary["ship.LIF: input"] = Estimate(V_TH / (tau * i_th), unit=f"V/s per A, at v_th = {V_TH:g} V")
     settings = settings | {"points": len(i)}
     panels = _panels(i, f, [(r.name, fits[r.name][0]) for r in ranked])
-    found = Found("f-I", source, sha256, ranked, "rms, of the largest rate", summary, notes, panels, settings, values)
-
-    def none() -> Any:
-        raise FitError("fit: device", "a rate curve gives a neuron, not a memory device", fix="See found.values['ship.LIF'].")
-
-    found.make_device = none
-    return found
+    none = FitError("fit: device", "a rate curve gives a neuron, not a memory device", fix="See found.values['ship.LIF'].")
+    return Found("f-I", source, sha256, ranked, "rms, of the largest rate", summary, notes, panels, settings, values, none)
 
 
 def _panels(i: Array, f: Array, order: list[tuple[str, Array]]) -> list[Panel]:
-    """Data and laws, and what they miss."""
+    """Plot data, laws and residuals."""
     fine = np.linspace(i.min(), i.max(), 400)
     lines = [Series(i * 1e9, f, "measured", "points", 0)]
     lines += [Series(fine * 1e9, rate(name, p, fine), name, "line", k + 1) for k, (name, p) in enumerate(order)]
@@ -97,7 +92,7 @@ def _panels(i: Array, f: Array, order: list[tuple[str, Array]]) -> list[Panel]:
 
 
 def _fit(model: str, i: Array, f: Array, replicates: int, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Parameters, and replicates ``[replicate, parameter]``."""
+    """Fit a law; return its parameters, and those of the replicates ``[replicate, parameter]``."""
     top_i, top_f = float(np.abs(i).max()), float(f.max())
     x, y = i / top_i, f / top_f
     onset = float(x[f > 0].min())

@@ -18,10 +18,10 @@ PLAIN = "Save plain arrays of numbers or text."
 
 
 class Arrays(Mapping[str, Any]):
-    """The arrays by name. What nobody asks for is not read."""
+    """The arrays of an NPZ file by name; only arrays that are asked for are read."""
 
     def __init__(self, name: str, data: bytes) -> None:
-        """Read the names.
+        """Read the names of the arrays.
 
         Raises:
             FileError: it is no NPZ file.
@@ -40,7 +40,7 @@ class Arrays(Mapping[str, Any]):
         return name in self._members
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """One array.
+        """Read one array.
 
         Raises:
             KeyError: there is none of that name.

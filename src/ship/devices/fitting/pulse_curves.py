@@ -1,4 +1,4 @@
-"""Pulse curves in closed form: what a train of equal pulses makes of a device.
+"""Pulse curves in closed form: the conductance of a device along a train of equal pulses.
 
 ``w = (g - g_min) / (g_max - g_min)``. A curve follows a train of branches (pulses up, then down, ...) from ``w_0``, and gives w
 after each pulse; a branch begins where the one before ended.
@@ -26,13 +26,13 @@ Branches = Sequence[tuple[bool, int]]  # branches: whether up, and how many puls
 
 @dataclass(frozen=True)
 class CurveFamily:
-    """A family of curves. Parameters are g_min, g_max (as the caller scales them), w_0, then its own.
+    """A family of curves. Its parameters are g_min, g_max (as the caller scales them), w_0, then its own.
 
     Args:
         name: hard, soft, power or exponential.
-        own: names of its own parameters: those with ``_p`` belong to pulses up, with ``_d`` to pulses down.
+        own: the names of its own parameters: those with ``_p`` belong to pulses up, with ``_d`` to pulses down.
         low, high: their limits; alpha enters as its natural logarithm.
-        starts: sets of starts.
+        starts: the points from which a fit starts.
     """
 
     name: str
@@ -42,7 +42,7 @@ class CurveFamily:
     starts: tuple[tuple[float, ...], ...]
 
     def follow(self, w0: float, own: dict[str, float], train: Branches, p_max: tuple[int, int]) -> Array:
-        """w after each pulse of the train, ``[pulse]``."""
+        """Return w after each pulse of the train, ``[pulse]``."""
         parts, w = [], w0
         for up, n in train:
             gap = self._gap(1 - w if up else w, own, "_p" if up else "_d", n, p_max[0 if up else 1])
@@ -51,7 +51,7 @@ class CurveFamily:
         return np.concatenate(parts)
 
     def _gap(self, gap: float, own: dict[str, float], side: str, n: int, p_max: int) -> Array:
-        """The distance to the bound after each of n pulses."""
+        """Return the distance to the bound after each of n pulses."""
         if self.name == "exponential":
             return 1 - exponential(1 - gap, own["k" + side], n, p_max)
         alpha, gamma = own["alpha" + side], {"hard": 0.0, "soft": 1.0}.get(self.name, own.get("gamma" + side, 0.0))
@@ -62,7 +62,7 @@ class CurveFamily:
         return power(gap, alpha, gamma, n)
 
     def typical(self, n_up: int, n_down: int) -> list[Array]:
-        """Starts of its own parameters for branches of these lengths."""
+        """Return starting points of its own parameters for branches of these lengths."""
         shift = {"alpha_p": math.log(max(n_up, 1)), "alpha_d": math.log(max(n_down, 1))}
         return [np.array([s - shift.get(name, 0.0) for name, s in zip(self.own, start, strict=True)]) for start in self.starts]
 
@@ -82,7 +82,7 @@ def power(gap, alpha, gamma, n):
 
 
 def power(gap: float, alpha: float, gamma: float, n: int) -> Array:
-    """``gap <- max(gap - alpha gap^gamma, 0)``, n times: the distance to the bound after each pulse."""
+    """Return the distance to the bound after each of n pulses ``gap <- max(gap - alpha gap^gamma, 0)``."""
     if cache.available():
         return np.asarray(cache.load("pulses", POWER)["power"](float(gap), float(alpha), float(gamma), n))
     out = []
@@ -93,7 +93,7 @@ def power(gap: float, alpha: float, gamma: float, n: int) -> Array:
 
 
 def exponential(w: float, k: float, n: int, p_max: int) -> Array:
-    """``w(x) = (1 - e^{-k x}) / (1 - e^{-k})`` from where ``w(x_0) = w``, with ``x <- x + 1 / p_max`` up to 1; k = 0: a line."""
+    """Follow ``w(x) = (1 - e^{-k x}) / (1 - e^{-k})`` from ``w(x_0) = w``, ``x <- x + 1 / p_max`` up to 1; k = 0: a line."""
     w = min(max(w, 0.0), 1.0)
     steps = np.arange(1, n + 1) / p_max
     if abs(k) < 1e-6:
@@ -104,7 +104,7 @@ def exponential(w: float, k: float, n: int, p_max: int) -> Array:
 
 
 def nonlinearity(k: float) -> float:
-    """NeuroSim's NL of a curve: ten times its largest distance from the straight line (to 1 %), with the sign of k."""
+    """Return NeuroSim's NL of a curve: ten times its largest distance from the straight line (to 1 %), with the sign of k."""
     x = np.linspace(0, 1, 2001)
     y = x if abs(k) < 1e-6 else -np.expm1(-k * x) / -np.expm1(-k)
     return float(10 * np.abs(y - x).max() * np.sign(k))
@@ -126,7 +126,10 @@ CURVES = (
 
 
 def monotone(n: Array, y: Array, up: bool, knots: int) -> tuple[Array, Array]:
-    """A monotone polygon through a branch by least squares: pulse numbers of its knots, denser at the start, and values there."""
+    """Fit a monotone polygon to a branch by least squares.
+
+    Returns the pulse numbers of its knots, which are denser at the start, and the values there.
+    """
     from scipy import optimize
 
     last = int(n.max())

@@ -15,7 +15,7 @@ from .columns import Columns
 from .curve_fit import CurveFit, Scaled, fit_curve, verdict
 from .figures import Panel, Series
 from .pulse_curves import CURVES, monotone, nonlinearity
-from .report import Estimate, Fitted, Found, rank
+from .report import Estimate, Fitted, Found, best, outcome, rank
 from .solve import aicc, interval
 from .trains import PulseTrain, gather
 
@@ -42,7 +42,9 @@ def fit_pulses(columns: Columns, source: str, sha256: str, settings: dict[str, A
     by_name = {fit.curve.name: fit for fit in fits}
     read = float(np.mean(by_name.get(order[0].name, calmest).read)) * (high - low)
     notes = [*columns.notes, *_notes(trains, fits, count, read)]
-    found = Found(
+    values = {name: _values(fit, trains, low, high) for name, fit in by_name.items()} | {"table": table}
+    made = outcome(lambda: _device(source, order, values, by_name, scaled, notes))
+    return Found(
         "pulses",
         source,
         sha256,
@@ -52,14 +54,13 @@ def fit_pulses(columns: Columns, source: str, sha256: str, settings: dict[str, A
         notes,
         _panels(trains, by_name, table_model, order, low, high),
         settings | {"points": n, "devices": len(trains), "replicates": count},
-        {name: _values(fit, trains, low, high) for name, fit in by_name.items()} | {"table": table},
+        values,
+        made,
     )
-    found.make_device = lambda: _device(found, by_name, scaled, table)
-    return found
 
 
 def _whitened(residual: Sequence[Array], fit: CurveFit) -> float:
-    """Sum of squares of the residuals, were they made of the scatter around the closest curve: what wanders counts less."""
+    """Return the sum of squares of residuals, weighed by the scatter around the closest curve: slow wander counts less."""
     total = 0.0
     for r, made, phi in zip(residual, fit.scatters, fit.phi, strict=True):
         pieces = range(0, len(r), PIECE)
@@ -68,7 +69,7 @@ def _whitened(residual: Sequence[Array], fit: CurveFit) -> float:
 
 
 def _scaled(trains: Sequence[PulseTrain]) -> tuple[list[Scaled], float, float]:
-    """Trains in units of the window: between the 2 % and 98 % points of the smoothed data of all devices."""
+    """Scale trains to the window, which lies between the 2 % and 98 % points of the smoothed data of all devices."""
     smooth = []
     for train in trains:
         for (_, n), start in zip(train.branches, train.starts, strict=True):
@@ -79,7 +80,7 @@ def _scaled(trains: Sequence[PulseTrain]) -> tuple[list[Scaled], float, float]:
 
 
 def _si(fit: CurveFit, theta: Array, low: float, high: float) -> Array:
-    """Parameters with g_min and g_max in S."""
+    """Return parameters with g_min and g_max in S."""
     out = np.array(theta)
     out[..., :2] = low + out[..., :2] * (high - low)
     out[..., 0] = np.where(np.abs(out[..., 0]) < 1e-9 * high, 0.0, out[..., 0])  # at the limit of 0 S
@@ -87,14 +88,14 @@ def _si(fit: CurveFit, theta: Array, low: float, high: float) -> Array:
 
 
 def _noise(fit: CurveFit) -> tuple[Array, Array]:
-    """Step and read noise as fractions of each device's window: values ``[device, 2]``, replicates ``[device, replicate, 2]``."""
+    """Return step and read noise as fractions of the window: values ``[device, 2]``, replicates ``[device, replicate, 2]``."""
     window = fit.theta[:, 1] - fit.theta[:, 0]
     again = fit.replicates[..., 1] - fit.replicates[..., 0]
     return np.stack([fit.step, fit.read], 1) / window[:, None], fit.again / again[..., None]
 
 
 def _estimates(fit: CurveFit, low: float, high: float) -> dict[str, Estimate]:
-    """The mean over devices of each parameter; for several devices, its interval is over devices drawn again."""
+    """Return the mean over devices of each parameter; for several devices its interval is that of devices drawn again."""
     theta, again = _si(fit, fit.theta, low, high), _si(fit, fit.replicates, low, high)
     noise, noise_again = _noise(fit)
     theta, again = np.concatenate([theta, noise], 1), np.concatenate([again, noise_again], 2)
@@ -130,7 +131,7 @@ def _fitted(fit: CurveFit, scaled: Sequence[Scaled], low: float, high: float, n:
 
 
 def _table(trains: Sequence[PulseTrain], low: float, high: float) -> tuple[dict[str, Any], list[Array], int]:
-    """Monotone polygons through all branches up and all branches down; their values at the trains; free values."""
+    """Fit monotone polygons to all branches up and down; return them, their values at the trains, and their free values."""
     table: dict[str, Any] = {}
     knots = 0
     for side in (True, False):
@@ -174,7 +175,7 @@ def _summary(trains: Sequence[PulseTrain], low: float, high: float) -> dict[str,
 
 
 def _notes(trains: Sequence[PulseTrain], fits: Sequence[CurveFit], count: int, read: float) -> list[str]:
-    """What a reader should know; ``read``: S, noise of a read."""
+    """Return the notes that a reader needs; ``read`` is the noise of a read, S."""
     notes = [
         "w_0 is the state before the first pulse; parameters with _p belong to pulses up, with _d to pulses down",
         f"intervals: {count} replicates of each device: the fitted curve with its fitted scatter, simulated and fitted again; "
@@ -183,8 +184,8 @@ def _notes(trains: Sequence[PulseTrain], fits: Sequence[CurveFit], count: int, r
     ]
     if len(trains) < to_device.LEAST:
         notes.append(
-            f"{len(trains)} device(s): the spread from device to device cannot be estimated (at least {to_device.LEAST}): it is 0 "
-            "in the device. The scatter from cycle to cycle is that of the device(s) measured"
+            f"{len(trains)} device(s): the spread from device to device cannot be estimated (at least {to_device.LEAST}): it is "
+            "0 in the device. The scatter from cycle to cycle is that of the device(s) measured"
         )
     if any(float(t.g.min()) < 0 for t in trains):
         notes.append("some conductances are below 0 S (noise, or an offset of the instrument); they were kept")
@@ -201,7 +202,7 @@ def _notes(trains: Sequence[PulseTrain], fits: Sequence[CurveFit], count: int, r
 
 
 def _values(fit: CurveFit, trains: Sequence[PulseTrain], low: float, high: float) -> dict[str, Any]:
-    """Parameters of each device, and over several their covariance and correlation."""
+    """Return the parameters of each device and, for several, their covariance and correlation."""
     theta = _si(fit, fit.theta, low, high)
     made: dict[str, Any] = {"names": list(fit.names), "devices": [t.device for t in trains], "parameters": theta}
     if len(theta) >= to_device.LEAST:
@@ -216,34 +217,39 @@ def _error(fit: CurveFit, low: float, high: float) -> Array:
     return np.asarray(np.mean([np.cov(r, rowvar=False) for r in _si(fit, fit.replicates, low, high)], axis=0))
 
 
-def _device(found: Found, fits: dict[str, CurveFit], scaled: Sequence[Scaled], table: dict[str, Any]) -> Device:
-    """The device of the best model of which the library has a part; that it is not the best of all is then a note."""
-    first = found.best.name
-    refused = None
-    for fitted in found.ranking:
+def _device(
+    source: str,
+    order: Sequence[Fitted],
+    values: dict[str, Any],
+    fits: dict[str, CurveFit],
+    scaled: Sequence[Scaled],
+    notes: list[str],
+) -> Device:
+    """Return the device of the best model of which the library has a part; where that is not the best of all, note it."""
+    first, refused = best(source, order).name, None
+    for fitted in order:
         if not fitted.fits:
             continue
         try:
-            device = _of_model(found, fitted, fits, scaled, table)
+            device = _of_model(source, fitted, values, fits, scaled)
         except to_device.NoPartError as error:
             refused = refused or error
             continue
-        note = f"the device follows {fitted.name!r}: the library has no part for {first!r}, the best model"
-        if fitted.name != first and note not in found.notes:
-            found.notes.append(note)
+        if fitted.name != first:
+            notes.append(f"the device follows {fitted.name!r}: the library has no part for {first!r}, the best model")
         return device
-    raise refused or FitError(f"fit of {found.source}", "no model follows the data")
+    raise refused or FitError(f"fit of {source}", "no model follows the data")
 
 
-def _of_model(found: Found, fitted: Fitted, fits: dict[str, CurveFit], scaled: Sequence[Scaled], table: dict[str, Any]) -> Device:
-    name = found.source.rsplit(".", 1)[0]
-    best = fitted.name
-    if best == "table":
+def _of_model(source: str, fitted: Fitted, tables: dict[str, Any], fits: dict[str, CurveFit], scaled: Sequence[Scaled]) -> Device:
+    """Return the device that follows one model, with the spread over devices where they were enough."""
+    name, model = source.rsplit(".", 1)[0], fitted.name
+    if model == "table":
+        table = tables["table"]
         nearest = min(fits.values(), key=lambda f: f.rss)
         step, read = (float(v) for v in _noise(nearest)[0].mean(0))
         return to_device.tabled(table.get("up", ()), table.get("down", ()), step, read, name)
-    fit = fits[best]
-    values = found.values[best]
+    fit, values = fits[model], tables[model]
     spread = dict(zip(fit.names, values.get("spread", ()), strict=False))
     nominal = {n: fitted.parameters[n].value for n in fit.names if n != "w_0"}
     kept = [n for n in nominal if spread.get(n, 0.0) > 0]
@@ -260,11 +266,11 @@ def _of_model(found: Found, fitted: Fitted, fits: dict[str, CurveFit], scaled: S
         pairs = _possible(pairs, kept)
     longest = (max(s.p_max[0] for s in scaled), max(s.p_max[1] for s in scaled))
     step, read = (float(v) for v in _noise(fit)[0].mean(0))
-    return to_device.pulsed(best, nominal, spread, step, read, longest, name, pairs)
+    return to_device.pulsed(model, nominal, spread, step, read, longest, name, pairs)
 
 
 def _possible(pairs: list[tuple[str, str, float]], names: list[str]) -> list[tuple[str, str, float]]:
-    """Coefficients shrunk together until they are possible together."""
+    """Shrink coefficients of correlation by one factor until they are possible together."""
     for _ in range(60):
         matrix = np.eye(len(names))
         for a, b, r in pairs:
@@ -278,7 +284,7 @@ def _possible(pairs: list[tuple[str, str, float]], names: list[str]) -> list[tup
 def _panels(
     trains: Sequence[PulseTrain], fits: dict[str, CurveFit], table: list[Array], order: Sequence[Fitted], low: float, high: float
 ) -> list[Panel]:
-    """Data and models over pulses, then the residuals, smoothed: of the device with most pulses."""
+    """Plot data and models over pulses, then the smoothed residuals, for the device with most pulses."""
     k = max(range(len(trains)), key=lambda i: len(trains[i].g))
     g, x = trains[k].g, np.arange(1, len(trains[k].g) + 1)
     unit, factor = (("uS", 1e6) if high >= 1e-7 else ("nS", 1e9)) if high < 1e-3 else ("mS", 1e3)

@@ -1,10 +1,10 @@
-"""What a fit found: the models in order, with intervals and verdicts, a device where one can be made, a figure, a report."""
+"""The report of a fit: the models in order, with intervals and verdicts, a device where one can be made, and a figure."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,15 +27,15 @@ Estimate = Interval  # its range is the middle 95 % of the bootstrap replicates
 
 @dataclass(frozen=True)
 class Fitted:
-    """One model beside the data.
+    """One model that was fitted to the data, with the verdict on it.
 
     Args:
-        name: of the model.
-        parameters: by name.
+        name: the model's name.
+        parameters: its parameters, by name.
         residual: how far the model is from the data, see `Found.scale`.
-        criterion: what the ranking goes by: AICc, lower is better; only differences mean something.
-        n_parameters: free ones.
-        verdict: in words; what speaks against it, where ``fits`` is false.
+        criterion: the number that the ranking goes by: AICc, lower is better; only differences mean something.
+        n_parameters: the number of free parameters.
+        verdict: the verdict in words; where ``fits`` is false, the reason.
         fits: whether it keeps within the limit of its kind, and no other model that does is clearly closer and likelier, see
             `compared`.
     """
@@ -49,20 +49,21 @@ class Fitted:
     fits: bool = True
 
 
-@dataclass
+@dataclass(frozen=True)
 class Found:
-    """What `ship.fit` found.
+    """The result of `ship.fit`: models in order, a device where the measurement determines one, a figure and a report.
 
     Args:
-        kind: of the measurement.
+        kind: the kind of the measurement.
         source, sha256: the file's name and digest.
         ranking: the models that were fitted: those that fit first, then by their criterion.
-        scale: what residuals are, in words.
-        summary: facts of the data themselves, by name.
-        notes: what was left out, assumed, or cannot be known.
-        panels: the figure.
-        settings: how it was fitted (seed, replicates, units), for the record.
+        scale: the scale of the residuals, in words.
+        summary: facts about the data themselves, by name.
+        notes: remarks on what was left out, assumed, or cannot be known.
+        panels: the panels of the figure.
+        settings: the settings of the fit (seed, replicates, units), for the record.
         values: tables of the fit (parameters of each device, their correlation), by name.
+        outcome: the device of the fit, or the error that says why there is none; None: such a measurement determines none.
     """
 
     kind: str
@@ -75,7 +76,7 @@ class Found:
     panels: list[Panel]
     settings: dict[str, Any]
     values: dict[str, Any] = field(default_factory=dict)
-    make_device: Callable[[], Device] | None = field(default=None, repr=False)
+    outcome: Device | ShipError | None = field(default=None, repr=False)
 
     @property
     def best(self) -> Fitted:
@@ -84,32 +85,30 @@ class Found:
         Raises:
             FitError: none does.
         """
-        for fitted in self.ranking:
-            if fitted.fits:
-                return fitted
-        reasons = "; ".join(f"{f.name}: {f.verdict}" for f in self.ranking) or "no model was fitted"
-        raise FitError(f"fit of {self.source}", "no model follows the data", got=reasons)
+        return best(self.source, self.ranking)
 
     @property
     def device(self) -> Device:
-        """A device with the parameters of the best model that the library has a part for.
+        """The device with the parameters of the best model that the library has a part for.
 
         Raises:
             FitError: the measurement does not determine a device, or no model fits; the message says what is missing.
         """
-        if self.make_device is None:
-            raise FitError(f"fit of {self.source}", f"a measurement of the kind {self.kind!r} does not determine a device")
-        return self.make_device()
+        if isinstance(self.outcome, Device):
+            return self.outcome
+        raise self._reason().with_traceback(None)
 
     def refusal(self) -> str | None:
-        """Why there is no device; None: there is one."""
-        try:
-            return None if isinstance(self.device, Device) else ""
-        except ShipError as error:
-            return str(error)
+        """Say why there is no device; None: there is one."""
+        return None if isinstance(self.outcome, Device) else str(self._reason())
+
+    def _reason(self) -> ShipError:
+        if isinstance(self.outcome, ShipError):
+            return self.outcome
+        return FitError(f"fit of {self.source}", f"a measurement of the kind {self.kind!r} does not determine a device")
 
     def figure(self) -> Figure:
-        """Data, models and residuals, as a `matplotlib.figure.Figure`."""
+        """Draw data, models and residuals as a `matplotlib.figure.Figure`."""
         return draw(self.panels, f"{self.source}: {self.kind}")
 
     def __str__(self) -> str:
@@ -133,7 +132,7 @@ class Found:
     __repr__ = __str__
 
     def report(self) -> dict[str, Any]:
-        """All of it but the figure, as plain numbers, text and lists (JSON)."""
+        """Return everything but the figure as plain numbers, text and lists (JSON)."""
         models = [
             {"name": f.name, "fits": f.fits, "verdict": f.verdict, "residual": f.residual, "aicc": f.criterion}
             | {"n_parameters": f.n_parameters, "parameters": {k: v.as_dict() for k, v in f.parameters.items()}}
@@ -146,13 +145,13 @@ class Found:
         return report
 
     def origin(self) -> dict[str, Any]:
-        """What a device file says about where its numbers come from."""
+        """Return what a device file says about the origin of its numbers."""
         return {"source": self.source, "sha256": self.sha256, "kind": self.kind} | {
             k: v for k, v in self.settings.items() if isinstance(v, str | int | float)
         }
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write report.json, figure.png and, where there is a device, device.toml; returns what was written.
+        """Write report.json, figure.png and, where there is a device, device.toml; return their paths.
 
         All are of this fit: a device.toml of another one is removed, and report.json comes last, so that a folder with one is
         whole also where a process was killed.
@@ -175,12 +174,35 @@ class Found:
         return [folder / name for name, data in files.items() if data is not None]
 
 
+def outcome(make: Callable[[], Device]) -> Device | ShipError:
+    """Make the device of a fit; where there is none, return the error that says why."""
+    try:
+        return make()
+    except ShipError as error:
+        return error
+
+
+def best(source: str, ranking: Sequence[Fitted]) -> Fitted:
+    """Return the first model of a ranking that fits.
+
+    Raises:
+        FitError: none does.
+    """
+    for fitted in ranking:
+        if fitted.fits:
+            return fitted
+    reasons = "; ".join(f"{f.name}: {f.verdict}" for f in ranking) or "no model was fitted"
+    raise FitError(f"fit of {source}", "no model follows the data", got=reasons)
+
+
 def rank(fitted: list[Fitted], of: Callable[[Fitted], str] = lambda _: "") -> tuple[Fitted, ...]:
-    """Those that fit first, then by criterion; of those within 2 of the first, as good as it, the one with fewest parameters.
+    """Put models in order: those that fit first, then by their criterion.
+
+    Models within 2 of the first one are as good as it: of these the one with the fewest parameters comes first.
 
     Args:
         fitted: models with the verdict of their kind: whether they keep within its limit. They are `compared` first.
-        of: what a model is of, where there are models of several quantities: only those of the same are compared.
+        of: gives the quantity that a model is of, where there are several: only models of the same one are compared.
     """
     groups = {of(f): [g for g in fitted if of(g) == of(f)] for f in fitted}
     judged = [f for group in groups.values() for f in compared(group)]
@@ -194,7 +216,7 @@ def rank(fitted: list[Fitted], of: Callable[[Fitted], str] = lambda _: "") -> tu
 
 
 def compared(fitted: list[Fitted]) -> list[Fitted]:
-    """Verdicts in the light of the other models.
+    """Return models with verdicts that take the other models into account.
 
     A model that keeps within the limit of its kind does not fit all the same where another that does is better by more than 10 in
     AICc (a ratio of likelihoods of 150) and closer to the data by more than 0.5 % of the scale: by the root of the difference of

@@ -14,7 +14,7 @@ from ..materials import hfo2
 from . import to_device, trend
 from .columns import Columns
 from .figures import Panel, Series
-from .report import Estimate, Found, rank
+from .report import Estimate, Found, best, outcome, rank
 
 Array = np.ndarray
 LEAST = 3  # points of a curve
@@ -40,12 +40,9 @@ def fit_retention(columns: Columns, source: str, sha256: str, settings: dict[str
         notes.append("one curve: neither the spread from device to device nor how the law depends on the level can be estimated")
     settings = settings | {"points": sum(len(x) for x, _ in curves.values()), "curves": len(curves)}
     values = {n: {"levels": list(curves), "names": list(f.law.parameters), "parameters": f.theta} for n, f in fits.items()}
-    found = Found(
-        "retention", source, sha256, order, "rms, of each curve's mean", _summary(curves, fits), notes, [], settings, values
-    )
-    found.panels = _panels(curves, fits, order)
-    found.make_device = lambda: _device(found, fits, t0)
-    return found
+    made = outcome(lambda: _device(source, best(source, order).name, fits, t0))
+    summary, panels, scale = _summary(curves, fits), _panels(curves, fits, order), "rms, of each curve's mean"
+    return Found("retention", source, sha256, order, scale, summary, notes, panels, settings, values, made)
 
 
 def _curves(columns: Columns, source: str) -> tuple[dict[str, tuple[Array, Array]], list[str]]:
@@ -78,7 +75,7 @@ def _covered(x: Array, y: Array) -> bool:
 
 
 def _published() -> trend.Law:
-    """``ship.devices.hfo2.drift_mean``, with the conductance as written as its only parameter."""
+    """Return the published HfO2 law, with the conductance as written as its only parameter."""
 
     def value(p: Array, x: Array, x0: float) -> Array:
         return drift_mean(float(p[0]) * 1e-6, x)
@@ -96,7 +93,7 @@ def _law_on_grid(times: tuple[float, ...]) -> Array:
 
 
 def drift_mean(written: float, t: Array) -> Array:
-    """Mean conductance (S) of the published law at times ``t`` (s) after ``written`` (S)."""
+    """Return the mean conductance (S) of the published law at times ``t`` (s) after ``written`` (S)."""
     return np.array([np.interp(written, GRID, row) for row in _law_on_grid(tuple(t.tolist()))])
 
 
@@ -132,12 +129,12 @@ def _panels(curves: dict[str, tuple[Array, Array]], fits: dict[str, trend.TrendF
     ]
 
 
-def _device(found: Found, fits: dict[str, trend.TrendFit], t0: float) -> Device:
-    """The window of the levels, with the best law that the library has a part for."""
-    fit = fits[found.best.name]
+def _device(source: str, law: str, fits: dict[str, trend.TrendFit], t0: float) -> Device:
+    """Return the device with the window of the levels whose conductances drift by the best law."""
+    fit = fits[law]
     first = np.array([m[0] for m in fit.model])
     if len(first) < 2:
         raise FitError("fit: device", "needs the retention of at least two levels, for a window", got="one curve")
-    retention = to_device.retention(found.best.name, fit.theta, t0, float(first.min()), float(first.max()))
-    name = found.source.rsplit(".", 1)[0]
+    retention = to_device.retention(law, fit.theta, t0, float(first.min()), float(first.max()))
+    name = source.rsplit(".", 1)[0]
     return Device(name=name, g_min=float(first.min()), g_max=float(first.max()), retention=retention)

@@ -1,4 +1,4 @@
-"""Which column is what: the roles of each kind of measurement, and the headers by which they are known.
+"""The roles of columns in each kind of measurement, and the headers by which they are known.
 
 A role is a quantity that a kind needs (``up``, ``time``, ...). Its column is named by the user, or found by its header; where two
 headers would do, neither is taken: the user is asked.
@@ -17,7 +17,7 @@ from .table import Table
 
 @dataclass(frozen=True)
 class Role:
-    """A quantity: of what kind ("" for a label, "number" for a bare number), and headers by which it is known."""
+    """A quantity that a measurement needs: its kind ("" for a label, "number" for a bare number) and its usual headers."""
 
     quantity: str
     names: tuple[str, ...]
@@ -82,7 +82,7 @@ WAYS: dict[str, tuple[frozenset[str], ...]] = {
 
 
 def kind_of(table: Table, given: Mapping[str, str]) -> tuple[str, list[str]]:
-    """The one kind whose needs the columns meet; of several, the one that needs most of them. And the others that are met.
+    """Return the kind whose needs the columns meet, and the others; of several, it is the one that needs most columns.
 
     Raises:
         FitError: none, or more than one that needs as many.
@@ -99,7 +99,7 @@ def kind_of(table: Table, given: Mapping[str, str]) -> tuple[str, list[str]]:
 
 
 def assign(table: Table, kind: str, given: Mapping[str, str]) -> dict[str, str]:
-    """The header of each role: as given, else the one that is known by its name.
+    """Return the header of each role: the given one, else the one that is known by its name.
 
     Raises:
         FitError: a role that the kind does not have, a header for two roles, two headers for a role, too few columns.
@@ -134,13 +134,13 @@ def assign(table: Table, kind: str, given: Mapping[str, str]) -> dict[str, str]:
 
 
 def listed(headers: Iterable[str], most: int = 20) -> str:
-    """Headers for a message, the first of many."""
+    """List headers for a message, only the first of many."""
     names = [str(h) if len(str(h)) <= 60 else f"{str(h)[:60]}..." for h in headers]
     return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")
 
 
 def _candidates(table: Table, kind: str, given: Mapping[str, str]) -> dict[str, list[str]]:
-    """For each role that was not given, the headers by whose name it is known."""
+    """Return for each role that was not given the headers with one of its usual names."""
     taken = set(given.values())
     bare = {header: units.bare(header) for header in table.columns if header not in taken}
     known = {r: [h for h, name in bare.items() if name in spec.names] for r, spec in ROLES[kind].items() if r not in given}
@@ -148,7 +148,7 @@ def _candidates(table: Table, kind: str, given: Mapping[str, str]) -> dict[str, 
 
 
 def _way(table: Table, kind: str, given: Mapping[str, str], found: Mapping[str, list[str]]) -> set[str]:
-    """The roles of the way in which it was measured: as the given roles say, else the one that is complete."""
+    """Return the roles of the way of measuring: the way of the given roles, else the one that is complete."""
     ways = WAYS.get(kind, ())
     whole = [way for way in ways if way & set(given)] or [
         w for w in ways if _met(kind, {r: h for r, h in found.items() if r in w})
@@ -167,5 +167,5 @@ def _way(table: Table, kind: str, given: Mapping[str, str], found: Mapping[str, 
 
 
 def _met(kind: str, chosen: Mapping[str, object]) -> int:
-    """How many columns the largest need of the kind has that is met; 0: none is."""
+    """Return the number of columns in the largest need of the kind that is met; 0: none is."""
     return max((len(need) for need in NEEDS[kind] if all(role in chosen for role in need)), default=0)

@@ -1,4 +1,4 @@
-"""What the scatter of a pulse train is made of, from how residuals part with the distance between pulses.
+"""The parts of a pulse train's scatter, from the growth of residual differences with the distance between pulses.
 
 Around the model's curve, ``e_{n+1} = phi_n e_n + sigma_step xi`` is what the device carries on (phi: how much of a deviation a
 pulse leaves, the ratio of the curve's successive steps); what is read differs by a white part and by parts that are forgotten
@@ -24,18 +24,20 @@ RHO = np.array([0.3, 0.6, 0.8, 0.9, 0.95, 0.98])
 
 
 class Noise(NamedTuple):
+    """The standard deviations of the parts of the scatter, for each series."""
+
     step: Array  # [series], standard deviation of each pulse's step
     slow: Array  # [series, rho], of the parts of a read that are forgotten over some pulses
     white: Array  # [series], of the rest of a read
 
     @property
     def read(self) -> Array:
-        """Standard deviation of a read."""
+        """The standard deviation of a read."""
         return np.asarray(np.sqrt((self.slow**2).sum(1) + self.white**2))
 
 
 def memory(w: Array, starts: Array) -> Array:
-    """phi before each point, ``[point]``: from successive steps of the curve, 1 where they say nothing; never above 1."""
+    """Return phi before each point, ``[point]``, from successive steps of the curve; 1 where they say nothing, never more."""
     step = np.diff(w, prepend=w[0])
     phi = np.ones_like(w)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -48,12 +50,12 @@ def memory(w: Array, starts: Array) -> Array:
 
 
 def split(residual: Array, phi: Array, starts: Array) -> Noise:
-    """The parts of the scatter of each series.
+    """Split the scatter of each series into its parts.
 
     Args:
-        residual: ``[series, point]``.
-        phi: ``[point]``.
-        starts: first points of the branches.
+        residual: the residuals, ``[series, point]``.
+        phi: the memory of the curve, ``[point]``, see `memory`.
+        starts: the first points of the branches.
     """
     from scipy import optimize
 
@@ -80,7 +82,7 @@ def split(residual: Array, phi: Array, starts: Array) -> Noise:
 
 
 def _parted(r: Array, bounds: list[int], lag: int) -> Array:
-    """V(lag) of each series, within branches."""
+    """Return V(lag) of each series, within branches."""
     total, count = np.zeros(len(r)), 0
     for a, b in itertools.pairwise(bounds):
         total += ((r[:, a + lag : b] - r[:, a : b - lag]) ** 2).sum(1)
@@ -95,7 +97,7 @@ def _carried(phi: Array, lag: int) -> Array:
 
 
 def simulate(noise: Noise, phi: Array, series: int, rng: np.random.Generator) -> Array:
-    """Deviations from the curve with the first series' scatter, ``[series, point]``."""
+    """Draw deviations from the curve with the first series' scatter, ``[series, point]``."""
     step, slow, white = float(noise.step[0]), noise.slow[0], float(noise.white[0])
     e, s = np.zeros(series), slow * rng.standard_normal((series, len(RHO)))
     fresh = slow * np.sqrt(1 - RHO**2)
@@ -108,7 +110,7 @@ def simulate(noise: Noise, phi: Array, series: int, rng: np.random.Generator) ->
 
 
 def whitened(residual: Array, made: Noise, phi: Array) -> Array:
-    """Residuals ``[point]`` as independent numbers of variance 1, were they made of this scatter (of its first series)."""
+    """Turn residuals ``[point]`` with this scatter (that of its first series) into independent numbers of variance 1."""
     from scipy import linalg
 
     n, distance = len(residual), np.abs(np.arange(len(residual))[:, None] - np.arange(len(residual)))

@@ -13,6 +13,8 @@ RIDGE = 1e-3  # weight of a pull to the start, for what the data leave open; bes
 
 
 class Solution(NamedTuple):
+    """The solution of a least-squares problem."""
+
     theta: Array  # [parameter]
     rss: float  # sum of squared residuals, of the data alone
 
@@ -26,13 +28,13 @@ def least_squares(
     ridge: Array | None = None,
     rough: bool = False,
 ) -> Solution:
-    """The best of the local minima that are reached from several starts; deterministic.
+    """Return the best of the local minima that are reached from several starts; the result is deterministic.
 
     Args:
-        residual: ``[parameter] -> [point]``; it and the parameters of order 1.
-        starts, low, high: ``[parameter]``.
-        ridge: weights of the pull of each parameter to the first start (0: none).
-        rough: to a thousandth of what a replicate scatters, for the bootstrap.
+        residual: the residuals of parameters, ``[parameter] -> [point]``, both of order 1.
+        starts, low, high: the starting points and the limits, ``[parameter]``.
+        ridge: the weights of the pull of each parameter to the first start (0: none).
+        rough: whether to stop early, at a thousandth of the scatter of a replicate: for the bootstrap.
     """
     from scipy import optimize
 
@@ -57,12 +59,14 @@ def least_squares(
 
 
 def aicc(rss: float, n: int, k: int) -> float:
-    """Akaike's criterion for small samples: ``n ln(rss / n) + 2 k + 2 k (k + 1) / (n - k - 1)``; infinite where k is too many.
+    """Return Akaike's criterion for small samples, ``n ln(rss / n) + 2 k + 2 k (k + 1) / (n - k - 1)``.
+
+    It is infinite where there are too many parameters for the points.
 
     Args:
-        rss: sum of squares of independent residuals.
-        n: points.
-        k: parameters, with the variance.
+        rss: the sum of squares of independent residuals.
+        n: the number of points.
+        k: the number of parameters, the variance included.
     """
     if n <= k + 1:
         return math.inf
@@ -70,6 +74,6 @@ def aicc(rss: float, n: int, k: int) -> float:
 
 
 def interval(replicates: Array) -> tuple[float, float]:
-    """The middle 95 % of replicates."""
+    """Return the ends of the middle 95 % of replicates."""
     low, high = np.percentile(replicates, [2.5, 97.5])
     return float(low), float(high)

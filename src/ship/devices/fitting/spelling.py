@@ -1,4 +1,4 @@
-"""How a remedy is spelled for the one who reads it: as arguments of `ship.fit`, or as options of the command ``ship``.
+"""The spelling of a remedy for its reader: as arguments of `ship.fit`, or as options of the command ``ship``.
 
 Python says ``columns={'up': 'G (uS)'}``, the command ``--column 'up=G (uS)'``. What raises an error does not know who called;
 the command says so once, for all that happens within it.
@@ -17,7 +17,7 @@ _command: ContextVar[bool] = ContextVar("command", default=False)
 
 @contextlib.contextmanager
 def for_command() -> Iterator[None]:
-    """Within it, remedies are spelled as options of the command."""
+    """Spell remedies as options of the command within this context."""
     token = _command.set(True)
     try:
         yield
@@ -26,11 +26,11 @@ def for_command() -> Iterator[None]:
 
 
 def argument(name: str, value: object = None) -> str:
-    """``unit='uS'``, or ``--unit uS``; without a value ``unit=``, or ``--unit``.
+    """Spell an argument, ``unit='uS'`` or ``--unit uS``; without a value ``unit=`` or ``--unit``.
 
     Args:
-        name: of the argument, as Python has it.
-        value: what it should be: text, a number, True, or a mapping of text.
+        name: the name of the argument in Python.
+        value: the value it should have: text, a number, True, or a mapping of text.
     """
     if not _command.get():
         return f"{name}=" if value is None else f"{name}={value!r}"

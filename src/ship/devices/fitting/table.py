@@ -29,14 +29,14 @@ SHEETS, TEXTS = (".xlsx", ".xlsm"), (".csv", ".tsv", ".txt", ".dat")
 
 @dataclass
 class Table:
-    """Columns of one measurement.
+    """The columns of one measurement.
 
     Args:
-        name: of the file, without its folder; "memory" for arrays.
-        columns: by header: lists of text, or arrays ``[row]`` (or ``[sweep, point]``, ``[sweep, point, k]``).
+        name: the name of the file, without its folder; "memory" for arrays.
+        columns: the columns by header: lists of text, or arrays ``[row]`` (or ``[sweep, point]``, ``[sweep, point, k]``).
         rows: the number of each row in the file, from 1; None for arrays.
-        sha256: of the file's bytes, or of the arrays'.
-        notes: what was left out, in words.
+        sha256: the digest of the file's bytes, or of the arrays'.
+        notes: remarks on what was left out.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Table:
     notes: list[str] = field(default_factory=list)
 
     def column(self, header: str) -> Any:
-        """One column. ``"volt[1]"``: index 1 on the last axis of an array.
+        """Return one column; ``"volt[1]"`` is index 1 on the last axis of an array.
 
         Raises:
             FitError: no such column.
@@ -64,12 +64,12 @@ class Table:
         raise FitError(self.name, f"no column {header!r}", fix=suggest(header[:100], list(self.columns)[:100]))
 
     def row(self, index: int) -> str:
-        """How a row is called in an error."""
+        """Name a row for an error."""
         return f"row {self.rows[index] if self.rows is not None else index}"
 
 
 def read(source: Any, *, sheet: str | None = None) -> Table:
-    """A table from a file (by its ending), a mapping of columns, or an array ``[row, column]``.
+    """Read a table from a file (by its ending), a mapping of columns, or an array ``[row, column]``.
 
     Raises:
         FileError: missing, damaged, of an unknown kind.
@@ -111,7 +111,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def plain(what: str, values: Any) -> np.ndarray:
-    """An array of what was given."""
+    """Return given values as an array."""
     try:
         return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
     except (ValueError, TypeError, RuntimeError) as error:
@@ -128,7 +128,7 @@ def _digest(columns: Mapping[str, Any]) -> str:
 
 
 def _tidy(name: str, cells: list[list[str]], rows: list[int], notes: list[str], sha: str) -> Table:
-    """A header and rows of the same width."""
+    """Make a table of rows of cells: a header and rows of the same width."""
     full = [(k, row) for k, row in zip(rows, cells, strict=True) if any(c.strip() for c in row)]
     if len(full) < 2:
         raise FitError(name, "needs a header and at least one row", got=f"{len(full)} row(s)")
@@ -149,7 +149,7 @@ def _tidy(name: str, cells: list[list[str]], rows: list[int], notes: list[str], 
 
 
 def _header(name: str, cells: list[str]) -> list[str]:
-    """Names of the columns; line breaks within them, as spreadsheets have them, count as spaces."""
+    """Return the names of the columns; line breaks within them, as spreadsheets have them, count as spaces."""
     if long := next((c for c in cells if len(c) > limits.HEADER), ""):
         raise FileError(f"{name}: header", f"must have at most {limits.HEADER} characters in a cell", got=str(len(long)))
     header = [" ".join(c.split()) for c in cells]
@@ -170,14 +170,14 @@ def _is_number(text: str) -> bool:
 
 
 def is_empty(cell: Any) -> bool:
-    """Whether a cell holds nothing, or not a number."""
+    """Return whether a cell holds nothing, or "not a number"."""
     if isinstance(cell, str):
         return cell.strip().lower() in EMPTY
     return isinstance(cell, float | np.floating) and bool(np.isnan(cell))
 
 
 def number(table: Table, header: str, index: int, cell: str, decimal: str) -> float:
-    """One cell as a number.
+    """Return one cell as a number.
 
     Raises:
         FitError: it is none; the row is named.
@@ -204,5 +204,5 @@ def number(table: Table, header: str, index: int, cell: str, decimal: str) -> fl
 
 
 def short(text: str, most: int = 60) -> str:
-    """The beginning of a text, for a message."""
+    """Return the beginning of a text, for a message."""
     return text if len(text) <= most else f"{text[:most]}..."

@@ -14,7 +14,7 @@ LINE = re.compile(r"[^\r\n]+(?:\r\n|\r|\n)?|\r\n|\r|\n")  # (str.splitlines know
 
 
 def read_text(name: str, data: bytes) -> tuple[list[list[str]], list[int], list[str]]:
-    """Rows of cells, the number of the line on which each begins, and notes.
+    """Return rows of cells, the number of the line on which each begins, and notes.
 
     Raises:
         FileError: no text; quotes that are not closed; lines or cells that no table has.
@@ -50,7 +50,7 @@ def _decoded(name: str, data: bytes) -> str:
 
 
 class _Lines(Iterator[str]):
-    """Lines for `csv.reader`: between rows, comments and empty lines are left out; within a quoted cell nothing is."""
+    """The lines for `csv.reader`, without comments and empty lines between rows; within a quoted cell nothing is left out."""
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
@@ -74,7 +74,7 @@ class _Lines(Iterator[str]):
 
 
 def _delimiter(lines: Iterator[str]) -> str:
-    """The first of tab, semicolon and comma that stands in the header, outside of quotes."""
+    """Return the first of tab, semicolon and comma that stands in the header, outside of quotes."""
     seen: set[str] = set()
     quoted = 0
     for line in lines:

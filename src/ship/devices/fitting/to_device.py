@@ -1,4 +1,4 @@
-"""From fitted parameters to a `Device`: the one place that knows which of the library's parts stands for which fitted law."""
+"""From fitted parameters to a `Device`: the one place that knows which part of the library stands for which fitted law."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ GAMMA = {"hard": 0.0, "soft": 1.0}
 
 
 class NoPartError(FitError):
-    """The library has no device part for a law."""
+    """An error that says that the library has no device part for a law."""
 
 
 def varied(nominal: float, spread: float) -> Any:
-    """A value with its spread (in its unit) from device to device."""
+    """Return a value with its spread (in its unit) from device to device."""
     return float(nominal) if spread <= 0 else Varied(float(nominal), d2d_abs=float(spread))
 
 
@@ -50,12 +50,15 @@ def pulsed(
     name: str,
     correlated: Any,
 ) -> Device:
-    """A device that pulses move along a fitted curve.
+    """Return a device that pulses move along a fitted curve.
 
     Args:
-        curve: hard, soft, power or exponential.
-        nominal, spread: by name; S for g_min and g_max.
-        noise, read: of one pulse's step, and of a read, as fractions of the window.
+        curve: the name of the curve: hard, soft, power or exponential.
+        nominal, spread: the parameters and their spread over devices, by name; S for g_min and g_max.
+        noise, read: the noise of one pulse's step, and that of a read, as fractions of the window.
+        p_max: the number of pulses of the longest branch up, and down.
+        name: the name of the device.
+        correlated: pairs of parameters that vary together, with their coefficient.
 
     Raises:
         FitError: the measurement had pulses of one polarity only, or the library no such part.
@@ -85,7 +88,7 @@ def pulsed(
 def tabled(
     up: Sequence[tuple[float, float]], down: Sequence[tuple[float, float]], noise: float, read: float, name: str
 ) -> Device:
-    """A device that follows measured branches: knots (pulse number, S) of each; noises as fractions of the window.
+    """Return a device that follows measured branches, given as knots (pulse number, S); noises are fractions of the window.
 
     Raises:
         FitError: conductances below 0 S.
@@ -106,7 +109,7 @@ def tabled(
 
 
 def retention(law: str, theta: np.ndarray, t0: float, g_min: float, g_max: float) -> Any:
-    """The retention part of a fitted law, None for one without drift; ``theta``: ``[curve, parameter]``.
+    """Return the retention part of a fitted law with parameters ``theta``, ``[curve, parameter]``; None: it does not drift.
 
     Raises:
         NoPartError: the library has no such part.
@@ -127,18 +130,18 @@ def retention(law: str, theta: np.ndarray, t0: float, g_min: float, g_max: float
 
 
 def iv_part(law: str, values: Mapping[str, float]) -> Any:
-    """The current-voltage part of a fitted law, by its on state; None where the library has none: the device is then ohmic."""
+    """Return the current-voltage part of a fitted law, by its on state; None where the library has none: it is then ohmic."""
     return SinhIV(b=values["b, on"]) if law == "sinh" else None
 
 
 def endurance(law: str, theta: np.ndarray, on: float, off: float, first: float) -> Any:
-    """The endurance part of a fitted law; None for a window that stays.
+    """Return the endurance part of a fitted law; None for a window that stays.
 
     Args:
-        law: of both states.
-        theta: ``[state, parameter]``, on and off; the logarithmic law's second is S lost for each decade of cycles.
-        on, off: S, at the first cycle.
-        first: its number.
+        law: the law that both states follow.
+        theta: its parameters, ``[state, parameter]``, on and off; the logarithmic law's second is S lost for each decade.
+        on, off: the conductances at the first cycle, S.
+        first: the number of the first cycle.
 
     Raises:
         NoPartError: the library has no such part, or the window grows.
@@ -156,13 +159,13 @@ def endurance(law: str, theta: np.ndarray, on: float, off: float, first: float) 
 
 
 def prefix(name: str) -> str:
-    """A parameter's name within a device."""
+    """Return a parameter's name within a device."""
     own = {"k_p": "nl_up", "k_d": "nl_down"}.get(name, name)
     return name if name in ("g_min", "g_max") else f"update.{own}"
 
 
 def _nonlinearity(k: float, spread: float) -> Any:
-    """NeuroSim's non-linearity of a fitted curvature, its spread by the derivative there."""
+    """Return NeuroSim's non-linearity of a fitted curvature, with its spread by the derivative there."""
 
     def of(x: float) -> float:
         return math.copysign(float(deviation(torch.tensor(abs(x), dtype=torch.float64))[0]) / SHARE, x)
@@ -172,7 +175,7 @@ def _nonlinearity(k: float, spread: float) -> Any:
 
 
 def _points(knots: Sequence[tuple[float, float]]) -> tuple[float, ...]:
-    """Conductance after 0, 1, 2 ... pulses, by lines between knots (pulse number from 1 on, S); the first line begins them."""
+    """Return the conductance after 0, 1, 2 ... pulses, by lines between knots (pulse number from 1 on, S)."""
     at, g = (np.array(part, dtype=float) for part in zip(*knots, strict=True))
     points = np.interp(np.arange(0, int(at[-1]) + 1), at, g)
     if len(at) > 1:
@@ -181,11 +184,11 @@ def _points(knots: Sequence[tuple[float, float]]) -> tuple[float, ...]:
 
 
 def spread_of(theta: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Covariance and correlation over devices, without what the uncertainty of each device's own fit adds to it.
+    """Return covariance and correlation over devices, without the share of the uncertainty of each device's own fit.
 
     Args:
-        theta: ``[device, parameter]``.
-        error: mean covariance of the replicates of one device, ``[parameter, parameter]``.
+        theta: the parameters, ``[device, parameter]``.
+        error: the mean covariance of the replicates of one device, ``[parameter, parameter]``.
     """
     covariance = np.cov(theta, rowvar=False)
     clean = covariance - error

@@ -33,16 +33,16 @@ class PulseTrain:
         return np.cumsum([0, *[n for _, n in self.branches]])[:-1]
 
     def pulse_numbers(self) -> Array:
-        """The number of each pulse within its branch, from 1."""
+        """Return the number of each pulse within its branch, from 1."""
         return np.concatenate([np.arange(1, n + 1) for _, n in self.branches])
 
     def side(self, up: bool) -> Array:
-        """Which points belong to pulses up (or down)."""
+        """Return a mask of the points that belong to pulses up (or down)."""
         return np.concatenate([np.full(n, u == up) for u, n in self.branches])
 
 
 def gather(columns: Columns, source: str) -> list[PulseTrain]:
-    """One train for each device.
+    """Gather one pulse train for each device.
 
     Raises:
         FitError: too few pulses, a branch that goes the wrong way, data that do not change.
@@ -105,7 +105,7 @@ def _check(train: PulseTrain, source: str) -> None:
 
 
 def rescale(columns: Columns, g_min: float | None, g_max: float | None, scale: Any) -> None:
-    """Normalised values to siemens: ``scale = (a, b)`` are those that stand for g_min and g_max.
+    """Convert normalised values to siemens: those of ``scale = (a, b)`` stand for g_min and g_max.
 
     Raises:
         FitError: what is needed is not given, or is given for data with a unit.

@@ -1,5 +1,4 @@
-"""Laws of one variable beside several curves: what a conductance does over time, or over cycles. Residuals count relative to each
-curve's mean.
+"""Laws of a conductance over time or over cycles, fitted to several curves; residuals count relative to each curve's mean.
 
 constant      ``y = y_0``
 logarithmic   ``y = y_0 - b log10(x / x_0)``
@@ -28,7 +27,7 @@ WILD = 0.3  # of the mean: from here on none does
 
 @dataclass(frozen=True)
 class Law:
-    """A law; the first of its parameters is the value at the start, others as named. Limits are for y in units of its mean."""
+    """A law of one variable; the first of its parameters is the value at the start. Limits are for y in units of its mean."""
 
     name: str
     parameters: tuple[str, ...]
@@ -47,7 +46,7 @@ def _exponential(p: Array, x: Array, x0: float) -> Array:
 
 
 def laws(unit: str, unit_x: str) -> list[Law]:
-    """The four laws, for y in ``unit`` over x in ``unit_x``."""
+    """Return the four laws, for y in ``unit`` over x in ``unit_x``."""
     return [
         Law("constant", ("y0",), (unit,), (0.0,), (5.0,), ((1.0,),), lambda p, x, x0: np.full(len(x), p[0]), (True,)),
         Law(
@@ -86,7 +85,7 @@ def laws(unit: str, unit_x: str) -> list[Law]:
 
 @dataclass
 class TrendFit:
-    """A law beside all curves: parameters ``[curve, parameter]`` and ``[replicate, curve, parameter]``, in their units."""
+    """The fit of a law to all curves: parameters ``[curve, parameter]`` and ``[replicate, curve, parameter]``, in their units."""
 
     law: Law
     theta: Array
@@ -96,7 +95,7 @@ class TrendFit:
 
 
 def fit_law(law: Law, curves: Mapping[str, tuple[Array, Array]], replicates: int, rng: np.random.Generator) -> TrendFit:
-    """Least squares; replicates by residuals drawn again over all curves, enlarged for the parameters that were fitted."""
+    """Fit a law by least squares; for replicates, the residuals of all curves are enlarged and drawn again."""
     x0 = min(float(x.min()) for x, _ in curves.values())
     scale = np.array([abs(float(y.mean())) for _, y in curves.values()])
     low, high = np.array(law.low), np.array(law.high)
@@ -144,7 +143,7 @@ def _natural(law: Law, p: Array, scale: Array, x0: float) -> Array:
 
 
 def fitted(fit: TrendFit, names: Sequence[str]) -> Fitted:
-    """A law's place in the ranking: parameters are means over the curves where they are no levels, else each curve's."""
+    """Return a law for the ranking: its parameters are means over the curves, or each curve's own where they are levels."""
     r = np.concatenate(fit.residual)
     n, k = len(r), fit.theta.size + 1
     made: dict[str, Estimate] = {}

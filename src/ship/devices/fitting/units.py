@@ -1,4 +1,4 @@
-"""Units of measured columns: asked for, never guessed. Everything is SI behind this module."""
+"""The units of measured columns, which are asked for and never guessed. Everything is SI behind this module."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ USUAL = {
 
 
 def spelled(unit: str) -> str:
-    """One spelling for a unit: the two Greek letters for micro, the letter for ohm, British and American words."""
+    """Return the one spelling of a unit: for the two Greek letters for micro, the letter for ohm, British and American words."""
     unit = unit.strip().replace("\N{MICRO SIGN}", "u").replace("\N{GREEK SMALL LETTER MU}", "u")
     unit = unit.replace("\N{OHM SIGN}", "ohm").replace("\N{GREEK CAPITAL LETTER OMEGA}", "ohm").replace("Ohm", "ohm")
     return NORMALISED if unit.lower() in ("normalised", "normalized", "norm") else unit
 
 
 def factor(where: str, quantity: str, unit: str) -> float:
-    """What a value in ``unit`` is multiplied by to be in SI.
+    """Return the factor that takes a value in ``unit`` to SI.
 
     Raises:
         FitError: no such unit of that quantity.
@@ -44,7 +44,7 @@ def factor(where: str, quantity: str, unit: str) -> float:
 
 
 def split_header(header: str, quantity: str) -> tuple[str, str | None]:
-    """``"G (uS)"`` or ``"conductance_uS"`` as name and unit; None: the header names no unit of that quantity."""
+    """Split ``"G (uS)"`` or ``"conductance_uS"`` into name and unit; None: the header names no unit of that quantity."""
     if header.endswith((")", "]")):
         inside = header[:-1]
         start = re.compile(r"[(\[]").search(inside, max(inside.rfind(")"), inside.rfind("]")) + 1)
@@ -56,7 +56,7 @@ def split_header(header: str, quantity: str) -> tuple[str, str | None]:
 
 
 def bare(header: str) -> str:
-    """A header without any unit, in lower case, for matching names."""
+    """Return a header without any unit, in lower case, for matching names."""
     for quantity in UNITS:
         name, unit = split_header(header, quantity)
         if unit is not None:

@@ -29,7 +29,7 @@ End = Callable[[str, str], None]
 
 
 def read_xlsx(name: str, data: bytes, sheet: str | None) -> tuple[list[list[str]], list[int], list[str]]:
-    """Rows of cells, all as long as the longest, and the number of each; rows without a cell are left out.
+    """Return rows of cells, all as long as the longest, and the number of each; rows without a cell are left out.
 
     Raises:
         FileError: damaged, protected, not in order, too large.
@@ -53,7 +53,7 @@ def read_xlsx(name: str, data: bytes, sheet: str | None) -> tuple[list[list[str]
 
 
 class _Sheet:
-    """Takes the elements of a sheet, and makes rows of them."""
+    """A reader of a sheet: it takes the elements one by one and makes rows of them."""
 
     def __init__(self, where: str, strings: list[str], dates: set[str], since_1904: bool) -> None:
         self.where, self.strings, self.dates, self.since_1904 = where, strings, dates, since_1904
@@ -91,7 +91,7 @@ class _Sheet:
             self.rows.append(self.row)
 
     def _column(self, place: str) -> int:
-        """The number of the column of a place such as AB12, which must be in this row."""
+        """Return the number of the column of a place such as AB12, which must be in this row."""
         letters = place.rstrip("0123456789")
         if place[len(letters) :] != str(self.row):
             raise self._disorder("its cells", f"cell {place[:20]} in row {self.row}")
@@ -126,7 +126,7 @@ def _whole(text: str) -> int:
 
 
 def _date(value: str, since_1904: bool) -> str:
-    """A date as text; Excel counts days."""
+    """Return a date as text; Excel counts days."""
     zero = datetime.datetime(1904, 1, 1) if since_1904 else datetime.datetime(1899, 12, 30)
     try:
         return (zero + datetime.timedelta(days=float(value))).isoformat(sep=" ")
@@ -169,7 +169,7 @@ def _parse(book: Container, part: str, start: Start, end: End) -> None:
 
 
 def _related(book: Container, part: str) -> dict[str, str]:
-    """Other parts that a part names: by the last word of their type, and by their number."""
+    """Return the other parts that a part names, by the last word of their type and by their number."""
     folder, own = posixpath.split(part)
     found: dict[str, str] = {}
 
@@ -186,7 +186,7 @@ def _related(book: Container, part: str) -> dict[str, str]:
 
 
 def _sheets(book: Container) -> tuple[dict[str, str], str, bool]:
-    """The part of each sheet by its name, the part of the workbook, and whether days are counted from 1904."""
+    """Return the part of each sheet by its name, the part of the workbook, and whether days are counted from 1904."""
     path = _related(book, "").get("officeDocument", "xl/workbook.xml")
     parts = _related(book, path)
     named: list[tuple[str, str]] = []
@@ -208,7 +208,7 @@ def _sheets(book: Container) -> tuple[dict[str, str], str, bool]:
 
 
 def _strings(book: Container, part: str) -> list[str]:
-    """Texts that cells refer to by number; what says how they are pronounced (rPh) is left out."""
+    """Return the texts that cells refer to by number, without the notes on their pronunciation (rPh)."""
     strings: list[str] = []
     pieces: list[str] = []
     spoken = False
@@ -233,7 +233,7 @@ def _strings(book: Container, part: str) -> list[str]:
 
 
 def _date_styles(book: Container, part: str) -> set[str]:
-    """Numbers (as text) of the styles that show a number as a date or a time."""
+    """Return the numbers (as text) of the styles that show a number as a date or a time."""
     formats: set[str] = {str(n) for n in DATES}
     styles: list[bool] = []
     inside = False

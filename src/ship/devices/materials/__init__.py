@@ -1,1 +1,1 @@
-"""Published devices whose laws were measured on one material: HfO2, PCM, CMO/HfOx and others."""
+"""Laws that were measured on one material: HfO2, phase-change memory, CMO/HfOx and others."""

@@ -18,12 +18,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from ...base.errors import ParameterError
 from ...base.parameters import Value, param
 from ...base.parameters.bag import Bag
 from ..contract import ReadNoise, Retention, Xi
-from ..device import Device
-from ..parts.programming import GaussianProgramming
 from ..parts.read_noise import growth
 
 ERROR = {0.02: (0.0112185391e-6, 0.01129027418), 0.002: (0.00081107e-6, 0.00106879)}  # accepted: S, and of the target
@@ -63,26 +60,3 @@ class CMONoise(ReadNoise):
     def read(self, g: Tensor, written: Tensor, age: Tensor, p: Bag, xi: Xi) -> Tensor:
         decades = (g * 1e6).clamp(min=1.0).log10()
         return g + p.strength * decades * growth(age, p.t_read) * xi[0]
-
-
-def cmo_hfox(*, accept: float = 0.02) -> Device:
-    """CMO/HfOx resistive memory, 8 to 90 uS.
-
-    Args:
-        accept: the range that programming was verified to, as a fraction of the target: 0.02 or 0.002.
-
-    Raises:
-        ParameterError: another range.
-    """
-    if accept not in ERROR:
-        raise ParameterError("cmo_hfox: accept", "must be 0.02 or 0.002, for which there are measurements", got=accept)
-    sigma, relative = ERROR[accept]
-    return Device(
-        name="cmo_hfox",
-        g_min=8e-6,
-        g_max=90e-6,
-        t_read=1e-6,
-        programming=GaussianProgramming(sigma=sigma, relative=relative),
-        retention=CMODecay(),
-        noise=CMONoise(),
-    )

@@ -24,12 +24,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ...base.errors import ParameterError
 from ...base.parameters import Value, option, param
 from ...base.parameters.bag import Bag
 from ..contract import ReadNoise, Retention, Xi
-from ..device import Device
-from ..parts.programming import PolynomialProgramming, polynomial
+from ..parts.programming import polynomial
 from ..parts.read_noise import growth
 from ..retention.power_law import power_law
 from .phase_change import relative
@@ -88,25 +86,3 @@ class HermesNoise(ReadNoise):
     def read(self, g: Tensor, written: Tensor, age: Tensor, p: Bag, xi: Xi) -> Tensor:
         sigma = branches(relative(written, p), STRENGTH[self.devices]) * growth(age + p.t0, p.t_read)
         return g * (1 + sigma * xi[0])
-
-
-def hermes(devices: int = 2) -> Device:
-    """A cell of the HERMES chip, for writes to a target.
-
-    Args:
-        devices: in a cell, 1 (up to 10.35 uS) or 2 (up to 20.7 uS).
-
-    Raises:
-        ParameterError: another number.
-    """
-    if devices not in (1, 2):
-        raise ParameterError("hermes: devices", "must be 1 or 2", got=repr(devices))
-    return Device(
-        name="hermes",
-        g_min=0.0,
-        g_max=G_REF[devices],
-        t_read=512e-9,
-        programming=PolynomialProgramming(coefficients=SIGMA[devices], g_ref=G_REF[devices]),
-        retention=HermesDrift(devices=devices, t0=T0[devices]),
-        noise=HermesNoise(devices=devices, t0=T0[devices]),
-    )

@@ -29,8 +29,6 @@ from ...base.errors import ParameterError
 from ...base.parameters import option
 from ...base.parameters.bag import Bag
 from ..contract import Retention, Xi
-from ..device import Device
-from ..parts.programming import LevelProgramming, of_a_pair
 
 G_MIN, G_MAX = 50e-6, 120e-6  # S, the window that weights are mapped to
 T_MIN, T_MAX = 10.0, 1e4  # s, validity of the fit
@@ -61,7 +59,7 @@ def _in_microsiemens(g0: Tensor) -> Tensor:
 
 
 def drift_mean(g0: Tensor, t: float, *, continuous: bool = False) -> Tensor:
-    """Mean conductance (S) a time ``t`` (s) after writing ``g0`` (S); the same shape.
+    """Return the mean conductance (S) a time ``t`` (s) after writing ``g0`` (S), in the same shape.
 
     Raises:
         ParameterError: t or g0 outside the range of the fit.
@@ -73,7 +71,7 @@ def drift_mean(g0: Tensor, t: float, *, continuous: bool = False) -> Tensor:
 
 
 def mean_law(w: Tensor, log_t: Tensor | float, continuous: bool) -> Tensor:
-    """mu (uS) for w0 = ``w`` (uS) at ``log_t = log10(t / 1 s)``; nothing is checked."""
+    """Return mu (uS) for w0 = ``w`` (uS) at ``log_t = log10(t / 1 s)``; nothing is checked."""
     low, high = (0.2302 * w - 15.24) * log_t + 0.9546 * w + 4.82, w - 0.4129 * log_t
     if continuous:
         low = torch.minimum(low, high)
@@ -81,31 +79,9 @@ def mean_law(w: Tensor, log_t: Tensor | float, continuous: bool) -> Tensor:
 
 
 def spread_law(w: Tensor, log_t: Tensor | float) -> Tensor:
-    """sigma / mu for w0 = ``w`` (uS), never negative; nothing is checked."""
+    """Return sigma / mu for w0 = ``w`` (uS) at ``log_t``, never negative; nothing is checked."""
     s0 = 0.005127 + 0.85543 / (w - POLE)
     return ((1.047 * s0 - 0.006294) * log_t - 0.01677 * s0 + 0.005473).clamp(min=0.0)
-
-
-def drift_spread(g0: Tensor, t: float) -> Tensor:
-    """Standard deviation over the mean at ``t`` (s), never negative; 0 at t = 0.
-
-    Raises:
-        ParameterError: t or g0 outside the range of the fit.
-    """
-    if t == 0:
-        return torch.zeros_like(g0)
-    log_t = _log_time(t)
-    return spread_law(_in_microsiemens(g0), log_t)
-
-
-def drifted(g0: Tensor, t: float, xi: Tensor, *, continuous: bool = False) -> Tensor:
-    """Conductance (S) of devices written to ``g0`` after ``t`` (s), not below 0; ``xi``: one standard normal number for each
-    device, kept for all t.
-
-    Differentiable in ``g0`` and ``xi``.
-    """
-    mean = drift_mean(g0, t, continuous=continuous)
-    return (mean * (1 + drift_spread(g0, t) * xi)).clamp(min=0.0)
 
 
 @dataclass(frozen=True)
@@ -138,51 +114,3 @@ class HfO2Drift(Retention):
         later = mean_law(w, log_t, self.continuous) * (1 + spread_law(w, log_t) * xi[0])
         early = age < T_MIN * (1 - 1e-9)  # a sum of steps that make 10 s
         return torch.where(early, g, (later * (w0 / w) / MICRO).clamp(min=0.0))
-
-
-def quantise(w: Tensor, levels: int, w_max: float) -> Tensor:
-    """The nearest of ``levels`` values spaced evenly from ``-w_max`` to ``w_max``, as in the publication; with an even number of
-    them none is zero. (`ship.Differential` counts the levels of a device, and always has one.)
-    """
-    if levels < 2:
-        raise ParameterError("quantise: levels", "must be at least 2", got=str(levels))
-    step = 2 * w_max / (levels - 1)
-    return torch.round((w.clamp(-w_max, w_max) + w_max) / step) * step - w_max
-
-
-def to_pair(w: Tensor, w_max: float, g_min: float = G_MIN, g_max: float = G_MAX) -> tuple[Tensor, Tensor]:
-    """Differential pair (S): the device of the weight's sign carries ``g_min + |w| / w_max (g_max - g_min)``, its partner
-    ``g_min``.
-    """
-    if not w_max > 0:
-        raise ParameterError("to_pair: w_max", "must be above 0", got=f"{w_max:g}")
-    if bool((~(w.abs() <= w_max * (1 + 1e-6))).any()):
-        raise ParameterError("to_pair: w", f"must lie within -w_max and w_max = {w_max:g}", got=f"{w.abs().max().item():g}")
-    span = (g_max - g_min) / w_max
-    return g_min + w.clamp(min=0, max=w_max) * span, g_min + (-w).clamp(min=0, max=w_max) * span
-
-
-def from_pair(plus: Tensor, minus: Tensor, w_max: float, g_min: float = G_MIN, g_max: float = G_MAX) -> Tensor:
-    """The weight that a pair acts as."""
-    return (plus - minus) * (w_max / (g_max - g_min))
-
-
-def programming_spread(levels: int, g_min: float = G_MIN, g_max: float = G_MAX) -> float:
-    """Standard deviation (S) of one programmed device, see `programming.of_a_pair`."""
-    return of_a_pair(g_max - g_min, float(levels))
-
-
-def hfo2_memory(*, levels: int | None = 16, continuous: bool = False, outside: str = "refuse") -> Device:
-    """HfO2 resistive memory, 50 to 120 uS, for differential pairs whose weights have a number of levels.
-
-    Args:
-        levels: of a weight, which set the programming error; None: programmed exactly.
-        continuous, outside: see `HfO2Drift`. With fewer than about 14 levels the error reaches below the fit, at 45 uS.
-    """
-    return Device(
-        name="hfo2_memory",
-        g_min=G_MIN,
-        g_max=G_MAX,
-        programming=None if levels is None else LevelProgramming(levels=levels, of="pair"),
-        retention=HfO2Drift(continuous=continuous, outside=outside),
-    )

@@ -24,8 +24,6 @@ from torch import Tensor
 from ...base.parameters import Value, param
 from ...base.parameters.bag import Bag
 from ..contract import ReadNoise, Retention, Xi
-from ..device import Device
-from ..parts.programming import PolynomialProgramming
 from ..parts.read_noise import growth
 from ..retention.power_law import power_law
 
@@ -76,20 +74,3 @@ class PCMNoise(ReadNoise):
     def read(self, g: Tensor, written: Tensor, age: Tensor, p: Bag, xi: Xi) -> Tensor:
         sigma = p.scale * self.strength(written, p) * growth(age + p.t0, p.t_read)
         return g * (1 + sigma * xi[0])
-
-
-def pcm(*, g_max: float = G_REF) -> Device:
-    """Mushroom-type PCM, for writes to a target (its pulses are not fitted: they are those of a `Bounded` device).
-
-    Args:
-        g_max: S.
-    """
-    return Device(
-        name="pcm",
-        g_min=0.0,
-        g_max=g_max,
-        t_read=250e-9,
-        programming=PolynomialProgramming(coefficients=SIGMA, g_ref=G_REF),
-        retention=PCMDrift(),
-        noise=PCMNoise(),
-    )

@@ -26,7 +26,6 @@ from torch import Tensor
 from ...base.parameters import Value, param
 from ...base.parameters.bag import Bag
 from ..contract import Retention, Xi
-from ..device import Device
 from ..parts.programming import polynomial
 
 SECOND = (0.348e-6, 16.030e-6, -43.853e-6, 45.393e-6, -16.815e-6)  # S
@@ -58,12 +57,3 @@ class ReRAMRelaxation(Retention):
 
     def drift(self, g: Tensor, age: Tensor, p: Bag, xi: Xi) -> Tensor:
         return (g + self.sigma(g, age, p) * xi[0]).clamp(min=0.0)
-
-
-def reram_wan(*, g_max: float = 40e-6) -> Device:
-    """The resistive memory of Wan et al.; the spread at 1 s includes the error of programming.
-
-    Args:
-        g_max: S.
-    """
-    return Device(name="reram_wan", g_min=0.0, g_max=g_max, retention=ReRAMRelaxation())

@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 
 from ...base.errors import ParameterError
-from ...base.parameters import State, Value, param
+from ...base.parameters import State, Value, declare_states, param
 from ...base.parameters.bag import Bag
 from ...models.integrals import lost
 from ..contract import Xi
@@ -50,7 +50,7 @@ class DataDriven(Memristor):
     """The base class of the two windows: current, bounds and conversion to a conductance."""
 
     source: ClassVar[str] = "Messaris et al. 2018, doi 10.1109/TCAD.2018.2791468"
-    states: ClassVar[Any] = Resistance(r=State("r_off", unit="ohm"))  # type: ignore[arg-type]
+    states: ClassVar[Any] = declare_states(Resistance, r=State("r_off", unit="ohm"))
 
     r_on: Value = param(1280.0, unit="ohm", above=0.0, role="resistance")
     r_off: Value = param(17e3, unit="ohm", above=0.0, role="resistance")

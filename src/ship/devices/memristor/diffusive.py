@@ -29,7 +29,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from ...base.parameters import State, Value, param
+from ...base.parameters import State, Value, declare_states, param
 from ...base.parameters.bag import Bag
 from ...models.integrals import lost, pair
 from ..contract import Pulse, Xi, as_uniform
@@ -50,7 +50,7 @@ class Diffusive(Memristor):
     """A volatile memristor of silver, which relaxes at rest."""
 
     source: ClassVar[str] = "USC diffusive memristor SPICE model; Wang et al. 2017, doi 10.1038/nmat4756"
-    states: ClassVar[Any] = Silver(f=State(0.0), r=State(0.0))  # type: ignore[arg-type]
+    states: ClassVar[Any] = declare_states(Silver, f=State(0.0), r=State(0.0))
     normals: ClassVar[int] = 1
 
     r_on: Value = param(17e3, unit="ohm", above=0.0, role="resistance")

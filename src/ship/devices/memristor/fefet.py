@@ -32,7 +32,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from ...base.parameters import State, Value, param
+from ...base.parameters import State, Value, declare_states, param
 from ...base.parameters.bag import Bag
 from ..contract import Pulse, Update, Xi, as_uniform
 
@@ -51,7 +51,7 @@ class FeFET(Update):
     """A ferroelectric transistor with twenty domains behind its gate."""
 
     source: ClassVar[str] = "Deng et al. 2020, doi 10.1109/VLSITechnology18217.2020.9265014"
-    states: ClassVar[Any] = Domains(s=State(-1.0, inner=DOMAINS), h=State(0.0, inner=DOMAINS))  # type: ignore[arg-type]
+    states: ClassVar[Any] = declare_states(Domains, s=State(-1.0, inner=DOMAINS), h=State(0.0, inner=DOMAINS))
     normals: ClassVar[int] = DOMAINS
     frozen: ClassVar[int] = DOMAINS
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ...base.errors import ParameterError
-from ...base.parameters import State, Value, option, param
+from ...base.parameters import State, Value, declare_states, option, param
 from ...base.parameters.bag import Bag
 from ..contract import Xi
 from .memristor import Fraction, Memristor, within
@@ -37,7 +37,7 @@ class LinearDrift(Memristor):
     """
 
     source: ClassVar[str] = "Strukov et al. 2008, doi 10.1038/nature06932"
-    states: ClassVar[Any] = Fraction(x=State(0.0))  # type: ignore[arg-type]
+    states: ClassVar[Any] = declare_states(Fraction, x=State(0.0))
 
     mu: Value = param(1e-14, unit="m^2/(V s)", above=0.0, role="mobility")
     d: Value = param(10e-9, unit="m", above=0.0, role="length")

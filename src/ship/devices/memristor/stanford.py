@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from ...base.errors import ParameterError
-from ...base.parameters import State, Value, param
+from ...base.parameters import State, Value, declare_states, param
 from ...base.parameters.bag import Bag
 from ..contract import Xi
 from .memristor import Memristor, within
@@ -43,7 +43,7 @@ class Stanford(Memristor):
     """A filament whose gap moves under field and Joule heat."""
 
     source: ClassVar[str] = "Stanford-PKU RRAM model 1.0, doi 10.1109/LED.2014.2340016"
-    states: ClassVar[Any] = Gap(gap=State("gap_max", unit="m"))  # type: ignore[arg-type]
+    states: ClassVar[Any] = declare_states(Gap, gap=State("gap_max", unit="m"))
     normals: ClassVar[int] = 1
 
     i_0: Value = param(1e-3, unit="A", above=0.0, role="conductance")

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from ...base.checks import check_choice
-from ...base.parameters import State, Value, option, param
+from ...base.parameters import State, Value, declare_states, option, param
 from ...base.parameters.bag import Bag
 from ..contract import Xi
 from .linear_ion_drift import check_resistances
@@ -37,7 +37,7 @@ class VTEAM(Memristor):
     """A border that moves with a power of the voltage above threshold. ``resistance``: "linear" or "exponential" in x."""
 
     source: ClassVar[str] = "Kvatinsky et al. 2015, doi 10.1109/TCSII.2015.2433536"
-    states: ClassVar[Any] = Border(x=State("d", unit="m"))  # type: ignore[arg-type]
+    states: ClassVar[Any] = declare_states(Border, x=State("d", unit="m"))
 
     r_on: Value = param(50.0, unit="ohm", above=0.0, role="resistance")
     r_off: Value = param(1000.0, unit="ohm", above=0.0, role="resistance")

@@ -26,7 +26,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ...base.parameters import State, Value, param
+from ...base.parameters import State, Value, declare_states, param
 from ...base.parameters.bag import Bag
 from .memristor import Fraction, Memristor
 
@@ -35,7 +35,7 @@ from .memristor import Fraction, Memristor
 class Thresholds(Memristor):
     """The base class with the state equation of both; ``slopes`` gives the conductance (S) at x = 0 and at x = 1."""
 
-    states: ClassVar[Any] = Fraction(x=State(0.0))  # type: ignore[arg-type]
+    states: ClassVar[Any] = declare_states(Fraction, x=State(0.0))
 
     a_p: Value = param(4000.0, unit="1/s", least=0.0, role="speed")
     a_n: Value = param(4000.0, unit="1/s", least=0.0, role="speed")

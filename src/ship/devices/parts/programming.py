@@ -6,7 +6,7 @@ polynomial  ``G = target + (g_max / g_ref) max(0, sum_i c_i (target / g_max)^i) 
 levels      a target goes to the nearest of L levels, evenly spaced, and a sixth of their distance is sigma: the borders between
             levels are 3 sigma away. Of a differential pair, sigma is ``2 (g_max - g_min) / L / 6 / sqrt(2)`` for each device, so
             that the weight, which has L levels over twice the window, errs by a sixth of its range over L; the targets are kept
-            as they are, for the levels are the weight's (`ship.devices.materials.hfo2.quantise`)
+            as they are, for the levels are the weight's
 
 Source: of the pair: the quantisation study of SHIP's publication (2024); others: where a device uses them.
 """

@@ -14,11 +14,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ...base.parameters import Value, Varied, param
+from ...base.parameters import Value, param
 from ...base.parameters.bag import Bag
 from ..contract import Retention, Xi
-from ..device import Device
-from ..parts.programming import GaussianProgramming
 
 
 def power_law(g: Tensor, age: Tensor, nu: Tensor, t0: Tensor) -> Tensor:
@@ -37,14 +35,3 @@ class PowerDrift(Retention):
 
     def drift(self, g: Tensor, age: Tensor, p: Bag, xi: Xi) -> Tensor:
         return power_law(g, age, p.nu.abs(), p.t0)
-
-
-def state_independent() -> Device:
-    """A generic drifting device up to 25 uS: nu 0.1 +- 0.05 for each write, programming error 0.2 uS, t_0 20 s."""
-    return Device(
-        name="state_independent",
-        g_min=0.0,
-        g_max=25e-6,
-        programming=GaussianProgramming(sigma=0.2e-6),
-        retention=PowerDrift(nu=Varied(0.1, c2c_abs=0.05)),
-    )

@@ -27,7 +27,7 @@ from .gaps import gaps, gone, within
 
 
 def steps(pulse: Pulse, most: int) -> range:
-    """Pulses one after another: the largest count of any device.
+    """Return the pulses to step through, one after another: as many as the largest count of any device.
 
     Raises:
         ParameterError: more than ``most``.
@@ -44,7 +44,7 @@ def steps(pulse: Pulse, most: int) -> range:
 
 
 def power_step(gap: Tensor, alpha: Tensor, gamma: Tensor) -> Tensor:
-    """The step ``alpha gap^gamma``; ``gap``, the distance to the bound as a fraction of the window, is at least 0."""
+    """Return the step ``alpha gap^gamma``; ``gap``, the distance to the bound as a fraction of the window, is at least 0."""
     safe = torch.where(gap > 0, gap, torch.ones_like(gap))  # 0^gamma has no gradient
     return alpha * torch.where(gap > 0, safe**gamma, (gamma == 0).to(gap.dtype))
 
@@ -75,7 +75,7 @@ class Bounded(Update):
         return Conductance(torch.where(count > 0, g, x.g))
 
     def _closed(self, gap: Tensor, count: Tensor, alpha: Tensor, gamma: Tensor) -> Tensor:
-        """How much of the distance to the bound the pulses close."""
+        """Return how much of the distance to the bound the pulses close."""
         if bool(((gamma == 0) | (gamma == 1)).all()):
             hard = torch.where(alpha * count < gap, alpha * count, gap)
             return torch.where(gamma == 1, gap * gone(alpha.clamp(max=1.0), count), hard)

@@ -16,7 +16,7 @@ MOST = 80.0  # a gap that has grown by e^80 has left any window; finite in float
 
 
 def gone(rate: Tensor, count: Tensor) -> Tensor:
-    """``1 - (1 - rate)^count``: what ``count`` steps close of a gap, each the fraction ``rate`` of what is left of it."""
+    """Return ``1 - (1 - rate)^count``: the share of a gap that steps close, each by the fraction ``rate`` of what is left."""
     below = rate < 1
     safe = torch.where(below, rate, torch.zeros_like(rate))
     closed = -torch.expm1((count * torch.log1p(-safe)).clamp(max=MOST))
@@ -24,18 +24,18 @@ def gone(rate: Tensor, count: Tensor) -> Tensor:
 
 
 def geometric(rate: Tensor, count: Tensor) -> Tensor:
-    """``1 + q + ... + q^(count - 1)``, ``q = 1 - rate``."""
+    """Return the sum ``1 + q + ... + q^(count - 1)``, ``q = 1 - rate``."""
     some = rate != 0
     safe = torch.where(some, rate, torch.ones_like(rate))
     return torch.where(some, gone(safe, count) / safe, count)
 
 
 def gaps(g: Tensor, p: Bag) -> tuple[Tensor, Tensor]:
-    """The distances of ``g`` (S) to the lower and to the upper end of the window, as fractions of it."""
+    """Return the distances of ``g`` (S) to the lower and to the upper end of the window, as fractions of it."""
     span = p.g_max - p.g_min
     return (g - p.g_min) / span, (p.g_max - g) / span
 
 
 def within(g: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """Clipped; at the very ends the gradient passes (that of minimum and maximum would be halved)."""
+    """Clip to a range; at its very ends the gradient passes (that of minimum and maximum would be halved)."""
     return torch.where(g < low, low, torch.where(g > high, high, g))

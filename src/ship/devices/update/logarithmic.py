@@ -28,7 +28,6 @@ from ...base.errors import ParameterError
 from ...base.parameters import Value, param
 from ...base.parameters.bag import Bag
 from ..contract import Conductance, Pulse, Update, Xi
-from ..device import Device
 
 
 @dataclass(frozen=True)
@@ -82,15 +81,5 @@ def _log(count: Tensor) -> Tensor:
 
 
 def _log_one_and(log: Tensor) -> Tensor:
-    """``ln(1 + exp(log))``, without the overflow of its middle."""
+    """Return ``ln(1 + exp(log))`` without overflow in between."""
     return torch.logaddexp(torch.zeros_like(log), log)
-
-
-def cnr(*, dispersion: bool = True) -> Device:
-    """HfO2 device of CNR, from 2681.56 Ohm (the end of potentiation) to 6031.56 Ohm (where it starts).
-
-    Args:
-        dispersion: whether pulses scatter as fitted (C_p 286, D_p 17, D_d 139 Ohm).
-    """
-    c_p, d_p, d_d = (286.0, 17.0, 139.0) if dispersion else (0.0, 0.0, 0.0)
-    return Device(name="cnr", g_min=1 / 6031.56, g_max=1 / 2681.56, update=LogarithmicPulses(c_p=c_p, d_p=d_p, d_d=d_d))

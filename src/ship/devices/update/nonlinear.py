@@ -23,7 +23,6 @@ from torch import Tensor
 from ...base.parameters import Value, param
 from ...base.parameters.bag import Bag
 from ..contract import Conductance, Pulse, Update, Xi
-from ..device import Device
 from .gaps import gaps, within
 
 SHARE = 0.098993  # largest distance from the straight line, for each unit of NL
@@ -54,12 +53,6 @@ def curvature(nl: Tensor) -> Tensor:
         z = z - (distance - wanted.detach()) / rate
     distance, rate = deviation(z)
     return (torch.sign(nl) * (z - (distance - wanted) / rate)).to(nl.dtype)  # one more step, for the gradient
-
-
-def a_norm(nl: float) -> float:
-    """NeuroSim's ``A_norm`` for a non-linearity; infinite for 0."""
-    z = float(curvature(torch.tensor(float(nl), dtype=torch.float64)))
-    return 1 / z if z else float("inf")
 
 
 def curve(x: Tensor, z: Tensor) -> Tensor:
@@ -100,30 +93,3 @@ class NonlinearPulses(Update):
         change = torch.where(up, rise, -rise) + p.noise * count.clamp(min=0).sqrt() * xi[0]
         g = within(within(x.g, p.g_min, p.g_max) + change * (p.g_max - p.g_min), p.g_min, p.g_max)
         return Conductance(torch.where(count > 0, g, x.g))
-
-
-def ag_asi() -> Device:
-    """Ag:a-Si memristor, MLP+NeuroSim's default: 97 pulses up, 100 down, NL 2.4 and -4.88, noise 3.5 % of the window."""
-    return Device(
-        name="ag_asi",
-        g_min=3.0769e-9,
-        g_max=38.462e-9,
-        v_set=3.2,
-        v_reset=-2.8,
-        t_write=300e-6,
-        update=NonlinearPulses(nl_up=2.4, nl_down=4.88, pulses_up=97.0, pulses_down=100.0, noise=0.035),
-    )
-
-
-def fefet_32(*, g_min: float = 1e-6, g_max: float = 100e-6) -> Device:
-    """FeFET with 32 levels, NL 1.75 and 1.46, noise 0.3 % (DNN+NeuroSim 2.1), which is for weights: the window is the caller's.
-
-    Args:
-        g_min, g_max: S.
-    """
-    return Device(
-        name="fefet_32",
-        g_min=g_min,
-        g_max=g_max,
-        update=NonlinearPulses(nl_up=1.75, nl_down=1.46, pulses_up=32.0, pulses_down=32.0, noise=0.003),
-    )

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 
 from ...base.errors import ParameterError
-from ...base.parameters import State, Value, option, param
+from ...base.parameters import State, Value, declare_states, option, param
 from ...base.parameters.bag import Bag
 from ..contract import Pulse, Update, Xi
 
@@ -52,7 +52,7 @@ class TableUpdate(Update):
 
     source: ClassVar[str] = "the measurement given"
     normals: ClassVar[int] = 1
-    states: ClassVar[Any] = TableState(State(0.0), State(0.0), State(0.0, unit="S"))  # type: ignore[arg-type]
+    states: ClassVar[Any] = declare_states(TableState, position=State(0.0), down=State(0.0), off=State(0.0, unit="S"))
 
     up: Any = option((1e-6, 100e-6))  # any sequence of conductances; a tuple once it is made
     down: Any = option((100e-6, 1e-6))

@@ -39,22 +39,22 @@ TIE = 5e-7  # of a value: a quotient of two float32 numbers is off by less
 
 
 def nearest_step(size: Tensor, steps: int) -> Tensor:
-    """The whole number nearest to ``size * steps``, float64; half-way cases go towards zero, in both float types.
+    """Return the whole number nearest to ``size * steps``, float64; half-way cases go towards zero, in both float types.
 
     Args:
-        size: from 0 to 1.
-        steps: of the interval.
+        size: a number from 0 to 1.
+        steps: the number of steps that divide the interval.
     """
     x = size.detach().double() * steps
     return torch.ceil(x - 0.5 - (TIE * x).clamp(max=0.25))  # a whole x stays what it is
 
 
 def quantised(u: Tensor, steps: int) -> Tensor:
-    """The nearest of the values ``k / steps``, k from -steps to steps; the gradient goes straight through.
+    """Round to the nearest of the values ``k / steps``, k from -steps to steps; the gradient goes straight through.
 
     Args:
         u: normalised weights, from -1 to 1.
-        steps: values on either side of zero.
+        steps: the number of values on either side of zero.
     """
     rounded = (nearest_step(u.abs(), steps) / steps * u.detach().sign()).to(u.dtype)
     return rounded + (u - u.detach())
@@ -62,13 +62,13 @@ def quantised(u: Tensor, steps: int) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class Mapping(ABC):
-    """What all mappings share.
+    """The base class of mappings from weights to conductances.
 
     Args:
-        w_max: V, the weight that full scale stands for; None: the largest in the group when it is programmed.
-        c_mem: F, the capacitor that a read charges; fixes ``w_max`` in its place.
-        levels: of one device, evenly spaced over its window: weights are rounded so that every device is on one of them. A pair
-            of n-level devices makes 2 n - 1 weights, zero among them. None: no rounding.
+        w_max: the weight (V) that full scale stands for; None: the largest in the group when it is programmed.
+        c_mem: the capacitor (F) that a read charges; it fixes ``w_max`` in its place.
+        levels: the number of levels of one device, evenly spaced over its window: weights are rounded so that every device is on
+            one of them. A pair of n-level devices makes 2 n - 1 weights, zero among them. None: no rounding.
     """
 
     w_max: float | None = None
@@ -89,7 +89,7 @@ class Mapping(ABC):
     @property
     @abstractmethod
     def devices(self) -> int:
-        """Devices for one weight."""
+        """The number of devices for one weight."""
 
     @property
     def reach(self) -> float:
@@ -98,25 +98,25 @@ class Mapping(ABC):
 
     @property
     def steps(self) -> int | None:
-        """Values of a weight on either side of zero, where levels are asked for."""
+        """The number of values of a weight on either side of zero; None where no levels are asked for."""
         return None if self.levels is None else self.levels - 1
 
     @abstractmethod
     def targets(self, u: Tensor, low: Tensor, high: Tensor) -> list[Tensor]:
-        """The conductances (S) that stand for ``u``, one tensor of its shape for each device."""
+        """Return the conductances (S) that stand for ``u``, one tensor of its shape for each device."""
 
     @abstractmethod
     def weight(self, g: Sequence[Tensor], low: Tensor, high: Tensor) -> Tensor:
-        """The normalised weight that the conductances act as."""
+        """Return the normalised weight that conductances act as."""
 
     @abstractmethod
     def signs(self) -> list[float]:
-        """For each device, how the weight moves with its conductance: sign and share, of the whole span."""
+        """Return for each device how the weight moves with its conductance: sign and share of the whole span."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Differential(Mapping):
-    """``pairs`` differential pairs for each weight."""
+    """Differential pairs, ``pairs`` for each weight."""
 
     pairs: int = 1
 
@@ -182,7 +182,7 @@ class Offset(Mapping):
 
 @dataclass(frozen=True, kw_only=True)
 class BitSliced(Mapping):
-    """The magnitude in ``slices`` digits of base ``base``, a differential pair for each digit."""
+    """A magnitude in ``slices`` digits of base ``base``, with a differential pair for each digit."""
 
     slices: int = 4
     base: int = 2

@@ -1,4 +1,4 @@
-"""A list of pulses: what was done to which device and when, for a probe station, and played back onto an array.
+"""The log of pulses: which device got which pulse and when, for a probe station, and to be replayed on an array.
 
 One row for each device and event, as CSV with a header:
 
@@ -36,7 +36,7 @@ from .pulsing import EVENTS, Delivery, deliver
 
 
 class Pulses(NamedTuple):
-    """Pulses on devices, in order; ``[pulse]`` each."""
+    """Pulses on devices in the order in which they were applied; each field is ``[pulse]``."""
 
     event: Tensor  # of the array
     time: Tensor  # s, float64
@@ -55,7 +55,7 @@ WHOLE = ("event", "chip", "device", "row", "column", "number")
 
 
 def listed(array: DeviceArray, log: Sequence[Delivery]) -> Pulses:
-    """What a `Pulser` kept, as a list."""
+    """Return the log of a `Pulser` as a list of pulses."""
     whole, real = torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.float64)
     if not log:
         return Pulses(*(whole if name in WHOLE else real for name in Pulses._fields))
@@ -77,7 +77,7 @@ def listed(array: DeviceArray, log: Sequence[Delivery]) -> Pulses:
 
 
 def save_pulses(path: str | os.PathLike[str], pulses: Pulses) -> None:
-    """Write a list as CSV, as a whole or not at all; numbers are written in full, so that reading gives the same ones.
+    """Write a list of pulses as CSV, as a whole or not at all; numbers are written in full and come back to the bit.
 
     Raises:
         FileError: the folder is missing or not writable.
@@ -115,7 +115,7 @@ def load_pulses(path: str | os.PathLike[str]) -> Pulses:
 
 
 def _rows(path: str | os.PathLike[str]) -> tuple[list[list[str]], int | None]:
-    """The rows of a list with their header, and how many pulses it says it has; None where it does not say it."""
+    """Return the rows of a file with their header, and the number of pulses that its first line states, if it has one."""
     path = regular_file(path)
     try:
         table, count = path.read_bytes(), None
@@ -149,7 +149,7 @@ def _read_row(where: str, row: list[str]) -> list[float]:
 
 
 def _broken_rule(name: str, value: float) -> str:
-    """What is wrong with a value; empty: nothing."""
+    """Say which rule a value breaks; empty: none."""
     if not math.isfinite(value):
         return "must be finite"
     if name == "voltage":
@@ -167,9 +167,9 @@ def replay(array: DeviceArray, pulses: Pulses, *, bias: str | None = None) -> No
     bit as they did in the run, where the array was programmed in the same way, with the same seed and tag.
 
     Args:
-        array: freshly programmed.
-        pulses: from `Network.pulses` or `load_pulses`.
-        bias: the scheme that the run had, None, "V/2" or "V/3".
+        array: an array that was programmed just before.
+        pulses: the list, from `Network.pulses` or `load_pulses`.
+        bias: the bias scheme of the run, None, "V/2" or "V/3".
 
     Raises:
         RunError: a row that names no device of the array, or one device twice in an event; before anything is done.
@@ -197,7 +197,7 @@ def replay(array: DeviceArray, pulses: Pulses, *, bias: str | None = None) -> No
 
 
 def _places(array: DeviceArray, pulses: Pulses) -> Tensor:
-    """Where each row's device is in the flattened array."""
+    """Return the place of each row's device in the flattened array."""
     dies = {die: i for i, die in enumerate(array.die_ids.tolist())}
     shape = array.full_shape if len(array.shape) > 2 else (*array.full_shape, 1)
     chips, devices, rows, columns = shape[0], *shape[2:]

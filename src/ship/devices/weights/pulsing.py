@@ -1,4 +1,4 @@
-"""From a wanted change of weight to voltage pulses on the devices that hold it: how a chip learns.
+"""Learning by pulses: from a wanted change of weight to voltage pulses on the devices that hold it.
 
 A change ``dw`` (V) is ``n = round(dw / step)`` counts. One count is one standard pulse on each device that learns:
 
@@ -48,15 +48,15 @@ EVENTS = {None: 1, "V/2": 3, "V/3": 5}  # of the array, for each slot of learnin
 
 @dataclass(frozen=True, kw_only=True)
 class Pulsing:
-    """How changes of weight become pulses.
+    """Settings by which changes of weight become pulses.
 
     Args:
-        step: V, the change that one count stands for; None: what one count does to nominal devices in mid-window, the mean of up
-            and down.
+        step: the change (V) that one count stands for; None: the change that one count makes on nominal devices in mid-window,
+            the mean of up and down.
         rounding: "stochastic" or "nearest"; the nearest forgets changes below half a step.
-        how: which devices get pulses: "both", "up" or "plus".
-        most: counts for one weight in one slot (or step of an optimiser), up or down.
-        bias: None: other cells feel nothing; "V/2" or "V/3": they are half-selected.
+        how: the devices that get pulses: "both", "up" or "plus".
+        most: the largest count for one weight in one slot (or step of an optimiser), up or down.
+        bias: the bias scheme of other cells: "V/2" or "V/3", by which they are half-selected; None: they feel nothing.
     """
 
     step: float | None = None
@@ -73,7 +73,7 @@ class Pulsing:
         check_whole("Pulsing.most", self.most, 1)
 
     def check(self, where: str, mapping: Mapping, sparse: bool) -> None:
-        """Refuse what cannot learn so.
+        """Refuse devices that cannot learn by pulses in this way.
 
         Raises:
             GraphError: a weight in digits, potentiation alone of a single device, a bias on edges.
@@ -81,7 +81,7 @@ class Pulsing:
         if isinstance(mapping, BitSliced):
             raise GraphError(
                 f"{where}.mapping",
-                "cannot learn by pulses: a pulse on a digit is no step of the weight",
+                "cannot learn by pulses: one pulse on one digit is not a fixed step of the weight",
                 got="BitSliced",
                 fix="Use ship.Differential() or ship.Offset().",
             )
@@ -99,14 +99,14 @@ class Pulsing:
 
 
 class NominalStep(NamedTuple):
-    """What one standard pulse does to the nominal device in mid-window, as fractions of the window as it is read."""
+    """The effect of one standard pulse on the nominal device in mid-window, as fractions of the window as it is read."""
 
     up: float
     down: float
 
 
 def nominal_step(device: Device) -> NominalStep:
-    """The effect of one standard pulse up, and of one down, without variation and noise."""
+    """Return the effect of one standard pulse up, and of one down, without variation and noise."""
     array = DeviceArray(device.bare, 3, variation=False, dtype=torch.float64)
     p, (low, high) = array.values, array.window()
     array.write(torch.stack([low[0], high[1], (low[2] + high[2]) / 2]))
@@ -127,7 +127,7 @@ def _seen(array: DeviceArray, t: physics.Trajectory) -> Tensor:
 
 
 def shares(n: Tensor, signs: Sequence[float], how: str, dim: int) -> Tensor:
-    """Counts ``n`` for each weight as signed pulses on its devices, along a new axis ``dim``; above 0: up."""
+    """Return counts ``n`` for each weight as signed pulses on its devices, along a new axis ``dim``; above 0: up."""
     made = []
     for sign in signs:
         own = n if sign > 0 else -n
@@ -138,7 +138,7 @@ def shares(n: Tensor, signs: Sequence[float], how: str, dim: int) -> Tensor:
 
 
 def unit_step(device: Device, mapping: Mapping, how: str) -> float:
-    """The change of weight by one count on nominal devices in mid-window, as a fraction of full scale."""
+    """Return the change of weight by one count on nominal devices in mid-window, as a fraction of full scale."""
     up, down = nominal_step(device)
     total = 0.0
     for n in (1.0, -1.0):
@@ -148,7 +148,7 @@ def unit_step(device: Device, mapping: Mapping, how: str) -> float:
 
 
 def rounded(x: Tensor, rounding: str, most: int, u: Tensor | None) -> Tensor:
-    """Whole numbers near ``x``, at most ``most`` in size; ``u``: uniform numbers for stochastic rounding.
+    """Round ``x`` to whole numbers, at most ``most`` in size; ``u``: uniform numbers for stochastic rounding.
 
     A whole x stays as it is. (``floor(x + u)`` would not do: in float32 ``5 + u`` rounds to 6 for the largest u below 1.)
     """
@@ -160,20 +160,20 @@ def rounded(x: Tensor, rounding: str, most: int, u: Tensor | None) -> Tensor:
 
 
 def within(change: Tensor, weight: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """The part of a change that does not lead over the bounds. Without a change there is none, wherever the weight is."""
+    """Return the part of a change that does not lead over the bounds; no change stays none, wherever the weight is."""
     zero = torch.zeros_like(change)
     up = torch.minimum(change.clamp(min=0), torch.maximum(high - weight, zero))
     return up + torch.maximum(change.clamp(max=0), torch.minimum(low - weight, zero))
 
 
 def half_selected(n: Tensor) -> tuple[Tensor, Tensor]:
-    """From pulses on cells, ``[..., device, row, column]``: how many half-select each cell, and how many pass it by."""
+    """Return how many pulses on cells, ``[..., device, row, column]``, half-select each cell, and how many pass it by."""
     row, column = n.sum((-3, -1), keepdim=True), n.sum(-2, keepdim=True)
     return row + column - 2 * n, n.sum((-3, -2, -1), keepdim=True) - row - column + n
 
 
 def deliver(array: DeviceArray, pulse: Pulse, bias: str | None) -> None:
-    """Apply pulses ``[chip, 1, device, ...]`` to an array, and what a bias scheme does to other cells.
+    """Apply pulses ``[chip, 1, device, ...]`` to an array, and to other cells the disturbance of a bias scheme.
 
     Where the amplitudes of an event differ, the largest of each polarity is that of the lines.
     """
@@ -198,7 +198,7 @@ def deliver(array: DeviceArray, pulse: Pulse, bias: str | None) -> None:
 
 
 class Delivery(NamedTuple):
-    """Pulses of one event, as they are kept for a list."""
+    """The pulses of one event, as they are logged."""
 
     event: int  # the array's
     time: float  # s
@@ -209,12 +209,12 @@ class Delivery(NamedTuple):
 
 
 class Pulser:
-    """Turns changes of weight into pulses on one array, and keeps a list of them where asked.
+    """The pulse generator of one array: it turns changes of weight into pulses, and logs them where asked.
 
     Args:
-        array: of the devices, ``[chip, 1, device, ...]``.
-        mapping: from weights to conductances.
-        pulsing: how to pulse.
+        array: the devices, ``[chip, 1, device, ...]``.
+        mapping: how weights become conductances.
+        pulsing: the settings.
         where: the group's name, for errors.
     """
 
@@ -225,7 +225,7 @@ class Pulser:
         self._unit: float | None = None
 
     def step(self, w_max: float) -> float:
-        """V, the change that one count stands for; ``w_max``: full scale.
+        """Return the change (V) that one count stands for, at a weight of ``w_max`` (V) at full scale.
 
         Raises:
             RunError: a standard pulse does not move the nominal device.
@@ -243,7 +243,7 @@ class Pulser:
         return self._unit * w_max
 
     def counts(self, change: Tensor, w_max: float) -> Tensor:
-        """Whole counts for changes (V), ``[chip, 1, pre, post]`` (``[chip, 1, edge]``), as the array's next event draws them."""
+        """Return whole counts for changes (V), ``[chip, 1, pre, post]`` or ``[chip, 1, edge]``, as the next event draws."""
         if not bool(torch.isfinite(change).all()):
             raise RunError(f"{self.where}.learning", "a change of weight must be finite", got="NaN or infinity")
         array, x, u = self.array, change / self.step(w_max), None
@@ -262,7 +262,7 @@ class Pulser:
         return rounded(x, self.pulsing.rounding, self.pulsing.most, u)
 
     def apply(self, change: Tensor, w_max: float) -> bool:
-        """Pulse towards changes of weight (V); returns whether there were pulses."""
+        """Apply pulses towards changes of weight (V); return whether there were pulses."""
         array, bias = self.array, self.pulsing.bias
         n = self.counts(change, w_max) if bool((change != 0).any()) else None
         if n is None or not bool((n != 0).any()):

@@ -1,19 +1,18 @@
 """The devices that hold the weights of one synapse group: what is written to them, and the weights that they act as.
 
 Model weights and conductances are two things. The first are the group's ``weight``, in volt; the second belong to a
-`DeviceArray`. A `Mapping` leads from one to the other, through a physical gain that `SynapseDevices.calibration` states in full. A
-group runs with
+`DeviceArray`. A `Mapping` leads from one to the other, through a physical gain (see `gain`). A group runs with
 
-weights     its model weights; how it starts
-programmed  what the devices, once written, act as now
+weights     its model weights, as it does at the start
+programmed  the weights that its devices act as now, once they were written
 sampled     its model weights, written in each trial to devices drawn afresh: for training; differentiable
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +23,7 @@ from ..array.array import DeviceArray
 from ..array.write_verify import WriteVerify, Written
 from ..contract import Update
 from ..device import Device
+from .gain import Calibration, calibration, full_scale, out_of_proportion, view_of
 from .mapping import Mapping, quantised
 from .pulsing import Pulser, Pulsing, within
 
@@ -31,29 +31,16 @@ MODES = ("weights", "programmed", "sampled")
 FRESH = 2**40  # die ids from here on are those of sampled devices, never those of a chip
 
 
-class Calibration(NamedTuple):
-    """From a weight to a voltage on the target, in the open; numbers for the nominal device."""
-
-    w_max: float  # V, the weight at full scale
-    g_low: float  # S, the window as it is read
-    g_high: float
-    v_read: float  # V
-    t_read: float  # s
-    current: float  # A, through the most conductive device
-    charge: float  # C, of one read of it
-    c_mem: float  # F, the capacitor that makes this gain
-    clipped: float  # share of the weights beyond w_max, written as w_max
-
-    def __str__(self) -> str:
-        return (
-            f"weight {self.w_max:.3g} V <-> {self.g_low:.3g} to {self.g_high:.3g} S; one spike reads {self.v_read:g} V for "
-            f"{self.t_read:g} s: up to {self.current:.3g} A, {self.charge:.3g} C; c_mem = {self.c_mem:.3g} F"
-            + (f"; {self.clipped:.2%} of the weights are clipped" if self.clipped else "")
-        )
-
-
 class SynapseDevices(nn.Module):
-    """The devices of one group, ``[chip, 1, device, pre, post]`` (on edges ``[chip, 1, device, edge]``)."""
+    """The devices of one group, ``[chip, 1, device, pre, post]`` (on edges ``[chip, 1, device, edge]``).
+
+    Args:
+        array: the devices, as many for each weight as the mapping takes.
+        mapping: how weights become conductances.
+        where: the group's name in errors.
+        learning: how changes of weight become pulses; default: `Pulsing` as it is.
+        crossbar: the arrays that hold the devices; None: reads without wires and converters.
+    """
 
     mode_: Tensor
     full: Tensor
@@ -67,44 +54,27 @@ class SynapseDevices(nn.Module):
 
     def __init__(
         self,
-        device: Device,
+        array: DeviceArray,
         mapping: Mapping,
-        pairs: tuple[int, ...],
         *,
         where: str,
-        tag: str,
-        seed: int,
-        dies: Sequence[int],
-        variation: bool,
-        dtype: torch.dtype,
         learning: Pulsing | None = None,
         crossbar: Crossbar | None = None,
-        place: Sequence[Tensor] | None = None,
     ) -> None:
         super().__init__()
-        self.mapping, self.pairs, self.variation, self.crossbar = mapping, pairs, variation, crossbar
-        self.array = DeviceArray(
-            device,
-            (mapping.devices, *pairs),
-            where=where,
-            tag=tag,
-            seed=seed,
-            chips=list(dies),
-            variation=variation,
-            dtype=dtype,
-            place=place,
-        )
+        pairs, dtype = array.shape[1:], array.dtype  # the pairs of units, (pre, post) or (edge,), that have a weight
+        self.array, self.mapping, self.crossbar, self.pairs = array, mapping, crossbar, pairs
         self.register_buffer("mode_", torch.zeros((), dtype=torch.int64))
         self.register_buffer("full", torch.zeros((), dtype=torch.float64))  # V, w_max; 0 before programming
         one = (len(self.array.die_ids), 1, *(1,) * len(pairs))
-        self.register_buffer("gain", torch.ones(one, dtype=dtype))  # of the whole group, see `mitigation`
+        self.register_buffer("gain", torch.ones(one, dtype=dtype))  # of the whole group, see `mitigate`
         self.register_buffer("column", torch.ones((*one[:-1], pairs[-1]) if len(pairs) == 2 else one, dtype=dtype))
         self.register_buffer("reference", torch.zeros(one, dtype=dtype))  # S, all devices together, after programming
         self.register_buffer("wanted", torch.empty(0, dtype=dtype))  # V, the weights last written; empty: not known
         self.register_buffer("aim", torch.empty(0, dtype=dtype))  # S, targets that a repair changed; empty: none did
         self.register_buffer("drift_", torch.zeros((), dtype=torch.float64))  # s, that sampled devices are left alone
         self.register_buffer("kelvin_", torch.zeros((), dtype=torch.float64))  # K, meanwhile; 0: the reference temperature
-        self.view = view_of(device)
+        self.view = view_of(array.device)
         self.trial = 0
         self.scale = 1.0  # V, w_max of the weights that the run has
         # The devices of the present trial, of no chip: in a tuple, because they are no part of the state.
@@ -112,7 +82,7 @@ class SynapseDevices(nn.Module):
         self.held = False  # no time passes: the network is being measured
         self.asked = False  # whether the mode was asked for, or is how the group started
         self.one_shot = False  # whether the devices were written without looking at what pulses do
-        self.missed = 0.0  # share of the devices that failed verification when they were last written
+        self.missed = 0.0  # the share of devices that failed verification when they were last written
         self.told = ""  # what `ideal` said when a number was last printed
         self._cache: tuple[object, Tensor] | None = None
         self.pulser = Pulser(self.array, mapping, learning or Pulsing(), where)
@@ -121,7 +91,7 @@ class SynapseDevices(nn.Module):
 
     @property
     def mode(self) -> str:
-        """With which weights the group runs: one of `MODES`."""
+        """The weights that the group runs with: one of `MODES`."""
         return MODES[int(self.mode_)]
 
     @mode.setter
@@ -129,39 +99,24 @@ class SynapseDevices(nn.Module):
         self.mode_.fill_(MODES.index(name))
 
     def leave_alone(self, seconds: float, kelvin: float | None) -> None:
-        """How long sampled devices are left alone after each write, at a temperature (None: the reference temperature)."""
+        """Let sampled devices age by ``seconds`` after each write, at a temperature (K; None: the reference temperature)."""
         self.drift_.fill_(seconds)
         self.kelvin_.fill_(kelvin or 0.0)
 
     # -- gain --------------------------------------------------------------------------------------------------------------
 
     def full_scale(self, weight: Tensor) -> float:
-        """The weight at full scale (V), for these model weights."""
-        if self.mapping.c_mem is not None:
-            return self._per_volt() / self.mapping.c_mem
-        if self.mapping.w_max is not None:
-            return float(self.mapping.w_max)
-        most = float(weight.detach().abs().max()) if weight.numel() else 0.0
-        return most or 1.0
-
-    def _per_volt(self) -> float:
-        """The charge (C) of a read at full scale."""
-        view = self.view
-        return (view.read_high - view.read_low) * self.mapping.reach * view.v_read * view.t_read
+        """Return the weight at full scale (V), for these model weights."""
+        return full_scale(self.mapping, self.view, weight)
 
     def calibration(self, weight: Tensor) -> Calibration:
-        """How a weight becomes a voltage."""
-        view, w_max = self.view, self.full_scale(weight)
-        clipped = float((weight.detach().abs() > w_max * (1 + 1e-6)).double().mean()) if weight.numel() else 0.0
-        i = view.read_high * view.v_read
-        return Calibration(
-            w_max, view.read_low, view.read_high, view.v_read, view.t_read, i, i * view.t_read, self._per_volt() / w_max, clipped
-        )
+        """Return how a weight becomes a voltage on the target."""
+        return calibration(self.mapping, self.view, weight)
 
     # -- writing -----------------------------------------------------------------------------------------------------------
 
     def targets(self, weight: Tensor, w_max: float) -> Tensor:
-        """The conductances (S) that stand for model weights, ``[..., device, pre, post]``."""
+        """Return the conductances (S) that stand for model weights, ``[..., device, pre, post]``."""
         u = (weight / w_max).clamp(-1.0, 1.0)
         if self.mapping.steps is not None:
             u = quantised(u, self.mapping.steps)
@@ -187,19 +142,22 @@ class SynapseDevices(nn.Module):
     # -- mitigation --------------------------------------------------------------------------------------------------------
 
     def goal(self, model: Tensor) -> Tensor:
-        """The conductances (S) that were to be written, ``[... or chip, 1, device, pre, post]``; ``model``: the model's weights,
-        where it is not known what was to be written (an adopted chip).
+        """Return the conductances (S) that were to be written, ``[... or chip, 1, device, pre, post]``.
+
+        Args:
+            model: the model's weights (V), which count where it is not known what was to be written (an adopted chip).
         """
         goal = self.targets(self.wanted if self.wanted.numel() else model, float(self.full))
         return goal.unsqueeze(0).unsqueeze(0) if goal.ndim == 1 + len(self.pairs) else goal
 
     def as_weight(self, g: Tensor, factor: Tensor | None = None) -> Tensor:
-        """The weights (V) that conductances (S, at a small voltage) stand for, each times ``factor``."""
+        """Return the weights (V) that conductances (S, at a small voltage) stand for, each times ``factor``."""
         return self._mapped(g, self.view.low, self.view.high, factor) * self.full.to(g.dtype)
 
     def _mapped(self, g: Tensor, low: float, high: float, factor: Tensor | None) -> Tensor:
-        """The normalised weights of conductances (S). A factor acts on the current of each device: not on the reference of an
-        offset, which is subtracted afterwards.
+        """Return the normalised weights of conductances (S).
+
+        A factor acts on the current of each device, not on the reference of an offset, which is subtracted afterwards.
         """
         parts = g.unbind(-1 - len(self.pairs))
         if factor is not None:
@@ -207,17 +165,17 @@ class SynapseDevices(nn.Module):
         return self.mapping.weight(parts, g.new_tensor(low), g.new_tensor(high))
 
     def total(self, g: Tensor) -> Tensor:
-        """S, all devices of a chip together, in the shape of ``gain``."""
+        """Return the sum (S) over all devices of a chip, in the shape of ``gain``."""
         return g.sum(tuple(range(2, g.ndim))).reshape(self.gain.shape)
 
     def there(self) -> Tensor:
-        """S, all devices of a chip together as they are now, in the shape of ``gain``; nothing is read."""
+        """Return the sum (S) over all devices of a chip as they are now, in the shape of ``gain``; nothing is read."""
         array = self.array
         g = physics.conductance(array.device, array.values, array.trajectory)
         return self.total(g.expand(len(self.gain), 1, *array.shape))
 
     def remember(self) -> None:
-        """Read what `mitigation.compensate` will compare with; a gain that is there already is part of it."""
+        """Read the reference that `mitigate.compensate` will compare with; it includes a gain that is set already."""
         array, p = self.array, self.array.values
         # A stream of its own: the numbers of the events that follow do not depend on this read.
         xi = array.normals("reference", physics.draws(array.device, p.cycles, "noise"), int(array.events))
@@ -225,13 +183,13 @@ class SynapseDevices(nn.Module):
         self.reference.copy_(self.gain * self.total(seen))
 
     def changed(self) -> None:
-        """Something that the weights depend on is another."""
+        """Forget the cached weights, because something that they depend on has changed."""
         self._cache = None
 
     # -- acting ------------------------------------------------------------------------------------------------------------
 
     def weight(self, model: Tensor) -> Tensor:
-        """The weights to run with (V): ``model`` itself, or what the devices act as, ``[chip, 1, pre, post]``."""
+        """Return the weights to run with (V): ``model`` itself, or those of the devices, ``[chip, 1, pre, post]``."""
         if self.mode == "weights":
             return model
         if self.mode == "sampled":
@@ -246,12 +204,12 @@ class SynapseDevices(nn.Module):
 
     @property
     def fresh(self) -> object:
-        """What the devices act as changes where this does."""
+        """Cache key: differs whenever the acting weights may have changed."""
         noise = self.array.device.noise
         return self.array.version, self.trial if noise is not None and not noise.white else 0
 
     def reads(self, array: DeviceArray | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """How one spike reads each device, with the read noise of the trial: current (A), voltage (V), width (s)."""
+        """Read each device as one spike does, with the trial's read noise; return current (A), voltage (V) and width (s)."""
         array = array or self.array
         p, device, t = array.values, array.device, array.trajectory
         g = None
@@ -275,7 +233,10 @@ class SynapseDevices(nn.Module):
         return self.mode != "weights" and noise is not None and noise.white
 
     def read_variance(self) -> Tensor:
-        """V^2, of what one spike adds through each weight, ``[chip, 1, pre, post]``: its devices read with independent noise."""
+        """Return the variance (V^2) of one spike's step through each weight, ``[chip, 1, pre, post]``.
+
+        The devices of a weight are read with independent noise.
+        """
         array = self._sample[0] if self.mode == "sampled" and self._sample else self.array
         p, device, t = array.values, array.device, array.trajectory
         one = (torch.ones((), dtype=array.dtype, device=self.full.device),) * physics.draws(device, p.cycles, "noise")
@@ -295,12 +256,12 @@ class SynapseDevices(nn.Module):
 
     @property
     def tall(self) -> int:
-        """Rows that share a converter."""
+        """The number of rows that share a converter."""
         rows = self.pairs[0]
         return rows if self.crossbar is None or self.crossbar.tile is None else self.crossbar.tile[0]
 
     def converted(self, sums: Tensor) -> Tensor:
-        """Sums of weights over the rows of one tile (V) as the converters read them, ``[..., post]``.
+        """Return sums of weights over the rows of one tile (V) as the converters read them, ``[..., post]``.
 
         A converter sees the difference of the columns of a weight's devices, ``span v_read`` ampere for a weight at full scale.
         """
@@ -310,20 +271,12 @@ class SynapseDevices(nn.Module):
         return convert(sums * ampere, self.crossbar.adc).currents / ampere
 
     def _sampled(self, model: Tensor) -> Tensor:
-        """Model weights written to devices that no chip has: drawn afresh in each trial."""
-        old = self.array
-        chips = len(old.die_ids)
-        dies = [FRESH + self.trial * chips + c for c in range(chips)]
-        array = DeviceArray(
-            old.device,
-            old.shape,
-            tag=old.tag,
-            seed=old.seed,
-            chips=dies,
-            variation=self.variation,
-            dtype=old.dtype,
-            place=old.place,
-        ).to(self.full.device)
+        """Write model weights to devices that no chip has, drawn afresh in each trial; return the weights that they act as."""
+        old, site = self.array, self.array.site
+        chips, first = len(old.die_ids), FRESH + self.trial * len(old.die_ids)
+        keys: dict[str, Any] = {"tag": old.tag, "seed": old.seed, "variation": site.variation, "place": site.place}
+        fresh = list(range(first, first + chips))
+        array = DeviceArray(old.device, old.shape, chips=fresh, dtype=old.dtype, **keys).to(self.full.device)
         w_max = self.full_scale(model)
         goal = self.targets(model, w_max)
         if goal.ndim == 1 + len(self.pairs):
@@ -335,11 +288,11 @@ class SynapseDevices(nn.Module):
         return self._acts(array, w_max)
 
     def forget(self) -> None:
-        """A run is over: drop the devices of its trial, which may hold a graph of gradients."""
+        """Drop the devices of a trial at the end of its run, because they may hold a graph of gradients."""
         self._sample = ()
 
     def passed(self, seconds: float) -> None:
-        """A run took time: devices that hold weights age by it."""
+        """Let devices that hold weights age by the time of a run."""
         if not self.by_rule:  # a rule lets time pass slot by slot
             self._age(seconds)
 
@@ -358,13 +311,13 @@ class SynapseDevices(nn.Module):
     # -- learning ----------------------------------------------------------------------------------------------------------
 
     def learn(self, change: Tensor, weight: Tensor, low: Tensor, high: Tensor, seconds: float) -> Tensor:
-        """One slot of learning: its time passes, then pulses towards a change of weight; the weights (V) that act after it.
+        """Learn for one slot: let its time pass, apply pulses towards a change of weight, return the weights (V) that act then.
 
         Args:
-            change: V, ``[chip, 1, pre, post]``.
-            weight: V, what acts in this slot.
-            low, high: V, bounds of the rule.
-            seconds: of the slot.
+            change: the wanted change, V, ``[chip, 1, pre, post]``.
+            weight: the weights that act in this slot, V.
+            low, high: the bounds of the rule, V.
+            seconds: the length of the slot.
         """
         self._age(seconds)
         pulsed = self.pulser.apply(within(change, weight, low, high), float(self.full))
@@ -373,7 +326,7 @@ class SynapseDevices(nn.Module):
     # -- keeping and moving ------------------------------------------------------------------------------------------------
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
-        """What was wanted is there or not, for all chips or for each: take the shape that comes in."""
+        """Load a state; targets may be known or not, for all chips or for each: take over the shape that comes in."""
         self._cache, one = None, (len(self.array.die_ids), 1)
         for name, full in (("wanted", (*one, *self.pairs)), ("aim", self.array.full_shape)):
             given, own = state_dict.get(prefix + name), self.get_buffer(name)
@@ -382,9 +335,10 @@ class SynapseDevices(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> SynapseDevices:
-        """Another float type or device. Seconds, kelvin and full scale stay float64; what gathers gradients follows."""
+        """Change float type or device; seconds, kelvin and full scale stay float64, the tensor that gathers gradients follows."""
         exact = {name: self.get_buffer(name) for name in ("full", "drift_", "kelvin_")}
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        move: Callable[..., nn.Module] = super()._apply
+        move(fn, recurse)
         for name, value in exact.items():
             setattr(self, name, value.to(self.gain.device))
         if self.probe is not None:
@@ -393,7 +347,7 @@ class SynapseDevices(nn.Module):
         return self
 
     def describe(self, weight: Tensor, reach: float | None) -> list[str]:
-        """For `explain`: what the group runs with, and its gain."""
+        """Say for `explain` which weights the group runs with, and its gain."""
         said = {
             "weights": "not programmed: runs with its model weights",
             "programmed": "runs with what its devices act as",
@@ -412,7 +366,7 @@ class SynapseDevices(nn.Module):
         return [*lines, *self.warnings(weight, reach), *self.array.notes]
 
     def ideal(self) -> str:
-        """What is ideal without being asked for, in words; empty: nothing. A device with no part at all is meant to be ideal."""
+        """Say what is ideal without being asked for; empty: nothing. A device with no part at all is meant to be ideal."""
         device = self.array.device
         if self.mode == "weights" and not self.asked and not int(self.array.events):
             return (
@@ -429,48 +383,13 @@ class SynapseDevices(nn.Module):
         return ""
 
     def warnings(self, weight: Tensor, reach: float | None) -> list[str]:
-        """What is wrong with the gain: a target that one spike fires, or that all spikes together do not.
-
-        Args:
-            weight: V.
-            reach: V, from rest to threshold of the target; None where it has none.
-        """
-        if reach is None or not reach > 0 or not weight.numel() or len(self.pairs) != 2:
+        """Say what is wrong with the gain for a target with its threshold ``reach`` (V) above rest, see `out_of_proportion`."""
+        if len(self.pairs) != 2:
             return []
-        made = self.calibration(weight)
-        # What a rule may still grow counts at full scale.
-        acts = torch.full_like(weight, made.w_max) if self.by_rule else weight.detach().clamp(-made.w_max, made.w_max)
-        every = float(acts.clamp(min=0).sum(-2).max())
-        if every < reach:
-            return [
-                f"the target would starve: all inputs at once move it by at most {every:.3g} V, threshold is {reach:.3g} V away"
-            ]
-        if made.w_max > 20 * reach:
-            return [f"the target would saturate: one spike moves it by up to {made.w_max:.3g} V, threshold is {reach:.3g} V away"]
-        return []
+        text = out_of_proportion(self.full_scale(weight), weight, reach, grows=self.by_rule)
+        return [text] if text else []
 
     def warn(self, where: str, weight: Tensor, reach: float | None) -> None:
+        """Issue what `warnings` says as Python warnings."""
         for text in self.warnings(weight, reach):
             warnings.warn(f"{where}: {text}", UserWarning, stacklevel=4)
-
-
-class View(NamedTuple):
-    """The nominal device as a read sees it."""
-
-    low: float  # S, the window at a small voltage
-    high: float
-    read_low: float  # S, current over voltage at v_read
-    read_high: float
-    v_read: float  # V
-    t_read: float  # s
-
-
-def view_of(device: Device) -> View:
-    """Window and read of the nominal device: as made, without what time, wear, noise and faults do to it."""
-    array = DeviceArray(device.bare, 2, variation=False, dtype=torch.float64)
-    low, high = (float(end[0]) for end in array.window())
-    array.write(torch.tensor([low, high], dtype=torch.float64))
-    own = array.values.of("")
-    v = float(own.v_read)
-    seen = array.current(v) / v
-    return View(low, high, float(seen[0]), float(seen[1]), v, float(own.t_read))

@@ -16,7 +16,7 @@ from typing import ClassVar, NamedTuple
 
 import torch
 
-from ...base.parameters import Kind, Port, State, Value, param
+from ...base.parameters import Kind, Port, State, Value, declare_states, param
 from ...base.parameters.bag import Bag
 from ..contract import Connection, Units
 from ..integrals import lost, spread
@@ -43,7 +43,7 @@ class Dendrite(Connection):
     accepts: ClassVar[tuple[Kind, ...]] = ()
     one_to_one: ClassVar[bool] = True
     ports = {"impulse": Port("events", "V"), "charge": Port("charge", "V")}
-    states = DendriteState(v=State(0.0, unit="V"))  # type: ignore[arg-type]
+    states = declare_states(DendriteState, v=State(0.0, unit="V"))
 
     def discretise(self, p: Bag, dt: float) -> DendriteCoeffs:
         z = dt / p.tau

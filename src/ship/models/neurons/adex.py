@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import torch
 
-from ...base.parameters import Port, State, Value, param
+from ...base.parameters import Port, State, Value, declare_states, param
 from ...base.parameters.bag import Bag
 from ..contract import SpikingNeuron, Units
 from ..integrals import lost
@@ -58,7 +58,7 @@ class AdEx(SpikingNeuron):
     e_inh: Value = param(-80e-3, unit="V", role="reversal potential")
 
     ports = {"exc": Port("values", "S"), "inh": Port("values", "S"), "current": Port("values", "A")}
-    states = AdExState(v=State("e_leak", unit="V", held=True), w=State(0.0, unit="A"))  # type: ignore[arg-type]
+    states = declare_states(AdExState, v=State("e_leak", unit="V", held=True), w=State(0.0, unit="A"))
 
     def discretise(self, p: Bag, dt: float) -> AdExCoeffs:
         return AdExCoeffs(dt / p.c_m, lost(dt / p.tau_w), torch.log(p.delta_t))

@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 
 from torch import Tensor
 
-from ...base.parameters import Kind, Port, State, Value, param
+from ...base.parameters import Kind, Port, State, Value, declare_states, param
 from ...base.parameters.bag import Bag
 from ..contract import Neuron, Units
 from ..integrals import lost, spread
@@ -35,7 +35,7 @@ class LeakyIntegrator(Neuron):
 
     emits: ClassVar[Kind] = "values"
     ports = {"impulse": Port("events", "V"), "charge": Port("charge", "V")}
-    states = IntegratorState(v=State("v_rest", unit="V"))  # type: ignore[arg-type]
+    states = declare_states(IntegratorState, v=State("v_rest", unit="V"))
 
     def discretise(self, p: Bag, dt: float) -> IntegratorCoeffs:
         z = dt / p.tau

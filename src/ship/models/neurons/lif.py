@@ -21,7 +21,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ...base.parameters import Port, State, Value, param
+from ...base.parameters import Port, State, Value, declare_states, param
 from ...base.parameters.bag import Bag
 from ..contract import SpikingNeuron, Units
 from ..integrals import lost, spread
@@ -36,9 +36,20 @@ class LIFCoeffs(NamedTuple):
     spread: Units  # (1 - exp(-z)) / z, in (0, 1]
 
 
+def lif_coefficients(p: Bag, dt: float) -> LIFCoeffs:
+    """Return the coefficients of a slot of ``dt`` (s)."""
+    z = dt / p.tau
+    return LIFCoeffs(lost(z), spread(z))
+
+
+def lif_evolved(v: Units, charge: Units, p: Bag, c: LIFCoeffs) -> Units:
+    """Return the voltage (V) at the end of a slot in which ``charge`` (V) flows in."""
+    return v + (p.v_rest - v) * c.lost + charge * c.spread
+
+
 @dataclass(frozen=True)
-class LIF(SpikingNeuron):
-    """Leaky integrate-and-fire neuron. In: impulses (V) and charge (V per slot). Out: events, 0 or 1."""
+class IntegrateAndFire(SpikingNeuron):
+    """The base class of leaky integrate-and-fire neurons: everything but what happens within a slot."""
 
     tau: Value = param(20e-3, unit="s", above=0.0, role="time constant", infinite=True)
     v_th: Value = param(1.0, unit="V", role="threshold")
@@ -46,11 +57,7 @@ class LIF(SpikingNeuron):
     v_reset: Value = param(0.0, unit="V", role="voltage")
 
     ports = {"impulse": Port("events", "V"), "charge": Port("charge", "V")}
-    states = LIFState(v=State("v_rest", unit="V", held=True))  # type: ignore[arg-type]
-
-    def discretise(self, p: Bag, dt: float) -> LIFCoeffs:
-        z = dt / p.tau
-        return LIFCoeffs(lost(z), spread(z))
+    states = declare_states(LIFState, v=State("v_rest", unit="V", held=True))
 
     def receive(self, state: LIFState, jump: Units, p: Bag) -> LIFState:
         return LIFState(state.v + jump)
@@ -61,8 +68,16 @@ class LIF(SpikingNeuron):
     def reset(self, state: LIFState, fired: Units, p: Bag) -> LIFState:
         return LIFState(torch.where(fired, p.v_reset, state.v))
 
-    def evolve(self, state: LIFState, x: Bag, p: Bag, c: LIFCoeffs) -> LIFState:
-        return LIFState(state.v + (p.v_rest - state.v) * c.lost + x.charge * c.spread)
-
     def membrane(self, p: Bag) -> Tensor:
         return p.tau
+
+
+@dataclass(frozen=True)
+class LIF(IntegrateAndFire):
+    """Leaky integrate-and-fire neuron. In: impulses (V) and charge (V per slot). Out: events, 0 or 1."""
+
+    def discretise(self, p: Bag, dt: float) -> LIFCoeffs:
+        return lif_coefficients(p, dt)
+
+    def evolve(self, state: LIFState, x: Bag, p: Bag, c: LIFCoeffs) -> LIFState:
+        return LIFState(lif_evolved(state.v, x.charge, p, c))

@@ -19,7 +19,7 @@ from ...base.parameters import Value, param
 from ...base.parameters.bag import Bag
 from ..contract import Units
 from ..integrals import lost
-from .lif import LIF, LIFCoeffs, LIFState
+from .lif import IntegrateAndFire, LIFCoeffs, LIFState, lif_coefficients, lif_evolved
 
 
 class NoisyCoeffs(NamedTuple):
@@ -28,7 +28,7 @@ class NoisyCoeffs(NamedTuple):
 
 
 @dataclass(frozen=True)
-class NoisyLIF(LIF):
+class NoisyLIF(IntegrateAndFire):
     """LIF with current noise. In: impulses (V) and charge (V per slot). Out: events, 0 or 1."""
 
     sigma: Value = param(0.1, unit="V", least=0.0, role="noise")
@@ -44,8 +44,8 @@ class NoisyLIF(LIF):
                 fix="A long tau takes noise of s volt per root second as sigma = s * sqrt(tau / 2).",
             )
 
-    def discretise(self, p: Bag, dt: float) -> NoisyCoeffs:  # type: ignore[override]
-        return NoisyCoeffs(super().discretise(p, dt), p.sigma * torch.sqrt(lost(2 * dt / p.tau)))
+    def discretise(self, p: Bag, dt: float) -> NoisyCoeffs:
+        return NoisyCoeffs(lif_coefficients(p, dt), p.sigma * torch.sqrt(lost(2 * dt / p.tau)))
 
-    def evolve(self, state: LIFState, x: Bag, p: Bag, c: NoisyCoeffs) -> LIFState:  # type: ignore[override]
-        return LIFState(super().evolve(state, x, p, c.lif).v + c.kick * x.xi)
+    def evolve(self, state: LIFState, x: Bag, p: Bag, c: NoisyCoeffs) -> LIFState:
+        return LIFState(lif_evolved(state.v, x.charge, p, c.lif) + c.kick * x.xi)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ...base.parameters import State, Value, param
+from ...base.parameters import State, Value, declare_states, param
 from ...base.parameters.bag import Bag
 from ..contract import Connections, Rule
 from ..integrals import lost
@@ -39,7 +39,7 @@ class PairSTDP(Rule):
     tau_pre: Value = param(20e-3, unit="s", above=0.0, role="time constant", gradient=False)
     tau_post: Value = param(20e-3, unit="s", above=0.0, role="time constant", gradient=False)
 
-    states = STDPState(x_pre=State(0.0, on="pre"), x_post=State(0.0, on="post"))  # type: ignore[arg-type]
+    states = declare_states(STDPState, x_pre=State(0.0, on="pre"), x_post=State(0.0, on="post"))
 
     def discretise(self, p: Bag, dt: float) -> STDPCoeffs:
         return STDPCoeffs(lost(dt / p.tau_pre), lost(dt / p.tau_post))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 
-from ...base.parameters import State, Value, param
+from ...base.parameters import State, Value, declare_states, param
 from ...base.parameters.bag import Bag
 from ..contract import Connections, Synapse
 from ..integrals import lost, spread, triple
@@ -36,7 +36,7 @@ class AlphaSynapse(Synapse):
 
     tau: Value = param(5e-3, unit="s", above=0.0, role="time constant")
 
-    states = AlphaState(i=State(0.0, unit="V/s"), a=State(0.0, unit="V/s^2"))  # type: ignore[arg-type]
+    states = declare_states(AlphaState, i=State(0.0, unit="V/s"), a=State(0.0, unit="V/s^2"))
 
     def discretise(self, p: Bag, dt: float) -> AlphaCoeffs:
         z = dt / p.tau

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import torch
 
-from ...base.parameters import State, Value, option, param
+from ...base.parameters import State, Value, declare_states, option, param
 from ...base.parameters.bag import Bag
 from ..contract import Connections, Synapse, exact_membrane
 from ..integrals import lost, pair, spread, triple
@@ -46,7 +46,7 @@ class DoubleExpSynapse(Synapse):
     tau_rise: Value = param(2e-3, unit="s", above=0.0, role="time constant")
     drive: str = option("charge", choices=("charge", "exact"))
 
-    states = DoubleExpState(i=State(0.0, unit="V/s"), rise=State(0.0, unit="V/s"))  # type: ignore[arg-type]
+    states = declare_states(DoubleExpState, i=State(0.0, unit="V/s"), rise=State(0.0, unit="V/s"))
 
     def discretise(self, p: Bag, dt: float) -> DoubleExpCoeffs:
         membrane = exact_membrane(self, p, self.drive)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import torch
 
-from ...base.parameters import State, Value, option, param
+from ...base.parameters import State, Value, declare_states, option, param
 from ...base.parameters.bag import Bag
 from ..contract import Connections, Synapse, exact_membrane
 from ..integrals import lost, pair, spread
@@ -44,7 +44,7 @@ class ExpSynapse(Synapse):
     tau: Value = param(5e-3, unit="s", above=0.0, role="time constant")
     drive: str = option("charge", choices=("charge", "exact"))
 
-    states = ExpState(i=State(0.0, unit="V/s"))  # type: ignore[arg-type]
+    states = declare_states(ExpState, i=State(0.0, unit="V/s"))
 
     def discretise(self, p: Bag, dt: float) -> ExpCoeffs:
         membrane = exact_membrane(self, p, self.drive)

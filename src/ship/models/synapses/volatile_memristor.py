@@ -17,7 +17,7 @@ from typing import ClassVar, NamedTuple
 
 import torch
 
-from ...base.parameters import State, Value, param
+from ...base.parameters import State, Value, declare_states, param
 from ...base.parameters.bag import Bag
 from ..contract import Connection, Connections
 from ..integrals import lost
@@ -47,7 +47,7 @@ class VolatileMemristor(Connection):
     gain: Value = param(1e7, unit="1/F", role="gain")  # 1 / capacitance of the membrane, 100 nF
 
     weighted: ClassVar[bool] = False
-    states = MemristorState(g=State("g_off", unit="S", on="connection"))  # type: ignore[arg-type]
+    states = declare_states(MemristorState, g=State("g_off", unit="S", on="connection"))
 
     def discretise(self, p: Bag, dt: float) -> MemristorCoeffs:
         return MemristorCoeffs(lost(dt / p.tau), torch.log1p(-p.alpha).clamp(min=NOTHING))

@@ -28,9 +28,15 @@ class ImpulseSynapse(Synapse):
 
 
 @dataclass(frozen=True)
-class WeightedSum(ImpulseSynapse):
+class WeightedSum(Synapse):
     """``weight`` applied to events, charges or values, and a bias. In: any kind. Out: the same kind."""
 
     bias: Value = param(0.0, unit="V/s", role="bias")
 
     accepts: ClassVar[tuple[Kind, ...]] = ("events", "charge", "values")
+
+    def emits_for(self, kind: Kind) -> Kind:
+        return kind
+
+    def step(self, state: Any, x: Bag, p: Bag, c: Any) -> tuple[Connections, Any]:
+        return x.value, state

@@ -17,7 +17,6 @@ from torch import Tensor
 from ...base.checks import check_real, check_whole, is_real
 from ...base.errors import FileError
 from ...base.parameters import Distribution, Parameter, PerChip, Varied, declared
-from ...devices.array.array import DeviceArray
 from ...devices.weights.synapse import MODES
 from ...groups.connectivity import Connectivity
 from ...groups.group import Group
@@ -152,12 +151,8 @@ def _declaration(group: Group, name: str) -> Parameter | None:
     if name in ("hardware.full", "hardware.array.age", "hardware.array.cycles", "hardware.array.events"):
         return Parameter(0.0, least=0.0)
     if name.startswith("hardware.array.p/") and group.hardware is not None:
-        return _of_array(group.hardware.array, name.removeprefix("hardware.array."))
+        return group.hardware.array.declaration(name.removeprefix("hardware.array."))
     return group.declarations.get(name.replace("/", "."))
-
-
-def _of_array(array: DeviceArray, slot: str) -> Parameter | None:
-    return next((d for full, d in array._declarations.items() if array._slot(full) == slot), None)
 
 
 def _check_tensor(where: str, declaration: Parameter | None, value: Tensor) -> None:

@@ -97,7 +97,7 @@ def compensate(groups: Mapping[str, Group], tags: Sequence[str]) -> dict[str, Te
     """Set the gain of each group; see `Network.compensate`."""
     made = {}
     for tag, hardware in programmed("Network.compensate", groups, tags).items():
-        now = hardware.total(hardware.array._seen())
+        now = hardware.total(hardware.array.read_())
         hardware.gain.copy_(drift_gain(hardware.reference, now))
         hardware.changed()
         made[tag] = hardware.gain.flatten().clone()
@@ -112,7 +112,7 @@ def calibrate(groups: Mapping[str, Group], tags: Sequence[str]) -> dict[str, Ten
     for tag, hardware in programmed(where, groups, tags).items():
         if len(hardware.pairs) != 2:
             raise RunError(where, f"group {tag!r} has sparse edges: it has no columns", fix="Use net.compensate().")
-        seen = hardware.array._seen()
+        seen = hardware.array.read_()
         nothing = hardware.as_weight(torch.zeros_like(seen))
         read = hardware.as_weight(seen, hardware.gain)
         wanted = hardware.as_weight(hardware.goal(groups[tag].model_weight())).expand_as(read)
@@ -134,7 +134,7 @@ def repair(
     made = {}
     for tag, hardware in programmed(where, groups, tags).items():
         factor = (hardware.gain * hardware.column).unsqueeze(2)  # broadcasts with [chip, 1, device, pre, post]
-        seen = factor * hardware.array._seen()
+        seen = factor * hardware.array.read_()
         goal = hardware.goal(groups[tag].model_weight()).expand_as(seen)
         if not hardware.aim.numel():
             hardware.aim = goal.clone()
@@ -145,7 +145,7 @@ def repair(
             rewritten |= chosen
             if not bool(chosen.any()):
                 break
-            seen = factor * hardware.array._seen()
+            seen = factor * hardware.array.read_()
         if bool(rewritten.any()):
             hardware.remember()
             hardware.changed()

@@ -138,7 +138,7 @@ def wait(groups: Groups, seconds: float, kelvin: float | None) -> None:
     with torch.no_grad():
         after = {tag: hardware.array.aged(seconds, kelvin) for tag, hardware in found.items()}
         for tag, hardware in found.items():  # stored after all were computed, so that an error changes nothing
-            hardware.array._store(after[tag])
+            hardware.array.store(after[tag])
 
 
 def read(groups: Groups, tag: str) -> Tensor:

@@ -1,4 +1,4 @@
-"""Published voltage-driven devices, each with a read that it bears and pulses that move it by a small part of its window.
+"""Published memristors, each with a read that it bears and pulses that move it by a small part of its window.
 
 ============================  =======================  ==============  =====================================================
 device                        window                   read            standard pulses up, down
@@ -29,7 +29,7 @@ from ..memristor.yakopcic import TwoBranch, Yakopcic
 
 
 def strukov_tio2() -> Device:
-    """TiO2 with linear ion drift. There is no threshold: a read with 1 mV moves it by 1e-8 of its way at most."""
+    """Make a TiO2 memristor with linear ion drift; without a threshold: a read with 1 mV moves it by at most 1e-8 of its way."""
     return Device(
         name="strukov_tio2",
         update=LinearDrift(window_function="biolek"),
@@ -42,37 +42,37 @@ def strukov_tio2() -> Device:
 
 
 def kvatinsky_vteam() -> Device:
-    """VTEAM's default device; read at half its lower threshold, which disturbs nothing."""
+    """Make VTEAM's default device; it is read at half its lower threshold, which disturbs nothing."""
     return Device(name="kvatinsky_vteam", update=VTEAM(), v_read=10e-3, v_set=-0.212, v_reset=0.1, t_write=100e-9)
 
 
 def oblea_chalcogenide() -> Device:
-    """Ag chalcogenide; read below its thresholds of 0.15 V."""
+    """Make an Ag chalcogenide memristor; it is read below its thresholds of 0.15 V."""
     return Device(name="oblea_chalcogenide", update=Yakopcic(), v_read=0.1, v_set=0.25, v_reset=-0.25, t_write=100e-6)
 
 
 def nb_srtio3() -> Device:
-    """Nb:SrTiO3 interface memristor; read below its thresholds of 0.5 V."""
+    """Make an Nb:SrTiO3 interface memristor; it is read below its thresholds of 0.5 V."""
     return Device(name="nb_srtio3", update=TwoBranch(), v_read=0.1, t_read=1e-3, v_set=1.0, v_reset=-2.0, t_write=0.1)
 
 
 def stanford_hfox() -> Device:
-    """HfOx filament; voltages below 1.05 V move nothing, whatever the gap."""
+    """Make a device with an HfOx filament; voltages below 1.05 V move nothing, whatever the gap."""
     return Device(name="stanford_hfox", update=Stanford(), v_read=0.1, t_read=10e-9, v_set=1.4, v_reset=-1.4, t_write=10e-9)
 
 
 def messaris_tio2() -> Device:
-    """TiO2 ReRAM; pulses below 0 V raise the conductance."""
+    """Make a TiO2 ReRAM; pulses below 0 V raise the conductance."""
     return Device(
         name="messaris_tio2", update=ExponentialWindow(), v_read=0.1, t_read=1e-6, v_set=-1.2, v_reset=0.9, t_write=100e-6
     )
 
 
 def deng_fefet() -> Device:
-    """Ferroelectric transistor of 20 domains."""
+    """Make a ferroelectric transistor of 20 domains."""
     return Device(name="deng_fefet", update=FeFET(), g_min=1e-6, g_max=100e-6, v_read=0.1, v_set=2.0, v_reset=-2.0, t_write=20e-9)
 
 
 def usc_diffusive() -> Device:
-    """Diffusive memristor: pulses of either sign raise its conductance, time lowers it."""
+    """Make a diffusive memristor: pulses of either sign raise its conductance, time lowers it."""
     return Device(name="usc_diffusive", update=Diffusive(), v_read=0.1, t_read=1e-6, v_set=1.0, v_reset=1.0, t_write=10e-3)

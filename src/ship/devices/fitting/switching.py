@@ -1,8 +1,9 @@
-"""Distributions of switching voltages and states over sweeps, and endurance over cycles."""
+"""Switching: the distributions of switching voltages, currents and states over sweeps, and how they are correlated."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +12,10 @@ import numpy as np
 from ...base.errors import FitError
 from ...base.parameters import Varied
 from .. import Device
-from . import to_device, trend
+from . import to_device
 from .columns import Columns
 from .figures import Panel, Series
-from .report import Estimate, Fitted, Found, rank
+from .report import Estimate, Fitted, Found, outcome, rank
 from .solve import interval
 from .spelling import argument
 
@@ -24,7 +25,7 @@ CRITICAL = 0.05  # probability below which a distribution is refused
 
 
 def fit_statistics(columns: Columns, source: str, sha256: str, settings: dict[str, Any]) -> Found:
-    """Normal and log-normal distributions of each quantity, their correlation, and whether the data can be such a sample."""
+    """Fit normal and log-normal distributions to each quantity, test them, and correlate the quantities."""
     names = [r for r in ("v_set", "v_reset", "i_on", "i_off", "on", "off") if r in columns]
     notes, rng = list(columns.notes), np.random.default_rng(settings["seed"])
     for name in names:
@@ -66,13 +67,13 @@ def fit_statistics(columns: Columns, source: str, sha256: str, settings: dict[st
     )
     settings = settings | {"points": len(columns.rows), "devices": len(groups)}
     panels = [_panel(n, x, columns) for n, x in data.items()]
-    found = Found("statistics", source, sha256, order, "Kolmogorov-Smirnov distance", summary, notes, panels, settings, values)
-    found.make_device = lambda: _device(found, data, groups)
-    return found
+    made = outcome(lambda: _device(source, order, data, groups))
+    distance = "Kolmogorov-Smirnov distance"
+    return Found("statistics", source, sha256, order, distance, summary, notes, panels, settings, values, made)
 
 
 def _distribution(name: str, x: Array, law: str, columns: Columns, replicates: int, rng: np.random.Generator) -> Fitted | None:
-    """One distribution by maximum likelihood; None: log-normal for values of both signs."""
+    """Fit one distribution by maximum likelihood; None: log-normal for values of both signs."""
     sign = 1.0 if float(np.median(x)) > 0 else -1.0
     if law == "log-normal" and not (sign * x > 0).all():
         return None
@@ -100,7 +101,7 @@ def _distribution(name: str, x: Array, law: str, columns: Columns, replicates: i
 
 
 def _comparable(ranked: list[Fitted]) -> list[Fitted]:
-    """Criteria counted from the best distribution of the same quantity."""
+    """Return models whose criteria count from the best distribution of the same quantity."""
     best: dict[str, float] = {}
     for fitted in ranked:
         quantity = fitted.name.split(":")[0]
@@ -109,7 +110,7 @@ def _comparable(ranked: list[Fitted]) -> list[Fitted]:
 
 
 def _distance(y: Array) -> float:
-    """Kolmogorov-Smirnov distance from the normal distribution of the same mean and standard deviation."""
+    """Return the Kolmogorov-Smirnov distance from the normal distribution of the same mean and standard deviation."""
     from scipy.special import ndtr
 
     z = ndtr((np.sort(y) - y.mean()) / y.std())
@@ -131,7 +132,7 @@ def _correlated(a: Array, b: Array, r: float, settings: dict[str, Any], rng: np.
 
 
 def _panel(name: str, x: Array, columns: Columns) -> Panel:
-    """The values in order against normal quantiles: a line where they are normal (in the logarithm)."""
+    """Plot the values in order against normal quantiles: a line where they are normal (in the logarithm)."""
     from scipy.special import ndtri
 
     unit = {"v": "V", "i": "A", "o": "S"}[name[0]]
@@ -147,10 +148,11 @@ def _panel(name: str, x: Array, columns: Columns) -> Panel:
     return Panel("normal quantile", text, series, log_y=wide, height=0.8)
 
 
-def _device(found: Found, data: dict[str, Array], groups: dict[str, Array]) -> Device:
+def _device(source: str, order: Sequence[Fitted], data: dict[str, Array], groups: dict[str, Array]) -> Device:
+    """Return the device with the medians of all sweeps, and their spread over devices where there are enough of them."""
     for name in data:
-        if not any(f.fits for f in found.ranking if f.name.startswith(f"{name}:")):
-            reason = next(f.verdict for f in found.ranking if f.name.startswith(f"{name}:"))
+        if not any(f.fits for f in order if f.name.startswith(f"{name}:")):
+            reason = next(f.verdict for f in order if f.name.startswith(f"{name}:"))
             raise FitError(
                 "fit: device", reason, fix=f"Select one population with {argument('only')}, or one state of the device."
             )
@@ -162,52 +164,4 @@ def _device(found: Found, data: dict[str, Array], groups: dict[str, Array]) -> D
         centres = np.array([np.median(x[index]) for index in groups.values()])
         spread = float(centres.std(ddof=1)) if len(groups) >= to_device.LEAST else 0.0
         made[name] = Varied(float(np.median(centres)), d2d_abs=spread) if spread else float(np.median(x))
-    return Device(name=found.source.rsplit(".", 1)[0], **made)
-
-
-def fit_endurance(columns: Columns, source: str, sha256: str, settings: dict[str, Any]) -> Found:
-    """What cycling does to the on and the off state."""
-    x = columns["cycle"]
-    if bool((x <= 0).any()):
-        raise FitError(f"{source}: cycle", "must be above 0", got=f"{x.min():g}", fix="Count cycles from 1.")
-    order = np.argsort(x, kind="stable")
-    curves = {state: (x[order], columns[state][order]) for state in ("on", "off")}
-    for state, (_, y) in curves.items():
-        if len(np.unique(x)) < 4 or not (y > 0).all():
-            raise FitError(
-                f"{source}: {state}", "needs conductances above 0 S at 4 or more different cycles", got=f"{len(np.unique(x))}"
-            )
-    if float(np.median(curves["on"][1])) <= float(np.median(curves["off"][1])):
-        raise FitError(source, "the on state must conduct more than the off state", fix="Swap the columns on and off.")
-    rng = np.random.default_rng(settings["seed"])
-    fits = {law.name: trend.fit_law(law, curves, settings["replicates"], rng) for law in trend.laws("S", "cycles")}
-    ranked = rank([trend.fitted(fit, list(curves)) for fit in fits.values()])
-    best = fits[ranked[0].name]
-    ratio = curves["on"][1] / curves["off"][1]
-    summary = {
-        "on/off, first": Estimate(float(ratio[0])),
-        "on/off, last": Estimate(float(ratio[-1])),
-        "cycles": Estimate(float(x.max())),
-    }
-    series = []
-    for k, (state, (cycle, y)) in enumerate(curves.items()):
-        series += [Series(cycle, y * 1e6, f"{state}, measured", "points", k + 1)]
-        series += [Series(cycle, best.model[k] * 1e6, f"{state}, {ranked[0].name}", "line", k + 1)]
-    left = [Series(curves[s][0], 100 * best.residual[k], s, "points", k + 1) for k, s in enumerate(curves)]
-    panels = [
-        Panel("cycle", "conductance (uS)", tuple(series), log_x=True, log_y=True),
-        Panel("cycle", "residual\n(% of the mean)", tuple(left), log_x=True, height=0.7),
-    ]
-    values = {n: {"names": list(f.law.parameters), "on, off": f.theta} for n, f in fits.items()}
-    notes = [*columns.notes, "a window that closes at once (a failure) is no trend: look at the figure"]
-    settings = settings | {"points": len(x)}
-    found = Found("endurance", source, sha256, ranked, "rms, of each state's mean", summary, notes, panels, settings, values)
-    found.make_device = lambda: _worn(found, fits, float(x.min()))
-    return found
-
-
-def _worn(found: Found, fits: dict[str, trend.TrendFit], first: float) -> Device:
-    fit = fits[found.best.name]
-    on, off = float(fit.model[0][0]), float(fit.model[1][0])
-    wear = to_device.endurance(found.best.name, fit.theta, on, off, first)
-    return Device(name=found.source.rsplit(".", 1)[0], g_min=off, g_max=on, endurance=wear)
+    return Device(name=source.rsplit(".", 1)[0], **made)
