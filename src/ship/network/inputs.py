@@ -1,4 +1,4 @@
-"""What a user may give to a run, turned into signals and checked."""
+"""The inputs of a run: what a user may give, checked and turned into signals."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ LARGE = 2**16  # values that one compiled pass looks at faster than operations o
 
 
 class Events(NamedTuple):
-    """Input spikes as a list: ``time`` (s), ``unit`` and ``sample``, all of one length, which may be 0; ``batch`` where the last
-    samples are silent.
+    """Input spikes as a list: ``time`` (s), ``unit`` and ``sample``, all of one length, which may be 0.
+
+    ``batch``, the number of samples, is given where the last samples are silent.
 
     Times count from the start of the run that takes them and are rounded to the nearest slot. Those of an `EventRecord` count
     from the last reset: what a run recorded that continued another is given again with ``record.time - net.timeline()[0]``.
@@ -42,7 +43,7 @@ class Events(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """A checked run."""
+    """The checked inputs of a run, with its length and its number of chips and samples."""
 
     signals: dict[str, Tensor]  # [time, chip or 1, batch, unit]
     lead: tuple[int, int]
@@ -51,7 +52,7 @@ class Inputs(NamedTuple):
 
     @property
     def steps(self) -> int:
-        """Slots of the run."""
+        """The number of slots of the run."""
         return sum(segment.steps for segment in self.programme)
 
 
@@ -126,7 +127,7 @@ def _foresee(where: str, tag: str, shape: Sequence[int], size: int) -> None:
 
 
 def _lengths(ragged: Collection[Sequence[Tensor]]) -> Tensor | None:
-    """Slots of each sample: of the longest of its ragged inputs; None where none is ragged."""
+    """Return the slots of each sample, those of its longest ragged input; None where no input is ragged."""
     every = [torch.tensor([len(sample) for sample in samples]) for samples in ragged]
     return reduce(torch.maximum, every) if every else None
 
@@ -219,7 +220,7 @@ def _inside(where: str, bad: Tensor, size: str, given: Tensor, fix: str = "") ->
 
 
 def _ragged(tag: str, samples: Sequence[Any], n: int) -> list[Tensor]:
-    """Samples of one input, ``[time, unit]`` each."""
+    """Return the samples of one input, ``[time, unit]`` each."""
     where = f"input {tag!r}"
     try:
         tensors = [torch.as_tensor(plain_array(np.asarray(s))) if not isinstance(s, Tensor) else s for s in samples]
@@ -234,7 +235,7 @@ def _ragged(tag: str, samples: Sequence[Any], n: int) -> list[Tensor]:
 
 
 def _padded(samples: Sequence[Tensor], slots: int) -> Tensor:
-    """``[batch, time, unit]``, with zeros up to so many slots."""
+    """Return samples as ``[batch, time, unit]``, padded with zeros to a number of slots."""
     whole = torch.nn.utils.rnn.pad_sequence(list(samples), batch_first=True)
     return torch.nn.functional.pad(whole, (0, 0, 0, slots - whole.shape[1])) if whole.shape[1] < slots else whole
 
@@ -278,14 +279,14 @@ def _signal(spec: Spec, value: Any, n: int, dies: int, dtype: torch.dtype, devic
 
 
 def _finite(tensor: Tensor) -> bool:
-    """Whether all values are finite: a sum of others never is, though it may overflow."""
+    """Return whether all values are finite; their sum tells, unless it overflows."""
     if not tensor.is_floating_point() or math.isfinite(float(tensor.sum())):
         return True
     return all(math.isfinite(float(v)) for v in torch.aminmax(tensor))
 
 
 def _counts(tensor: Tensor) -> bool:
-    """Whether all of these finite values are whole numbers from 0 on."""
+    """Return whether all of these finite values are whole numbers from 0 on."""
     large = tensor.numel() >= LARGE and tensor.dtype in (torch.float32, torch.float64) and tensor.device.type == "cpu"
     if large and cache.available():
         rows = tensor.reshape(-1, tensor.shape[-1] if tensor.shape[-1] > 64 else tensor.shape[-1] * tensor.shape[-2]).numpy()
@@ -299,7 +300,7 @@ def _counts(tensor: Tensor) -> bool:
 def _batch(
     where: str, specs: Mapping[str, Spec], signals: Mapping[str, Tensor], sim: Simulation, batch: int | None, reset: bool
 ) -> int:
-    """One number of samples for inputs, swept parameters, the user's word, and the running state."""
+    """Find the one number of samples for inputs, swept parameters, the user's word, and the running state."""
     if batch is not None and (not is_whole(batch, 1)):
         raise RunError(f"{where}: batch", "must be a whole number, at least 1", got=repr(batch))
     found = {f"input {tag!r}": s.shape[2] for tag, s in signals.items() if s.shape[2] > 1}

@@ -1,4 +1,4 @@
-"""How much memory a run takes: foreseen, not suffered."""
+"""The memory that a run needs, estimated before it starts, so that a run that would not fit is refused."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ..groups.wiring import Wiring
 from ..models.contract import Connection, Synapse
 from .monitor import Request
 
-CHUNK_BYTES = 256 * 2**20  # outputs held at a time, where no gradient keeps them all
-WINDOW_BYTES = 31 * 2**20  # of one group: glibc takes blocks of 32 MiB and more from the system each time, page by page
-SMALL = 64 * 2**20  # bytes that are always there
-GRAPH_TENSORS = 4  # kept for each unit and slot by the graph of gradients, at the least
+CHUNK_BYTES = 256 * 2**20  # bytes of outputs held at a time, where no gradient keeps them all
+WINDOW_BYTES = 31 * 2**20  # bytes of one group's window: glibc takes blocks of 32 MiB and more from the system page by page
+SMALL = 64 * 2**20  # bytes that are taken to be free always
+GRAPH_TENSORS = 4  # tensors that the graph of gradients keeps for each unit and slot, at the least
 
 
 def available_bytes() -> int | None:
-    """Memory that a run can have, where the system says it: what is free or only caches files, else all there is."""
+    """Return the memory that a run can have, as far as the system says: what is free or only caches files, else all."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
@@ -34,14 +34,15 @@ def available_bytes() -> int | None:
 
 
 def chunk_slots(wiring: Wiring, lead: tuple[int, int]) -> int:
-    """Slots whose outputs are held at a time."""
+    """Return the number of slots whose outputs are held at a time."""
     sizes, rows = wiring.n.values(), lead[0] * lead[1] * 8
     return max(1, min(CHUNK_BYTES // max(1, sum(sizes) * rows), WINDOW_BYTES // max(1, max(sizes, default=0) * rows)))
 
 
 def foresee_delays(where: str, wiring: Wiring, dtype: torch.dtype) -> None:
-    """Refuse delays on single connections that would not fit: each different one takes a mask of its group's connections, and
-    in loops their weights once more.
+    """Refuse delays on single connections that would not fit into memory.
+
+    Each different delay takes a mask of its group's connections, and in loops their weights once more.
 
     Raises:
         RunError: they need more than the memory that is free.
@@ -60,8 +61,10 @@ def foresee_delays(where: str, wiring: Wiring, dtype: torch.dtype) -> None:
 
 
 def refuse(where: str, need: float, what: str, fix: str) -> None:
-    """Raises:
-    RunError: more bytes are needed than are free.
+    """Refuse what needs more bytes than are free.
+
+    Raises:
+        RunError: it does.
     """
     available = available_bytes() if need >= SMALL else None
     if available is not None and need > available:
@@ -100,7 +103,7 @@ def foresee(
 
 
 def _per_unit(request: Request, spec: Spec, wiring: Wiring) -> int:
-    """What lives on connections counts once for each pre unit."""
+    """Return the values of a variable for each unit: those on connections count once for each pre unit."""
     model = spec.model
     on_connections = (
         isinstance(model, Connection) and not model.one_to_one and (not isinstance(model, Synapse) or model.side == "connection")

@@ -60,7 +60,7 @@ class Perturb:
         check_scale("Perturb", "noise", self.noise, self.of)
 
     def overlays(self, net: Network) -> dict[tuple[str, str], Overlay]:
-        groups = net._ready("Perturb").groups
+        groups = net.simulation("Perturb").groups
         return dict.fromkeys(select("Perturb", groups, role=self.role, tags=self.tags, names=self.names), self._apply)
 
     def _apply(self, group: Group, name: str, value: Tensor) -> Tensor:
@@ -106,7 +106,8 @@ def overlaid(net: Network, *changes: OnParameters) -> Iterator[None]:
         ParameterError: nothing is selected.
         RunError: two changes of one parameter.
     """
-    groups = net._ready("overlaid").groups
+    sim = net.simulation("overlaid")
+    groups = sim.groups
     laid: dict[tuple[str, str], Overlay] = {}
     for change in changes:
         made = change.overlays(net)
@@ -115,7 +116,7 @@ def overlaid(net: Network, *changes: OnParameters) -> Iterator[None]:
         laid |= made
     before = {tag: group.overlays for tag, group in groups.items()}
     if laid:
-        net._ready("overlaid").refresh()  # shapes of parameters change, too
+        sim.refresh()  # shapes of parameters change, too
     for tag, group in groups.items():
         group.overlays = before[tag] | {name: overlay for (owner, name), overlay in laid.items() if owner == tag}
     try:
@@ -124,4 +125,4 @@ def overlaid(net: Network, *changes: OnParameters) -> Iterator[None]:
         for tag, group in groups.items():
             group.overlays = before[tag]
         if laid:
-            net._ready("overlaid").refresh()
+            sim.refresh()

@@ -66,7 +66,7 @@ class Attack:
 
     def overlays(self, net: Network) -> dict[tuple[str, str], Overlay]:
         """Changes to lay over the parameters, see `overlaid`."""
-        groups, own = net._ready("WorstCase").groups, self.settings
+        groups, own = net.simulation("WorstCase").groups, self.settings
         chosen = select("WorstCase", groups, role=own.role, tags=own.tags, names=own.names, gradient=True)
         self.moves = {}
         for tag, name in chosen:

@@ -18,7 +18,8 @@ from ...base.parameters import Distribution, PerChip, PerSample, Varied, declare
 from ...base.tensor_files import DAMAGE, read, write
 from ...devices.contract import Part
 from ...groups.connectivity import CONNECTIVITIES, Connectivity, Edges
-from ...groups.spec import Spec
+from ...groups.spec import ARGUMENTS, Spec
+from ...groups.wiring import made_delays
 from ...models import surrogate
 from ...models.contract import Model, Rule
 from ..network import Network
@@ -26,7 +27,13 @@ from ..snapshot import Snapshot
 from . import checks, hardware
 
 DISTRIBUTIONS = {c.__name__: c for c in (parameters.Uniform, parameters.Normal, parameters.LogNormal, parameters.FanIn)}
-TAG_KEYS = ("n", "port", "output")
+TAG_KEYS = ("n", "port", "output")  # arguments of `Network.add` that stand in a file as they are
+SHAPED = ("source", "target", "trainable", "delay", "initial", "rule", "connect", "device", "mapping", "crossbar", "learning")
+
+
+def _others() -> list[str]:
+    """Return the arguments of `Network.add` that are written as values of their own, where they were given."""
+    return [name for name in ARGUMENTS if name not in (*TAG_KEYS, *SHAPED)]
 
 
 def library_models() -> dict[str, type[Model]]:
@@ -146,13 +153,12 @@ def _write_spec(net: Network, tag: str, tensors: dict[str, Tensor]) -> dict[str,
         "tag": tag,
         "model": type(spec.model).__name__,
         "given": written,
-        "n": spec.n,
-        "port": spec.port,
-        "output": spec.output,
     }
+    entry |= {name: getattr(spec, name) for name in TAG_KEYS}
+    entry |= {name: value(name, given) for name in _others() if (given := getattr(spec, name)) is not None}
     entry["source"], entry["target"] = list(spec.source), list(spec.target)
     entry["trainable"] = None if spec.trainable is None else list(spec.trainable)
-    entry["delay"] = _encode(spec.delay, tensors, f"given/{tag}/delay", f"{spec.where}.delay", _delay(net, tag))
+    entry["delay"] = _encode(spec.delay, tensors, f"given/{tag}/delay", f"{spec.where}.delay", made_delays(net.wiring, tag))
     entry["initial"] = {
         name: _encode(v, tensors, f"given/{tag}/initial/{name}", f"{spec.where}.initial", getattr(net[tag], f"initial/{name}"))
         for name, v in spec.initial.items()
@@ -190,19 +196,6 @@ def _decode_connect(entry: Any, tensors: Mapping[str, Tensor]) -> Any:
     if "edges" in entry:
         return Edges(tensors[f"{entry['edges']}/pre"], tensors[f"{entry['edges']}/post"])
     return tensors[entry["tensor"]]
-
-
-def _delay(net: Network, tag: str) -> Tensor | None:
-    """The delays of a connection as they were made, ``[pre, post]`` or one number."""
-    assert net._wiring is not None
-    if tag in net._wiring.edges:
-        return None
-    rows = [
-        w.delay.expand(w.width, -1) if w.delay.ndim else w.delay
-        for w in net._wiring.wires
-        if w.target == tag and w.role == "signal" and w.delay is not None
-    ]
-    return None if not rows else (rows[0] if rows[0].ndim == 0 else torch.cat(rows))
 
 
 def _encode(given: Any, tensors: dict[str, Tensor], name: str, where: str, realised: Tensor | None) -> Any:
@@ -279,7 +272,7 @@ def _read_spec(
     if unknown := set(given) - names:
         raise FileError(f"group {entry['tag']!r}", f"{cls.__name__} has no parameter {sorted(unknown)[0]!r}")
     initial = {k: _decode(v, tensors) for k, v in entry["initial"].items()}
-    keep = {k: entry[k] for k in TAG_KEYS}
+    keep = {k: entry[k] for k in TAG_KEYS} | {k: _decode(entry[k], tensors) for k in _others() if k in entry}
     net.add(
         cls,
         entry["tag"],
