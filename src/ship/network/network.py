@@ -37,7 +37,7 @@ from .structure import GroupDict
 
 
 class Network(Monitors, DeviceVerbs):
-    """A network of groups. ``add`` them, ``init``, ``run``.
+    """A network of groups, which you ``add``, ``init`` and ``run``.
 
     A `torch.nn.Module`: ``state_dict``, optimisers and ``.to(device)`` work as usual, and ``net(x)`` is ``net.run(x)``.
     """
@@ -222,7 +222,7 @@ class Network(Monitors, DeviceVerbs):
         first_sample: int = 0,
         detach: bool = True,
     ) -> Any:
-        """Simulate the network.
+        """Simulate the network for a number of slots.
 
         Args:
             x: the input: ``[batch, time, unit]`` or ``[chip, batch, time, unit]``; a list of ``[time, unit]``, padded with zeros;

@@ -101,7 +101,7 @@ class Run:
     detach: bool  # whether it is cut at the end
 
     def execute(self) -> tuple[list[Tap], dict[str, list[Tensor]]]:
-        """Run all segments.
+        """Run all segments of constant dt, one after the other.
 
         Returns:
             The taps with what they recorded, and the windows ``[slot, ...]`` of each output by tag. After an error the next run

@@ -24,7 +24,7 @@ from ..models.contract import Model, Rule
 
 
 class GroupDict(nn.ModuleDict):
-    """Groups by tag. Any tag is allowed, also one that names a method of a module."""
+    """A dictionary of groups by tag. Any tag is allowed, also one that names a method of a module."""
 
     def add(self, tag: str, group: Group) -> None:
         """Put a group under its tag."""
@@ -76,7 +76,7 @@ class Structure(nn.Module):
         learning: Pulsing | None = None,
         **parameters: Any,
     ) -> None:
-        """Add a group.
+        """Add a group of units, or a connection, to the network.
 
         Args:
             model: a model class, e.g. ``ship.LIF``.
