@@ -56,29 +56,25 @@ class Inputs(NamedTuple):
         return sum(segment.steps for segment in self.programme)
 
 
-def read_inputs(
-    x: Any,
-    specs: Mapping[str, Spec],
-    n: Mapping[str, int],
-    sim: Simulation,
-    *,
-    dt: float | Sequence[tuple[float, int]],
-    duration: float | None,
-    steps: int | None,
-    batch: int | None,
-    reset: bool,
-    dtype: torch.dtype,
-) -> Inputs:
+class Extent(NamedTuple):
+    """How long a run is and how many samples it has, in the words of `Network.run`."""
+
+    dt: float | Sequence[tuple[float, int]]
+    duration: float | None
+    steps: int | None
+    batch: int | None
+
+
+def read_inputs(x: Any, specs: Mapping[str, Spec], sim: Simulation, extent: Extent, *, reset: bool, dtype: torch.dtype) -> Inputs:
     """Check and convert what was given to `Network.run`.
 
     Raises:
         RunError: missing, unknown or misshapen inputs; durations and programmes that do not fit.
     """
-    where = "Network.run"
-    device = sim.device
+    where, n = "Network.run", sim.wiring.n
     external = [tag for tag, spec in specs.items() if isinstance(spec.model, Source) and spec.model.external]
     given = _by_tag(where, x, external)
-    wanted = _wanted_steps(where, dt, duration, steps)
+    wanted = _wanted_steps(where, extent.dt, extent.duration, extent.steps)
     signals = {}
     ragged = {
         tag: _ragged(tag, value, n[tag])
@@ -91,11 +87,20 @@ def read_inputs(
             continue
         value = given[tag]
         if isinstance(value, Events):
-            value = _dense(tag, value, n[tag], dt, wanted)
+            value = _dense(tag, value, n[tag], extent.dt, wanted)
         elif tag in ragged:
             value = _padded(ragged[tag], longest)
-        signals[tag] = _signal(specs[tag], value, n[tag], sim.chips, dtype, device)
-    found = {tag: s.shape[0] for tag, s in signals.items()}
+        signals[tag] = _signal(specs[tag], value, n[tag], sim.chips, dtype, sim.device)
+    total = _total_slots(where, wanted, {tag: signal.shape[0] for tag, signal in signals.items()})
+    plan = programme(where, extent.dt, total)
+    for tag, signal in signals.items():
+        signals[tag] = _lengthened(where, tag, signal, total)
+    lead = (sim.chips, _batch(where, specs, signals, sim, extent.batch, reset))
+    return Inputs(signals, lead, plan, _lengths(ragged.values()))
+
+
+def _total_slots(where: str, wanted: int | None, found: Mapping[str, int]) -> int:
+    """Return the number of slots of the run, from what was asked for and the slots of each input."""
     if len(set(found.values())) > 1:
         raise RunError(
             where, "all inputs must have the same number of slots", got=", ".join(f"{t!r}: {k}" for t, k in found.items())
@@ -108,15 +113,17 @@ def read_inputs(
         raise RunError(
             where, f"is shorter than its input: {total} slots", got=f"an input of {length} slots", fix="Cut the input."
         )
-    plan = programme(where, dt, total)
-    for tag, have in signals.items():
-        missing = total - have.shape[0]
-        if missing > 0:
-            _foresee(where, tag, (total, *have.shape[1:]), have.element_size())
-            zeros = have.new_zeros(missing, 1, *have.shape[2:])
-            signals[tag] = torch.cat([have, zeros.expand(-1, have.shape[1], -1, -1)])
-    lead = (sim.chips, _batch(where, specs, signals, sim, batch, reset))
-    return Inputs(signals, lead, plan, _lengths(ragged.values()))
+    return total
+
+
+def _lengthened(where: str, tag: str, signal: Tensor, total: int) -> Tensor:
+    """Pad a signal with zeros up to the slots of the run."""
+    missing = total - signal.shape[0]
+    if missing <= 0:
+        return signal
+    _foresee(where, tag, (total, *signal.shape[1:]), signal.element_size())
+    zeros = signal.new_zeros(missing, 1, *signal.shape[2:])
+    return torch.cat([signal, zeros.expand(-1, signal.shape[1], -1, -1)])
 
 
 def _foresee(where: str, tag: str, shape: Sequence[int], size: int) -> None:

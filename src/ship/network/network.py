@@ -25,8 +25,8 @@ from ..groups.wiring import Wiring, wire
 from ..models.contract import check_coefficients
 from .explain import explain, overview
 from .inherit import Before, inherit
-from .inputs import read_inputs
-from .memory_budget import foresee, foresee_delays
+from .inputs import Extent, read_inputs
+from .memory_budget import chunk_slots, foresee, foresee_delays
 from .monitor import Monitors, Records, check_units, collect
 from .on_devices import program
 from .on_devices.verbs import DeviceVerbs
@@ -246,21 +246,21 @@ class Network(Monitors, DeviceVerbs):
         """
         sim = self._ready("Network.run")
         start = Start(reset, reset_persistent, trial, first_sample)
-        extent = {"dt": self.dt if dt is None else dt, "duration": duration, "steps": steps, "batch": batch}
+        extent = Extent(self.dt if dt is None else dt, duration, steps, batch)
         # Models are compiled by their engine: what compiles Python around a run leaves the run itself alone.
         run = torch.compiler.disable(self._run) if torch.compiler.is_compiling() else self._run
         with self._busy("Network.run"), in_own_precision(sim.device.type):
             return run(sim, x, extent, start, detach)
 
-    def _run(self, sim: Simulation, x: Any, extent: Mapping[str, Any], start: Start, detach: bool) -> Any:
-        """Run once: ``extent`` has how long, in the words of `run`, and the number of samples."""
+    def _run(self, sim: Simulation, x: Any, extent: Extent, start: Start, detach: bool) -> Any:
+        """Check all that the run needs, then execute it."""
         dtype = self._settings["dtype"]
         start.check(sim)
         check_floats(sim, dtype)
         program.check_learning(sim.groups, start.reset_persistent)
         for request in self._requests:
             check_units(request, self._specs[request.tag], sim.wiring)
-        given = read_inputs(x, self._specs, sim.wiring.n, sim, reset=start.reset, dtype=dtype, **extent)
+        given = read_inputs(x, self._specs, sim, extent, reset=start.reset, dtype=dtype)
         trainable = torch.is_grad_enabled() and any(p.requires_grad for p in self.parameters())
         foresee(sim.wiring, self._specs, self._requests, given.steps, given.lead, dtype, trainable)
         self.lengths = given.lengths
@@ -269,8 +269,9 @@ class Network(Monitors, DeviceVerbs):
         graph = torch.is_grad_enabled() and (
             trainable or any(t.requires_grad for t in itertools.chain(given.signals.values(), sim.tensors()))
         )
+        chunk = given.steps if graph else chunk_slots(sim.wiring, given.lead)  # a graph keeps all slots anyway
         self._programme, self._run_start = given.programme, sim.clock.time
-        run = Run(sim, given, self._plan, self.outputs, tuple(self._requests), self._meter, graph, detach)
+        run = Run(sim, given, self._plan, self.outputs, tuple(self._requests), self._meter, chunk, detach)
         taps, windows = run.execute()
         times = {tag: self.timeline(tag) for tag in {tap.request.tag for tap in taps}}
         self.records = collect(taps, times, self.chips is not None, sim.groups)

@@ -15,7 +15,6 @@ from ..engine.simulation import Simulation
 from ..groups.schedule import Schedule
 from .energy.meter import Counting, Meter
 from .inputs import Inputs
-from .memory_budget import chunk_slots
 from .monitor import Request, Tap
 
 
@@ -97,8 +96,8 @@ class Run:
     outputs: Sequence[str]  # tags
     requests: Sequence[Request]
     meter: Meter | None
-    graph: bool  # whether a graph of gradients is made
-    detach: bool  # whether it is cut at the end
+    chunk: int  # slots whose outputs are held at a time
+    detach: bool  # whether the graph of gradients is cut at the end
 
     def execute(self) -> tuple[list[Tap], dict[str, list[Tensor]]]:
         """Run all segments of constant dt, one after the other.
@@ -131,7 +130,6 @@ class Run:
 
     def _segments(self, taps: Sequence[Tap], counting: Counting | None, windows: Mapping[str, list[Tensor]]) -> None:
         sim, given = self.sim, self.given
-        chunk = given.steps if self.graph else chunk_slots(sim.wiring, given.lead)  # a graph keeps all slots anyway
         wanted = windows.keys() | (set() if counting is None else counting.outputs)
 
         def keep(k0: int, n: int) -> None:
@@ -148,7 +146,7 @@ class Run:
                 tap.offset = offset
             _feed(sim, given.signals, offset, segment.steps)
             last = self.detach and offset + segment.steps == given.steps
-            sim.segment(segment, self.plan(segment.dt), chunk, wanted, keep, last=last)
+            sim.segment(segment, self.plan(segment.dt), self.chunk, wanted, keep, last=last)
             offset += segment.steps
 
 
