@@ -162,7 +162,7 @@ def test_everything_public_is_checked_and_its_annotations_can_be_read():
 
 def test_signature_pickling_and_documentation_stay():
     assert inspect.signature(ship.Network.run).parameters["first_sample"].default == 0
-    assert ship.Network.run.__doc__.startswith("Simulate.")
+    assert ship.Network.run.__doc__.startswith("Simulate the network")
     assert ship.fit.__module__ == "ship.devices.fitting.api"
     assert pickle.loads(pickle.dumps(ship.fit)) is ship.fit
     assert pickle.loads(pickle.dumps(ship.LIF(tau=0.01))) == ship.LIF(tau=0.01)

@@ -1,4 +1,11 @@
-"""SHIP: Spiking Hardware In PyTorch. Networks of compact device and circuit models, with exact time."""
+"""SHIP: Spiking Hardware In PyTorch. Networks of compact device and circuit models, with exact time.
+
+The packages `ship.data`, `ship.plot`, `ship.study` and `ship.train` are imported when they are first used.
+"""
+
+import importlib as _importlib
+import types as _types
+import typing as _typing
 
 from . import crossbar as crossbar
 from . import devices as devices
@@ -147,3 +154,20 @@ __all__ = [
 ]
 
 _guard(__name__, leave=("Bag", "Found", "Ledger"))
+
+_LATER = ("data", "plot", "study", "train")
+
+if _typing.TYPE_CHECKING:
+    from . import data as data
+    from . import plot as plot
+    from . import study as study
+    from . import train as train
+else:
+
+    def __getattr__(name: str) -> _types.ModuleType:
+        if name in _LATER:
+            return _importlib.import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_LATER})

@@ -1,1 +1,1 @@
-"""A group is a model with its tensors: what the user asked for, sizes, wiring and the schedule."""
+"""Groups: models with their tensors, from what the user asked for to sizes, wiring and the schedule."""

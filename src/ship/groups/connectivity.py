@@ -1,4 +1,4 @@
-"""Who is connected to whom: sparse connectivity as a list of edges, drawn from seed and tag.
+"""Sparse connectivity: which units are connected, as a list of edges that is drawn from seed and tag.
 
 A connection with ``connect=`` has one weight (and delay, device, ...) for each edge, and never a matrix over all pairs.
 """
@@ -22,7 +22,7 @@ Pairs = NDArray[np.int64]
 
 
 class EdgeList(NamedTuple):
-    """Edges as unit numbers, ``[edge]``, int32 where that holds them. Drawn ones are in order of pre, then of post."""
+    """Edges as numbers of units, ``[edge]``, int32 where that can hold them. Drawn edges are in order of pre, then of post."""
 
     pre: Tensor
     post: Tensor
@@ -33,7 +33,7 @@ class Connectivity(ABC):
 
     @abstractmethod
     def edges(self, where: str, n_pre: int, n_post: int, key: int) -> EdgeList:
-        """The edges, which depend on sizes and key alone.
+        """Return the edges, which depend on sizes and key alone.
 
         Raises:
             ParameterError: the rule does not fit the sizes; the text begins with ``where``.
@@ -41,7 +41,7 @@ class Connectivity(ABC):
 
     @abstractmethod
     def expected(self, n_pre: int, n_post: int) -> float:
-        """The number of edges, on average."""
+        """Return the mean number of edges."""
 
 
 def _listed(pre: Pairs | Tensor, post: Pairs | Tensor, n_pre: int, n_post: int) -> EdgeList:
@@ -59,7 +59,7 @@ def _ordered(pre: Pairs, post: Pairs, n_pre: int, n_post: int) -> EdgeList:
 
 
 def _partners(where: str, k: int, n: int, others: int, key: int, *, multapses: bool) -> Pairs:
-    """``[n, k]``: k of ``others`` units for each of n."""
+    """Draw k of ``others`` units for each of n units, ``[n, k]``."""
     draws = _generator(key)
     if multapses:
         return (draws.random((n, k)) * others).astype(np.int64)
@@ -89,7 +89,10 @@ class _Degree(Connectivity):
 
 @dataclass(frozen=True)
 class InDegree(_Degree):
-    """Each target has ``k`` edges, from sources drawn at random; ``multapses`` allows several between the same two units."""
+    """A rule by which each target has ``k`` edges, from sources drawn at random.
+
+    ``multapses`` allows several edges between the same two units.
+    """
 
     def edges(self, where: str, n_pre: int, n_post: int, key: int) -> EdgeList:
         pre = _partners(f"{where}.k", self.k, n_post, n_pre, key, multapses=self.multapses)
@@ -101,7 +104,10 @@ class InDegree(_Degree):
 
 @dataclass(frozen=True)
 class OutDegree(_Degree):
-    """Each source has ``k`` edges, to targets drawn at random; ``multapses`` allows several between the same two units."""
+    """A rule by which each source has ``k`` edges, to targets drawn at random.
+
+    ``multapses`` allows several edges between the same two units.
+    """
 
     def edges(self, where: str, n_pre: int, n_post: int, key: int) -> EdgeList:
         post = _partners(f"{where}.k", self.k, n_pre, n_post, key, multapses=self.multapses)
@@ -113,7 +119,7 @@ class OutDegree(_Degree):
 
 @dataclass(frozen=True)
 class Probability(Connectivity):
-    """Each pair of units is connected with probability ``p``, independently of all others."""
+    """A rule by which each pair of units is connected with probability ``p``, independently of all others."""
 
     p: float
 
@@ -142,7 +148,10 @@ class Probability(Connectivity):
 
 @dataclass(frozen=True, eq=False)
 class Edges(Connectivity):
-    """Edges as they are given: unit numbers of sources and targets, ``[edge]`` each. Weights count in this order."""
+    """Edges as the user gives them: the numbers of their source and target units, ``[edge]`` each.
+
+    Weights count in this order.
+    """
 
     pre: Any
     post: Any
@@ -164,7 +173,7 @@ class Edges(Connectivity):
 
 
 def matrix_edges(where: str, mask: Tensor, n_pre: int, n_post: int) -> EdgeList:
-    """The edges of a matrix ``[pre, post]`` of truth values or of 0 and 1.
+    """Return the edges of a matrix ``[pre, post]`` of truth values or of 0 and 1.
 
     Raises:
         ParameterError: another shape, or other values.

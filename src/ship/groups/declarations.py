@@ -1,4 +1,4 @@
-"""What a model class says of itself beside its parameters: kinds of signals, ports, states, noise."""
+"""The checks of what a model class declares beside its parameters: kinds of signals, ports, states, noise."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def check_declarations(cls: type[Model], where: str) -> None:
     """Check the declarations of a model class; ``where`` names the group.
 
     Raises:
-        GraphError: an unknown kind of noise, or ports or states that are none.
+        GraphError: an unknown kind of noise, or ports or states of another type.
         ParameterError: an unknown kind of signal.
     """
     unknown = [kind for kind in cls.noise.values() if kind not in NOISE]

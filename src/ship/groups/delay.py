@@ -9,13 +9,15 @@ from ..base.errors import ParameterError
 from ..base.parameters import Distribution, Parameter, PerChip, PerSample, Varied, numbers
 from ..base.parameters.resolve import resolve
 from .connectivity import EdgeList
-from .group import LONGEST
 from .spec import Spec
+
+LONGEST = 1e9  # s: some 30 years
 
 
 def delay_tensor(spec: Spec, n_pre: int, n_post: int, seed: int, edges: EdgeList | None = None) -> Tensor:
-    """The declared delay in seconds, float64: ``[]``, ``[pre, 1]`` (per source unit), ``[1, post]`` or ``[pre, post]``; with
-    edges ``[]`` or ``[edge]``.
+    """Return the declared delay in seconds, float64.
+
+    Its shape is ``[]``, ``[pre, 1]`` (per source unit), ``[1, post]`` or ``[pre, post]``; with edges ``[]`` or ``[edge]``.
 
     Raises:
         ParameterError: negative, NaN, above `LONGEST`, or of a wrong shape.

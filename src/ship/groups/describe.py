@@ -8,7 +8,7 @@ from ..models.contract import Connection, Model, Neuron, Source
 
 
 def describe(model: type[Model]) -> str:
-    """A table of a model's parameters, options, states and ports, with units, limits and defaults."""
+    """Return a table of a model's parameters, options, states and ports, with units, limits and defaults."""
     parameters, options = declared(model)
     lines = [f"{model.__name__}: {(model.__doc__ or '').strip().splitlines()[0]}", "", "parameters"]
     for name, p in parameters.items():

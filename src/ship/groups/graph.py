@@ -31,7 +31,7 @@ def _successors(n: int, edges: Sequence[Edge]) -> list[list[int]]:
 
 
 def components(n: int, edges: Sequence[Edge]) -> list[list[int]]:
-    """Strongly connected components in topological order, sources first, each sorted.
+    """Return the strongly connected components in topological order, sources first, each of them sorted.
 
     Source: Tarjan, SIAM J. Comput. 1:146 (1972), with a stack of its own instead of recursion.
     """
@@ -75,7 +75,7 @@ def components(n: int, edges: Sequence[Edge]) -> list[list[int]]:
 
 
 def _in_order(parts: list[list[int]], edges: Sequence[Edge]) -> list[list[int]]:
-    """Components in the one topological order with the smallest first members."""
+    """Return components in the one topological order with the smallest first members."""
     parts = sorted(parts)
     of = {v: i for i, part in enumerate(parts) for v in part}
     between = [Edge(of[e.source], of[e.target], 0, 0.0) for e in edges if of[e.source] != of[e.target]]
@@ -83,7 +83,7 @@ def _in_order(parts: list[list[int]], edges: Sequence[Edge]) -> list[list[int]]:
 
 
 def topological(n: int, edges: Sequence[Edge]) -> list[int]:
-    """Nodes so that every edge points forward; the smallest number first among those that could be next.
+    """Return the nodes so that every edge points forward; of those that could be next, the smallest number comes first.
 
     Raises:
         GraphError: the graph has a cycle.
@@ -109,7 +109,7 @@ def topological(n: int, edges: Sequence[Edge]) -> list[int]:
 
 
 def is_acyclic(n: int, edges: Sequence[Edge]) -> bool:
-    """Whether no cycle exists."""
+    """Return whether the graph has no cycle."""
     try:
         topological(n, edges)
     except GraphError:
@@ -118,7 +118,7 @@ def is_acyclic(n: int, edges: Sequence[Edge]) -> bool:
 
 
 def slice_length(n: int, edges: Sequence[Edge]) -> int | None:
-    """The largest L for which the edges with a latency below L slots are acyclic; None if all edges together are.
+    """Return the largest L for which the edges with a latency below L slots are acyclic; None if all edges together are.
 
     Raises:
         GraphError: the edges of latency 0 have a cycle.
@@ -139,7 +139,7 @@ def slice_length(n: int, edges: Sequence[Edge]) -> int | None:
 
 
 def feedback_arcs(n: int, edges: Sequence[Edge]) -> list[int]:
-    """Indices of edges whose removal leaves no cycle, of minimum total weight.
+    """Return the indices of edges whose removal leaves no cycle, of minimum total weight.
 
     Exact for strongly connected blocks of up to `EXACT_NODES` nodes; beyond, the order of Eades, Lin & Smyth (Inf. Process. Lett.
     47:319, 1993) with weights, improved by moving nodes. An edge from a node to itself is always among them.
@@ -162,7 +162,7 @@ def feedback_arcs(n: int, edges: Sequence[Edge]) -> list[int]:
 
 
 def _best_order(n: int, weight: dict[tuple[int, int], float]) -> list[int]:
-    """The order with the least weight pointing backward, over all subsets that can stand first."""
+    """Find the order with the least weight pointing backward, over all subsets that can stand first."""
     # back[v][S]: weight from v into the set S (bit u for node u), which points backward when v stands behind S.
     back = np.zeros((n, 1 << n))
     for u in range(n):

@@ -1,4 +1,4 @@
-"""Whose error it was: an exception out of a model's own code, or a device part's, gets the group and the function."""
+"""Errors in the code of models: an exception out of a model or a device part gets the names of its group and function."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HINTS = {
     "must be real number, not tensor": "A parameter is a tensor: use torch.exp and its kin, not math.",
     "boolean value of tensor": "A model has no `if` on values: use torch.where.",
     "no parameter or input named": "Declare it: a parameter with ship.param, an input with ports= or noise=.",
-}  # by what the message has in it
+}  # by a part of the message
 
 
 @contextmanager
@@ -41,8 +41,8 @@ def models_named() -> Iterator[None]:
 
 
 def _place(trace: TracebackType | None) -> str | None:
-    """``LIF 'hid'.evolve``: the group that the traceback passes through, and the innermost function of its model; None where it
-    passes through no model's code.
+    """Return the place of an error: the group that the traceback passes through, and the innermost function of its model, as
+    ``LIF 'hid'.evolve``; None where it passes through no model's code.
     """
     group: Group | None = None
     function = ""

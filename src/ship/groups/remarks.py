@@ -1,4 +1,4 @@
-"""What is legal, and yet not what most users mean: said in `Network.explain`, each in a sentence."""
+"""Remarks: notes in `Network.explain` on what is legal, and yet not what most users mean."""
 
 from __future__ import annotations
 
@@ -6,20 +6,37 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..base.clock import nearest_slots
 from ..base.parameters import State
 from ..models.contract import SpikingNeuron
 from .group import Group
 
-ROUGH = 0.01  # of what a state changes by in a slot, from where on its rounding is worth a note
+ROUGH = 0.01  # rounding as a fraction of the change of a state in a slot: from here on it is worth a note
 
 
 def remarks(group: Group, dt: float) -> list[str]:
-    """What there is to say of a group for one dt."""
-    return [*_unresolved(group, dt), *_fires_again(group, dt), *_vectors(group)]
+    """Return the notes on a group for one dt (s), a sentence each, those from the making of its parameters first."""
+    return [*group.notes, *_dead_time(group, dt), *_unresolved(group, dt), *_fires_again(group, dt), *_vectors(group)]
+
+
+def _dead_time(group: Group, dt: float) -> list[str]:
+    """Say by how much a dead time is rounded, which acts in whole slots."""
+    if not isinstance(group.model, SpikingNeuron):
+        return []
+    declared = group.value("t_ref").detach().double()
+    acting = nearest_slots(declared, dt) * dt
+    error = float((acting - declared).abs().max())
+    if error <= 1e-6 * dt:
+        return []
+    note = f"t_ref rounded to whole slots, by at most {error:.3g} s"
+    if declared.numel() > 1:
+        spread = (float(t.std(correction=0)) for t in (declared, acting))
+        note += "; its standard deviation is {:.3g} s as declared, {:.3g} s as it acts".format(*spread)
+    return [note]
 
 
 def _unresolved(group: Group, dt: float) -> list[str]:
-    """Time constants so long that a state hardly feels what it loses in a slot.
+    """Find time constants so long that a state hardly feels what it loses in a slot.
 
     A state x changes by z x in a slot of z time constants, and is rounded by at most eps / 2 of itself.
     """
@@ -41,7 +58,7 @@ def _unresolved(group: Group, dt: float) -> list[str]:
 
 
 def _fires_again(group: Group, dt: float) -> list[str]:
-    """Units that are at their threshold as soon as they are reset."""
+    """Find units that are at their threshold as soon as they are reset."""
     model = group.model
     if not isinstance(model, SpikingNeuron):
         return []
@@ -61,7 +78,7 @@ def _start(group: Group, state: State) -> Tensor:
 
 
 def _vectors(group: Group) -> list[str]:
-    """Vectors between groups of one size, which could be meant either way."""
+    """Find vectors between groups of one size, which could be meant either way."""
     if group.n_pre != group.n or group.n < 2 or group.edges:
         return []
     found = []

@@ -1,4 +1,4 @@
-"""From groups to a schedule: sizes, kinds of signal, ports, latencies, blocks, inserted slots. Pure functions.
+"""The schedule of a network for one dt: latencies, blocks in call order, inserted slots. Pure functions.
 
 Every group has one operation per slot. An edge has a latency in slots between the operations of its ends: its delay, and one more
 where it brings charge, current or conductance to a neuron that emits before it advances (what flows during slot k is seen at
@@ -19,7 +19,7 @@ from .wiring import Wire, Wiring, emits_first
 
 
 class Block(NamedTuple):
-    """Groups that are executed together, in order. ``length``: slots of a slice; None: all time at once."""
+    """Groups that are executed together, in order: in slices of ``length`` slots, or over all time at once where it is None."""
 
     tags: tuple[str, ...]
     length: int | None
@@ -27,7 +27,7 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True)
 class Schedule:
-    """The call order for one dt."""
+    """The call order of all groups for one dt (s)."""
 
     dt: float
     blocks: tuple[Block, ...]
@@ -37,7 +37,7 @@ class Schedule:
 
 
 def schedule(wiring: Wiring, specs: Mapping[str, Spec], dt: float) -> Schedule:
-    """The call order for one dt: blocks in topological order, slices, inserted slots."""
+    """Return the call order for one dt (s): blocks in topological order, slices, inserted slots."""
     index = {tag: i for i, tag in enumerate(wiring.tags)}
     latency: list[int] = []
     notes: list[str] = []

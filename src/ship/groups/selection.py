@@ -1,4 +1,4 @@
-"""Parameters of a network by role, group or name: what is perturbed, attacked or varied."""
+"""The selection of parameters by role, group or name, for perturbation, attack or variation."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ def select(
     names: Iterable[str] = (),
     gradient: bool = False,
 ) -> list[tuple[str, str]]:
-    """Pairs of (tag, name) of the parameters that have the role and the name, in the groups named; what is left out does not
-    restrict. Without role and names: all weights.
+    """Return pairs (tag, name) of the parameters that have the role and one of the names, in the groups named.
+
+    What is left out does not restrict; without role and names all weights are selected.
 
     Args:
         where: the name for errors.
-        groups: of the network.
+        groups: the groups of the network, by tag.
         role: as a model declares it (``ship.describe``), e.g. ``"time constant"``; weights are those of the role ``"weight"``.
-        tags: of groups.
-        names: of parameters.
-        gradient: only parameters that have one.
+        tags: the tags of the groups.
+        names: the names of the parameters.
+        gradient: whether to select only parameters that have a gradient.
 
     Raises:
         GraphError: an unknown tag.

@@ -1,9 +1,12 @@
-"""What the user asked for with one `Network.add`, and the model instance made of it."""
+"""What a user asks for with one `Network.add`: a `Spec`, which has a field for each argument, and the model made of it.
+
+`Spec` is the one definition of the arguments: `Network.set`, copies of networks and saved files go over its fields.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ..base.errors import GraphError, ParameterError, suggest
@@ -16,13 +19,16 @@ from ..models.contract import Model, Rule
 from .declarations import check_declarations
 
 
-@dataclass
+@dataclass(frozen=True)
 class Spec:
-    """What the user asked for with one `Network.add`; checked for names and types, not yet for sizes."""
+    """What the user asked for with one `Network.add`, checked for names and types, not yet for sizes.
+
+    The fields from ``n`` on are the arguments of `Network.add`, whose documentation says what each one means.
+    """
 
     tag: str
-    model: Model
-    given: dict[str, Any]  # as written by the user
+    model: Model  # an instance, made of the class and of `given`
+    given: dict[str, Any]  # the model's own parameters and options, as the user wrote them
     n: int | None = None
     source: tuple[str, ...] = ()
     target: tuple[str, ...] = ()
@@ -33,22 +39,30 @@ class Spec:
     initial: dict[str, Any] = field(default_factory=dict)
     rule: Rule | None = None
     connect: Any = None  # a `Connectivity`, or a matrix [pre, post] of 0 and 1
-    device: Device | None = None  # what holds the weights
+    device: Device | None = None
     mapping: Mapping_ | None = None
-    crossbar: Crossbar | None = None  # the lines that the devices sit on
-    learning: Pulsing | None = None  # how changes of weight become pulses
+    crossbar: Crossbar | None = None
+    learning: Pulsing | None = None
 
     @property
     def where(self) -> str:
         """The group's name in errors: ``LIF 'hid'``."""
         return f"{type(self.model).__name__} '{self.tag}'"
 
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The keywords with which `Network.add` makes this group again, the model's own parameters among them."""
+        return {name: getattr(self, name) for name in ARGUMENTS} | self.given
+
+
+ARGUMENTS = tuple(f.name for f in fields(Spec) if f.name not in ("tag", "model", "given"))
+
 
 def build_model(cls: type[Model], where: str, given: Mapping[str, Any]) -> Model:
-    """An instance of the model with the values given.
+    """Make an instance of a model class with the values given.
 
     Raises:
-        GraphError: the class is no finished model.
+        GraphError: the class is not a finished model.
         ParameterError: an unknown name, or an option outside its choices.
     """
     if "__dataclass_params__" not in vars(cls):

@@ -1,9 +1,10 @@
-"""What is asked for with one `Network.add`, checked for names and types."""
+"""The checks of names and types that make a `Spec` of the arguments of one `Network.add`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping as Mapping_
 from collections.abc import Sequence
+from dataclasses import replace
 from types import NoneType
 from typing import Any
 
@@ -21,70 +22,41 @@ from ..devices.weights.mapping import Differential, Mapping
 from ..devices.weights.pulsing import Pulsing
 from ..models.contract import Connection, Model, Rule
 from .connectivity import Connectivity
-from .spec import Spec, build_model
+from .spec import ARGUMENTS, Spec, build_model
 
 
-def make_spec(model: type[Model], tag: str, **given: Any) -> Spec:
-    """A checked `Spec` from the arguments of `Network.add`, the model's own under ``parameters``.
+def make_spec(model: type[Model], tag: str, arguments: Mapping_[str, Any]) -> Spec:
+    """Make a checked `Spec` of the keywords of `Network.add`.
+
+    Args:
+        model: the model class.
+        tag: the group's name.
+        arguments: values of fields of `Spec`, which keep their defaults where they are left out; every other name is a parameter
+            or an option of the model.
 
     Raises:
-        GraphError, ParameterError: what is wrong by itself, whatever the other groups are.
+        GraphError, ParameterError: something is wrong by itself, whatever the other groups are.
     """
     where = f"{model.__name__} '{tag}'"
-    parameters = dict(given["parameters"])
+    parameters = {name: value for name, value in arguments.items() if name not in ARGUMENTS}
     made = build_model(model, where, parameters)
-    _check_types(where, given)
-    n = given["n"]
-    if n is not None:
-        check_whole(f"{where}.n", n, 1, error=GraphError)
-    source, target = _tags(where, "source", given["source"]), _tags(where, "target", given["target"])
-    connects = issubclass(model, Connection)
-    for name, value in (("source", source), ("target", target), ("port", given["port"]), ("rule", given["rule"])):
-        if value and not connects:
-            raise GraphError(
-                f"{where}.{name}",
-                "belongs to a connection, not to a group of units",
-                got=repr(value),
-                fix="Add a synapse between the two.",
-            )
-    _check_delay(where, given["delay"], issubclass(model, Connection) and bool(model.accepts))
-    rule = given["rule"]
-    if rule is not None and not isinstance(rule, Rule):
-        raise GraphError(f"{where}.rule", "must be a learning rule", got=repr(rule), fix="E.g. rule=ship.PairSTDP().")
-    if rule is not None:
-        rule.check_options(f"{where}.rule")
-    if rule is not None and "weight" not in declared(model)[0]:
-        raise GraphError(f"{where}.rule", f"{model.__name__} has no weight that a rule could change")
+    bare = Spec(tag, made, parameters)
+    asked = {name: arguments.get(name, getattr(bare, name)) for name in ARGUMENTS}
+    _check_types(where, asked)
+    if asked["n"] is not None:
+        check_whole(f"{where}.n", asked["n"], 1, error=GraphError)
+    asked["source"], asked["target"] = (_tags(where, role, asked[role]) for role in ("source", "target"))
+    _check_joins(where, model, asked)
+    _check_delay(where, asked["delay"], issubclass(model, Connection) and bool(model.accepts))
     side = getattr(made, "side", "post")  # also where the model, not its user, says it
-    if rule is not None and side != "post":
-        raise GraphError(
-            f"{where}.side",
-            "must be 'post' for a plastic synapse: its filter then follows the weight of each event",
-            got=repr(side),
-        )
-    _check_connect(where, model, given["connect"])
-    _check_device(where, model, given["device"], given["mapping"])
-    _check_learning(where, given)
-    _check_crossbar(where, given, side)
-    return Spec(
-        tag,
-        made,
-        parameters,
-        n,
-        source,
-        target,
-        given["port"],
-        given["delay"],
-        bool(given["output"]),
-        _trainable(where, model, given["trainable"], rule),
-        dict(given["initial"] or {}),
-        rule,
-        given["connect"],
-        given["device"],
-        given["mapping"],
-        given["crossbar"],
-        given["learning"],
-    )
+    _check_rule(where, model, asked["rule"], side)
+    _check_connect(where, model, asked["connect"])
+    _check_device(where, model, asked["device"], asked["mapping"])
+    _check_learning(where, asked)
+    _check_crossbar(where, asked, side)
+    asked["output"], asked["initial"] = bool(asked["output"]), dict(asked["initial"] or {})
+    asked["trainable"] = _trainable(where, model, asked["trainable"], asked["rule"])
+    return replace(bare, **asked)
 
 
 TYPES: dict[str, tuple[tuple[type, ...], str]] = {
@@ -99,6 +71,35 @@ def _check_types(where: str, given: Mapping_[str, Any]) -> None:
     for name, (kinds, words) in TYPES.items():
         if not isinstance(given[name], kinds):
             raise ParameterError(f"{where}.{name}", f"must be {words}", got=repr(given[name]))
+
+
+def _check_joins(where: str, model: type[Model], given: Mapping_[str, Any]) -> None:
+    """Refuse what belongs to a connection where a group of units is added."""
+    for name in ("source", "target", "port", "rule"):
+        if given[name] and not issubclass(model, Connection):
+            raise GraphError(
+                f"{where}.{name}",
+                "belongs to a connection, not to a group of units",
+                got=repr(given[name]),
+                fix="Add a synapse between the two.",
+            )
+
+
+def _check_rule(where: str, model: type[Model], rule: Any, side: str) -> None:
+    """Check a learning rule, and that the model has weights that a rule can change."""
+    if rule is None:
+        return
+    if not isinstance(rule, Rule):
+        raise GraphError(f"{where}.rule", "must be a learning rule", got=repr(rule), fix="E.g. rule=ship.PairSTDP().")
+    rule.check_options(f"{where}.rule")
+    if "weight" not in declared(model)[0]:
+        raise GraphError(f"{where}.rule", f"{model.__name__} has no weight that a rule could change")
+    if side != "post":
+        raise GraphError(
+            f"{where}.side",
+            "must be 'post' for a plastic synapse: its filter then follows the weight of each event",
+            got=repr(side),
+        )
 
 
 def _check_connect(where: str, model: type[Model], connect: Any) -> None:
@@ -130,7 +131,7 @@ def _check_device(where: str, model: type[Model], device: Any, mapping: Any) -> 
 
 
 def _a_device(given: Any) -> str:
-    """What was meant, where that can be told."""
+    """Suggest the device that was meant, where that can be told."""
     if isinstance(given, Part):
         kind = next((name for name, of in KINDS.items() if isinstance(given, of)), "update")
         return f"A part goes into one: device=ship.Device({kind}={type(given).__name__}(...))."
@@ -165,7 +166,7 @@ def _check_crossbar(where: str, given: Mapping_[str, Any], side: str) -> None:
 
 
 def _check_learning(where: str, given: Mapping_[str, Any]) -> None:
-    """What a synapse needs to learn by pulses: by a rule, or by gradients."""
+    """Check what a synapse needs in order to learn by pulses, by a rule or by gradients."""
     learning, rule = given["learning"], given["rule"]
     if learning is not None and not isinstance(learning, Pulsing):
         raise GraphError(f"{where}.learning", "must be ship.Pulsing(...)", got=repr(learning))

@@ -1,4 +1,4 @@
-"""From specs to wiring: sizes, kinds of signal and ports, all that does not depend on dt. Pure functions."""
+"""The wiring of a network: sizes, kinds of signal and ports, all that does not depend on dt. Pure functions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from ..base import random
@@ -49,8 +50,12 @@ class Wiring:
 
 
 def wire(specs: Mapping[str, Spec], seed: int, dt: float | None = None) -> Wiring:
-    """Check that groups fit together, and find sizes, kinds and edges. ``dt`` (s): the grid on which drawn delays lie; None
-    leaves them as they were drawn.
+    """Check that groups fit together, and find sizes, kinds and edges.
+
+    Args:
+        specs: what each group was asked for, by tag.
+        seed: the seed of edges and delays that are drawn.
+        dt: the grid on which drawn delays lie, s; None leaves them as they were drawn.
 
     Raises:
         GraphError: unknown tags, sizes that do not match, kinds that no port takes.
@@ -119,7 +124,7 @@ def _check_tags(spec: Spec, specs: Mapping[str, Spec]) -> None:
 
 
 def _sizes(specs: Mapping[str, Spec]) -> dict[str, int]:
-    """Units of each group: given by neurons and sources, taken from their targets or sources by connections."""
+    """Return the number of units of each group: neurons and sources say it, connections take it from their partners."""
     n = {}
     for tag in sorted(specs):
         spec = specs[tag]
@@ -166,7 +171,7 @@ def _check_size(spec: Spec, specs: Mapping[str, Spec], n: Mapping[str, int]) -> 
 
 
 def _kinds(specs: Mapping[str, Spec]) -> dict[str, Kind]:
-    """The kind of signal that each group emits."""
+    """Return the kind of signal that each group emits."""
     kinds: dict[str, Kind] = {}
     for tag in sorted(specs):
         model = specs[tag].model
@@ -228,7 +233,7 @@ def _check_kind(spec: Spec, specs: Mapping[str, Spec], kinds: Mapping[str, Kind]
 
 
 def _spread(specs: Mapping[str, Spec], known: dict[str, Any], of: Callable[[Spec], Any]) -> None:
-    """Find what follows from partners, until nothing new does."""
+    """Find what follows from the partners of each group, until nothing new follows."""
     waiting = [tag for tag in sorted(specs) if tag not in known]
     while waiting:
         before = len(waiting)
@@ -274,8 +279,9 @@ def _signals(
 
 
 def _on_grid(spec: Spec, delay: Tensor, dt: float | None) -> tuple[Tensor, float]:
-    """Drawn delays as whole slots of dt, and by how much the farthest was moved (s). Each delay is a line of its own, and of a
-    continuous distribution there would be as many as connections.
+    """Move drawn delays to whole slots of dt, and return by how much the farthest was moved (s).
+
+    Each different delay is a line of its own, and a continuous distribution would make as many lines as connections.
     """
     drawn = isinstance(spec.delay, Distribution) or (callable(spec.delay) and not isinstance(spec.delay, Tensor))
     if dt is None or not drawn or not delay.numel():
@@ -284,8 +290,23 @@ def _on_grid(spec: Spec, delay: Tensor, dt: float | None) -> tuple[Tensor, float
     return moved, float((moved - delay).abs().max())
 
 
+def made_delays(wiring: Wiring, tag: str) -> Tensor | None:
+    """Return the delays (s) of a connection as they were made: ``[pre, post]``, ``[pre, 1]`` or one number.
+
+    None stands for a sparse connection, and for a group that takes no signal.
+    """
+    if tag in wiring.edges:
+        return None
+    found = [
+        w.delay.expand(w.width, -1) if w.delay.ndim else w.delay
+        for w in wiring.wires
+        if w.target == tag and w.role == "signal" and w.delay is not None
+    ]
+    return None if not found else (found[0] if found[0].ndim == 0 else torch.cat(found))
+
+
 def of_source(pre: Tensor, offset: int, width: int) -> Tensor:
-    """The edges that come from units ``offset .. offset + width - 1``, as indices."""
+    """Return the edges that come from units ``offset .. offset + width - 1``, as indices."""
     return ((pre >= offset) & (pre < offset + width)).nonzero().flatten()
 
 
@@ -325,7 +346,7 @@ def _port(spec: Spec, target: Spec, kind: Kind) -> str:
 
 
 def level_port(spec: Spec, target: Spec) -> str:
-    """The port of the target into which a bias flows.
+    """Return the port of the target into which a bias flows.
 
     Raises:
         GraphError: no port, or several, take a level.
@@ -342,6 +363,6 @@ def level_port(spec: Spec, target: Spec) -> str:
 
 
 def emits_first(spec: Spec) -> bool:
-    """Whether the group is a neuron that emits before it advances."""
+    """Return whether the group is a neuron that emits before it advances."""
     model = spec.model
     return isinstance(model, Neuron) and not (isinstance(model, SpikingNeuron) and model.emit_order == "after")

@@ -1,1 +1,1 @@
-"""The network: an empty one, `add` groups, `init`, `run`; and what a run takes, keeps, needs and costs."""
+"""The network, and what a run of it takes, keeps, needs and costs."""

@@ -1,4 +1,4 @@
-"""The schedule in words."""
+"""A network in words: its schedule, how its groups run, and what is worth a note."""
 
 from __future__ import annotations
 
@@ -6,57 +6,71 @@ from collections.abc import Mapping
 
 from ..base.clock import slots
 from ..base.display.notebook import Lines
+from ..engine.simulation import Simulation
+from ..groups.remarks import remarks
 from ..groups.schedule import Schedule
 from ..groups.spec import Spec
 from ..groups.wiring import Wire, Wiring
 from ..models.contract import Synapse
+from .on_devices import program
 
 
-def explain(
-    wiring: Wiring,
-    specs: Mapping[str, Spec],
-    plan: Schedule,
-    notes: Mapping[str, list[str]],
-    engines: Mapping[str, str],
-    choices: Mapping[str, object],
-    devices: Mapping[str, list[str]],
-) -> str:
-    """The schedule in words: call order, every delay in seconds, every inserted slot and why, the side of each filter; how each
-    group is run and why; how spikes are summed where that was chosen; what holds the weights, and with which gain.
+def explain(sim: Simulation, specs: Mapping[str, Spec], plan: Schedule) -> str:
+    """Put a schedule into words.
+
+    The text has the call order; every delay in seconds; every inserted slot and why; the side of each filter; how each group is
+    run and why; how spikes are summed where that was chosen; what holds the weights, and with which gain; and notes on what is
+    legal, and yet not what most users mean.
     """
+    wiring = sim.wiring
     lines = [f"Schedule for dt = {plan.dt:g} s", "", "Call order"]
     for i, block in enumerate(plan.blocks, 1):
-        how = (
-            "all time at once"
-            if block.length is None
-            else f"loop, slices of {block.length} slot{'s' if block.length > 1 else ''}"
-        )
-        lines.append(f"  {i:3}. {', '.join(block.tags)}  ({how})")
+        how = f"loop, slices of {block.length} slot{'s' if (block.length or 0) > 1 else ''}"
+        lines.append(f"  {i:3}. {', '.join(block.tags)}  ({'all time at once' if block.length is None else how})")
     lines += ["", "Edges (source -> target: declared delay, effective latency)"]
-    for i, w in enumerate(wiring.wires):
-        lines.append("  " + _edge_line(w, i, plan))
-    lines += ["", "Inserted slots"]
-    for i in sorted(plan.inserted):
-        w = wiring.wires[i]
-        lines.append(
-            f"  {w.source} -> {w.target}: one slot ({plan.dt:g} s): all edges of its loop act at once; cut where it changes least"
-        )
-    if not plan.inserted:
-        lines.append("  none: every latency is the declared delay")
+    lines += ["  " + _edge_line(w, i, plan) for i, w in enumerate(wiring.wires)]
+    lines += ["", "Inserted slots", *_inserted(wiring, plan)]
     models = [(tag, specs[tag].model) for tag in wiring.tags]
     sides = [f"  {tag}: {model.side}" for tag, model in models if isinstance(model, Synapse) and model.states]
     lines += ["", "State of each filter", *(sides or ["  no filters"])]
+    engines = sim.engines(plan)
     lines += ["", "Engine", *(f"  {tag}: {engines[tag]}" for tag in wiring.tags if tag in engines)]
-    if choices:
-        lines += ["", "Sums over spikes", *(f"  {tag}: {choices[tag]}" for tag in wiring.tags if tag in choices)]
+    if sim.choices:
+        lines += ["", "Sums over spikes", *(f"  {tag}: {sim.choices[tag]}" for tag in wiring.tags if tag in sim.choices)]
+    devices = _devices(sim, specs)
     if devices:
         lines += ["", "Devices", *(f"  {tag}: {line}" for tag in wiring.tags for line in devices.get(tag, ()))]
-    said = [f"  {note}" for note in plan.notes] + [
-        f"  {specs[tag].where}: {note}" for tag in wiring.tags for note in notes.get(tag, [])
-    ]
+    said = [f"  {note}" for note in plan.notes]
+    said += [f"  {specs[tag].where}: {note}" for tag in wiring.tags for note in remarks(sim.groups[tag], plan.dt)]
     if said:
         lines += ["", "Notes", *said]
     return Lines("\n".join(lines))
+
+
+def _inserted(wiring: Wiring, plan: Schedule) -> list[str]:
+    ends = [(wiring.wires[i].source, wiring.wires[i].target) for i in sorted(plan.inserted)]
+    why = f"one slot ({plan.dt:g} s): all edges of its loop act at once; cut where it changes least"
+    return [f"  {source} -> {target}: {why}" for source, target in ends] or ["  none: every latency is the declared delay"]
+
+
+def _devices(sim: Simulation, specs: Mapping[str, Spec]) -> dict[str, list[str]]:
+    """Say for each group with devices what it runs with."""
+    return {
+        tag: group.hardware.describe(group.model_weight(), program.reach(specs, sim.groups, tag))
+        for tag, group in sim.groups.items()
+        if group.hardware is not None
+    }
+
+
+def overview(specs: Mapping[str, Spec], wiring: Wiring | None, dt: float | None, chips: int | None) -> str:
+    """Return what a prompt shows of a network: a line for each group; ``dt`` (s) is None before `Network.init`."""
+    time = ", not initialised" if dt is None else f", dt={dt:g} s"
+    lines = [f"Network({len(specs)} groups{time}" + (f", {chips} chips" if chips else "") + ")"]
+    for spec in specs.values():
+        size = f"n={wiring.n[spec.tag]}" if wiring else (f"n={spec.n}" if spec.n else "")
+        arrow = f"{'+'.join(spec.source)} > {'+'.join(spec.target)}" if spec.source or spec.target else ""
+        lines.append(f"  {type(spec.model).__name__:18} {spec.tag!r:16} {size:8} {arrow}" + ("  output" if spec.output else ""))
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _edge_line(w: Wire, i: int, plan: Schedule) -> str:

@@ -25,13 +25,13 @@ Numbers = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass(frozen=True)
 class Label:
-    """What the axes of a recorded variable are.
+    """The names, indices and unit of the axes of a recorded variable.
 
     Args:
-        axes: a name for each, from the back; more than the variable has where values are shared.
-        index: along an axis: times (s), numbers of units, die ids. An axis without one is counted.
-        unit: SI unit of the values, where the model declares one.
-        edges: source and target unit of each edge, where there is an axis of edges.
+        axes: a name for each axis, from the back; more names than the variable has axes where values are shared.
+        index: values along an axis: times (s), numbers of units, die ids. An axis without an index is counted.
+        unit: the SI unit of the values, where the model declares one.
+        edges: the source and target unit of each edge, where there is an axis of edges.
     """
 
     axes: tuple[str, ...]
@@ -41,13 +41,13 @@ class Label:
 
 
 def label(group: Group, name: str, units: Chosen | None, time: Tensor, chips: bool) -> Label:
-    """The label of a variable of a group.
+    """Make the label of a variable of a group.
 
     Args:
-        group: that it is of.
-        name: of the variable, as `Network.monitor` takes it.
-        units: what was asked for of the last axis; None for all.
-        time: s, of the slots recorded.
+        group: the group.
+        name: the name of the variable, as `Network.monitor` takes it.
+        units: the units asked for along the last axis; None for all.
+        time: the times of the recorded slots, s.
         chips: whether there is a chip axis.
     """
     own, unit = _trailing(group, name)
@@ -65,7 +65,7 @@ def label(group: Group, name: str, units: Chosen | None, time: Tensor, chips: bo
 
 
 def _trailing(group: Group, name: str) -> tuple[tuple[str, ...], str]:
-    """The trailing axes of a variable where every unit, or every connection, has a value of its own; and its unit."""
+    """Return the trailing axes of a variable where every unit, or every connection, has a value of its own; and its unit."""
     connects = isinstance(group.model, Connection) and not group.model.one_to_one
     pairs = ("edge",) if group.edges else ("pre", "post")
     by_side = {"pre": ("pre",), "connection": pairs}.get(group.side, ("post",) if connects else ("unit",))
@@ -92,7 +92,7 @@ class Frame(NamedTuple):
 
 
 def frames(values: Mapping[str, Tensor], labels: Mapping[str, Label]) -> tuple[dict[str, Frame], dict[str, Numbers]]:
-    """Variables with the names of their axes, and the index of each axis that has one. Equal axes have one name."""
+    """Return variables with the names of their axes, and the index of each axis that has one. Equal axes share a name."""
     coordinates: dict[str, Numbers] = {}
     made = {}
     for name, value in values.items():
@@ -113,12 +113,12 @@ def frames(values: Mapping[str, Tensor], labels: Mapping[str, Label]) -> tuple[d
 
 
 def _own(tag: Label) -> int:
-    """How many axes are the group's own, behind chip, batch and time."""
+    """Count the axes of the group itself, behind chip, batch and time."""
     return len(tag.axes) - 1 - tag.axes.index("time")
 
 
 def to_xarray(values: Mapping[str, Tensor], labels: Mapping[str, Label]) -> Any:
-    """An ``xarray.Dataset`` of the variables, units in their attributes.
+    """Return an ``xarray.Dataset`` of the variables, units in their attributes.
 
     Raises:
         RunError: xarray is not installed.
@@ -142,8 +142,9 @@ def to_xarray(values: Mapping[str, Tensor], labels: Mapping[str, Label]) -> Any:
 
 
 def to_pandas(values: Mapping[str, Any], labels: Mapping[str, Label]) -> Any:
-    """A ``pandas.DataFrame``: a row for each chip, sample, slot and unit, a column for each variable; of one `EventRecord` a row
-    for each event.
+    """Return a ``pandas.DataFrame`` with a row for each chip, sample, slot and unit, and a column for each variable.
+
+    A single `EventRecord` gives a row for each event.
 
     Raises:
         RunError: pandas is not installed; variables that have no rows in common.
@@ -169,7 +170,7 @@ def to_pandas(values: Mapping[str, Any], labels: Mapping[str, Label]) -> Any:
 
 
 def _common(made: Mapping[str, Frame]) -> list[str]:
-    """The axes of all variables together, in their order.
+    """Return the axes of all variables together, in their order.
 
     Raises:
         RunError: two variables have axes of one kind that differ.

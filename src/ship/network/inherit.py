@@ -1,4 +1,4 @@
-"""A network that is initialised again: what it had become since the last time, and how that is kept.
+"""The inheritance of a network that is initialised again: what it had become since the last time is kept, or named.
 
 A value of the old network belongs to the new one where its group is of the same model, what it was made from was not given anew,
 and its shape (and the edges, where it lies on edges) is the same. What belongs to single dies (deviates, weights that a rule has
@@ -14,23 +14,25 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..groups.group import STORED, Group, stored_as
+from ..groups.group import Group
+from ..groups.states import STORED, stored_as
+from .settings import Settings
 
 
 class Before(NamedTuple):
     """The groups of the last `init`, and its settings."""
 
     groups: Mapping[str, Group]
-    settings: dict[str, Any]
+    settings: Settings
 
 
 @torch.no_grad()
-def inherit(before: Before, groups: Mapping[str, Group], settings: Mapping[str, Any], keep: bool | None) -> None:
+def inherit(before: Before, groups: Mapping[str, Group], settings: Settings, keep: bool | None) -> None:
     """Give new groups what the old ones had become, or say what is lost.
 
     Args:
-        before: what there was.
-        groups, settings: what there is now, as it was drawn.
+        before: the groups and settings of the last `init`.
+        groups, settings: those of this `init`, as they were drawn.
         keep: True: keep all that belongs to both, and warn of what cannot be kept; None: keep nothing, and warn of what is lost,
             unless the seed is another one; False: keep nothing.
 
@@ -39,7 +41,7 @@ def inherit(before: Before, groups: Mapping[str, Group], settings: Mapping[str, 
     """
     if keep is False or (keep is None and before.settings["seed"] != settings["seed"]):
         return
-    alike = all(before.settings[name] == settings[name] for name in ("seed", "variation"))
+    alike = all(before.settings.get(name) == settings.get(name) for name in ("seed", "variation"))
     lost = []
     for tag, new in groups.items():
         old = before.groups.get(tag)
@@ -57,7 +59,7 @@ def inherit(before: Before, groups: Mapping[str, Group], settings: Mapping[str, 
 
 
 def _kept(old: Group, new: Group, same_dies: bool) -> list[str]:
-    """Take over what fits; the names of what had been learnt and does not."""
+    """Take over what fits; return the names of what had been learnt and does not fit."""
     lost = []
     for name, value, own in _values(old, new):
         of_dies = name == "plastic_weight" or name.startswith(STORED) or name.endswith("/deviate")
@@ -74,13 +76,13 @@ def _kept(old: Group, new: Group, same_dies: bool) -> list[str]:
 
 
 def _changed(old: Group, new: Group) -> list[str]:
-    """The names of what is no longer as it was drawn."""
+    """Return the names of what is no longer as it was drawn."""
     lost = [name for name, value, own in _values(old, new) if _learnt(old, name, value, own)]
     return lost + ["devices"] * _written(old)
 
 
 def _learnt(old: Group, name: str, value: Tensor, drawn: Tensor) -> bool:
-    """Whether a value is another than what was drawn for it."""
+    """Return whether a value differs from the one that was drawn for it."""
     if name == "plastic_weight":
         return not torch.equal(value, old.initial_weight())
     if name.startswith(STORED):
@@ -93,7 +95,7 @@ def _learnt(old: Group, name: str, value: Tensor, drawn: Tensor) -> bool:
 
 
 def _values(old: Group, new: Group) -> Iterator[tuple[str, Tensor, Tensor]]:
-    """Names and tensors, old and new, of what was not given anew."""
+    """Yield the name and the old and new tensor of each value that was not given anew."""
     for name, own in (*new.named_parameters(recurse=False), *new.named_buffers(recurse=False)):
         value = getattr(old, name, None)
         if name in ("die_ids", "zero", "edge_pre", "edge_post") or not isinstance(value, Tensor):
@@ -103,7 +105,7 @@ def _values(old: Group, new: Group) -> Iterator[tuple[str, Tensor, Tensor]]:
 
 
 def _given(group: Group, name: str) -> Any:
-    """What a tensor of a group was made from."""
+    """Return the argument that a tensor of a group was made from."""
     spec, name = group.spec, name.removesuffix("/deviate")
     if name == "plastic_weight":
         return spec.given.get("weight")
@@ -115,7 +117,7 @@ def _given(group: Group, name: str) -> Any:
 
 
 def _written(group: Group) -> bool:
-    """Whether something was written to the devices of a group, or it runs with other weights than its model's."""
+    """Return whether something was written to the devices of a group, or it runs with other weights than its model's."""
     hardware = group.hardware
     return hardware is not None and (hardware.mode != "weights" or int(hardware.array.events) > 0)
 

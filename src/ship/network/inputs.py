@@ -1,4 +1,4 @@
-"""What a user may give to a run, turned into signals and checked."""
+"""The inputs of a run: what a user may give, checked and turned into signals."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ LARGE = 2**16  # values that one compiled pass looks at faster than operations o
 
 
 class Events(NamedTuple):
-    """Input spikes as a list: ``time`` (s), ``unit`` and ``sample``, all of one length, which may be 0; ``batch`` where the last
-    samples are silent.
+    """Input spikes as a list: ``time`` (s), ``unit`` and ``sample``, all of one length, which may be 0.
+
+    ``batch``, the number of samples, is given where the last samples are silent.
 
     Times count from the start of the run that takes them and are rounded to the nearest slot. Those of an `EventRecord` count
     from the last reset: what a run recorded that continued another is given again with ``record.time - net.timeline()[0]``.
@@ -43,7 +44,7 @@ class Events(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """A checked run."""
+    """The checked inputs of a run, with its length and its number of chips and samples."""
 
     signals: dict[str, Tensor]  # [time, chip or 1, batch, unit]
     lead: tuple[int, int]
@@ -52,33 +53,29 @@ class Inputs(NamedTuple):
 
     @property
     def steps(self) -> int:
-        """Slots of the run."""
+        """The number of slots of the run."""
         return sum(segment.steps for segment in self.programme)
 
 
-def read_inputs(
-    x: Any,
-    specs: Mapping[str, Spec],
-    n: Mapping[str, int],
-    sim: Simulation,
-    *,
-    dt: float | Sequence[tuple[float, int]],
-    duration: float | None,
-    steps: int | None,
-    batch: int | None,
-    reset: bool,
-    dtype: torch.dtype,
-) -> Inputs:
+class Extent(NamedTuple):
+    """How long a run is and how many samples it has, in the words of `Network.run`."""
+
+    dt: float | Sequence[tuple[float, int]]
+    duration: float | None
+    steps: int | None
+    batch: int | None
+
+
+def read_inputs(x: Any, specs: Mapping[str, Spec], sim: Simulation, extent: Extent, *, reset: bool, dtype: torch.dtype) -> Inputs:
     """Check and convert what was given to `Network.run`.
 
     Raises:
         RunError: missing, unknown or misshapen inputs; durations and programmes that do not fit.
     """
-    where = "Network.run"
-    device = sim.device
+    where, n = "Network.run", sim.wiring.n
     external = [tag for tag, spec in specs.items() if isinstance(spec.model, Source) and spec.model.external]
     given = _by_tag(where, x, external)
-    wanted = _wanted_steps(where, dt, duration, steps)
+    wanted = _wanted_steps(where, extent.dt, extent.duration, extent.steps)
     signals = {}
     ragged = {
         tag: _ragged(tag, value, n[tag])
@@ -91,11 +88,20 @@ def read_inputs(
             continue
         value = given[tag]
         if isinstance(value, Events):
-            value = _dense(tag, value, n[tag], dt, wanted)
+            value = _dense(tag, value, n[tag], extent.dt, wanted)
         elif tag in ragged:
             value = _padded(ragged[tag], longest)
-        signals[tag] = _signal(specs[tag], value, n[tag], sim.chips, dtype, device)
-    found = {tag: s.shape[0] for tag, s in signals.items()}
+        signals[tag] = _signal(specs[tag], value, n[tag], sim.chips, dtype, sim.device)
+    total = _total_slots(where, wanted, {tag: signal.shape[0] for tag, signal in signals.items()})
+    plan = programme(where, extent.dt, total)
+    for tag, signal in signals.items():
+        signals[tag] = _lengthened(where, tag, signal, total)
+    lead = (sim.chips, _batch(where, specs, signals, sim, extent.batch, reset))
+    return Inputs(signals, lead, plan, _lengths(ragged.values()))
+
+
+def _total_slots(where: str, wanted: int | None, found: Mapping[str, int]) -> int:
+    """Return the number of slots of the run, from what was asked for and the slots of each input."""
     if len(set(found.values())) > 1:
         raise RunError(
             where, "all inputs must have the same number of slots", got=", ".join(f"{t!r}: {k}" for t, k in found.items())
@@ -108,15 +114,17 @@ def read_inputs(
         raise RunError(
             where, f"is shorter than its input: {total} slots", got=f"an input of {length} slots", fix="Cut the input."
         )
-    plan = programme(where, dt, total)
-    for tag, have in signals.items():
-        missing = total - have.shape[0]
-        if missing > 0:
-            _foresee(where, tag, (total, *have.shape[1:]), have.element_size())
-            zeros = have.new_zeros(missing, 1, *have.shape[2:])
-            signals[tag] = torch.cat([have, zeros.expand(-1, have.shape[1], -1, -1)])
-    lead = (sim.chips, _batch(where, specs, signals, sim, batch, reset))
-    return Inputs(signals, lead, plan, _lengths(ragged.values()))
+    return total
+
+
+def _lengthened(where: str, tag: str, signal: Tensor, total: int) -> Tensor:
+    """Pad a signal with zeros up to the slots of the run."""
+    missing = total - signal.shape[0]
+    if missing <= 0:
+        return signal
+    _foresee(where, tag, (total, *signal.shape[1:]), signal.element_size())
+    zeros = signal.new_zeros(missing, 1, *signal.shape[2:])
+    return torch.cat([signal, zeros.expand(-1, signal.shape[1], -1, -1)])
 
 
 def _foresee(where: str, tag: str, shape: Sequence[int], size: int) -> None:
@@ -127,7 +135,7 @@ def _foresee(where: str, tag: str, shape: Sequence[int], size: int) -> None:
 
 
 def _lengths(ragged: Collection[Sequence[Tensor]]) -> Tensor | None:
-    """Slots of each sample: of the longest of its ragged inputs; None where none is ragged."""
+    """Return the slots of each sample, those of its longest ragged input; None where no input is ragged."""
     every = [torch.tensor([len(sample) for sample in samples]) for samples in ragged]
     return reduce(torch.maximum, every) if every else None
 
@@ -220,7 +228,7 @@ def _inside(where: str, bad: Tensor, size: str, given: Tensor, fix: str = "") ->
 
 
 def _ragged(tag: str, samples: Sequence[Any], n: int) -> list[Tensor]:
-    """Samples of one input, ``[time, unit]`` each."""
+    """Return the samples of one input, ``[time, unit]`` each."""
     where = f"input {tag!r}"
     try:
         tensors = [torch.as_tensor(plain_array(np.asarray(s))) if not isinstance(s, Tensor) else s for s in samples]
@@ -235,7 +243,7 @@ def _ragged(tag: str, samples: Sequence[Any], n: int) -> list[Tensor]:
 
 
 def _padded(samples: Sequence[Tensor], slots: int) -> Tensor:
-    """``[batch, time, unit]``, with zeros up to so many slots."""
+    """Return samples as ``[batch, time, unit]``, padded with zeros to a number of slots."""
     whole = torch.nn.utils.rnn.pad_sequence(list(samples), batch_first=True)
     return torch.nn.functional.pad(whole, (0, 0, 0, slots - whole.shape[1])) if whole.shape[1] < slots else whole
 
@@ -279,14 +287,14 @@ def _signal(spec: Spec, value: Any, n: int, dies: int, dtype: torch.dtype, devic
 
 
 def _finite(tensor: Tensor) -> bool:
-    """Whether all values are finite: a sum of others never is, though it may overflow."""
+    """Return whether all values are finite; their sum tells, unless it overflows."""
     if not tensor.is_floating_point() or math.isfinite(float(tensor.sum())):
         return True
     return all(math.isfinite(float(v)) for v in torch.aminmax(tensor))
 
 
 def _counts(tensor: Tensor) -> bool:
-    """Whether all of these finite values are whole numbers from 0 on."""
+    """Return whether all of these finite values are whole numbers from 0 on."""
     large = tensor.numel() >= LARGE and tensor.dtype in (torch.float32, torch.float64) and tensor.device.type == "cpu"
     if large and cache.available():
         rows = tensor.reshape(-1, tensor.shape[-1] if tensor.shape[-1] > 64 else tensor.shape[-1] * tensor.shape[-2]).numpy()
@@ -300,7 +308,7 @@ def _counts(tensor: Tensor) -> bool:
 def _batch(
     where: str, specs: Mapping[str, Spec], signals: Mapping[str, Tensor], sim: Simulation, batch: int | None, reset: bool
 ) -> int:
-    """One number of samples for inputs, swept parameters, the user's word, and the running state."""
+    """Find the one number of samples for inputs, swept parameters, the user's word, and the running state."""
     if batch is not None:
         check_whole(f"{where}: batch", batch, 1, error=RunError)
     found = {f"input {tag!r}": s.shape[2] for tag, s in signals.items() if s.shape[2] > 1}

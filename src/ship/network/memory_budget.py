@@ -1,4 +1,4 @@
-"""How much memory a run takes: foreseen, not suffered."""
+"""The memory that a run needs, estimated before it starts, so that a run that would not fit is refused."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ..groups.wiring import Wiring
 from ..models.contract import Connection, Synapse
 from .monitor import Request
 
-CHUNK_BYTES = 256 * 2**20  # outputs held at a time, where no gradient keeps them all
-WINDOW_BYTES = 31 * 2**20  # of one group: glibc takes blocks of 32 MiB and more from the system each time, page by page
-SMALL = 64 * 2**20  # bytes that are always there
-GRAPH_TENSORS = 4  # kept for each unit and slot by the graph of gradients, at the least
+CHUNK_BYTES = 256 * 2**20  # bytes of outputs held at a time, where no gradient keeps them all
+WINDOW_BYTES = 31 * 2**20  # bytes of one group's window: glibc takes blocks of 32 MiB and more from the system page by page
+SMALL = 64 * 2**20  # bytes that are taken to be free always
+GRAPH_TENSORS = 4  # tensors that the graph of gradients keeps for each unit and slot, at the least
 
 
 def available_bytes() -> int:
@@ -26,14 +26,15 @@ def available_bytes() -> int:
 
 
 def chunk_slots(wiring: Wiring, lead: tuple[int, int]) -> int:
-    """Slots whose outputs are held at a time."""
+    """Return the number of slots whose outputs are held at a time."""
     sizes, rows = wiring.n.values(), lead[0] * lead[1] * 8
     return max(1, min(CHUNK_BYTES // max(1, sum(sizes) * rows), WINDOW_BYTES // max(1, max(sizes, default=0) * rows)))
 
 
 def foresee_delays(where: str, wiring: Wiring, dtype: torch.dtype) -> None:
-    """Refuse delays on single connections that would not fit: each different one takes a mask of its group's connections, and
-    in loops their weights once more.
+    """Refuse delays on single connections that would not fit into memory.
+
+    Each different delay takes a mask of its group's connections, and in loops their weights once more.
 
     Raises:
         RunError: they need more than the memory that is free.
@@ -52,8 +53,10 @@ def foresee_delays(where: str, wiring: Wiring, dtype: torch.dtype) -> None:
 
 
 def refuse(where: str, need: float, what: str, fix: str) -> None:
-    """Raises:
-    RunError: more bytes are needed than are free.
+    """Refuse what needs more bytes than are free.
+
+    Raises:
+        RunError: it does.
     """
     if need >= SMALL and need > (available := available_bytes()):
         raise RunError(where, f"needs about {need / 2**30:.1f} GiB for {what}", got=f"{available / 2**30:.1f} GiB free", fix=fix)
@@ -91,7 +94,7 @@ def foresee(
 
 
 def _per_unit(request: Request, spec: Spec, wiring: Wiring) -> int:
-    """What lives on connections counts once for each pre unit."""
+    """Return the values of a variable for each unit: those on connections count once for each pre unit."""
     model = spec.model
     on_connections = (
         isinstance(model, Connection) and not model.one_to_one and (not isinstance(model, Synapse) or model.side == "connection")

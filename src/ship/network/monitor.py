@@ -1,8 +1,9 @@
-"""Recording: what is kept of a run, and what a run returns."""
+"""Monitors: which variables a network records, and the records of its last run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, KeysView, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,23 +12,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..base.boundary import left
+from ..base.checks import is_whole
+from ..base.clock import Programme, timeline
 from ..base.errors import NotReadyError, RunError, suggest
-from ..base.indices import Chosen
+from ..base.indices import Chosen, Units, chosen
 from ..base.native import cache
 from ..base.parameters import declared
 from ..base.threads import spread
 from ..groups.group import Group
 from ..groups.spec import Spec
-from ..groups.wiring import Wiring
+from ..groups.wiring import Wiring, emits_first
+from ..models.contract import Neuron
 from . import frames
 from .frames import Label
+from .structure import Structure
 
 PIECE = 2**18  # values that one thread looks through at a time
 
 
 @dataclass(frozen=True)
 class Request:
-    """What `Network.monitor` was asked for."""
+    """One variable of one group that `Network.monitor` was asked to record."""
 
     tag: str
     name: str
@@ -38,7 +44,7 @@ class Request:
 
 
 class Records(dict[str, "Record"]):
-    """What the last run recorded, by tag. Asking for a group without a record says what there is."""
+    """The records of the last run, by tag. Asking for a group without a record says what there is."""
 
     def __missing__(self, tag: str) -> Record:
         raise RunError(
@@ -63,19 +69,25 @@ class EventRecord(NamedTuple):
 
 
 class Tap:
-    """Collects one variable of one group, window by window."""
+    """A collector of one variable of one group, window by window."""
 
     def __init__(self, request: Request, lead: tuple[int, int], start: int = 0) -> None:
-        """``start``: slots since the last reset, which ``every`` counts from; those that are kept count from the run's own."""
+        """Begin to collect.
+
+        Args:
+            request: the variable.
+            lead: the number of chips and samples.
+            start: slots since the last reset, from which ``every`` counts; slots that are kept count from the run's start.
+        """
         self.request, self.lead, self.start = request, lead, start
         self.kept: list[Tensor] = []
-        self.found: list[Tensor] = []  # of events: chip, sample, slot and unit
+        self.found: list[Tensor] = []  # chip, sample, slot and unit of events
         self.slots: list[int] = []
         self.offset = 0
 
     @property
     def name(self) -> str:
-        """Of the variable."""
+        """The name of the variable."""
         return self.request.name
 
     def __call__(self, k0: int, n: int, lookup: Callable[[str], Tensor]) -> None:
@@ -103,7 +115,7 @@ class Tap:
         self.slots += slots
 
     def tensor(self, chips: bool) -> Tensor:
-        """``[batch, time, ...]``, with a chip axis in front where there is one."""
+        """Return the variable as ``[batch, time, ...]``, with a chip axis in front where there is one."""
         if not self.kept:
             return torch.empty(0)
         full = [_with_lead(v, self.lead) for v in self.kept]
@@ -111,7 +123,7 @@ class Tap:
         return stacked if chips else stacked[0]
 
     def events(self, times: Tensor) -> EventRecord:
-        """All events of the run."""
+        """Return all events of the run."""
         table = torch.cat(self.found, 1) if self.found else torch.empty(4, 0, dtype=torch.int64)
         count = torch.cat(self.kept) if self.kept else torch.empty(0)
         if self.request.units is not None:
@@ -120,7 +132,7 @@ class Tap:
 
 
 def _events(x: Tensor) -> Tensor:
-    """Where a signal is not zero, ``[event]``."""
+    """Return the places of the nonzeros of a signal, ``[event]``."""
     if len(x) < PIECE or x.device.type != "cpu" or not cache.available():
         return x.nonzero().squeeze(1)
     cuts = np.append(np.arange(0, len(x), PIECE), len(x))
@@ -132,8 +144,9 @@ def _events(x: Tensor) -> Tensor:
 
 
 def _with_lead(value: Tensor, lead: tuple[int, int]) -> Tensor:
-    """``[slot, chip, batch, ...]``. A value of fewer axes, a parameter, has trailing axes only: ``[slot]``, ``[slot, unit]`` or
-    ``[slot, pre, post]``.
+    """Return a value as ``[slot, chip, batch, ...]``.
+
+    One of fewer axes, a parameter, has trailing axes only: ``[slot]``, ``[slot, unit]`` or ``[slot, pre, post]``.
     """
     if value.ndim < 4:
         value = value.reshape(len(value), 1, 1, *(value.shape[1:] or (1,)))
@@ -157,7 +170,7 @@ class Record:
         return self._values[name]
 
     def time(self, name: str) -> Tensor:
-        """Times (s) of the recorded slots of a variable."""
+        """Return the times (s) of the recorded slots of a variable."""
         return self._times[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -176,11 +189,11 @@ class Record:
         return len(self._values)
 
     def keys(self) -> KeysView[str]:
-        """The names of the variables recorded, as of a mapping."""
+        """Return the names of the variables recorded, as of a mapping."""
         return self._values.keys()
 
     def to_xarray(self) -> Any:
-        """All dense variables as an ``xarray.Dataset``: named axes, times in s, numbers of units, units in ``attrs["units"]``.
+        """Return dense variables as an ``xarray.Dataset``: named axes, times in s, numbers of units, units in ``attrs["units"]``.
 
         Variables share their axes ``chip``, ``batch``, ``time`` and ``unit`` (``pre``, ``post`` or ``edge`` of connections), so
         that ``to_dataframe()`` has one row for each. A variable that was recorded in other slots (``every=``) or of other units
@@ -192,11 +205,11 @@ class Record:
         return frames.to_xarray({k: v for k, v in self._values.items() if isinstance(v, Tensor)}, self._labels)
 
     def to_pandas(self, *names: str) -> Any:
-        """Variables as a ``pandas.DataFrame``: a row for each chip, sample, slot and unit, a column for each variable.
+        """Return variables as a ``pandas.DataFrame``: a row for each chip, sample, slot and unit, columns by variable.
 
         Args:
-            names: of the variables; default: all. A variable recorded as events is asked for alone, and gives a row for each
-                event, with the columns of `EventRecord`.
+            names: the names of the variables; default: all. A variable recorded as events is asked for
+                alone, and gives a row for each event, with the columns of `EventRecord`.
 
         Raises:
             RunError: pandas is not installed, a variable was not recorded, or variables have no rows in common.
@@ -205,7 +218,7 @@ class Record:
 
 
 def recordable(spec: Spec) -> list[str]:
-    """The names that a monitor of a group can record."""
+    """Return the names that a monitor of a group can record."""
     names = ["output", *getattr(spec.model.states, "_fields", ()), *declared(type(spec.model))[0]]
     if "t_ref" in names:
         names += ["margin", "wait", "held"]
@@ -215,10 +228,10 @@ def recordable(spec: Spec) -> list[str]:
 
 
 def check_units(request: Request, spec: Spec, wiring: Wiring | None) -> None:
-    """The subset of units must exist, as soon as their number is known.
+    """Check that the subset of units exists, as soon as their number is known.
 
     Raises:
-        RunError: it names others.
+        RunError: the subset names other units.
     """
     n = spec.n if wiring is None else wiring.n[request.tag]
     before_sum = getattr(spec.model, "side", "") == "pre" and request.name in getattr(spec.model.states, "_fields", ())
@@ -229,7 +242,7 @@ def check_units(request: Request, spec: Spec, wiring: Wiring | None) -> None:
 
 
 def collect(taps: Sequence[Tap], times: Mapping[str, Tensor], chips: bool, groups: Mapping[str, Group]) -> dict[str, Record]:
-    """What the taps took, by group."""
+    """Return what the taps collected, by group."""
     records = Records()
     for tag in dict.fromkeys(tap.request.tag for tap in taps):
         mine = [tap for tap in taps if tap.request.tag == tag]
@@ -240,3 +253,97 @@ def collect(taps: Sequence[Tap], times: Mapping[str, Tensor], chips: bool, group
         }
         records[tag] = Record(values, labels, taken)
     return records
+
+
+class Monitors(Structure):
+    """The monitors of a network and what the last run recorded: `Network` without its time and its devices."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._requests: list[Request] = []
+        self._programme: Programme = ()
+        self._run_start = 0.0
+        self.records: dict[str, Record] = Records()
+        self.lengths: Tensor | None = None  # slots of each sample of the last run, where they were ragged
+
+    @left("units")
+    def monitor(
+        self, tag: str, *names: str, every: int = 1, units: Units | None = None, events: bool = False, detach: bool = True
+    ) -> None:
+        """Record variables of a group in the runs to come: states, parameters, ``output``, ``margin`` (distance to threshold).
+
+        Args:
+            tag: the group.
+            names: what to record.
+            every: record each n-th slot, counted from the last reset, so that pieces of a run, and `step`, record the same slots
+                as one run.
+            units: a subset of the last axis: numbers of units, or a mask with a truth value for each.
+            events: record spikes as an `EventRecord`, which takes memory in proportion to spikes.
+            detach: False keeps the graph of gradients.
+
+        Raises:
+            GraphError, RunError: unknown group or variable, illegal subset.
+        """
+        spec = self._known("Network.monitor", tag)
+        where = f"monitor of {spec.where}"
+        if not is_whole(every, 1):
+            raise RunError(f"{where}: every", "must be a whole number of slots, at least 1", got=repr(every))
+        if not names:
+            raise RunError(where, "needs the name of a variable", fix=suggest("", recordable(spec)))
+        for name in names:
+            if name not in recordable(spec):
+                raise RunError(
+                    where, f"{type(spec.model).__name__} has no variable {name!r}", fix=suggest(name, recordable(spec))
+                )
+            if events and name != "output":
+                raise RunError(
+                    f"{where}: events", "records outputs only", got=repr(name), fix="Leave events= out for this variable."
+                )
+        subset = None if units is None else chosen(f"{where}: units", units, None)
+        if subset is not None and not len(subset.numbers):
+            raise RunError(f"{where}: units", "must name at least one unit", got="none")
+        requests = [Request(tag, name, every, subset, events, detach) for name in names]
+        for request in requests:
+            check_units(request, spec, self._wiring)
+        self._requests = [r for r in self._requests if (r.tag, r.name) not in {(tag, n) for n in names}]
+        self._requests += requests
+
+    def unmonitor(self, tag: str | None = None, *names: str) -> None:
+        """Stop recording everything, a group, or some of its variables."""
+        if tag is not None:
+            self._known("Network.unmonitor", tag)
+        self._requests = [r for r in self._requests if not (tag in (None, r.tag) and (not names or r.name in names))]
+
+    def timeline(self, tag: str | None = None) -> Tensor:
+        """Return the times (s, float64) of the slots of the last run: their starts, or their ends for a group that emits after
+        advancing.
+        """
+        self._ready("Network.timeline")
+        times = timeline(self._programme, self._run_start)
+        if (
+            tag is not None
+            and isinstance(self._known("Network.timeline", tag).model, Neuron)
+            and not emits_first(self._specs[tag])
+        ):
+            times = times + torch.cat([torch.full((s.steps,), s.dt, dtype=torch.float64) for s in self._programme])
+        return times
+
+    @contextmanager
+    def keeping_monitors(self) -> Iterator[None]:
+        """Restore the present monitors afterwards, whatever is monitored within."""
+        before = list(self._requests)
+        try:
+            yield
+        finally:
+            self._requests = before
+
+    @contextmanager
+    def unwatched(self) -> Iterator[None]:
+        """Record nothing within; afterwards monitors, records, timeline and lengths are those from before."""
+        before = self.records, self.lengths, self._programme, self._run_start
+        with self.keeping_monitors():
+            self._requests = []
+            try:
+                yield
+            finally:
+                self.records, self.lengths, self._programme, self._run_start = before

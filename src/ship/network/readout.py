@@ -20,7 +20,7 @@ from ..base.errors import RunError
 
 @dataclass(frozen=True)
 class Readout(ABC):
-    """How a score is read from an output over time.
+    """A way to read a score from an output over time.
 
     Args:
         tail: slots to run after the input's end.
@@ -32,7 +32,7 @@ class Readout(ABC):
         check_whole(f"{type(self).__name__}.tail", self.tail, of="slots")
 
     def __call__(self, output: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Scores ``[..., batch, unit]``.
+        """Return scores ``[..., batch, unit]``.
 
         Args:
             output: ``[..., batch, time, unit]``, the tail included.
@@ -50,7 +50,7 @@ class Readout(ABC):
 
     @abstractmethod
     def read(self, output: Tensor, valid: Tensor) -> Tensor:
-        """Scores from the slots where ``valid [time, 1]`` or ``[batch, time, 1]``, which begin at slot 0."""
+        """Return scores from the slots where ``valid [time, 1]`` or ``[batch, time, 1]``, which begin at slot 0."""
 
 
 def _valid(where: str, output: Tensor, lengths: Tensor | None, tail: int) -> Tensor:
@@ -69,7 +69,7 @@ def _valid(where: str, output: Tensor, lengths: Tensor | None, tail: int) -> Ten
 
 @dataclass(frozen=True)
 class Max(Readout):
-    """The largest value over time; slots that share it share its gradient.
+    """A readout of the largest value over time; slots that share it share its gradient.
 
     A class whose output never rises above its start has no gradient and does not recover: give its weights a small positive mean,
     or use `Mean`.
@@ -81,7 +81,7 @@ class Max(Readout):
 
 @dataclass(frozen=True)
 class Mean(Readout):
-    """The mean over time, the tail included."""
+    """A readout of the mean over time, the tail included."""
 
     def read(self, output: Tensor, valid: Tensor) -> Tensor:
         return output.masked_fill(~valid, 0.0).sum(-2) / valid.sum(-2)
@@ -89,7 +89,7 @@ class Mean(Readout):
 
 @dataclass(frozen=True)
 class Last(Readout):
-    """The value of the last slot, the tail included."""
+    """A readout of the last slot, the tail included."""
 
     def read(self, output: Tensor, valid: Tensor) -> Tensor:
         last = valid.sum(-2, keepdim=True) - 1
@@ -98,7 +98,7 @@ class Last(Readout):
 
 @dataclass(frozen=True)
 class SpikeCount(Readout):
-    """The sum over time: the number of spikes of a spiking output."""
+    """A readout of the sum over time: the number of spikes of a spiking output."""
 
     def read(self, output: Tensor, valid: Tensor) -> Tensor:
         return output.masked_fill(~valid, 0.0).sum(-2)
@@ -106,7 +106,7 @@ class SpikeCount(Readout):
 
 @dataclass(frozen=True)
 class FirstSpike(Readout):
-    """Time to first spike as a score in slots: ``T - k`` for a first spike in slot k of a sample's T, 0 without one.
+    """A readout of the time to first spike, as a score in slots: ``T - k`` for slot k of a sample's T, 0 without a spike.
 
     Read as ``sum_k (T - k) s_k prod_{j<k} (1 - s_j)``, which for spikes 0 or 1 is that score and for spike probabilities its
     mean. So its gradient is what a spike more or less would change: an earlier spike counts by the slots gained, the first one by
@@ -126,13 +126,15 @@ READOUTS: Mapping[str, type[Readout]] = {made.__name__: made for made in (Max, M
 
 
 def first_spike_time(spikes: Tensor, dt: float, *, emit_order: str = "before") -> Tensor:
-    """When each unit fires first, s; infinity for one that does not. Has no gradient: `FirstSpike` is the score to train on.
+    """Return the time (s) of each unit's first spike, infinity without one.
+
+    It has no gradient; `FirstSpike` is the score to train on.
 
     Args:
         spikes: ``[..., time, unit]``.
-        dt: s.
-        emit_order: of the neurons. Spikes of ``"before"`` are stamped with the start of their slot, those of ``"after"`` with its
-            end, as ``net.timeline(tag)`` gives them.
+        dt: the time step, s.
+        emit_order: the ``emit_order`` of the neurons. Spikes of ``"before"`` are stamped with the start of their slot, those of
+            ``"after"`` with its end, as ``net.timeline(tag)`` gives them.
 
     Returns:
         ``[..., unit]`` in the dtype of ``spikes``.

@@ -1,4 +1,4 @@
-"""The whole state of a network in time, as tensors and plain values: it continues bit for bit."""
+"""Snapshots: the whole state of a network in time, as tensors and plain values, from which it continues bit for bit."""
 
 from __future__ import annotations
 
@@ -15,19 +15,25 @@ from ..engine.signals.line import Pending
 from ..engine.simulation import Simulation
 from ..models.contract import Spiking
 
-CLOCK = (("wait", None), ("held", torch.bool))  # of a refractory unit: slots, in the float type of the state; a truth value
+CLOCK = (("wait", None), ("held", torch.bool))  # the clock of a refractory unit: slots in the state's float type, a truth value
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Tensors by name, and what is no tensor: clocks, arrival times, sizes. Made by ``net.snapshot()``."""
+    """The state of a network: tensors by name, and all else (clocks, arrival times, sizes). ``net.snapshot()`` makes it."""
 
     tensors: dict[str, Tensor]
     meta: dict[str, Any]
 
 
 def capture(sim: Simulation, state_dict: dict[str, Tensor], made: dict[str, Any]) -> Snapshot:
-    """Everything that the next slot depends on. ``made``: the settings of `init` that decide results."""
+    """Take everything that the next slot depends on.
+
+    Args:
+        sim: the network in time.
+        state_dict: its parameters and what outlives a run.
+        made: the settings of `init` that decide results.
+    """
     tensors = {f"net/{name}": value.detach().clone() for name, value in state_dict.items()}
     meta: dict[str, Any] = {"made": made, "lead": None if sim.lead is None else list(sim.lead)}
     meta["clock"] = [sim.clock.time, sim.clock.slot, sim.clock.trial, sim.clock.first_sample]
@@ -112,7 +118,7 @@ def _flat(state: Any) -> dict[str, Tensor]:
 
 
 def _get(tensors: dict[str, Tensor], name: str, like: Any) -> Any:
-    """The state of the name; with the refractory clock that it had, also where dead times have come or gone since."""
+    """Return the state of a name, with the refractory clock that it had, also where dead times have come or gone since."""
     like = like.cell if isinstance(like, Spiking) else like
     if not like:
         return like

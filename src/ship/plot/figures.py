@@ -110,7 +110,7 @@ def network(net: Network) -> Any:
     """
     from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-    text = {tag: f"{tag}\n{type(net._specs[tag].model).__name__}, {net[tag].n}" for tag in _boxes(net)}
+    text = {tag: f"{tag}\n{type(net.specs[tag].model).__name__}, {net[tag].n}" for tag in _boxes(net)}
     arrows, column = _arrows(net, list(text))
     widths = {tag: 0.3 + 0.08 * max(len(line) for line in text[tag].splitlines()) for tag in text}
     columns = [[tag for tag in text if column[tag] == i] for i in range(max(column.values()) + 1)]
@@ -165,17 +165,17 @@ def network(net: Network) -> Any:
 
 def _boxes(net: Network) -> list[str]:
     """Groups of units, and connections that stand for themselves: dendrites, outputs, targets of other connections."""
-    specs = [net._specs[tag] for tag in net.tags]
+    specs = list(net.specs.values())
     named = {tag for spec in specs for tag in (*spec.source, *spec.target)}
     return [s.tag for s in specs if not isinstance(s.model, Connection) or not s.source or not s.target or s.tag in named]
 
 
 def _arrows(net: Network, boxes: list[str]) -> tuple[dict[tuple[str, str], tuple[list[str], bool]], dict[str, int]]:
     """Arrows between boxes with the tags of their connections and whether they close a loop; and the column of each box."""
-    rank = {tag: i for i, block in enumerate(net._plan(net.dt).blocks) for tag in block.tags}
+    rank = {tag: i for i, block in enumerate(net.schedule().blocks) for tag in block.tags}
     arrows: dict[tuple[str, str], tuple[list[str], bool]] = {}
     for tag in net.tags:
-        spec = net._specs[tag]
+        spec = net.specs[tag]
         own = tag in boxes
         pairs = (
             [(a, tag) for a in spec.source] + [(tag, b) for b in spec.target]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from ..groups.connectivity import Edges
 from ..groups.group import Group
 from ..groups.selection import select
 from ..groups.spec import Spec
-from ..network.files.files import _delay
+from ..groups.wiring import Wiring, made_delays
 from ..network.network import Network
 
 
@@ -70,7 +70,7 @@ def virtual_chips(
         GraphError, ParameterError, RunError: as `Network.add` and `Network.init`; an unknown tag.
     """
     where = "study.virtual_chips"
-    groups = net._ready(where).groups
+    groups = net.simulation(where).groups
     if chips is None:
         raise RunError(f"{where}: chips", "must be a number of chips or a list of die ids", got="None")
     by_tag = {"device": _by_tag(where, net, device), "mapping": _by_tag(where, net, mapping)}
@@ -81,7 +81,7 @@ def virtual_chips(
     made = Network()
     for tag in net.tags:
         _copy(net, made, tag, by_tag, {name: s for (owner, name), s in spreads.items() if owner == tag})
-    own = net._settings
+    own = net.settings
     made.init(
         own["dt"],
         seed=own["seed"] if seed is None else seed,
@@ -118,47 +118,37 @@ def _by_tag(where: str, net: Network, given: Any) -> dict[str, Any]:
             if tag not in net.tags:
                 raise GraphError(where, f"no group named {tag!r}", fix=suggest(str(tag), net.tags))
         return dict(given)
-    specs = {tag: net._specs[tag] for tag in net.tags}
-    return {tag: given for tag, spec in specs.items() if "weight" in declared(type(spec.model))[0] and spec.rule is None}
+    return {tag: given for tag, spec in net.specs.items() if "weight" in declared(type(spec.model))[0] and spec.rule is None}
 
 
 def _copy(net: Network, made: Network, tag: str, by_tag: Mapping[str, dict[str, Any]], spreads: Mapping[str, Spread]) -> None:
-    spec, group = net._specs[tag], net[tag]
-    device = by_tag["device"].get(tag, spec.device)
-    edges = net._wiring.edges.get(tag) if net._wiring is not None else None
-    rule = spec.rule
-    if rule is not None:
-        values = {f.name: _pinned(group, f"rule.{f.name}", getattr(rule, f.name), spreads) for f in fields(rule)}
-        rule = replace(rule, **values)
-    given = {name: _pinned(group, name, getattr(spec.model, name), spreads) for name in declared(type(spec.model))[0]}
-    made.add(
-        type(spec.model),
-        tag,
-        n=spec.n,
-        source=spec.source,
-        target=spec.target,
-        port=spec.port,
-        delay=_drawn_delay(net, spec),
-        output=spec.output,
-        trainable=spec.trainable,
-        initial={name: _stored(v, lambda name=name: getattr(group, f"initial/{name}")) for name, v in spec.initial.items()},  # type: ignore[misc]
-        rule=rule,
-        connect=None if edges is None else Edges(edges.pre, edges.post),
-        device=device,
-        mapping=None if device is None else by_tag["mapping"].get(tag, spec.mapping),
-        crossbar=None if device is None else spec.crossbar,
-        learning=None if device is None else spec.learning,
-        **{k: v for k, v in spec.given.items() if k not in given},
-        **{k: v for k, v in given.items() if k in spec.given or v is not getattr(spec.model, k)},
-    )
+    """Add a group of a network to another one, as it is now."""
+    spec, group, wiring = net.specs[tag], net[tag], net.wiring
+    changes: dict[str, Any] = {"delay": _drawn_delay(wiring, spec)}
+    changes["initial"] = {name: _stored(v, group.get_buffer(f"initial/{name}")) for name, v in spec.initial.items()}
+    if spec.rule is not None:
+        values = {f.name: _pinned(group, f"rule.{f.name}", getattr(spec.rule, f.name), spreads) for f in fields(spec.rule)}
+        changes["rule"] = replace(spec.rule, **values)
+    if tag in wiring.edges:
+        changes["connect"] = Edges(wiring.edges[tag].pre, wiring.edges[tag].post)
+    changes["device"] = by_tag["device"].get(tag, spec.device)
+    changes["mapping"] = by_tag["mapping"].get(tag, spec.mapping)
+    if changes["device"] is None:
+        changes |= {"mapping": None, "crossbar": None, "learning": None}
+    for name in declared(type(spec.model))[0]:
+        value = getattr(spec.model, name)
+        pinned = _pinned(group, name, value, spreads)
+        if name in spec.given or pinned is not value:
+            changes[name] = pinned
+    made.add(type(spec.model), tag, **(spec.arguments | changes))
 
 
 def _is_drawn(value: Any) -> bool:
     return isinstance(value, Distribution) or (callable(value) and not isinstance(value, Tensor))
 
 
-def _stored(value: Any, tensor: Callable[[], Tensor]) -> Any:
-    return tensor().detach().clone() if _is_drawn(value) else value
+def _stored(value: Any, tensor: Tensor) -> Any:
+    return tensor.detach().clone() if _is_drawn(value) else value
 
 
 def _pinned(group: Group, name: str, value: Any, spreads: Mapping[str, Spread]) -> Any:
@@ -182,8 +172,7 @@ def _pinned(group: Group, name: str, value: Any, spreads: Mapping[str, Spread]) 
     return value if nominal is value else nominal
 
 
-def _drawn_delay(net: Network, spec: Spec) -> Any:
-    if not _is_drawn(spec.delay):
-        return spec.delay
-    made = _delay(net, spec.tag)
+def _drawn_delay(wiring: Wiring, spec: Spec) -> Any:
+    """Return the delay of a connection, with draws as a tensor."""
+    made = made_delays(wiring, spec.tag) if _is_drawn(spec.delay) else None
     return spec.delay if made is None else made

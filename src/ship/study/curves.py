@@ -148,7 +148,7 @@ def drift_curve(
     if not spans or spans[0] < 0 or any(span <= 0 for span in spans[1:]):
         raise RunError("study.drift_curve: times", "must increase, from 0 s on", got=repr(list(times)))
     net.program(verify=verify)
-    devices = [group.hardware for group in net._ready("study.drift_curve").groups.values() if group.hardware is not None]
+    devices = [group.hardware for group in net.simulation("study.drift_curve").groups.values() if group.hardware is not None]
     if not any(hardware.ages for hardware in devices):
         warnings.warn(
             "study.drift_curve: nothing changes with time, for no device has a law of retention (retention=)",

@@ -59,7 +59,7 @@ def accuracy(net: Network, batches: Iterable[Sequence[Any]], *, readout: Readout
     Warns:
         UserWarning: devices that were never written, or that were written exactly because they have no law of writing. Once.
     """
-    outputs = [tag for tag in net.tags if net._specs[tag].output]
+    outputs = net.outputs
     if len(outputs) != 1:
         raise GraphError("study.accuracy", "needs a network with one output", got=f"{len(outputs)}")
     readout = _readout(net, readout)
@@ -94,7 +94,7 @@ def _readout(net: Network, given: Readout | None) -> Readout:
 def _say_what_is_ideal(net: Network) -> None:
     """Warn once about devices that are ideal in a way that nobody asked for."""
     said = []
-    for tag, group in net._ready("study").groups.items():
+    for tag, group in net.simulation("study").groups.items():
         hardware = group.hardware
         text = "" if hardware is None else hardware.ideal()
         if hardware is not None and text and text != hardware.told:

@@ -34,20 +34,19 @@ def network_identity(net: Network) -> dict[str, Any]:
 
     These are its settings, and for each group the model, sizes, options, spreads, delays, edges, rule and devices.
     """
-    settings = {name: net._settings[name] for name in ("dt", "seed", "variation")}
-    settings["dtype"] = str(net._settings["dtype"])
+    own = net.settings
+    settings: dict[str, Any] = {"dt": own["dt"], "seed": own["seed"], "variation": own["variation"], "dtype": str(own["dtype"])}
     settings["chips"] = net[net.tags[0]].die_ids.tolist()
     made: dict[str, Any] = Digest().encode("network", settings | {f"group {tag!r}": _group(net, tag) for tag in net.tags})
     return made
 
 
 def _group(net: Network, tag: str) -> dict[str, Any]:
-    spec, group = net._specs[tag], net[tag]
+    spec, group = net.specs[tag], net[tag]
     made = {"model": type(spec.model).__name__, "n": group.n, "source": spec.source, "target": spec.target, "port": spec.port}
     made |= {"output": spec.output, "options": _options(spec.model)}
     made |= {"spreads": dict(group.spreads), "initial": sorted(spec.initial), "trainable": sorted(group._parameters)}
-    assert net._wiring is not None
-    made["delay"] = [w.delay for w in net._wiring.wires if w.target == tag and w.role == "signal"]
+    made["delay"] = [w.delay for w in net.wiring.wires if w.target == tag and w.role == "signal"]
     if group.edges:
         made["edges"] = [group.pre, group.post]
     if spec.rule is not None:

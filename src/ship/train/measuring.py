@@ -19,21 +19,17 @@ def measuring(net: Network, *, held: bool = False) -> Iterator[None]:
         net: an initialised network.
         held: whether its devices do not age in the meantime.
     """
-    kept = ("_requests", "records", "_programme", "_run_start", "lengths")
-    before, training = {name: getattr(net, name) for name in kept}, net.training
-    groups = net._ready("measuring").groups.values()
+    training, groups = net.training, net.simulation("measuring").groups.values()
     devices, stored = [group.hardware for group in groups if group.hardware is not None], [group.stored() for group in groups]
     net.eval()
-    net._requests = []
     for hardware in devices:
         hardware.held = held
     try:
-        yield
+        with net.unwatched():
+            yield
     finally:
         for hardware in devices:
             hardware.held = False
-        for name, value in before.items():
-            setattr(net, name, value)
         for group, own in zip(groups, stored, strict=True):
             for name, tensor in own.items():
                 setattr(group, name, tensor)

@@ -62,7 +62,7 @@ class Perturb:
 
     def overlays(self, net: Network) -> dict[tuple[str, str], Overlay]:
         """Return the overlays by tag and name of the parameter, see `overlaid`."""
-        groups = net._ready("Perturb").groups
+        groups = net.simulation("Perturb").groups
         return dict.fromkeys(select("Perturb", groups, role=self.role, tags=self.tags, names=self.names), self._apply)
 
     def _apply(self, group: Group, name: str, value: Tensor) -> Tensor:
@@ -106,7 +106,8 @@ def overlaid(net: Network, *changes: OnParameters) -> Iterator[None]:
         ParameterError: a change selects no parameter.
         RunError: two changes select the same parameter.
     """
-    groups = net._ready("overlaid").groups
+    sim = net.simulation("overlaid")
+    groups = sim.groups
     laid: dict[tuple[str, str], Overlay] = {}
     for change in changes:
         made = change.overlays(net)
@@ -115,7 +116,7 @@ def overlaid(net: Network, *changes: OnParameters) -> Iterator[None]:
         laid |= made
     before = {tag: group.overlays for tag, group in groups.items()}
     if laid:
-        net._ready("overlaid").refresh()  # because shapes of parameters change, too
+        sim.refresh()  # shapes of parameters change, too
     for tag, group in groups.items():
         group.overlays = before[tag] | {name: overlay for (owner, name), overlay in laid.items() if owner == tag}
     try:
@@ -124,4 +125,4 @@ def overlaid(net: Network, *changes: OnParameters) -> Iterator[None]:
         for tag, group in groups.items():
             group.overlays = before[tag]
         if laid:
-            net._ready("overlaid").refresh()
+            sim.refresh()

@@ -65,7 +65,7 @@ class Attack:
 
     def overlays(self, net: Network) -> dict[tuple[str, str], Overlay]:
         """Return the changes to lay over the parameters by tag and name, see `overlaid`."""
-        groups, own = net._ready("WorstCase").groups, self.settings
+        groups, own = net.simulation("WorstCase").groups, self.settings
         chosen = select("WorstCase", groups, role=own.role, tags=own.tags, names=own.names, gradient=True)
         self.moves = {}
         for tag, name in chosen:

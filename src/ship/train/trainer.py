@@ -226,19 +226,15 @@ class Trainer:
         if epochs - self.epoch > 1:
             check_again("Trainer.fit: batches", batches)
             check_again("Trainer.fit: validation", validation)
-        watched = {r.tag for r in self.regularisers}
-        before = list(self.net._requests)
-        for tag in watched:
-            self.net.monitor(tag, "output", detach=False)
-        try:
+        with self.net.keeping_monitors():
+            for tag in {r.tag for r in self.regularisers}:
+                self.net.monitor(tag, "output", detach=False)
             for epoch in range(self.epoch, epochs):
                 if self.progress.exhausted(patience):
                     break
                 self._one_epoch(batches, epoch, epochs, validation, progress)
                 if checkpoint is not None:
                     self.save(checkpoint)
-        finally:
-            self.net._requests = before
         if patience is not None and self.progress.best is not None:
             self.net.load_state_dict(self.progress.best)
         return self.history
@@ -326,7 +322,7 @@ class Trainer:
 
 def _output(net: Network) -> str:
     """Return the tag of the only output of a network."""
-    outputs = [tag for tag in net.tags if net._specs[tag].output]
+    outputs = net.outputs
     if len(outputs) != 1:
         raise GraphError(
             "Trainer", "needs a network with one output", got=f"{len(outputs)}", fix="Give output=True to the readout group."

@@ -18,7 +18,8 @@ from torch import Tensor
 from ...base import random
 from ...base.parameters import Kind
 from ...base.parameters.bag import Bag
-from ...groups.group import Group, stored_as
+from ...groups.group import Group
+from ...groups.states import stored_as
 from ...models.contract import Source, Spiking
 from ..signals.history import History, part_of
 from ..signals.line import Line

@@ -19,14 +19,21 @@ from ...base.errors import FileError, ShipError, suggest
 from ...base.parameters import declared
 from ...base.tensor_files import DAMAGE, read, write
 from ...devices.contract import Part
-from ...groups.spec import Spec
+from ...groups.spec import ARGUMENTS, Spec
+from ...groups.wiring import made_delays
 from ...models.contract import Model, Rule
 from ..network import Network
 from ..snapshot import Snapshot
 from . import checks, hardware
 from .values import loaded_readout, network_codec, saved_readout, settled, settled_connectivity
 
-TAG_KEYS = ("n", "port", "output")
+TAG_KEYS = ("n", "port", "output")  # arguments of `Network.add` that stand in a file as they are
+SHAPED = ("source", "target", "trainable", "delay", "initial", "rule", "connect", "device", "mapping", "crossbar", "learning")
+
+
+def _others() -> list[str]:
+    """Return the arguments of `Network.add` that are written as values of their own, where they were given."""
+    return [name for name in ARGUMENTS if name not in (*TAG_KEYS, *SHAPED)]
 
 
 def library_models() -> dict[str, type[Model]]:
@@ -149,13 +156,12 @@ def _write_spec(net: Network, tag: str, codec: Beside) -> dict[str, Any]:
         "tag": tag,
         "model": type(spec.model).__name__,
         "given": written,
-        "n": spec.n,
-        "port": spec.port,
-        "output": spec.output,
     }
+    entry |= {name: getattr(spec, name) for name in TAG_KEYS}
+    entry |= {name: value(name, given) for name in _others() if (given := getattr(spec, name)) is not None}
     entry["source"], entry["target"] = list(spec.source), list(spec.target)
     entry["trainable"] = None if spec.trainable is None else list(spec.trainable)
-    entry["delay"] = encode("delay", "delay", spec.delay, _delay(net, tag))
+    entry["delay"] = encode("delay", "delay", spec.delay, made_delays(net.wiring, tag))
     entry["initial"] = {
         name: encode("initial", f"initial/{name}", v, getattr(net[tag], f"initial/{name}")) for name, v in spec.initial.items()
     }
@@ -167,19 +173,6 @@ def _write_spec(net: Network, tag: str, codec: Beside) -> dict[str, Any]:
         rule = {f.name: getattr(spec.rule, f.name) for f in fields(spec.rule)}
         entry["rule"] = {"model": type(spec.rule).__name__, "given": {name: value(f"rule.{name}", v) for name, v in rule.items()}}
     return entry
-
-
-def _delay(net: Network, tag: str) -> Tensor | None:
-    """Return the delays of a connection as they were drawn or made, ``[pre, post]`` or one number."""
-    assert net._wiring is not None
-    if tag in net._wiring.edges:
-        return None
-    rows = [
-        w.delay.expand(w.width, -1) if w.delay.ndim else w.delay
-        for w in net._wiring.wires
-        if w.target == tag and w.role == "signal" and w.delay is not None
-    ]
-    return None if not rows else (rows[0] if rows[0].ndim == 0 else torch.cat(rows))
 
 
 def _read_spec(
@@ -214,7 +207,7 @@ def _read_spec(
     given = values(entry["given"])
     if unknown := set(given) - names:
         raise FileError(where, f"{cls.__name__} has no parameter {sorted(unknown)[0]!r}")
-    keep = {k: entry[k] for k in TAG_KEYS}
+    keep = {k: entry[k] for k in TAG_KEYS} | {k: codec.decode(f"{where}.{k}", entry[k]) for k in _others() if k in entry}
     net.add(
         cls,
         entry["tag"],
