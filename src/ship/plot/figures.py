@@ -164,14 +164,14 @@ def network(net: Network) -> Any:
 
 
 def _boxes(net: Network) -> list[str]:
-    """Groups of units, and connections that stand for themselves: dendrites, outputs, targets of other connections."""
+    """Find what is a box: groups of units, and connections that are outputs, dendrites or targets of other connections."""
     specs = list(net.specs.values())
     named = {tag for spec in specs for tag in (*spec.source, *spec.target)}
     return [s.tag for s in specs if not isinstance(s.model, Connection) or not s.source or not s.target or s.tag in named]
 
 
 def _arrows(net: Network, boxes: list[str]) -> tuple[dict[tuple[str, str], tuple[list[str], bool]], dict[str, int]]:
-    """Arrows between boxes with the tags of their connections and whether they close a loop; and the column of each box."""
+    """Find the arrows between boxes, with tags of connections and whether they close a loop; and the column of each box."""
     rank = {tag: i for i, block in enumerate(net.schedule().blocks) for tag in block.tags}
     arrows: dict[tuple[str, str], tuple[list[str], bool]] = {}
     for tag in net.tags:

@@ -74,7 +74,7 @@ class IntegrateAndFire(SpikingNeuron):
 
 @dataclass(frozen=True)
 class LIF(IntegrateAndFire):
-    """Leaky integrate-and-fire neuron. In: impulses (V) and charge (V per slot). Out: events, 0 or 1."""
+    """A leaky integrate-and-fire (LIF) neuron. In: impulses (V) and charge (V per slot). Out: events, 0 or 1."""
 
     def discretise(self, p: Bag, dt: float) -> LIFCoeffs:
         return lif_coefficients(p, dt)
