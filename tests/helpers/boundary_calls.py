@@ -1,4 +1,4 @@
-"""Random calls of the public surface, for `test_boundary`: declared signatures, wrong values of every kind among right ones."""
+"""Random calls of the public surface, for `test_public_boundary`: declared signatures, wrong values among right ones."""
 
 import contextlib
 import inspect

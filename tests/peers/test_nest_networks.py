@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from nest_networks import comparable, described, inputs_of, nest_spikes, plain_spikes, rates
 
 CASES = [(kind, seed) for kind in ("delta", "exponential") for seed in (1, 2, 3)]

@@ -13,11 +13,11 @@ import sys
 if sys.argv[1:]:
     import resource
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)  # as a quota or a full disk: writing ends there
-from ship import compiled
+from ship.base.native import cache
 made = []
 for factor in (2, 3):
     text = f"@njit(cache=CACHE)\\ndef f(x):\\n    return {factor} * x\\n@njit(cache=CACHE)\\ndef g(x):\\n    return f(x) + 1\\n"
-    names = compiled.load("kernel", text)
+    names = cache.load("kernel", text)
     made += [names["f"](7), names["g"](1)]
 print(made)
 """

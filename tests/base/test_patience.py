@@ -13,7 +13,7 @@ OWN = """
 import sys, torch, ship
 from dataclasses import dataclass
 from typing import NamedTuple
-from ship import patience
+from ship.base.native import patience
 
 patience.PATIENCE.left = float(sys.argv[1])
 
