@@ -1,4 +1,4 @@
-"""Learning by pulses within runs: conversion, physics, bias schemes, wear, invariance, keeping, errors."""
+"""Learning by pulses within runs: the physics, bias schemes, wear, and what the result must not depend on."""
 
 from dataclasses import dataclass, replace
 
@@ -6,30 +6,15 @@ import pytest
 import torch
 
 import ship
+from learning_devices import HARD, NOISY, SOFT, Fading, Push, array, everything, made, spikes
 from ship.base.parameters import Value, param
-from ship.devices.contract import Endurance, Retention
+from ship.devices.contract import Endurance
 from ship.devices.update.bounded import Bounded
-from ship.devices.weights.pulsing import half_selected, nominal_step, rounded, shares, unit_step, within
-from ship.models.contract import Rule
+from ship.devices.weights.pulsing import half_selected
 
 pytestmark = pytest.mark.usefixtures("no_grad")
 F64 = torch.float64
-SOFT = ship.Device(update=Bounded(alpha_p=0.1, alpha_d=0.2, gamma_p=1.0, gamma_d=1.0))
-HARD = ship.Device(update=Bounded(alpha_p=0.01, alpha_d=0.01))
-NOISY = ship.Device(
-    update=Bounded(alpha_p=ship.Varied(0.02, d2d=0.2, c2c=0.3), alpha_d=ship.Varied(0.02, d2d=0.2, c2c=0.3), noise=0.01)
-)
 SPAN = 99e-6  # S, the default window, from 1e-6 to 100e-6
-
-
-@dataclass(frozen=True)
-class Push(Rule):
-    """Each spike that arrives changes the weight by ``amount``."""
-
-    amount: Value = param(0.0, unit="V", gradient=False)
-
-    def update(self, state, x, w, p, c):
-        return p.amount * x.pre + 0 * x.post, state
 
 
 @dataclass(frozen=True)
@@ -42,106 +27,9 @@ class Worn(Endurance):
         return low, torch.where(cycles >= p.most, low, high)
 
 
-@dataclass(frozen=True)
-class Fading(Retention):
-    """``g exp(-t / tau)``."""
-
-    tau: Value = param(1.0, unit="s", above=0.0)
-
-    def drift(self, g, age, p, xi):
-        return g * torch.exp(-age / p.tau)
-
-
-def made(device=HARD, rule=None, *, n=(2, 3), weight=0.0, mapping=None, learning=None, chips=None, seed=3, **options):
-    net = ship.Network()
-    net.add(ship.SpikeInput, "in", n=n[0])
-    net.add(ship.LIF, "out", n=n[1], output=True)
-    net.add(
-        ship.ExpSynapse,
-        "syn",
-        source="in",
-        target="out",
-        weight=weight,
-        device=device,
-        mapping=mapping or ship.Differential(w_max=1.0),
-        rule=rule or Push(amount=0.1, w_min=-1.0),
-        learning=learning,
-        **options,
-    )
-    net.init(dt=1e-3, seed=seed, chips=chips, dtype=F64)
-    return net
-
-
-def spikes(steps, units=2, batch=1, seed=0, rate=0.3):
-    drawn = torch.rand(batch, steps, units, generator=torch.Generator().manual_seed(seed))
-    return (drawn < rate).to(F64)
-
-
-def array(net):
-    return net["syn"].hardware.array
-
-
 def depth(net):
     """w of each device of the first chip, 0 to 1 in its window, ``[device, ...]``."""
     return (array(net).conductance()[0] - 1e-6) / SPAN
-
-
-# -- the conversion --------------------------------------------------------------------------------------------------------
-
-
-def test_rounding_is_whole_exact_and_unbiased():
-    x = torch.tensor([0.0, 3.0, -2.0, 0.25, -0.25], dtype=F64).expand(20_000, 5)
-    u = torch.rand(20_000, 5, dtype=F64, generator=torch.Generator().manual_seed(1))
-    n = rounded(x, "stochastic", 100, u)
-    assert torch.equal(n[:, :3], x[:, :3])  # whole numbers are not rounded, 0 gives no pulse
-    assert set(n[:, 3].tolist()) == {0.0, 1.0}
-    # Bernoulli: standard error sqrt(0.25 * 0.75 / 20000) = 0.003; 4 of them.
-    assert (n[:, 3:].mean(0) - x[0, 3:]).abs().max() < 0.0125
-    assert rounded(torch.tensor([5.0]), "stochastic", 100, torch.tensor([1 - 2**-24])).item() == 5.0  # float32: 5 + u is 6
-    assert rounded(torch.tensor([0.4, 0.6, -99.0]), "nearest", 10, None).tolist() == [0.0, 1.0, -10.0]
-
-
-def test_which_devices_get_pulses():
-    n = torch.tensor([2.0, -3.0])
-    pair = ship.Differential().signs()
-    assert shares(n, pair, "both", 0).tolist() == [[2, -3], [-2, 3]]
-    assert shares(n, pair, "up", 0).tolist() == [[2, 0], [0, 3]]
-    assert shares(n, pair, "plus", 0).tolist() == [[2, -3], [0, 0]]
-    assert shares(n, ship.Offset().signs(), "both", 0).tolist() == [[2, -3]]
-
-
-@pytest.mark.parametrize(
-    ("mapping", "how", "expected"),
-    [
-        # Soft bounds in mid-window: up 0.1 * 0.5 of the window, down 0.2 * 0.5.
-        (ship.Differential(), "both", 0.05 + 0.1),
-        (ship.Differential(pairs=3), "both", 0.05 + 0.1),
-        (ship.Differential(), "up", 0.05),
-        (ship.Differential(), "plus", (0.05 + 0.1) / 2),
-        (ship.Offset(), "both", 2 * (0.05 + 0.1) / 2),
-    ],
-)
-def test_unit_step(mapping, how, expected):
-    assert nominal_step(SOFT) == pytest.approx((0.05, 0.1), rel=1e-12)
-    assert unit_step(SOFT, mapping, how) == pytest.approx(expected, rel=1e-12)
-
-
-def test_a_device_of_many_domains_that_a_standard_pulse_leaves_alone_says_so():
-    """Its law stacks the numbers that it draws; in the middle of their distribution no domain flips."""
-    assert nominal_step(ship.devices.deng_fefet()) == (0.0, 0.0)
-    net = made(ship.devices.deng_fefet(), Push(amount=0.04, w_min=-1.0), n=(2, 3))
-    net.program()
-    with pytest.raises(ship.RunError, match=r"does not move the nominal device in mid-window\. Give Pulsing\(step=...\)"):
-        net.run(torch.ones(1, 2, 2, dtype=F64))
-
-
-def test_within_gives_no_change_where_none_was_wanted():
-    change, low, high = torch.tensor([0.0, 0.5, -0.5, 0.5, -0.5]), torch.tensor(0.0), torch.tensor(1.0)
-    weight = torch.tensor([1.5, 0.8, 0.2, 1.5, -0.5])
-    assert within(change, weight, low, high).tolist() == pytest.approx([0.0, 0.2, -0.2, 0.0, 0.0])
-
-
-# -- pulses through the physics --------------------------------------------------------------------------------------------
 
 
 def test_pulses_are_counted_exactly():
@@ -256,9 +144,6 @@ def test_potentiation_only_fills_both_devices_until_they_are_refreshed():
     assert torch.allclose(depth(net), torch.zeros(2, 2, 3, dtype=F64), atol=1e-12)
 
 
-# -- bias schemes and wear -------------------------------------------------------------------------------------------------
-
-
 def test_half_selected_cells_by_hand():
     n = torch.zeros(1, 1, 1, 3, 3)
     n[..., 0, 1] = 2
@@ -301,13 +186,6 @@ def test_devices_wear_out_while_they_learn():
     assert array(net).cycles[0, 0, 0].tolist() == [[5.0] * 3] * 2  # the write, and 4 pulses
     net.run(torch.ones(1, 4, 2, dtype=F64))
     assert torch.allclose(depth(net)[0], torch.zeros(2, 3, dtype=F64), atol=1e-12)  # dead: stuck at the bottom
-
-
-# -- invariance ------------------------------------------------------------------------------------------------------------
-
-
-def everything(net):
-    return [net["syn"].plastic_weight, array(net).conductance(), array(net).cycles, array(net).events]
 
 
 @pytest.mark.parametrize("device", [NOISY, replace(NOISY, retention=Fading(tau=0.05))], ids=["noisy", "fading"])
@@ -393,90 +271,3 @@ def test_edges_learn_too():
     x[0, 0, 0] = 1
     net.run(x)
     assert depth(net)[0].tolist() == pytest.approx([0.02, 0.02, 0.0], abs=1e-12)
-
-
-# -- keeping ---------------------------------------------------------------------------------------------------------------
-
-
-def test_snapshot_and_state_dict_continue_bit_for_bit():
-    def fresh():
-        return made(replace(NOISY, retention=Fading(tau=0.05)), ship.PairSTDP(w_min=-1.0), weight=0.5, chips=2)
-
-    x = spikes(80)
-    net = fresh()
-    net.program()
-    net.run(x[:, :40])
-    snapshot, stored = net.snapshot(), {k: v.clone() for k, v in net.state_dict().items()}
-    out = net.run(x[:, 40:], reset=False)
-    back = fresh()  # as made: its buffers still have other shapes
-    back.restore(snapshot)
-    assert torch.equal(back.run(x[:, 40:], reset=False), out)
-    for a, b in zip(everything(net), everything(back), strict=True):
-        assert torch.equal(a, b)
-    loaded = fresh()
-    loaded.load_state_dict(stored)
-    assert torch.equal(loaded["syn"].hardware.weight(torch.zeros(())), snapshot.tensors["run/syn/weight"])
-    net.load_state_dict(stored)  # and back to before the second run
-    assert torch.equal(array(net).conductance(), array(loaded).conductance())
-    with pytest.raises(RuntimeError, match="size mismatch"):
-        fresh().load_state_dict(stored | {"groups.syn.hardware.array.age": torch.zeros(2, 1, 2, 7, 3)})
-
-
-# -- errors ----------------------------------------------------------------------------------------------------------------
-
-
-def test_a_run_needs_programmed_devices():
-    net = made()
-    for prepare in (lambda: None, lambda: net.sample_devices(), lambda: (net.program(), net.use_weights())):
-        prepare()
-        with pytest.raises(ship.RunError, match=r"learns by pulses, so its devices must be programmed.*net\.program\('syn'\)"):
-            net.run(spikes(3))
-    net.program()
-    with pytest.raises(ship.RunError, match="cannot set devices back"):
-        net.run(spikes(3), reset_persistent=True)
-
-
-@pytest.mark.parametrize(
-    ("change", "match"),
-    [
-        ({"mapping": ship.BitSliced()}, "cannot learn by pulses"),
-        ({"mapping": ship.Offset(), "learning": ship.Pulsing(how="up")}, "needs a pair"),
-        ({"learning": 3}, r"must be ship\.Pulsing"),
-        ({"rule": ship.PairSTDP(per_sample=True)}, "must not be per_sample"),
-        ({"connect": ship.InDegree(1), "learning": ship.Pulsing(bias="V/2")}, "needs all pairs"),
-        ({"device": None, "mapping": None, "learning": ship.Pulsing()}, "needs devices to pulse"),
-    ],
-)
-def test_what_cannot_learn_is_refused_when_it_is_added(change, match):
-    net = ship.Network()
-    given = {"device": HARD, "mapping": None, "rule": ship.PairSTDP()} | change
-    with pytest.raises(ship.GraphError, match=match):
-        net.add(ship.ExpSynapse, "syn", source="in", target="out", **given)
-
-
-@pytest.mark.parametrize(
-    "given", [{"step": 0.0}, {"step": float("nan")}, {"rounding": "up"}, {"how": "minus"}, {"most": 0}, {"bias": "V/4"}]
-)
-def test_settings_are_checked(given):
-    with pytest.raises(ship.ParameterError, match=f"Pulsing.{next(iter(given))}: must be"):
-        ship.Pulsing(**given)
-
-
-def test_a_pulse_that_moves_nothing_says_so():
-    net = made(ship.Device(update=Bounded(v_th=2.0)))
-    net.program()
-    with pytest.raises(ship.RunError, match="does not move the nominal device"):
-        net.run(torch.ones(1, 2, 2, dtype=F64))
-
-
-def test_refresh_is_checked():
-    net = made(mapping=ship.Offset(w_max=1.0))
-    with pytest.raises(ship.RunError, match="must be programmed"):
-        net.refresh("syn")
-    net.program()
-    with pytest.raises(ship.GraphError, match="needs differential pairs"):
-        net.refresh("syn")
-    net = made()
-    net.program()
-    with pytest.raises(ship.RunError, match="between 0 and 1"):
-        net.refresh("syn", above=1.5)

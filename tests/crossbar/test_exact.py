@@ -1,4 +1,4 @@
-"""Crossbars: closed forms, a dense oracle, both solvers, gradients, sneak paths, power, and the honest approximation."""
+"""Exact currents of a crossbar: closed forms, a dense oracle, both solvers, gradients, sneak paths, and error texts."""
 
 import math
 
@@ -8,31 +8,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crossbar_circuits import STRONG, cells, close, voltages, wires
 from ship.base.errors import ParameterError
 from ship.base.native import cache
-from ship.crossbar import Crossbar, approximate, currents, effective, nodes, power
+from ship.crossbar import Crossbar, approximate, currents, effective, nodes
 from ship.crossbar import exact as nodal
 
 D = torch.float64
 SIZES = [(1, 1), (1, 6), (6, 1), (4, 7), (7, 4), (9, 9)]
-# 2 kohm against cells of about 50 uS: r G N^2 is about 8 at N = 9, a strong IR drop; all four resistances differ.
-STRONG = {"r_row": 2e3, "r_col": 1e3, "r_driver": 500.0, "r_sense": 300.0}
 NEEDS_NUMBA = pytest.mark.skipif(not cache.available(), reason="conjugate gradients are compiled")
-
-
-def cells(*shape, seed=0):
-    """Conductances from 0 to 100 uS, about a tenth of them 0."""
-    generator = torch.Generator().manual_seed(seed)
-    G = torch.rand(*shape, dtype=D, generator=generator) * 1e-4
-    return torch.where(G < 1e-5, 0.0, G)
-
-
-def voltages(*shape, seed=1):
-    return torch.randn(*shape, dtype=D, generator=torch.Generator().manual_seed(seed))
-
-
-def wires(drive="left", sense="bottom", **changes):
-    return Crossbar(drive=drive, sense=sense, **(STRONG | changes))
 
 
 def oracle(G, v, x, column_v=None, floating_rows=(), floating_columns=()):
@@ -67,11 +51,6 @@ def oracle(G, v, x, column_v=None, floating_rows=(), floating_columns=()):
     found = np.linalg.solve(K, b)
     u, w = (torch.from_numpy(part.reshape(m, n)) for part in (found[: m * n], found[m * n :]))
     return (G * (u - w)).sum(0), u, w
-
-
-def close(found, true, tolerance):
-    assert found.shape == true.shape
-    assert float((found - true).abs().max()) <= tolerance * float(true.abs().max())
 
 
 @pytest.fixture(params=["as chosen", "elimination"])
@@ -318,64 +297,6 @@ def test_gradient_of_ideal_wires():
     for x in (Crossbar(), Crossbar(r_driver=1e-9)):
         found = torch.autograd.grad(currents(G, v, x).sum(), G)[0]
         close(found, v.unsqueeze(-1).expand(4, 3), 1e-11)
-
-
-@pytest.mark.parametrize("drive", ["left", "both"])
-@pytest.mark.parametrize("changes", [{}, {"r_row": 0.0}, {"r_row": 1e-6, "r_col": 1e-6}, {"r_sense": 0.0, "r_col": 0.0}])
-def test_power_closes(drive, changes):
-    """Tellegen: what the terminals deliver is dissipated, to 1e-10; with floating and held lines."""
-    G, v, x = cells(3, 9, 7), voltages(3, 9), wires(drive, "both", **changes)
-    rows = torch.zeros(9, dtype=torch.bool)
-    rows[4] = True
-    for lines in ({}, {"column_v": voltages(7, seed=4), "floating_rows": rows}):
-        parts = power(G, v, x, **lines)
-        assert bool((parts.cells > 0).all())
-        close(sum(parts[1:]), parts.source, 1e-10)
-
-
-def test_power_of_one_cell():
-    """I^2 R in each of the five resistances; a dozen roundings."""
-    i = 0.3 / (1e4 + 10 + 20 + 300 + 4000)
-    parts = power(torch.tensor([[1e-4]], dtype=D), torch.tensor([0.3], dtype=D), Crossbar(10.0, 20.0, 300.0, 4000.0))
-    expected = [0.3 * i] + [i * i * r for r in (1e4, 10, 20, 300, 4000)]
-    assert [float(p) for p in parts] == pytest.approx(expected, rel=1e-14)
-
-
-@pytest.mark.parametrize("drive", ["left", "both"])
-@pytest.mark.parametrize(("r", "r_driver"), [(0.15, 0.0), (1.0, 500.0), (20.0, 100.0), (300.0, 0.0)])
-def test_approximation_is_honest(r, r_driver, drive):
-    """The bound covers the error of any input from 0 to 1 V (the worst one takes all entries of one sign), and is
-    always better than to neglect the wires. The typical error, from two random inputs, is within a factor of 3 of the true root
-    mean square.
-    """
-    G, x = cells(2, 48, 40), Crossbar(r, r, r_driver, r_driver / 5, drive=drive)
-    found, exact = approximate(G, x), effective(G, x)
-    error = found.matrix - exact
-    worst = torch.maximum(error.clamp(min=0).sum(-2), (-error).clamp(min=0).sum(-2))
-    assert bool((worst <= found.bound + 1e-12 * exact.max()).all())
-    assert bool((found.bound < (G - exact).sum(-2)).all())
-    rms = error.square().sum(-2).mean(-1).sqrt()
-    assert bool((found.typical < 3 * rms).all())
-    assert bool((found.typical > rms / 3).all())
-
-
-def test_approximation_is_good():
-    """Of an IR drop of half of the current, less than 1 % of the current stays; its column sums are exact."""
-    G, x = cells(64, 64), Crossbar(5.0, 5.0, 100.0, 20.0)
-    v = torch.ones(64, dtype=D)
-    v[::3] = 0
-    exact, found = v @ effective(G, x), approximate(G, x).matrix
-    assert float((v @ G - exact).abs().max()) > 0.5 * float(exact.max())
-    close(v @ found, exact, 0.01)
-    close(found.sum(0), effective(G, x).sum(0), 1e-12)
-
-
-def test_approximation_of_ideal_wires():
-    G = cells(2, 5, 6)
-    found = approximate(G, Crossbar())
-    close(found.matrix, G, 1e-15)
-    assert float(found.bound.max()) <= 1e-16 * float(G.sum(-2).max()) * 4
-    assert bool(approximate(G, Crossbar(1.0), probes=0).typical.isnan().all())
 
 
 @pytest.mark.parametrize(
