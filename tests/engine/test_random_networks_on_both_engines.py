@@ -54,6 +54,34 @@ def varied(rng, chips, value, n):
     }[how]()
 
 
+def random_neuron(rng, pick, chips, n):
+    """The class and the keywords of a spiking neuron."""
+    options = {
+        "n": n,
+        "tau": varied(rng, chips, pick(4e-3, 20e-3), n),
+        "v_th": pick(0.75, 0.75, varied(rng, chips, 0.75, n)),
+        "v_reset": pick(0.0, -0.25),
+        "t_ref": pick(0.0, 1e-3, 2.5e-3, np.arange(n) * 1e-3),
+        "emit_order": pick("before", "before", "after"),
+        "initial": pick({}, {"v": np.arange(n) / 4}),
+    }
+    if rng.random() < 0.15:
+        options["winner_take_all"] = True
+    return pick("LIF", "LIF", "LIF", "NoisyLIF"), options
+
+
+def random_weights(rng, chips, how, shape):
+    """The weights of a synapse, on all connections or on some, and their delays."""
+    keywords, weight = {}, dyadic(*shape, seed=int(rng.integers(999)))
+    if rng.random() < 0.4:
+        edges = rng.random(shape) < 0.6
+        edges[rng.integers(shape[0]), rng.integers(shape[1])] = True
+        keywords["connect"], weight = edges, weight[edges]
+    if chips and rng.random() < 0.2:
+        weight = ship.per_chip(torch.stack([weight, weight / 2]))
+    return keywords | {"weight": weight, "delay": random_delay(rng, how, *shape)}
+
+
 def random_network(rng, chips, exact=False, smooth=False):
     """Groups as ``(class name, tag, keywords)``, and the inputs. ``exact``: every sum is exact or has one order only."""
     pick = lambda *options: options[rng.integers(len(options))]  # noqa: E731
@@ -64,18 +92,8 @@ def random_network(rng, chips, exact=False, smooth=False):
     for i in range(rng.integers(1, 4)):
         n = sizes[f"n{i}"] = int(rng.integers(1, 4))
         neurons.append(f"n{i}")
-        options = {
-            "n": n,
-            "tau": varied(rng, chips, pick(4e-3, 20e-3), n),
-            "v_th": pick(0.75, 0.75, varied(rng, chips, 0.75, n)),
-            "v_reset": pick(0.0, -0.25),
-            "t_ref": pick(0.0, 1e-3, 2.5e-3, np.arange(n) * 1e-3),
-            "emit_order": pick("before", "before", "after"),
-            "initial": pick({}, {"v": np.arange(n) / 4}),
-        }
-        if rng.random() < 0.15:
-            options["winner_take_all"] = True
-        groups.append((pick("LIF", "LIF", "LIF", "NoisyLIF"), f"n{i}", options))
+        kind, options = random_neuron(rng, pick, chips, n)
+        groups.append((kind, f"n{i}", options))
     sizes["out"] = 2
     groups.append(("LeakyIntegrator", "out", {"n": 2, "tau": varied(rng, chips, 8e-3, 2)}))
     cells = [*neurons, "out"]
@@ -115,14 +133,7 @@ def random_network(rng, chips, exact=False, smooth=False):
             kind = "ExpSynapse"
             keywords |= {"weight": 0.5, "rule": ship.PairSTDP(), "delay": random_delay(rng, how, n_pre, n_post)}
         else:
-            weight = dyadic(n_pre, n_post, seed=int(rng.integers(999)))
-            if rng.random() < 0.4:
-                edges = rng.random((n_pre, n_post)) < 0.6
-                edges[rng.integers(n_pre), rng.integers(n_post)] = True
-                keywords["connect"], weight = edges, weight[edges]
-            if chips and rng.random() < 0.2:
-                weight = ship.per_chip(torch.stack([weight, weight / 2]))
-            keywords |= {"weight": weight, "delay": random_delay(rng, how, n_pre, n_post)}
+            keywords |= random_weights(rng, chips, how, (n_pre, n_post))
             if kind != "ImpulseSynapse":
                 sides = ("post", "post", "connection") if how == "connection" else ("post", "post", "pre", "connection")
                 keywords["side"] = "post" if exact else pick(*sides)
