@@ -1,6 +1,9 @@
 """The benchmark harness: rows, ratios, failures, the table. Sizes are tiny; times are not looked at."""
 
+import importlib
+import inspect
 import json
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -8,7 +11,7 @@ import numpy as np
 import pytest
 
 from ship.base.errors import FileError, RunError
-from ship.cli.bench import data, floors, harness, networks, table
+from ship.cli.bench import crossbars, data, floors, harness, networks, plain, scipy_crossbar, table
 from ship.cli.bench.cases import CASES, choose
 
 TINY = {
@@ -20,7 +23,12 @@ TINY = {
     "equal_tau": {"n": 6, "layers": 2, "steps": 5},
     "stdp": {"n_in": 12, "n": 6, "steps": 20},
     "brunel": {"n": 50, "steps": 20},
+    "pulses": {"n_in": 12, "n": 6, "steps": 20},
 }
+CROSSBAR = {"chips": 2, "rows": 5, "columns": 4}
+CHIPS = {"chips": 2, "n_in": 10, "n": 8, "n_out": 3, "batch": 2, "steps": 20, "activity": 0.3}
+TINY |= {case.kind: CROSSBAR for case in CASES.values() if case.kind.startswith("crossbar_")}
+TINY |= {case.kind: CHIPS for case in CASES.values() if case.kind.startswith("chips_")}
 PEER = """
 NAME = "Peer"
 
@@ -121,17 +129,62 @@ def test_without_peers_there_is_no_ratio_to_them():
     assert found[0]["ratio_to_best_peer"] is None
 
 
+def work_of(module, kind, arrays, size):
+    make = getattr(module, kind)
+    return make(arrays, size, **({"engine": "reference"} if "engine" in inspect.signature(make).parameters else {}))
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_every_case_runs(name):
+    """On each side that can do it, SHIP's among them; what sides say of their work agrees where that is the same work."""
     case = tiny(name)
     size = case.size(quick=False)
     arrays = data.make(case.kind, size)
-    for work in (getattr(networks, case.kind)(arrays, size, "reference"), getattr(floors, case.kind)(arrays, size)):
+    sides = [side for side in harness.ship_sides("reference") if harness.does(side, case.kind)]
+    assert any(side.name in ("ship-reference", "ship") for side in sides)
+    checks = {}
+    for side in sides:
+        work = work_of(importlib.import_module(side.module), case.kind, arrays, size)
         out = work["forward"]()
         if "backward" in work:
             work["backward"](out)
         if "rate" in work:
             assert 0 <= work["rate"](out) <= 1 / size["dt"]
+        if "check" in work:
+            checks[side.name] = work["check"](out)
+    assert all(value == pytest.approx(checks["ship"], rel=1e-9) for value in checks.values())
+
+
+def test_every_side_of_ship_has_cases():
+    for side in harness.ship_sides("reference"):
+        assert any(harness.does(side, case.kind) for case in CASES.values()), side.name
+
+
+@pytest.mark.parametrize("kind", ["crossbar_currents", "crossbar_matrix", "crossbar_approximate"])
+def test_crossbars_have_the_currents_that_scipy_finds(kind):
+    """The total current, to rounding: also an approximate matrix has exact sums over its rows."""
+    size = {**CROSSBAR, "probes": 2}
+    arrays = data.make(kind, size)
+    want = scipy_crossbar.crossbar_currents(arrays, size)
+    work = getattr(crossbars, kind)(arrays, size)
+    assert work["check"](work["forward"]()) == pytest.approx(want["check"](want["forward"]()), rel=1e-9)
+
+
+def test_chips_that_share_all_do_the_work_of_a_batch():
+    """The same weights and inputs: the same rate, and the gradients are sums over chips as over a batch."""
+    arrays = data.make("chips_shared", {**CHIPS, "dt": 1e-3})
+    size = {**CHIPS, "dt": 1e-3}
+    own, batch = networks.chips_shared(arrays, size, "reference"), plain.chips_shared(arrays, size)
+    a, b = own["forward"](), batch["forward"]()
+    assert own["rate"](a) == pytest.approx(batch["rate"](b)) != 0
+    assert np.allclose(a.detach().flatten(0, 1), b.detach(), atol=1e-6)
+
+
+def test_help_has_a_line_for_each_case():
+    done = subprocess.run([sys.executable, "-m", "ship.cli", "bench", "--help"], capture_output=True, text=True, check=True)
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    for case in CASES.values():
+        assert any(line.startswith(f"{case.name}: {case.about[:30]}") for line in lines), case.name
 
 
 def test_training_cases_have_gradients():
@@ -177,11 +230,11 @@ def is_normal(array):
     return bool(np.isfinite(size).all() and ((size == 0) | (size >= np.finfo(size.dtype).tiny)).all())
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if name != "memory-2048"])
+@pytest.mark.parametrize("name", [name for name in CASES if name != "memory-2048" and hasattr(floors, CASES[name].kind)])
 def test_floors_stay_normal(name):
     """What a floor computes with: the shared arrays, and its results after as many slots as the case has, in repeated runs."""
     case = CASES[name]
-    size = {**case.full, **TINY[case.kind], "steps": case.full["steps"] if case.kind in ("own_tau", "equal_tau") else 20}
+    size = {**case.full, **TINY[case.kind], "steps": case.full.get("steps", 1) if case.kind in ("own_tau", "equal_tau") else 20}
     size = {k: int(v) if float(v).is_integer() else v for k, v in size.items()}
     arrays = data.make(case.kind, size)
     assert all(is_normal(v) for v in arrays.values() if isinstance(v, np.ndarray) and v.dtype.kind == "f")

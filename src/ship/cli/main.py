@@ -11,6 +11,7 @@ import typer
 
 from .. import __version__
 from ..base.errors import ShipError
+from .bench.cases import listing
 
 app = typer.Typer(
     help="SHIP: would a spiking network built from your device or circuit work?",
@@ -78,7 +79,7 @@ def cache(clear: Annotated[bool, typer.Option("--clear", help="Remove them.")] =
         print(f"removed {compiled.clear()} files")
 
 
-@app.command()
+@app.command(epilog=f"The cases:\n\n{listing()}")
 def bench(
     cases: Annotated[list[str] | None, typer.Argument(help="Cases; leave out for all.", metavar="[CASE]...")] = None,
     engine: Annotated[str, typer.Option(help="reference, fused or both.")] = "both",
