@@ -199,7 +199,7 @@ def test_many_small_are_cut_in_chunks(monkeypatch):
 
 
 def test_dtype():
-    """float32 in, float32 out, solved in float64."""
+    """Inputs in float32 give results in float32, solved in float64."""
     G, v, x = cells(5, 6).float(), voltages(5).float(), wires()
     assert effective(G, x).dtype == currents(G, v, x).dtype == torch.float32
     assert torch.equal(effective(G, x), effective(G.double(), x).float())
@@ -246,7 +246,10 @@ def test_floating_lines(sense, solver):
 
 @pytest.mark.parametrize("r", [0.0, 1e-3])
 def test_sneak_path_of_three_cells(r, solver):
-    """2 x 2, one cell read, the other lines floating: the other three cells are in series beside it. 1 mohm changes 1e-6."""
+    """In a crossbar of 2 x 2 with one cell read and the other lines floating, the other three cells are a series beside it.
+
+    Wires of 1 mohm change the current by 1e-6.
+    """
     G = torch.tensor([[1e-6, 1e-4], [5e-5, 2e-5]], dtype=D)
     mask = torch.tensor([False, True])
     found = currents(G, torch.ones(2, dtype=D), Crossbar(r, r), floating_rows=mask, floating_columns=mask)

@@ -157,7 +157,7 @@ def test_data_set_needs_a_label_each():
 
 
 def test_batches_drop_nothing():
-    """10 samples in batches of 4: 4, 4, 2."""
+    """Ten samples in batches of 4 are 4, 4 and 2 samples."""
     x, labels = torch.arange(10.0)[:, None], torch.arange(10)
     for shuffle in (False, True):
         batches = data.Batches(x, labels, 4, shuffle=shuffle)

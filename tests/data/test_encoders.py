@@ -33,7 +33,7 @@ def slots(events):
 
 
 def test_latency_is_minus_tau_ln_x():
-    """x = e^(-t / tau) fires once, in slot t / dt."""
+    """An input of ``x = e^(-t / tau)`` fires once, in slot t / dt."""
     times = torch.tensor([0.0, 1e-3, 5e-3, 17e-3])
     x = torch.exp(-times / 20e-3)[None]
     spikes = data.latency(x, steps=20, dt=1e-3, tau=20e-3)
@@ -53,7 +53,7 @@ def test_latency_silent_below_threshold_at_zero_and_behind_the_end():
 
 
 def test_latency_rounds_half_up():
-    """2.5 slots are 3, 2.49 are 2."""
+    """A latency of 2.5 slots becomes 3, one of 2.49 becomes 2."""
     x = torch.exp(-torch.tensor([2.5, 2.49], dtype=D))
     spikes = data.latency(x, steps=10, dt=1.0, tau=1.0)
     assert [slots(spikes[:, i]) for i in range(2)] == [[3], [2]]

@@ -1,4 +1,4 @@
-"""Parameters of devices that vary together."""
+"""Parameters of devices that vary together: the coefficients of correlation are those that were asked for."""
 
 import math
 

@@ -13,7 +13,7 @@ MEANS = [(50, 48.82, 37.63), (60, 60.67, 56.38), (70, 69.59, 68.35), (120, 119.5
 
 
 def s(*micro):
-    """Siemens from microsiemens."""
+    """Return siemens from microsiemens."""
     return torch.tensor(micro, dtype=D) * 1e-6
 
 
@@ -43,7 +43,7 @@ def test_jump_of_the_published_law(t):
 
 
 def test_as_written():
-    """t = 0: exactly g0, without spread, whatever the device."""
+    """At t = 0 every device has exactly g0, without spread."""
     g0 = s(50, 64, 120)
     assert torch.equal(hfo2.drifted(g0, 0.0, torch.tensor([-2.0, 1.0, 3.0], dtype=D)), g0)
     assert torch.equal(hfo2.drift_spread(g0, 0.0), torch.zeros(3, dtype=D))
@@ -52,7 +52,7 @@ def test_as_written():
 @pytest.mark.parametrize("g0", [50.0, 60.0, 70.0, 120.0])
 @pytest.mark.parametrize("t", [10.0, 1e4])
 def test_population(g0, t):
-    """1e5 devices: mean within 3 sigma / sqrt(n), standard deviation within 3 sigma / sqrt(2 n)."""
+    """Of 1e5 devices the mean is within 3 sigma / sqrt(n), the standard deviation within 3 sigma / sqrt(2 n)."""
     n = 100_000
     xi = torch.randn(n, dtype=D, generator=torch.Generator().manual_seed(1))
     g = hfo2.drifted(s(g0).expand(n), t, xi)
@@ -83,7 +83,7 @@ def test_never_below_zero():
 @pytest.mark.parametrize("continuous", [False, True])
 @pytest.mark.parametrize("t", [20.0, 3000.0])
 def test_gradients(t, continuous):
-    """gradcheck away from the kinks, in uS so that its step is small against the values."""
+    """The gradients pass `gradcheck` away from the kinks, in uS so that its step is small against the values."""
     w = torch.tensor([50.0, 58.0, 70.0, 119.0], dtype=D, requires_grad=True)
     xi = torch.tensor([0.3, -1.0, 2.0, -0.5], dtype=D, requires_grad=True)
     assert torch.autograd.gradcheck(lambda w, xi: hfo2.drifted(w * 1e-6, t, xi, continuous=continuous) * 1e6, (w, xi))

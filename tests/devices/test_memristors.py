@@ -54,12 +54,12 @@ def tensor(value):
 
 
 def bag(part, **more):
-    """The nominal parameters of a part."""
+    """Return the nominal parameters of a part as tensors."""
     return Bag({name: tensor(getattr(part, name)) for name in declared(type(part))[0]} | more)
 
 
 def driven(part, x, v, seconds, n=1.0, xi=None):
-    """The state after a pulse."""
+    """Return the state that a pulse leaves."""
     zeros = (torch.zeros((), dtype=F64),) * part.normals
     return part.pulse(x, Pulse(tensor(v), tensor(seconds), tensor(n)), bag(part), zeros if xi is None else xi)
 

@@ -53,7 +53,7 @@ def test_pulses_compose(part, v):
 @pytest.mark.parametrize("part", LAWS, ids=NAMES)
 @pytest.mark.parametrize("v", [1.0, -1.0])
 def test_gradients_reach_the_start(part, v):
-    """gradcheck of the conductance after 3 pulses, away from the bounds."""
+    """The gradient passes `gradcheck`: of the conductance after 3 pulses, away from the bounds."""
     assert torch.autograd.gradcheck(lambda g: after(part, g, 3, v, xi=0.5), (t(0.3, 0.55, 0.7).requires_grad_(),))
 
 
@@ -113,7 +113,7 @@ def test_below_threshold_is_exactly_nothing():
 
 
 def test_too_many_stepped_pulses_are_refused():
-    """They were dropped silently above 10^4."""
+    """More than 10^4 pulses in steps are refused; they must not be dropped in silence."""
     with pytest.raises(ParameterError, match=r"pulse: count: must be at most 10000 in one event.*; got 20000\. Give"):
         after(Bounded(gamma_p=2.0), 0.1, 20000)
 

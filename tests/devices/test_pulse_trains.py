@@ -1,4 +1,4 @@
-"""Closed-loop programming by trains of pulses."""
+"""Closed-loop programming by trains of pulses: targets are reached, pulse by pulse, and the pulses are counted."""
 
 import pytest
 import torch

@@ -28,7 +28,7 @@ class Worn(Endurance):
 
 
 def depth(net):
-    """w of each device of the first chip, 0 to 1 in its window, ``[device, ...]``."""
+    """Return where each device of the first chip stands in its window, from 0 to 1, as ``[device, ...]``."""
     return (array(net).conductance()[0] - 1e-6) / SPAN
 
 

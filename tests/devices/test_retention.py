@@ -86,7 +86,7 @@ def test_each_device_keeps_its_trajectory(law, low, high):
 @pytest.mark.parametrize(("law", "low", "high"), LAWS, ids=NAMES)
 @pytest.mark.parametrize("age", [50.0, 5000.0])
 def test_gradients(law, low, high, age):
-    """gradcheck of drift in the conductance (in units of the window) and in xi."""
+    """The gradients of drift pass `gradcheck`, in the conductance (in units of the window) and in xi."""
     p = bag(law, low, high)
 
     def drifted(x, xi):
@@ -143,7 +143,7 @@ def test_state_independent_device():
 
 
 def test_volatile():
-    """``g_off + (g - g_off) e^(-t/tau)``."""
+    """The conductance returns to rest as ``g_off + (g - g_off) e^(-t/tau)``."""
     made = ship.DeviceArray(ship.Device(retention=VolatileRetention(tau=2.0, rest=0.5)), 1, dtype=D)
     made.write(90e-6)
     made.wait(3.0)

@@ -201,7 +201,7 @@ def test_the_gradient_to_arrivals():
 
 
 def test_backward_twice_through_sums(monkeypatch):
-    """The first one overwrites the sums."""
+    """A second backward pass gives the same gradients, although the first one has overwritten the sums."""
     found, net = sums(monkeypatch), network("fused")
     loss = net.run(given()).square().sum()
     loss.backward(retain_graph=True)

@@ -74,7 +74,7 @@ def test_threads_do_not_matter():
 
 
 class Samples(torch.utils.data.IterableDataset):
-    """Simulates in the worker."""
+    """A data set whose samples are simulated in the worker process."""
 
     def __iter__(self) -> Iterator[torch.Tensor]:
         net, x = small(batch=1)

@@ -64,14 +64,14 @@ def recurrent(add, delay, weights, rng, **options):
 
 
 def forward(add, delay, weights, rng, **options):
-    """Inputs only."""
+    """Add connections without a loop."""
     pre, post = some_edges(rng, N_IN, N, 150)
     weight, delay = weights_of(weights, rng, pre), delays_of(delay, rng, N_IN, len(pre))
     add(ship.ExpSynapse, "s", source="in", target="hid", connect=ship.Edges(pre, post), weight=weight, delay=delay, **options)
 
 
 def impulses(add, delay, weights, rng):
-    """A loop of two groups."""
+    """Add a group, and connections in a loop with it."""
     pre, post = some_edges(rng, N, 11, 200)
     add(ship.LIF, "other", n=11, t_ref=DT, trainable=True)
     delay = delays_of(delay, rng, N, len(pre))

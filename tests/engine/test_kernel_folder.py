@@ -53,7 +53,7 @@ def test_several_processes_fill_a_folder_that_the_next_one_reads(tmp_path):
 @pytest.mark.skipif(os.name != "posix", reason="folders have modes")
 @pytest.mark.parametrize("how", ["others can write", "others can read", "a file in the way", "another's"])
 def test_a_folder_that_is_not_ours_alone_is_not_used(tmp_path, monkeypatch, how):
-    """The kernel works all the same."""
+    """A folder that others can reach is left alone with a warning, and the kernel works all the same."""
     folder = tmp_path / "kernels"
     if how == "a file in the way":
         folder.write_text("a file")

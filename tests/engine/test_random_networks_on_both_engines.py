@@ -20,7 +20,7 @@ ENGINES = ("reference", "fused")
 
 
 def property_test(examples):
-    """Always the same examples."""
+    """Return settings under which the examples are always the same."""
     return settings(
         max_examples=examples,
         derandomize=True,

@@ -14,7 +14,7 @@ D, S = torch.float64, torch.float32
 
 
 def sparse(*shape, seed=0, dtype=D, density=0.1, most=1):
-    """Counts up to ``most``, mostly zeros."""
+    """Return counts up to ``most``, most of which are zero."""
     g = torch.Generator().manual_seed(seed)
     counts = torch.randint(1, most + 1, shape, generator=g).to(dtype)
     return counts * (torch.rand(shape, generator=g) < density)

@@ -255,7 +255,7 @@ def test_edges_are_followed_in_few_bytes(monkeypatch, small, chips, shared):
 @pytest.mark.parametrize("slots", [20, 100])
 @pytest.mark.parametrize("side", ["post", "pre"])
 def test_weights_of_edges_are_those_of_now(side, slots):
-    """However they were changed."""
+    """The weights of edges are those of now, however they were changed."""
     net = ship.Network()
     net.add(ship.SpikeInput, "in", n=5)
     net.add(ship.LeakyIntegrator, "a", n=4, output=True)

@@ -18,7 +18,7 @@ def dyadic(*shape, seed=0, low=-0.5, high=1.5, grid=16):
 
 
 def largest_difference(a, b):
-    """Relative to the largest value of ``b``; NaN and infinities must be at the same places."""
+    """Return the largest difference relative to the largest value of ``b``; NaN and infinities must be at the same places."""
     a, b = a.detach().double(), b.detach().double()
     assert a.shape == b.shape
     odd = ~torch.isfinite(b)
@@ -28,7 +28,7 @@ def largest_difference(a, b):
 
 
 def assert_agree(got, want, tolerance, where=""):
-    """Tolerance 0: bit for bit."""
+    """Assert that two results agree within a tolerance; 0 asks for equality bit for bit."""
     assert got.keys() == want.keys()
     for name in want:
         a, b = got[name], want[name]
@@ -42,7 +42,7 @@ def assert_agree(got, want, tolerance, where=""):
 
 
 def recorded(net):
-    """Every record as tensors by ``tag.name``."""
+    """Return every record of a network as tensors by ``tag.name``."""
     found = {}
     for tag, record in net.records.items():
         for name in record:

@@ -12,7 +12,7 @@ V, T, LOW, HIGH = 0.2, 50e-9, 1e-6, 50e-6
 
 @dataclass(frozen=True)
 class Scattered(ship.devices.Programming):
-    """Ten percent."""
+    """Programming that misses its target by ten percent."""
 
     def write(self, target, p, xi):
         return target * (1 + 0.1 * xi[0])
@@ -29,7 +29,7 @@ X[1, 1, 1], X[1, 4, 2] = 3, 1  # sample 1: three events at once
 
 
 def small(*, programmed=True, chips=None, engine="reference", dtype=D, costs=None, **synapse):
-    """Three inputs and two neurons, metered."""
+    """Return a metered network of three inputs and two neurons."""
     net = ship.Network()
     net.add(ship.SpikeInput, "in", n=3)
     net.add(ship.ImpulseSynapse, "syn", source="in", target="out", **({"weight": WEIGHT.clone(), "device": device()} | synapse))

@@ -21,7 +21,7 @@ class Gaussian(Programming):
 
 @dataclass(frozen=True)
 class PowerLaw(Retention):
-    """``g (1 + age / t0)^-nu``."""
+    """A conductance that falls as ``g (1 + age / t0)^-nu``."""
 
     nu: Value = param(0.05, least=0.0, role="drift")
     t0: Value = param(1.0, unit="s", above=0.0)

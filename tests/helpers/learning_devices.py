@@ -30,7 +30,7 @@ class Push(Rule):
 
 @dataclass(frozen=True)
 class Fading(Retention):
-    """``g exp(-t / tau)``."""
+    """A conductance that falls as ``g exp(-t / tau)``."""
 
     tau: Value = param(1.0, unit="s", above=0.0)
 

@@ -14,7 +14,7 @@ LOW, HIGH = 1e-6, 101e-6
 
 @dataclass(frozen=True)
 class Drift(Retention):
-    """g (1 + t)^-nu."""
+    """A conductance that falls as ``g (1 + t)^-nu``."""
 
     nu: Value = param(0.1, role="drift exponent")
 

@@ -9,7 +9,7 @@ CLASSES, STEPS = 4, 12
 
 
 def build(seed=0, chips=None, sigma=0.05, **hidden):
-    """8 inputs, 16 noisy LIF neurons, 4 leaky readouts."""
+    """Return a network of 8 inputs, 16 noisy LIF neurons and 4 leaky readouts."""
     net = ship.Network()
     net.add(ship.SpikeInput, "in", n=8)
     net.add(ship.NoisyLIF, "hid", n=16, sigma=sigma, **hidden)

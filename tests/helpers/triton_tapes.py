@@ -57,7 +57,7 @@ def outcome(which, arguments, lead, *, on_triton, needs=True):
 
 
 def largest_difference(got, want):
-    """Relative to the largest value."""
+    """Return the largest difference relative to the largest value."""
     assert got.shape == want.shape
     assert torch.isfinite(want).all()
     got, want = got.double(), want.double()

@@ -75,7 +75,7 @@ def delays_of(rng, shape, pre, post, choices):
 
 
 def spread(delays, pre, post):
-    """``[pre, post]``."""
+    """Return the delays as a matrix ``[pre, post]``."""
     delays = np.asarray(delays)
     return np.broadcast_to(delays[:, None] if delays.ndim == 1 else delays, (pre, post))
 

@@ -282,7 +282,7 @@ def test_two_spreads_from_cycle_to_cycle_are_independent():
 
 
 def pulsed(part, n, events=1, start=0.0, v=1.0, dtype=F32):
-    """w after events of n pulses, from w = ``start``."""
+    """Return where a device stands after events of n pulses, from w = ``start`` on."""
     array = DeviceArray(ship.Device(g_min=1e-6, g_max=100e-6, update=part), 1, dtype=dtype)
     array.write(1e-6 + start * 99e-6)
     for _ in range(events):

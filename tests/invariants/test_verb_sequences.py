@@ -199,7 +199,7 @@ def forget(net: ship.Network) -> None:
 
 
 def look(net: ship.Network) -> None:
-    """What only looks changes nothing."""
+    """Do what only looks at a network, and assert that it changes nothing."""
     before = state(net)
     for what in (net.explain, lambda: repr(net), lambda: net.tune(torch.ones(1, 2, N["in"]), trial=9)):
         with contextlib.suppress(ship.ShipError):

@@ -1,4 +1,4 @@
-"""Dendrites: a second filter, and saturation."""
+"""Dendrites against their closed forms: they are a second filter, and they saturate."""
 
 import math
 

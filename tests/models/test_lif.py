@@ -21,7 +21,7 @@ def constant(level, steps, n=1, **kw):
 
 
 def test_rate_of_a_constant_current():
-    """f = 1 / (t_ref + tau ln(v0 / (v0 - theta))), tau 10 ms, t_ref 5 ms, theta 10 mV (science D1)."""
+    """f = 1 / (t_ref + tau ln(v0 / (v0 - theta))), tau 10 ms, t_ref 5 ms, theta 10 mV."""
     dt, tau = 1e-5, 10e-3
     v0 = torch.tensor([11e-3, 15e-3, 20e-3], dtype=D)
     net, x = constant(0.0, 50_000, n=3, tau=tau, v_th=10e-3, t_ref=5e-3)

@@ -28,7 +28,7 @@ class Memory(NamedTuple):
 
 @dataclass(frozen=True)
 class Post(ship.Synapse):
-    """It keeps what it saw."""
+    """A synapse that keeps what it was given."""
 
     states = Memory(v=ship.State(0.0))
 
@@ -134,7 +134,7 @@ def test_value_and_arrival_on_both_engines(engine, how):
 
 @pytest.fixture(scope="module")
 def stp():
-    """The synapse of the documents."""
+    """Return the class of the synapse that the documents define."""
     text = page("docs/add-a-model.md")
     namespace = {"__name__": "add_a_model", "torch": torch, "ship": ship, "dataclass": dataclass, "NamedTuple": NamedTuple}
     block = next(b for b in blocks(text) if "class STP(" in b.text)

@@ -103,7 +103,7 @@ def network(model, **options):
 
 
 def functions(node):
-    """(name, function of (state, inputs, parameters, coefficients), example inputs) of a node's model."""
+    """Yield name, function of (state, inputs, parameters, coefficients) and example inputs for a node's model."""
     model, size = node.group.model, (1, 2, 3)
     if node.group.spec.rule is not None:
         x = {"pre": torch.ones(1, 2, 3, 1, dtype=torch.float64), "post": torch.ones(1, 2, 1, 3, dtype=torch.float64)}

@@ -139,7 +139,7 @@ class Special(Rate):
 
 @dataclass(frozen=True)
 class Whole(Rate):
-    """Arithmetic on integers."""
+    """A neuron that computes with integers."""
 
     def emit(self, state, jump, p, c):
         return p.gain * (state.v * 8).long().remainder(3).to(state.v.dtype), state
@@ -161,7 +161,7 @@ class Table(Rate):
 
 @dataclass(frozen=True)
 class Setting(Rate):
-    """Coefficients that are no numbers."""
+    """A setting as a coefficient, which is no number."""
 
     def discretise(self, p, dt):
         return Decay(None)
@@ -221,7 +221,7 @@ def wrapped(function):
 
 
 class OwnSpike(torch.autograd.Function):
-    """As many libraries write a surrogate."""
+    """A surrogate as many libraries write it: an autograd function with a context."""
 
     @staticmethod
     def forward(ctx, x):
@@ -235,7 +235,7 @@ class OwnSpike(torch.autograd.Function):
 
 
 class NewSpike(OwnSpike):
-    """The same in the newer form."""
+    """The same surrogate in the newer form, with `setup_context`."""
 
     @staticmethod
     def forward(x):

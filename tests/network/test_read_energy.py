@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("no_grad")
 
 @dataclass(frozen=True)
 class Fading(ship.devices.Retention):
-    """``g exp(-age / 1e4 s)``."""
+    """A conductance that falls as ``g exp(-age / 1e4 s)``."""
 
     def drift(self, g, age, p, xi):
         return g * torch.exp(-age / 1e4)
@@ -33,7 +33,7 @@ class Cubic(ship.devices.IV):
 
 @dataclass(frozen=True)
 class Noisy(ship.devices.ReadNoise):
-    """Ten percent."""
+    """Reads that differ from what is there by ten percent."""
 
     def read(self, g, written, age, p, xi):
         return g * (1 + 0.1 * xi[0])

@@ -21,7 +21,7 @@ LEFT = 1e6  # s
 
 @dataclass(frozen=True)
 class Short(Drift):
-    """A law that ends."""
+    """A law of drift that is valid up to 10 s only."""
 
     def valid(self, where, g, age):
         if float(age.max()) > 10:

@@ -94,7 +94,7 @@ def test_user_model_in_fifteen_lines(no_grad):
 
     @dataclass(frozen=True)
     class QIF(ship.SpikingNeuron):
-        """Quadratic integrate-and-fire."""
+        """A quadratic integrate-and-fire neuron, as a user would write it."""
 
         tau: float = ship.param(10e-3, unit="s", above=0.0)
         v_peak: float = ship.param(10.0, unit="V")

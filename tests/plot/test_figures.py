@@ -30,7 +30,7 @@ def loop():
 
 
 def saved(figure, path):
-    """Bytes of the figure as PNG."""
+    """Return the bytes of the figure as PNG."""
     figure.savefig(path)
     data = path.read_bytes()
     assert data[:8] == b"\x89PNG\r\n\x1a\n"

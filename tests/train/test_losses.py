@@ -124,7 +124,7 @@ def test_rate_bounds_errors():
 
 
 def test_l2_by_hand():
-    """0.1 (1 + 4 + 9); gradient 2 weight w."""
+    """The penalty is 0.1 (1 + 4 + 9), its gradient 2 weight w."""
     tensors = [torch.tensor([1.0, -2.0], requires_grad=True), torch.tensor([[3.0]], requires_grad=True)]
     loss = L2(0.1)(tensors)
     loss.backward()
