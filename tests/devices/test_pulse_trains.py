@@ -1,4 +1,4 @@
-"""Closed-loop programming by trains of pulses: targets are reached, pulse by pulse, and the pulses are counted."""
+"""Closed-loop programming by trains of pulses: targets are reached, noisy reads are averaged, wrong settings are refused."""
 
 import pytest
 import torch
