@@ -1,4 +1,4 @@
-"""The first use of a model compiles its kernels: a message, once, where that takes longer than a second; else none."""
+"""The first use of a model compiles its kernels: a message says so, once, where that takes longer than a second."""
 
 import os
 import subprocess

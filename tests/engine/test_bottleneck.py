@@ -1,4 +1,4 @@
-"""Of what a slot leaves for its gradient one number is kept where that is enough, in the place of a sum; and the last advance."""
+"""Where one number of a slot is enough for its gradient, that number alone is kept, in the place of a sum; and the last advance."""
 
 from __future__ import annotations
 

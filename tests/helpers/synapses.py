@@ -1,4 +1,4 @@
-"""A small network whose synapses are made of devices, and plain parts for them; used by several test modules."""
+"""A small network whose synapses are made of devices, and plain parts of devices for it."""
 
 from dataclasses import dataclass
 

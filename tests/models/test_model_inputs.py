@@ -1,4 +1,4 @@
-"""What a model of one's own finds in ``x``: as the documents' table says, on both engines; a synapse with short-term plasticity
+"""What a user-defined model finds in ``x``: as the documents' table says, on both engines; a synapse with short-term plasticity
 against its recursion; and errors that name the group where a model is wrong.
 """
 

@@ -1,4 +1,4 @@
-"""States of a model's own that outlive a run: thresholds that adapt for good, consolidated traces of a rule. Closed forms."""
+"""States of user-defined models that outlive a run, against closed forms: thresholds that adapt for good, consolidated traces."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
