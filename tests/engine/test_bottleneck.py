@@ -1,4 +1,4 @@
-"""Where one number of a slot is enough for its gradient, that number alone is kept, in the place of a sum; and the last advance."""
+"""Where one number of a slot is enough for its gradient, that number alone is kept, in place of a sum; and the last advance."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def kernel(function):
         (lambda s, x, a, b: (a * s + b * x, s), (0, 2, 3), 2),  # s, and x
     ],
 )
-def test_waist(function, wanted, size):
+def test_bottleneck_of_a_program(function, wanted, size):
     made = kernel(function)
     found = made.bottleneck(wanted)
     assert (2 if found is None else len(found)) == size

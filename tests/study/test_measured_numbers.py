@@ -68,7 +68,7 @@ def test_every_readout_of_the_library_comes_back_from_a_file(readout, tmp_path):
 
 
 def test_without_a_readout_it_is_asked_for(tmp_path):
-    """A network trained in a loop of one's own, or with a readout that a file cannot hold."""
+    """A network trained in a user-defined loop, or with a readout that a file cannot hold."""
 
     class Own(Readout):
         def read(self, output, valid):
