@@ -224,6 +224,14 @@ def test_table(rows, tmp_path):
         table.refresh(results, readme)
 
 
+def test_the_table_of_the_readme_leaves_out_cases_of_devices(rows):
+    """They are compared with SHIP and SciPy alone, not with other simulators."""
+    found = table.table([rows["floor"], {**rows["floor"], "case": "pulses"}, {**rows["floor"], "case": "a case of the past"}])
+    assert "`lif-128`" in found
+    assert "`pulses`" not in found
+    assert "`a case of the past`" in found
+
+
 def is_normal(array):
     """Whether numbers are zero or within the range in which processors compute at full speed."""
     size = np.abs(np.asarray(array))
