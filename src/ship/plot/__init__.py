@@ -1,4 +1,4 @@
-"""Figures of records, weights and studies; matplotlib is imported when something is drawn."""
+"""Figures of records, weights and studies. Matplotlib is imported when something is drawn."""
 
 from ..base.boundary import guard as _guard
 from .figures import accuracy, confusion, history, network, raster, traces, weights
