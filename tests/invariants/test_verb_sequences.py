@@ -21,7 +21,7 @@ import ship
 from ship import devices as d
 from synapses import HIGH, LOW, Drift, Noisy, Spread
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*the target would", "ignore:Network.init")
+pytestmark = pytest.mark.filterwarnings("ignore:.*the target would", "ignore:Network.init", "ignore:Network.program")
 PARTS = [Drift, Noisy, Spread]
 N = {"in": 5, "hid": 4, "out": 3}
 
@@ -333,7 +333,7 @@ def assert_equal(a: Any, b: Any, where: str = "") -> None:
 
 def floats(net: ship.Network) -> set[torch.dtype]:
     """The float types of all tensors that follow the network's; a few are float64 whatever that is."""
-    exact = ("/age", ".age", ".full", ".drift_", ".kelvin_")
+    exact = ("/age", ".age", ".cycles", ".full", ".drift_", ".kelvin_")
     return {v.dtype for k, v in net.snapshot().tensors.items() if v.is_floating_point() and not k.endswith(exact)}
 
 

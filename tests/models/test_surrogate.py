@@ -133,9 +133,17 @@ def test_settings_are_checked(spike):
     with pytest.raises(FrozenInstanceError):
         spike.height = 2.0
     for name in spike.__dataclass_fields__:
-        for bad in (0.0, -1.0, math.nan, math.inf, "1", True):
-            with pytest.raises(ParameterError, match=rf"{type(spike).__name__}\.{name}: must be a finite number above 0; got"):
+        for bad, rule in (
+            (0.0, "finite number above 0"),
+            (-1.0, "finite"),
+            (math.nan, "finite"),
+            (math.inf, "finite"),
+            ("1", "number"),
+        ):
+            with pytest.raises(ParameterError, match=rf"{type(spike).__name__}\.{name}: must be a {rule}"):
                 type(spike)(**{name: bad})
+        with pytest.raises(ParameterError, match=rf"{type(spike).__name__}\.{name}: must be a number; got True"):
+            type(spike)(**{name: True})
 
 
 @pytest.mark.parametrize("name", ["ATan", "Gaussian", "Rectangle", "Sigmoid", "SquaredSoftsign", "Tanh"])

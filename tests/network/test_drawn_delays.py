@@ -90,7 +90,7 @@ def test_states_on_connections_hold_few_slots_at_a_time(engine, monkeypatch):
     """The result does not depend on how many."""
     out = []
     for values in (1, 200, 10**6):
-        monkeypatch.setattr("ship.engine.reference.node.EDGE_VALUES", values)
+        monkeypatch.setattr("ship.engine.reference.connection.EDGE_VALUES", values)
         net = network(6, ship.Uniform(1 * MS, 5 * MS), engine, side="connection")
         out.append(net.run((torch.rand(2, 20, 6, generator=torch.Generator().manual_seed(0)) < 0.3).double()))
     assert torch.equal(out[0], out[2])

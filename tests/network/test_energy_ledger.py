@@ -11,7 +11,8 @@ from energy_networks import COSTS, X, deep, everything, noise, small
 D = torch.float64
 NEAR = {"rtol": 1e-12, "atol": 0.0}  # sums of some numbers in float64
 V, T, LOW, HIGH = 0.2, 50e-9, 1e-6, 50e-6
-pytestmark = pytest.mark.usefixtures("no_grad")
+# Devices far from their targets are meant: what it costs to look at them is the subject.
+pytestmark = [pytest.mark.usefixtures("no_grad"), pytest.mark.filterwarnings("ignore:Network.program:UserWarning")]
 
 
 def test_spikes_lines_and_leakage_by_hand():

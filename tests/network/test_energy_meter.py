@@ -11,7 +11,8 @@ from energy_networks import COSTS, DELAYS, Scattered, X, deep, device, everythin
 from ship.network.energy.row_reads import ways
 
 D = torch.float64
-pytestmark = pytest.mark.usefixtures("no_grad")
+# Devices far from their targets are meant: what it costs to look at them is the subject.
+pytestmark = [pytest.mark.usefixtures("no_grad"), pytest.mark.filterwarnings("ignore:Network.program:UserWarning")]
 
 
 def test_results_are_the_same_with_and_without():

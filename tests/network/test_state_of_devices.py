@@ -79,7 +79,9 @@ def test_so_is_their_temperature(tmp_path):
 
 def test_a_temperature_that_devices_do_not_feel_is_refused_at_once():
     net = one()
-    for kelvin in (350.0, 0.0, "warm"):
+    with pytest.raises(ship.ParameterError, match="kelvin: must be a number or None; got 'warm'"):
+        net.sample_devices(drift=1.0, kelvin="warm")
+    for kelvin in (350.0, 0.0):
         with pytest.raises(ship.RunError, match="kelvin: needs a device with a thermal part"):
             net.sample_devices(drift=1.0, kelvin=kelvin)
     assert net["s"].hardware.mode == "weights"
@@ -146,7 +148,7 @@ def test_an_adopted_chip_has_no_known_targets(tmp_path):
         torch.testing.assert_close(gains, torch.ones_like(gains), rtol=1e-9, atol=0.0)
 
 
-EXACT = ("age", "full", "drift_", "kelvin_")  # float64 whatever the network's float type
+EXACT = ("age", "cycles", "full", "drift_", "kelvin_")  # float64 whatever the network's float type
 
 
 @pytest.mark.parametrize("engine", ["fused", "reference"])

@@ -290,7 +290,8 @@ def test_labels_must_fit(labels, rule):
         ({"clip": -1.0}, r"Trainer\.clip: must be a number above 0; got -1\.0"),
         ({"clip": float("nan")}, r"Trainer\.clip: must be a number above 0; got nan"),
         ({"lr": -1e-3}, r"Trainer\.lr: must be a number, at least 0; got -0\.001"),
-        ({"truncate": 1.5}, r"Trainer\.truncate: must be a whole number, at least 1; got 1\.5"),
+        ({"truncate": 1.5}, r"Trainer\.truncate: must be a whole number or None; got 1\.5"),
+        ({"truncate": 0}, r"Trainer\.truncate: must be a whole number, at least 1; got 0"),
         ({"n_classes": 0}, r"Trainer\.n_classes: must be a whole number, at least 1; got 0"),
     ],
 )
@@ -310,7 +311,7 @@ def test_numbers_of_a_trainer(options, rule):
 )
 def test_numbers_of_fit(options, rule):
     trainer = Trainer(network())
-    with pytest.raises(ship.RunError, match=rule):
+    with pytest.raises(ship.ShipError, match=rule):
         trainer.fit(batches(), progress=False, **options)
     assert len(trainer.history) == 0
 

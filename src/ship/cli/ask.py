@@ -1,8 +1,8 @@
 """The question end to end: would a network whose weights sit in this device read digits, and how well?
 
-A recurrent network of LIF neurons learns handwritten digits (scikit-learn) in floating point; its weights are written to
-differential pairs of the device on virtual chips; the accuracy of every chip is measured on digits that were never shown. Where
-the device drifts, it is measured again after waiting. On request a layer of weights learns on the chips themselves, by pulses.
+A network learns handwritten digits (`cli.digits`) in floating point; its weights are written to differential pairs of the device
+on virtual chips; the accuracy of every chip is measured on digits that were never shown. Where the device drifts, it is measured
+again after waiting. On request a layer of weights learns on the chips themselves, by pulses.
 """
 
 from __future__ import annotations
@@ -34,30 +34,31 @@ from ..models import ExpSynapse, LeakyIntegrator, SpikeInput
 from ..network.network import Network
 from ..study import accuracy, summary, virtual_chips, yield_at
 from ..train import Max, Mean, PulseOptimizer, Trainer, wilson
-from . import demo
+from . import digits as task
 
 WAITS = (3600.0, 86400.0, 30 * 86400.0)  # s
 W_MAX = 2.0  # V, of the layer that learns on the chips
-TOLERANCE, MOST_READS = 0.02, 100  # of a write, as a fraction of the window; reads that a verification averages
+TOLERANCE = 0.02  # of a write, as a fraction of the window
+MOST_READS = 100  # that a verification averages
 GOOD = 0.95  # a chip is good at this share of the accuracy in floating point
 
 
 class Row(NamedTuple):
-    """The chips in one condition."""
+    """The accuracies of the chips in one condition."""
 
     name: str
     chips: Tensor  # accuracy of each, [chip]
 
 
 class Stages:
-    """Says on standard error what is being done and how long it took, where someone watches (a terminal), as progress bars do."""
+    """Messages of what is being done and how long it took, on standard error, where that is a terminal."""
 
     def __init__(self, show: bool = True) -> None:
         self.show = show and sys.stderr.isatty()
 
     @contextlib.contextmanager
     def stage(self, what: str) -> Iterator[None]:
-        """Around the work of one stage."""
+        """Announce a stage around its work, and say how long it took."""
         start = time.perf_counter()
         if self.show:
             print(f"{what} ...", file=sys.stderr, flush=True)
@@ -76,19 +77,19 @@ def ask(
     learn: bool = False,
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Answer it for a device; prints a table and a JSON line, and draws a figure.
+    """Answer the question for a device: print a table and a JSON line, and draw a figure.
 
     Args:
-        device: fitted, loaded or made by hand.
+        device: a device that was fitted, loaded or made by hand.
         out: folder for the figure.
-        chips: virtual chips, at least 2.
-        seed: of split, weights, order and devices.
-        epochs: of training in floating point.
+        chips: number of virtual chips, at least 2.
+        seed: seed of split, weights, order and devices.
+        epochs: number of epochs of training in floating point.
         learn: whether a layer learns on the chips as well.
-        progress: say what is done, and draw progress bars, where standard error is a terminal.
+        progress: whether to say what is done, and to draw progress bars, where standard error is a terminal.
 
-    How long it takes grows with ``epochs``, with ``chips`` in each condition that is measured, with the reads that the device's
-    noise asks for, and with ``learn``; it depends on how many cores are free.
+    The time that it takes grows with ``epochs``, with ``chips`` in each condition that is measured, with the reads that the noise
+    of the device asks for, and with ``learn``; it depends on how many cores are free.
 
     Raises:
         RunError: fewer than two chips.
@@ -101,8 +102,8 @@ def ask(
     out.mkdir(parents=True, exist_ok=True)
     digits = data.digits(seed=seed)
     with stages.stage(f"train a network in floating point, {epochs} epochs"):
-        net, trainer = demo.train(digits, seed, epochs, progress)
-    test = data.Batches(digits.x_test, digits.labels_test, 120, encode=demo.encode)
+        net, trainer = task.train(digits, seed, epochs, progress)
+    test = task.held_out(digits)
     matrix = trainer.evaluate(test)
     exact = wilson(matrix.correct, matrix.total)
     console.print(
@@ -143,14 +144,14 @@ def ask(
 def on_chips(
     net: Network, device: Device, chips: int, test: data.Batches, stages: Stages
 ) -> tuple[list[Row], dict[str, Written], list[str]]:
-    """Write a trained network to chips, and measure them: as written, and after waiting where the device drifts."""
+    """Write a trained network to chips, and measure them as written, and after waiting where the device drifts."""
 
     def measured(name: str) -> Row:
         with stages.stage(f"measure {chips} chips: {name}"):
             return Row(name, accuracy(made, test, readout=readout))
 
     made = virtual_chips(net, chips, device=device, mapping=Differential())
-    readout, rows, said = Max(tail=demo.TAIL), [], []
+    readout, rows, said = Max(tail=task.TAIL), [], []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         if device.programming is not None:
@@ -179,7 +180,7 @@ def on_chips(
 
 
 def closed_loop(device: Device) -> WriteVerify:
-    """How a device is best written: trains of pulses, or writes where the device has a law for these, and enough reads."""
+    """Choose how a device is best written: by trains of pulses, or by writes where it has a law for these, with enough reads."""
     array = DeviceArray(replace(device, faults=None), 512, variation=False)
     low, high = array.window()
     array.write((low + high) / 2)
@@ -189,22 +190,21 @@ def closed_loop(device: Device) -> WriteVerify:
 
 
 def learned(device: Device, chips: int, seed: int, digits: data.Split, epochs: int = 5, rate: float = 3.0) -> tuple[Row, float]:
-    """One layer of weights that learns on the chips, by gradient descent in pulses; and the same in floating point."""
+    """Let one layer of weights learn on the chips, by gradient descent in pulses, and the same layer in floating point."""
 
     def build(**on_devices: Any) -> Network:
         net = Network()
         net.add(SpikeInput, "in", n=64)
         net.add(LeakyIntegrator, "out", n=10, tau=20e-3, output=True)
         net.add(ExpSynapse, "syn", source="in", target="out", tau=5e-3, weight=Normal(0.0, 0.05), **on_devices)
-        net.init(dt=demo.DT, seed=seed, chips=chips if on_devices else None)
+        net.init(dt=task.DT, seed=seed, chips=chips if on_devices else None)
         return net
 
     def train(net: Network, optimizer: torch.optim.Optimizer) -> Tensor:
-        trainer = Trainer(net, optimizer=optimizer, readout=Mean(tail=demo.TAIL))
-        order = data.Batches(digits.x, digits.labels, 64, encode=demo.encode, shuffle=True, seed=seed)
+        trainer = Trainer(net, optimizer=optimizer, readout=Mean(tail=task.TAIL))
+        order = data.Batches(digits.x, digits.labels, 64, encode=task.encode, shuffle=True, seed=seed)
         trainer.fit(order, epochs=epochs, progress=False)
-        test = data.Batches(digits.x_test, digits.labels_test, 120, encode=demo.encode)
-        return accuracy(net, test, readout=Mean(tail=demo.TAIL))
+        return accuracy(net, task.held_out(digits), readout=Mean(tail=task.TAIL))
 
     plain = build()
     floating = float(train(plain, torch.optim.SGD(plain.parameters(), rate)))
@@ -255,7 +255,7 @@ def _table(device: Device, chips: int, rows: list[Row], exact: float) -> Any:
 
 
 def _effort(device: Device, written: dict[str, Written]) -> list[str]:
-    """What writing took."""
+    """Say how many pulses and how much energy writing took."""
     n = sum(w.pulses.numel() for w in written.values())
     pulses = sum(float(w.pulses.double().sum()) for w in written.values()) / n
     failed = sum(float(w.failed.double().sum()) for w in written.values()) / n

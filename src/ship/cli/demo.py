@@ -1,9 +1,8 @@
 """The main job on embedded data: would this network, written to a resistive memory, still read digits, and how good must the
 memory be?
 
-Handwritten digits (scikit-learn) become spike times; a recurrent network of LIF neurons learns them in floating point; its
-weights are then written to differential pairs of HfO2 devices on virtual chips, with a number of levels of each device and
-programming noise, and left to drift.
+A network learns handwritten digits (`cli.digits`) in floating point; its weights are then written to differential pairs of HfO2
+devices on virtual chips, with a number of levels of each device and programming noise, and left to drift.
 """
 
 from __future__ import annotations
@@ -11,84 +10,44 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from torch import Tensor
 
 from .. import data, plot
 from ..base.atomic_write import write_figure
 from ..base.errors import RunError
-from ..base.parameters import Normal
-from ..devices.materials import hfo2
+from ..devices import hfo2_memory
 from ..devices.weights.mapping import Differential
-from ..models import LIF, ExpSynapse, LeakyIntegrator, SpikeInput
 from ..network.network import Network
-from ..study import drift_curve, sweep, virtual_chips
+from ..study import Curve, drift_curve, sweep, virtual_chips
 from ..train import ConfusionMatrix, Interval, Max, Trainer, mean_interval, wilson
+from .digits import STEPS, TAIL, encode, held_out, train
 
-STEPS, DT = 20, 1e-3
-PIXEL_NOISE = 0.2
+if TYPE_CHECKING:
+    from rich.console import Console
+
 LEVELS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 TIMES = (10.0, 31.6, 100.0, 316.0, 1e3, 3.16e3, 1e4)  # s
-TAIL = 8
 
 
-def encode(x: Tensor, _: torch.Generator | None = None) -> Tensor:
-    """Time to first spike: a dark pixel stays silent, a bright one comes early."""
-    return data.latency(x, steps=STEPS, dt=DT, tau=8e-3, threshold=0.05)
+class OnChips(NamedTuple):
+    """The accuracies of virtual chips that hold the weights of the network."""
 
-
-def encode_noisy(x: Tensor, generator: torch.Generator) -> Tensor:
-    """The same for training, with noise on the pixels that are not blank: the network learns not to rely on single spike
-    times.
-    """
-    noise = PIXEL_NOISE * torch.randn(x.shape, generator=generator)
-    return encode((x + noise * (x > 0)).clamp(0.0, 1.0))
-
-
-def build(weights: dict[str, Any]) -> Network:
-    """64 pixels, 128 recurrent LIF neurons, 10 leaky readouts."""
-    net = Network()
-    net.add(SpikeInput, "in", n=64)
-    net.add(LIF, "hid", n=128, tau=20e-3)
-    net.add(LeakyIntegrator, "out", n=10, tau=20e-3, output=True)
-    net.add(ExpSynapse, "in>hid", source="in", target="hid", tau=5e-3, weight=weights["in>hid"])
-    net.add(ExpSynapse, "hid>hid", source="hid", target="hid", tau=5e-3, delay=1e-3, weight=weights["hid>hid"])
-    net.add(ExpSynapse, "hid>out", source="hid", target="out", tau=5e-3, weight=weights["hid>out"])
-    return net
-
-
-def train(digits: data.Split, seed: int, epochs: int, progress: bool) -> tuple[Network, Trainer]:
-    """Train in floating point; the test digits are not looked at."""
-    net = build({"in>hid": Normal(0.1, 0.3), "hid>hid": Normal(0.0, 0.05), "hid>out": Normal(0.0, 0.2)})
-    net.init(dt=DT, seed=seed)
-    optimizer = torch.optim.Adam(net.parameters(), lr=5e-3)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
-    trainer = Trainer(net, optimizer=optimizer, schedule=schedule, readout=Max(tail=TAIL))
-    trainer.fit(
-        data.Batches(digits.x, digits.labels, 64, encode=encode_noisy, shuffle=True, seed=seed), epochs=epochs, progress=progress
-    )
-    return net, trainer
-
-
-def logistic_regression(digits: data.Split) -> float:
-    """Test accuracy of a logistic regression on the pixels."""
-    from sklearn.linear_model import LogisticRegression
-
-    model = LogisticRegression(max_iter=2000).fit(digits.x.numpy(), digits.labels.numpy())
-    return float(model.score(digits.x_test.numpy(), digits.labels_test.numpy()))
+    levels: Curve  # against the levels of a device
+    drift: Curve  # against the time since writing
+    smooth: Interval  # at the last of these times, with a fit of the drift that does not jump
 
 
 def run(out: Path, seed: int = 0, chips: int = 32, epochs: int = 60, progress: bool = True) -> dict[str, Any]:
-    """The whole demonstration; returns what its last line prints.
+    """Run the whole demonstration, and return what its last line prints.
 
     Args:
         out: folder for the figures.
-        seed: of split, initial weights, order and devices.
-        chips: virtual chips, at least 2.
-        epochs: of training.
-        progress: draw progress bars.
+        seed: seed of split, initial weights, order and devices.
+        chips: number of virtual chips, at least 2.
+        epochs: number of epochs of training.
+        progress: whether to draw progress bars.
 
     Raises:
         RunError: fewer than two chips.
@@ -105,51 +64,25 @@ def run(out: Path, seed: int = 0, chips: int = 32, epochs: int = 60, progress: b
         f"Digits: {len(digits.x)} to train on, {len(digits.x_test)} held out. Logistic regression on the pixels: {pixels:.1%}"
     )
     net, trainer = train(digits, seed, epochs, progress)
-    matrix = trainer.evaluate(data.Batches(digits.x_test, digits.labels_test, 360, encode=encode))
+    matrix = trainer.evaluate(held_out(digits, 360))
     test = wilson(matrix.correct, matrix.total)
     console.print(
         f"Recurrent spiking network in floating point: {test.value:.1%} (95 % interval {test.low:.1%} to {test.high:.1%})"
     )
-    _figures(net, trainer, matrix, digits, out)
-
-    test_digits = data.Batches(digits.x_test, digits.labels_test, 120, encode=encode)
-    readout = Max(tail=TAIL)
-
-    def quantised(levels: float) -> Network:
-        n = int(levels)  # of a device; a pair makes 2 n - 1 weights of them
-        made = virtual_chips(net, chips, device=hfo2.hfo2_memory(levels=2 * n - 1), mapping=Differential(levels=n))
-        made.program()
-        return made
-
-    def drifting(*, continuous: bool = False) -> Network:
-        return virtual_chips(net, chips, device=hfo2.hfo2_memory(levels=None, continuous=continuous))
-
-    levels = sweep(quantised, LEVELS, test_digits, readout=readout, name="levels of a device")
-    drift = drift_curve(drifting(), test_digits, TIMES, readout=readout)
-    smooth = mean_interval(drift_curve(drifting(continuous=True), test_digits, TIMES[-1:], readout=readout).chips[0])
-    title = f"HfO2 memory, {chips} virtual chips"
-    console.print(levels.table(f"{title}: accuracy against the levels of a device"))
-    console.print(drift.table(f"{title}: accuracy against time since writing"))
-    last = drift.intervals[-1]
-    console.print(
-        f"The fit of the drift jumps by 1.90 uS at 64.41 uS; with a continuous fit the accuracy at 10^4 s is {smooth.value:.1%} "
-        f"({smooth.low:.1%} to {smooth.high:.1%}) instead of {last.value:.1%}. It is used only where it is valid, 10 s to 10^4 s."
-    )
+    _draw_network(net, trainer, matrix, digits, out)
+    found, title = on_chips(net, chips, held_out(digits)), f"HfO2 memory, {chips} virtual chips"
+    _tell(console, found, title)
     lines = {f"floating point, {test.value:.1%}": test.value, f"logistic regression, {pixels:.1%}": pixels}
-    for name, curve in (("levels", levels), ("drift", drift)):
+    for name, curve in (("levels", found.levels), ("drift", found.drift)):
         write_figure(out / f"{name}.png", curve.plot(lines=lines, title=title))
     console.print(f"Figures in {out}/")
-
-    def rounded(interval: Interval) -> list[float]:
-        return [round(v, 4) for v in interval]
-
     result = {
         "test_accuracy": round(test.value, 4),
         "test_interval": [round(test.low, 4), round(test.high, 4)],
         "logistic_regression": round(pixels, 4),
-        "levels": {f"{n:g}": rounded(mean) for n, mean in zip(levels.x, levels.intervals, strict=True)},
-        "drift": {f"{t:g}": rounded(mean) for t, mean in zip(drift.x, drift.intervals, strict=True)},
-        "drift_continuous_fit": rounded(smooth),
+        "levels": _means(found.levels),
+        "drift": _means(found.drift),
+        "drift_continuous_fit": _rounded(found.smooth),
         "chips": chips,
         "seed": seed,
         "seconds": round(time.perf_counter() - started, 1),
@@ -158,7 +91,52 @@ def run(out: Path, seed: int = 0, chips: int = 32, epochs: int = 60, progress: b
     return result
 
 
-def _figures(net: Network, trainer: Trainer, matrix: ConfusionMatrix, digits: data.Split, out: Path) -> None:
+def logistic_regression(digits: data.Split) -> float:
+    """Return the test accuracy of a logistic regression on the pixels."""
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(max_iter=2000).fit(digits.x.numpy(), digits.labels.numpy())
+    return float(model.score(digits.x_test.numpy(), digits.labels_test.numpy()))
+
+
+def on_chips(net: Network, chips: int, test: data.Batches) -> OnChips:
+    """Write the weights to HfO2 devices on virtual chips, and measure what levels and drift do to the accuracy."""
+    readout = Max(tail=TAIL)
+
+    def quantised(levels: float) -> Network:
+        n = int(levels)  # of a device; a pair makes 2 n - 1 weights of them
+        made = virtual_chips(net, chips, device=hfo2_memory(levels=2 * n - 1), mapping=Differential(levels=n))
+        made.program()
+        return made
+
+    def drifting(*, continuous: bool = False) -> Network:
+        return virtual_chips(net, chips, device=hfo2_memory(levels=None, continuous=continuous))
+
+    levels = sweep(quantised, LEVELS, test, readout=readout, name="levels of a device")
+    drift = drift_curve(drifting(), test, TIMES, readout=readout)
+    smooth = mean_interval(drift_curve(drifting(continuous=True), test, TIMES[-1:], readout=readout).chips[0])
+    return OnChips(levels, drift, smooth)
+
+
+def _tell(console: Console, found: OnChips, title: str) -> None:
+    console.print(found.levels.table(f"{title}: accuracy against the levels of a device"))
+    console.print(found.drift.table(f"{title}: accuracy against time since writing"))
+    smooth, last = found.smooth, found.drift.intervals[-1]
+    console.print(
+        f"The fit of the drift jumps by 1.90 uS at 64.41 uS; with a continuous fit the accuracy at 10^4 s is {smooth.value:.1%} "
+        f"({smooth.low:.1%} to {smooth.high:.1%}) instead of {last.value:.1%}. It is used only where it is valid, 10 s to 10^4 s."
+    )
+
+
+def _rounded(interval: Interval) -> list[float]:
+    return [round(v, 4) for v in interval]
+
+
+def _means(curve: Curve) -> dict[str, list[float]]:
+    return {f"{x:g}": _rounded(mean) for x, mean in zip(curve.x, curve.intervals, strict=True)}
+
+
+def _draw_network(net: Network, trainer: Trainer, matrix: ConfusionMatrix, digits: data.Split, out: Path) -> None:
     net.monitor("hid", "output")
     with torch.no_grad():
         net.run(encode(digits.x_test[:1]), steps=STEPS + TAIL)

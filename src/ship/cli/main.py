@@ -14,31 +14,60 @@ from ..base.errors import ShipError
 from .bench.cases import listing
 
 app = typer.Typer(
-    help="SHIP: would a spiking network built from your device or circuit work?",
+    help="Emulate spiking networks built from devices and circuits: would one work, and how good must the devices be?",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
 
 
+# How a measurement is read: the options that `fit` and `ask` share, in the words of `ship.fit`.
+Kind = Annotated[
+    str,
+    typer.Option(help="Kind of measurement: pulses, retention, iv, endurance, statistics or f-I; by default the columns tell."),
+]
+Column = Annotated[
+    list[str] | None,
+    typer.Option(help="What a column holds, e.g. up=conductance_up; repeat it for several columns.", metavar="ROLE=HEADER"),
+]
+Unit = Annotated[
+    list[str] | None,
+    typer.Option(help="Unit of the numbers, e.g. uS; time=s and the like where there are several.", metavar="[QUANTITY=]UNIT"),
+]
+Only = Annotated[list[str] | None, typer.Option(help="Use only rows with this value in this column.", metavar="HEADER=VALUE")]
+GMin = Annotated[float | None, typer.Option(help="Conductance (S) that the first number of --scale stands for.")]
+GMax = Annotated[float | None, typer.Option(help="Conductance (S) that the second number of --scale stands for.")]
+Scale = Annotated[tuple[float, float] | None, typer.Option(help="Two numbers of normalised data: those at --g-min and --g-max.")]
+Shunt = Annotated[float | None, typer.Option(help="Resistance (ohm) of the shunt, where iv is measured by its voltage.")]
+VRead = Annotated[float | None, typer.Option(help="Voltage (V) at which on and off states of the kind iv are compared.")]
+SkipEmpty = Annotated[bool, typer.Option("--skip-empty", help="Leave rows with empty cells out, and count them.")]
+Decimal = Annotated[str, typer.Option(help="Decimal sign of the numbers, '.' or ','.")]
+Sheet = Annotated[str | None, typer.Option(help="Sheet of an .xlsx file.")]
+Replicates = Annotated[int, typer.Option(min=20, help="Number of bootstrap replicates.")]
+
+# What several commands share.
+Chips = Annotated[int, typer.Option(min=2, help="Number of virtual chips.")]
+Epochs = Annotated[int, typer.Option(min=1, help="Number of epochs of training.")]
+
+
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("demo-output"),
-    seed: Annotated[int, typer.Option(min=0, help="Of split, weights and devices.")] = 0,
-    chips: Annotated[int, typer.Option(min=2, help="Virtual chips.")] = 32,
-    epochs: Annotated[int, typer.Option(min=1, help="Of training.")] = 60,
-    progress: Annotated[bool, typer.Option(help="Draw progress bars.")] = True,
+    out: Annotated[Path, typer.Option(help="Folder that the figures are written to.")] = Path("demo-output"),
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the split of the digits, the weights and the devices.")] = 0,
+    chips: Chips = 32,
+    epochs: Epochs = 60,
+    progress: Annotated[bool, typer.Option(help="Draw progress bars, on a terminal.")] = True,
 ) -> None:
-    """Train a recurrent network on handwritten digits, write it to HfO2 memory on virtual chips, say how good the memory must
-    be.
-    """
+    """Train a network to read digits, write it to HfO2 memory on virtual chips, and find how good that must be."""
     from .demo import run
 
     run(out, seed=seed, chips=chips, epochs=epochs, progress=progress)
 
 
 @app.command()
-def describe(model: Annotated[str, typer.Argument(help="A model's name, e.g. LIF; leave out for a list.")] = "") -> None:
-    """Parameters, states and ports of a model, with units, limits and defaults."""
+def describe(
+    model: Annotated[str, typer.Argument(help="Name of a model, e.g. LIF; without it the models are listed.")] = "",
+) -> None:
+    """List the models, or show parameters, states and ports of one, with units, limits and defaults."""
     from ..base.errors import suggest
     from ..groups.describe import describe as table
     from ..network.files.files import library_models
@@ -53,8 +82,10 @@ def describe(model: Annotated[str, typer.Argument(help="A model's name, e.g. LIF
 
 
 @app.command()
-def devices(name: Annotated[str, typer.Argument(help="A device's name, e.g. pcm; leave out for a list.")] = "") -> None:
-    """The devices of the library; with a name, its device file, to keep and to edit."""
+def devices(
+    name: Annotated[str, typer.Argument(help="Name of a device, e.g. pcm; without it the devices are listed.")] = "",
+) -> None:
+    """List the devices of the library, or print the device file of one, to keep and to edit."""
     from ..base.errors import suggest
     from ..devices import library
     from ..devices.files import device_text
@@ -69,8 +100,8 @@ def devices(name: Annotated[str, typer.Argument(help="A device's name, e.g. pcm;
 
 
 @app.command()
-def cache(clear: Annotated[bool, typer.Option("--clear", help="Remove them.")] = False) -> None:
-    """Show the compiled kernels that are kept, or remove them."""
+def cache(clear: Annotated[bool, typer.Option("--clear", help="Remove the kernels.")] = False) -> None:
+    """Show how many compiled kernels are kept on disk, and where, or remove them."""
     from ..base.native import cache as compiled
 
     found = compiled.contents()
@@ -81,14 +112,14 @@ def cache(clear: Annotated[bool, typer.Option("--clear", help="Remove them.")] =
 
 @app.command(epilog=f"The cases:\n\n{listing()}")
 def bench(
-    cases: Annotated[list[str] | None, typer.Argument(help="Cases; leave out for all.", metavar="[CASE]...")] = None,
-    engine: Annotated[str, typer.Option(help="reference, fused or both.")] = "both",
-    peers: Annotated[str, typer.Option(help="The Python of an environment with other simulators.")] = "",
-    out: Annotated[Path | None, typer.Option(help="File to write the results to as well.")] = None,
-    repeat: Annotated[int | None, typer.Option(min=1, help="Rounds; each case has its own number.")] = None,
-    quick: Annotated[bool, typer.Option(help="Small sizes, to see that it works.")] = False,
+    cases: Annotated[list[str] | None, typer.Argument(help="Cases; without any, all of them.", metavar="[CASE]...")] = None,
+    engine: Annotated[str, typer.Option(help="Engine to measure: reference, fused or both.")] = "both",
+    peers: Annotated[str, typer.Option(help="Python interpreter of an environment with other simulators, to compare with.")] = "",
+    out: Annotated[Path | None, typer.Option(help="File that the results are written to as well.")] = None,
+    repeat: Annotated[int | None, typer.Option(min=1, help="Number of rounds; by default each case has its own.")] = None,
+    quick: Annotated[bool, typer.Option(help="Measure small sizes, to see that all works.")] = False,
 ) -> None:
-    """Measure times and memory beside other simulators and bare matrix products: one JSON line per case and engine."""
+    """Measure time and memory beside other simulators and matrix products; print a JSON line per case and engine."""
     from .bench import harness
     from .bench.cases import choose
 
@@ -107,24 +138,9 @@ def bench(
                 print(line, file=file)
 
 
-Kind = Annotated[str, typer.Option(help="pulses, retention, iv, endurance, statistics or f-I; left out: by the columns.")]
-Column = Annotated[list[str] | None, typer.Option(help="What a column is, e.g. up=conductance_up.", metavar="ROLE=HEADER")]
-Unit = Annotated[list[str] | None, typer.Option(help="uS, or time=s where there are several.", metavar="[QUANTITY=]UNIT")]
-Only = Annotated[list[str] | None, typer.Option(help="Use only such rows.", metavar="HEADER=VALUE")]
-GMin = Annotated[float | None, typer.Option(help="S, for normalised data.")]
-GMax = Annotated[float | None, typer.Option(help="S, for normalised data.")]
-Scale = Annotated[tuple[float, float] | None, typer.Option(help="Normalised values of g-min and g-max.")]
-Shunt = Annotated[float | None, typer.Option(help="ohm, for iv by the voltages of a shunt and of the source.")]
-VRead = Annotated[float | None, typer.Option(help="V, where on and off are compared.")]
-SkipEmpty = Annotated[bool, typer.Option("--skip-empty", help="Leave rows with empty cells out; they are counted.")]
-Decimal = Annotated[str, typer.Option(help="The decimal sign, '.' or ','.")]
-Sheet = Annotated[str | None, typer.Option(help="Of an .xlsx file.")]
-Replicates = Annotated[int, typer.Option(min=20, help="Of the bootstrap.")]
-
-
 @app.command()
 def fit(
-    file: Annotated[Path, typer.Argument(help="A measurement: .csv, .tsv, .txt, .xlsx or .npz.")],
+    file: Annotated[Path, typer.Argument(help="Measurement to fit: .csv, .tsv, .txt, .xlsx or .npz.")],
     kind: Kind = "",
     column: Column = None,
     unit: Unit = None,
@@ -137,11 +153,13 @@ def fit(
     skip_empty: SkipEmpty = False,
     decimal: Decimal = ".",
     sheet: Sheet = None,
-    out: Annotated[Path, typer.Option(help="Folder for report.json, figure.png and device.toml.")] = Path("fit-output"),
-    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder that report.json, figure.png and device.toml are written to.")] = Path(
+        "fit-output"
+    ),
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     replicates: Replicates = 200,
 ) -> None:
-    """Fit compact models to a measurement; write the report, a figure and, where one fits, a device file."""
+    """Fit compact models to a measurement; write a report, a figure and, where a model fits, a device file."""
     from ..devices.fitting.spelling import for_command
 
     given = _given("fit", locals())
@@ -153,7 +171,7 @@ def fit(
 
 @app.command()
 def ask(
-    file: Annotated[Path, typer.Argument(help="A device file (.toml), or a measurement to fit.")],
+    file: Annotated[Path, typer.Argument(help="Device file (.toml), or measurement to fit.")],
     kind: Kind = "",
     column: Column = None,
     unit: Unit = None,
@@ -167,18 +185,20 @@ def ask(
     decimal: Decimal = ".",
     sheet: Sheet = None,
     replicates: Replicates = 200,
-    chips: Annotated[int, typer.Option(min=2, help="Virtual chips.")] = 64,
-    learn: Annotated[bool, typer.Option(help="Also let a layer learn on the chips, by pulses.")] = False,
-    out: Annotated[Path, typer.Option(help="Folder for figures, report and device file.")] = Path("answer"),
-    seed: Annotated[int, typer.Option(min=0, help="Of split, weights, devices and bootstrap.")] = 0,
-    epochs: Annotated[int, typer.Option(min=1, help="Of training.")] = 40,
-    progress: Annotated[bool, typer.Option(help="Say what is done, and draw progress bars.")] = True,
+    chips: Chips = 64,
+    learn: Annotated[bool, typer.Option(help="Let a layer of weights learn on the chips as well, by pulses.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder that figures, report and device file are written to.")] = Path("answer"),
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the split of the digits, the weights, the devices and the bootstrap.")
+    ] = 0,
+    epochs: Epochs = 40,
+    progress: Annotated[bool, typer.Option(help="Say what is being done, and draw progress bars, on a terminal.")] = True,
 ) -> None:
-    """Would a network whose weights sit in this device read digits? Accuracy over virtual chips, from a measurement.
+    """Find how well a network reads digits whose weights sit in a device, from a measurement or a device file.
 
-    About a minute on two free cores, several times as long where other programs use them. It grows with the epochs, the chips
-    (each is measured in every condition), the reads that the device's noise asks for, and --learn. On a terminal each stage is
-    said.
+    The answer is the accuracy over virtual chips, in about a minute on two free cores.
+    More epochs, more chips, a device whose noise asks for more reads, and --learn take longer.
+    On a terminal each stage is announced.
     """
     from ..devices.files import load_device
     from ..devices.fitting.spelling import for_command
@@ -201,7 +221,7 @@ def ask(
 
 
 def _given(command: str, options: dict[str, Any]) -> dict[str, Any]:
-    """What both commands say about a measurement, as arguments of `fitting.fit`."""
+    """Turn the options with which both commands read a measurement into arguments of `fitting.fit`."""
     plain = {name: options.get(name) for name in ("g_min", "g_max", "scale", "shunt", "v_read", "sheet")}
     return plain | {
         "kind": options.get("kind") or None,
@@ -237,12 +257,12 @@ def _pair(command: str, name: str, text: str) -> tuple[str, str]:
 
 @app.command()
 def version() -> None:
-    """The version of SHIP."""
+    """Print the version number of SHIP."""
     print(__version__)
 
 
 def main() -> None:
-    """Entry point: an error of the user's is one line, not a traceback."""
+    """Run the command line; a mistake of the user is one line on standard error, not a traceback."""
     try:
         app()
     except ShipError as error:

@@ -20,10 +20,10 @@ from ..base.errors import ParameterError, is_real, is_whole
 
 @dataclass(frozen=True, eq=False)
 class ADC:
-    """A column converter.
+    """An analogue-to-digital converter at each column of a crossbar.
 
     Args:
-        bits: of a code, 1 to 24; at least 2 for a bipolar converter.
+        bits: number of bits of a code, 1 to 24; at least 2 for a bipolar converter.
         full_scale: A, the largest current that is not clipped; None: to be set by `calibrated`.
         bipolar: whether negative currents convert.
         gain: factor on the current; a number or ``[n]``.
@@ -56,22 +56,22 @@ class ADC:
 
     @property
     def lowest(self) -> int:
-        """The lowest code."""
+        """The lowest code that the converter gives."""
         return -self.highest if self.bipolar else 0
 
     @property
     def highest(self) -> int:
-        """The highest code."""
+        """The highest code that the converter gives."""
         return (1 << (self.bits - 1 if self.bipolar else self.bits)) - 1
 
     @property
     def codes(self) -> int:
-        """How many codes there are."""
+        """The number of codes that the converter has."""
         return self.highest - self.lowest + 1
 
 
 class Converted(NamedTuple):
-    """What a conversion gives."""
+    """Converted currents, and the fraction of them that was clipped."""
 
     currents: Tensor  # A, [..., n]
     clipped: Tensor  # fraction of the values that were clipped, from 0 to 1, without axes

@@ -45,7 +45,7 @@ def approximate(G: Tensor, wires: Crossbar, *, probes: int = 2, seed: int = 0) -
         G: S, ``[..., m, n]``.
         wires: as for `effective`.
         probes: how many inputs `Approximation.typical` is estimated from; each costs one solution. 0: it is NaN.
-        seed: of the probes' signs.
+        seed: seed of the signs of the probes.
 
     Returns:
         The matrix, differentiable once in ``G``, and its errors.

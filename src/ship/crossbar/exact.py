@@ -98,7 +98,7 @@ def nodes(
     floating_rows: Tensor | None = None,
     floating_columns: Tensor | None = None,
 ) -> tuple[Tensor, Nodes]:
-    """`currents`, with the voltages of all nodes."""
+    """Compute `currents` with the voltages of all nodes."""
     result, u, w = _solved("nodes", G, v, wires, column_v, floating_rows, floating_columns)
     return result, Nodes(u, w)
 

@@ -1,4 +1,4 @@
-"""Data: encoders, the embedded digits, batches, a small made measurement."""
+"""Encoders, the embedded digits, batches, and a small measurement made by a virtual device."""
 
 from ..base.boundary import guard as _guard
 from .datasets import Batches, LengthBuckets, SpikeDataset, Split, collate, digits, from_events, split

@@ -1,4 +1,4 @@
-"""Data sets and what turns samples into batches: deterministic, nothing lost, no global random state."""
+"""Data sets, and what turns samples into batches: deterministic, without loss, and without global random state."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Encode = Callable[[Tensor, torch.Generator], Tensor]
 
 
 class Split(NamedTuple):
-    """Samples and labels for training and for the test that nothing was fitted to."""
+    """Samples and labels for training, and those held out for the test."""
 
     x: Tensor
     labels: Tensor
@@ -28,11 +28,11 @@ class Split(NamedTuple):
 
 
 def digits(test_fraction: float = 0.2, seed: int = 0) -> Split:
-    """scikit-learn's 1797 handwritten digits, 8 x 8 pixels in [0, 1], split by class.
+    """Load the 1797 handwritten digits of scikit-learn, 8 x 8 pixels in [0, 1], split by class.
 
     Args:
-        test_fraction: of each class, between 0 and 1.
-        seed: of the split.
+        test_fraction: fraction of each class that is held out, between 0 and 1.
+        seed: seed of the split.
 
     Returns:
         `Split` with ``x [n, 64]`` in float32 and labels 0 to 9 in int64.
@@ -54,16 +54,16 @@ def digits(test_fraction: float = 0.2, seed: int = 0) -> Split:
 
 
 class SpikeDataset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
-    """Samples with labels, encoded one by one; for a DataLoader, with `collate` where samples are ragged.
+    """A data set of labelled samples, encoded one by one; for a DataLoader, with `collate` where samples are ragged.
 
     A DataLoader without ``generator=`` draws a number from torch's global generator in each epoch; give it one.
 
     Args:
         x: ``[sample, ...]``, or a list of tensors, e.g. ragged ``[time, unit]``.
-        labels: one a sample.
+        labels: one label for each sample.
         encode: ``encode(x[i], generator)``, e.g. an encoder of `ship.data`. Its generator depends on (seed, epoch, i)
             alone, so a sample gets the same spikes in whatever batch, order or process it is drawn.
-        seed: of the encoding.
+        seed: seed of the encoding.
 
     Raises:
         RunError: numbers of samples and labels differ.
@@ -78,7 +78,10 @@ class SpikeDataset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the noise of the encoding. Processes that a DataLoader keeps between epochs do not see it."""
+        """Choose the epoch, on which the noise of the encoding depends.
+
+        Processes that a DataLoader keeps between epochs do not see it.
+        """
         self.epoch = epoch
 
     def __repr__(self) -> str:
@@ -99,16 +102,16 @@ class SpikeDataset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
 
 
 def split(data: Tensor | SpikeDataset, fractions: Sequence[float], *, seed: int = 0, stratify: bool = True) -> list[Tensor]:
-    """Indices of disjoint, exhaustive parts; the same for the same seed.
+    """Divide samples into disjoint parts that together hold all of them; equal seeds give equal parts.
 
     Args:
         data: labels ``[sample]``, or a data set that has them.
-        fractions: of each part.
-        seed: of the draw.
+        fractions: fraction of the samples that each part holds.
+        seed: seed of the draw.
         stratify: divide each class by the fractions; False divides the whole.
 
     Returns:
-        For each part its indices, ascending; `torch.utils.data.Subset` and ``x[index]`` take them.
+        The indices of each part, ascending; `torch.utils.data.Subset` and ``x[index]`` take them.
 
     Raises:
         ParameterError: fractions that are negative or do not sum to 1.
@@ -136,12 +139,12 @@ class Batches:
     """Batches of tensors, shuffled anew in each epoch by (seed, epoch); the last one may be smaller.
 
     Args:
-        x: samples, first axis.
-        labels: one a sample.
-        size: samples of a batch.
+        x: samples along the first axis.
+        labels: one label for each sample.
+        size: number of samples in a batch.
         encode: ``encode(x, generator) -> [batch, time, unit]``, an encoder; its generator depends on (seed, epoch).
-        shuffle: whether the order changes.
-        seed: of order and encoding.
+        shuffle: whether the order changes from epoch to epoch.
+        seed: seed of the order and of the encoding.
 
     Raises:
         RunError: numbers of samples and labels differ.
@@ -157,7 +160,7 @@ class Batches:
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order and the encoding's noise."""
+        """Choose the epoch, on which the order and the noise of the encoding depend."""
         self.epoch = epoch
 
     def __repr__(self) -> str:
@@ -176,10 +179,10 @@ class Batches:
 
 
 def collate(samples: Sequence[tuple[Tensor, Any]]) -> tuple[Tensor, Tensor, Tensor]:
-    """Ragged samples to one batch, padded with silence: for a DataLoader.
+    """Join ragged samples to one batch, padded with silence: for a DataLoader.
 
     Args:
-        samples: ``(x [time, unit], label)`` each.
+        samples: a pair ``(x [time, unit], label)`` for each sample.
 
     Returns:
         ``x [batch, time, unit]``, labels ``[batch]``, lengths ``[batch]`` in slots, as the trainer takes them.
@@ -202,10 +205,10 @@ class LengthBuckets(torch.utils.data.Sampler[list[int]]):
     """A batch sampler that puts samples of similar length together; every sample once an epoch, last batches may be smaller.
 
     Args:
-        lengths: slots of each sample.
-        size: samples of a batch.
-        buckets: how many groups of similar length; samples are shuffled inside a group, and batches among each other.
-        seed: the order depends on (seed, epoch).
+        lengths: number of slots of each sample.
+        size: number of samples in a batch.
+        buckets: number of groups of similar length; samples are shuffled inside a group, and batches among each other.
+        seed: seed of the order, which depends on (seed, epoch).
 
     Raises:
         ParameterError: a size or number of buckets below 1.
@@ -221,7 +224,7 @@ class LengthBuckets(torch.utils.data.Sampler[list[int]]):
         self.size, self.buckets, self.seed, self.epoch = size, buckets, seed, 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order."""
+        """Choose the epoch, on which the order depends."""
         self.epoch = epoch
 
     def _parts(self) -> tuple[Tensor, ...]:
@@ -243,15 +246,15 @@ class LengthBuckets(torch.utils.data.Sampler[list[int]]):
 
 
 def from_events(times: Any, units: Any, *, n: int, steps: int, dt: float, dtype: torch.dtype = torch.float32) -> Tensor:
-    """A list of events to counts per slot.
+    """Count a list of events into slots.
 
     Args:
-        times: s, any array of numbers; an event at t belongs to slot t / dt, rounded half up.
-        units: whole numbers from 0 to n - 1, one for each time.
-        n: units.
-        steps: slots.
-        dt: s.
-        dtype: of the result.
+        times: times of the events in s, any array of numbers; an event at t belongs to slot t / dt, rounded half up.
+        units: the unit of each event, whole numbers from 0 to n - 1.
+        n: number of units.
+        steps: number of slots.
+        dt: time step, s.
+        dtype: float type of the result.
 
     Returns:
         Counts ``[time, unit]``; events of one unit in one slot add up.

@@ -69,7 +69,7 @@ def _generator(where: str, generator: torch.Generator | None) -> None:
 
 
 def _interval(where: str, x: Tensor, t_min: float, t_max: float, scale: str) -> Tensor:
-    """Seconds between spikes, float64: ``t_max`` at x = 0, ``t_min`` at x = 1."""
+    """Compute the seconds between spikes, float64: ``t_max`` at x = 0, ``t_min`` at x = 1."""
     _positive(where, "s", t_min=t_min, t_max=t_max)
     if t_min > t_max:
         raise ParameterError(f"{where}: t_min", f"must not exceed t_max = {t_max:g} s", got=f"{t_min:g}")
@@ -99,16 +99,16 @@ def latency(
     jitter: float = 0.0,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Time to first spike: one spike at ``-tau ln x`` (s), so at 0 for x = 1; none for ``x <= threshold``.
+    """Encode values as times to a first spike: one spike at ``-tau ln x`` (s), so at 0 for x = 1; none for ``x <= threshold``.
 
     Args:
         x: ``[..., unit]`` in [0, 1].
-        steps: slots.
-        dt: s.
+        steps: number of slots.
+        dt: time step, s.
         tau: time constant of the code, s.
         threshold: values up to it stay silent. ``exp(-steps dt / tau)`` is the smallest value whose spike falls into the run.
         jitter: standard deviation of Gaussian jitter of the times, s; times before 0 become 0.
-        generator: of the jitter.
+        generator: generator of the jitter.
 
     Returns:
         ``[..., time, unit]``, 0 or 1.
@@ -139,17 +139,17 @@ def rate(
     counts: bool = True,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Poisson spike trains of rate ``x max_rate``.
+    """Encode values as Poisson spike trains of rate ``x max_rate``.
 
     Args:
         x: ``[..., unit]`` in [0, 1].
-        steps: slots.
-        dt: s.
-        max_rate: Hz.
+        steps: number of slots.
+        dt: time step, s.
+        max_rate: rate for x = 1, Hz.
         threshold: values up to it stay silent.
         counts: True gives the counts of a Poisson process, of mean ``x max_rate dt`` at any rate; False gives 0 or 1, "at least
             one event", of probability ``1 - exp(-x max_rate dt)``, which saturates where the mean is not small.
-        generator: required.
+        generator: generator of the trains; required.
 
     Returns:
         ``[..., time, unit]``.
@@ -169,13 +169,13 @@ def rate(
 
 
 def regular_rate(x: Tensor, *, dt: float, max_rate: float = 100.0, steps: int | None = None) -> Tensor:
-    """Deterministic rate code: an event each time the integral of ``x max_rate`` passes a whole number.
+    """Encode values as regular rates: an event each time the integral of ``x max_rate`` passes a whole number.
 
     Args:
         x: ``[..., unit]`` with ``steps``, or without them a rate over time ``[..., time, unit]``; in [0, 1].
-        dt: s.
-        max_rate: Hz; above 1 / dt a slot may hold several events.
-        steps: slots, for an ``x`` that is constant.
+        dt: time step, s.
+        max_rate: rate for x = 1, Hz; above 1 / dt a slot may hold several events.
+        steps: number of slots, for an ``x`` that is constant.
 
     Returns:
         Counts ``[..., time, unit]``: after k slots, ``floor(sum(x) max_rate dt)`` in all.
@@ -204,13 +204,14 @@ def interspike_interval(
     threshold: float = 0.0,
     scale: Literal["linear", "log"] = "linear",
 ) -> Tensor:
-    """Regular trains whose interval falls from ``t_max`` at x = 0 to ``t_min`` at x = 1; the first spike after one.
+    """Encode values as regular trains whose interval falls from ``t_max`` at x = 0 to ``t_min`` at x = 1; the first spike comes
+    after one interval.
 
     Args:
         x: ``[..., unit]`` in [0, 1].
-        steps: slots.
-        dt: s.
-        t_min, t_max: shortest and longest interval, s.
+        steps: number of slots.
+        dt: time step, s.
+        t_min, t_max: the shortest and the longest interval, s.
         threshold: values up to it stay silent.
         scale: the interval is ``t_max - (t_max - t_min) x``, or ``t_max (t_min / t_max)^x`` for ``"log"``.
 
@@ -236,14 +237,14 @@ def interspike_interval(
 def burst(
     x: Tensor, *, steps: int, dt: float, max_spikes: int = 5, t_min: float = 2e-3, t_max: float = 10e-3, threshold: float = 0.0
 ) -> Tensor:
-    """Bursts: ``ceil(max_spikes x)`` spikes from slot 0 on, ``t_max - (t_max - t_min) x`` seconds apart.
+    """Encode values as bursts: ``ceil(max_spikes x)`` spikes from slot 0 on, ``t_max - (t_max - t_min) x`` seconds apart.
 
     Args:
         x: ``[..., unit]`` in [0, 1].
-        steps: slots; spikes behind them are lost.
-        dt: s.
-        max_spikes: spikes for x = 1.
-        t_min, t_max: shortest and longest interval, s.
+        steps: number of slots; spikes behind them are lost.
+        dt: time step, s.
+        max_spikes: number of spikes for x = 1.
+        t_min, t_max: the shortest and the longest interval, s.
         threshold: values up to it stay silent.
 
     Returns:
@@ -268,15 +269,16 @@ def burst(
 
 
 def level_crossing(signal: Tensor, *, delta: float, bits: int = 1) -> Tensor:
-    """Delta modulation: how many levels of height ``delta`` a signal crossed in each slot, up and down on separate channels.
+    """Encode a signal by delta modulation: the levels of height ``delta`` that it crosses in each slot.
 
-    A reference starts at the signal's first value and follows it in whole levels, at most ``2^bits - 1`` a slot. One bit says
-    "a level"; more code the number of levels in binary, lowest bit first. What a fast slot could not say, the next ones catch up.
+    Levels up and down are on separate channels. A reference starts at the signal's first value and follows it in whole levels, at
+    most ``2^bits - 1`` a slot. One bit says "a level"; several bits code the number of levels in binary, lowest bit first. What a
+    fast slot could not say, the next ones catch up.
 
     Args:
         signal: ``[batch, time, channel]`` or ``[time, channel]``; it is not changed.
         delta: height of a level, in the signal's unit.
-        bits: channels per direction, 1 to 16.
+        bits: number of channels per direction, 1 to 16.
 
     Returns:
         ``[..., time, 2 bits channel]``, 0 or 1: for each channel its up bits, then its down bits.
@@ -308,12 +310,12 @@ def level_crossing(signal: Tensor, *, delta: float, bits: int = 1) -> Tensor:
 
 
 def level_crossing_decode(events: Tensor, *, delta: float, bits: int = 1, start: float | Tensor = 0.0) -> Tensor:
-    """The reference that `level_crossing` followed, from its events.
+    """Decode events of `level_crossing` to the reference that it followed.
 
     Args:
         events: ``[..., time, 2 bits channel]``.
         delta: height of a level, in the signal's unit.
-        bits: channels per direction.
+        bits: number of channels per direction.
         start: the signal's first value, a number or ``[..., channel]``.
 
     Returns:

@@ -1,4 +1,4 @@
-"""A small measurement to try things with: made by a virtual device, so that nothing has to be fetched."""
+"""A small measurement to try things with. A virtual device makes it, so that nothing has to be fetched."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def example_device() -> Device:
 
 
 def example_pulses(path: str | os.PathLike[str], *, pulses: int = 50, seed: int = 0) -> Path:
-    """Write a made measurement, as a probe station would: conductances (uS) that were read after each pulse up, then down.
+    """Write a synthetic measurement to a file: conductances (uS) that a probe station would read after each pulse up, then down.
 
-    The columns are ``G_up`` and ``G_down``, of one `example_device`; the numbers depend on ``seed`` alone.
+    The columns are ``G_up`` and ``G_down``, of one `example_device`, and the numbers depend on ``seed`` alone.
 
     Args:
-        path: of the CSV file.
-        pulses: of each polarity.
-        seed: of the device and its noise.
+        path: path of the CSV file.
+        pulses: number of pulses of each polarity.
+        seed: seed of the device and of its noise.
 
     Returns:
         The path, for `ship.fit`.

@@ -1,4 +1,4 @@
-"""Models: one equation a file."""
+"""The models of the library, one equation in each file."""
 
 from .dendrites.compartment import Dendrite
 from .neurons.adex import AdEx

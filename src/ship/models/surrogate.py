@@ -33,7 +33,7 @@ class Surrogate(ABC):
 
     @abstractmethod
     def derivative(self, x: Tensor) -> Tensor:
-        """The pseudo-derivative."""
+        """Compute the pseudo-derivative at a distance ``x`` above threshold."""
 
 
 class _Spike(torch.autograd.Function):
@@ -64,7 +64,10 @@ class _Spike(torch.autograd.Function):
 
 @dataclass(frozen=True)
 class FastSigmoid(Surrogate):
-    """``1 / (slope |x| + 1)^2``; slope per unit of x. Source: Zenke & Ganguli, Neural Comput. 30:1514 (2018)."""
+    """A fast sigmoid as pseudo-derivative: ``1 / (slope |x| + 1)^2``; slope per unit of x.
+
+    Source: Zenke & Ganguli, Neural Comput. 30:1514 (2018).
+    """
 
     slope: float = 10.0
 
@@ -74,7 +77,7 @@ class FastSigmoid(Surrogate):
 
 @dataclass(frozen=True)
 class Sigmoid(Surrogate):
-    """``slope s (1 - s)``, ``s`` the logistic function of ``slope x``; slope per unit of x.
+    """The derivative of a logistic function: ``slope s (1 - s)``, ``s`` that of ``slope x``; slope per unit of x.
 
     Source: Zenke & Vogels, Neural Comput. 33:899 (2021).
     """
@@ -88,7 +91,10 @@ class Sigmoid(Surrogate):
 
 @dataclass(frozen=True)
 class ATan(Surrogate):
-    """``slope / (2 (1 + (pi slope x / 2)^2))``; slope per unit of x. Source: Fang et al., ICCV (2021)."""
+    """The derivative of an arc tangent: ``slope / (2 (1 + (pi slope x / 2)^2))``; slope per unit of x.
+
+    Source: Fang et al., ICCV (2021).
+    """
 
     slope: float = 2.0
 
@@ -98,7 +104,10 @@ class ATan(Surrogate):
 
 @dataclass(frozen=True)
 class Triangle(Surrogate):
-    """``height max(0, 1 - |x| / width)``; width, half the base, in the unit of x. Source: Bellec et al., NeurIPS (2018)."""
+    """A triangle: ``height max(0, 1 - |x| / width)``; width, half the base, in the unit of x.
+
+    Source: Bellec et al., NeurIPS (2018).
+    """
 
     width: float = 1.0
     height: float = 0.3
@@ -109,7 +118,10 @@ class Triangle(Surrogate):
 
 @dataclass(frozen=True)
 class Rectangle(Surrogate):
-    """``1 / width`` where ``|x| < width / 2``; width in the unit of x. Source: Wu et al., Front. Neurosci. 12:331 (2018)."""
+    """A rectangle: ``1 / width`` where ``|x| < width / 2``; width in the unit of x.
+
+    Source: Wu et al., Front. Neurosci. 12:331 (2018).
+    """
 
     width: float = 1.0
 
@@ -123,7 +135,7 @@ def _normal_density(x: Tensor, width: float) -> Tensor:
 
 @dataclass(frozen=True)
 class Gaussian(Surrogate):
-    """``N(x; width)``, the normal density of standard deviation ``width``, in the unit of x.
+    """A normal density, ``N(x; width)``, of standard deviation ``width``, in the unit of x.
 
     Source: Yin et al., Nat. Mach. Intell. 3:905 (2021), who build `MultiGaussian` of it.
     """
@@ -136,7 +148,9 @@ class Gaussian(Surrogate):
 
 @dataclass(frozen=True)
 class MultiGaussian(Surrogate):
-    """``(1 + height) N(x; width) - height (N(x - width; scale width) + N(x + width; scale width))``: negative far from threshold.
+    """A sum of normal densities, negative far from threshold.
+
+    ``(1 + height) N(x; width) - height (N(x - width; scale width) + N(x + width; scale width))``.
 
     ``width`` in the unit of x, ``height`` and ``scale`` are numbers. Source: Yin et al., Nat. Mach. Intell. 3:905 (2021).
     """
@@ -153,7 +167,10 @@ class MultiGaussian(Surrogate):
 
 @dataclass(frozen=True)
 class Exponential(Surrogate):
-    """``height exp(-|x| / width)``; width in the unit of x. Source: Shrestha & Orchard (SLAYER), NeurIPS (2018)."""
+    """A two-sided exponential: ``height exp(-|x| / width)``; width in the unit of x.
+
+    Source: Shrestha & Orchard (SLAYER), NeurIPS (2018).
+    """
 
     height: float = 1.0
     width: float = 0.5
@@ -164,7 +181,7 @@ class Exponential(Surrogate):
 
 @dataclass(frozen=True)
 class Tanh(Surrogate):
-    """``slope / 2 sech^2(slope x)``, equal to `Sigmoid` of twice the slope; slope per unit of x.
+    """A hyperbolic secant squared: ``slope / 2 sech^2(slope x)``, equal to `Sigmoid` of twice the slope; slope per unit of x.
 
     Source: Wozniak et al., Nat. Mach. Intell. 2:325 (2020), there without the factor ``slope / 2``.
     """
@@ -177,7 +194,7 @@ class Tanh(Surrogate):
 
 @dataclass(frozen=True)
 class SquaredSoftsign(Surrogate):
-    """``slope / (2 (1 + (slope x)^2)^(3/2))``, of the algebraic sigmoid ``x / sqrt(1 + x^2)``; slope per unit of x."""
+    """The derivative of ``x / sqrt(1 + x^2)``: ``slope / (2 (1 + (slope x)^2)^(3/2))``; slope per unit of x."""
 
     slope: float = 2.0
 
@@ -187,7 +204,7 @@ class SquaredSoftsign(Surrogate):
 
 @dataclass(frozen=True)
 class LeakyReLU(Surrogate):
-    """``height`` where ``x >= 0``, ``leak`` below; both per unit of x."""
+    """The derivative of a leaky rectifier: ``height`` where ``x >= 0`` and ``leak`` below, both per unit of x."""
 
     height: float = 1.0
     leak: float = 0.1
@@ -198,7 +215,7 @@ class LeakyReLU(Surrogate):
 
 @dataclass(frozen=True)
 class StraightThrough(Surrogate):
-    """``height`` everywhere. Source: Bengio et al., arXiv:1308.3432 (2013)."""
+    """A pseudo-derivative of ``height`` everywhere. Source: Bengio et al., arXiv:1308.3432 (2013)."""
 
     height: float = 1.0
 

@@ -678,6 +678,7 @@ class Network(DeviceVerbs):
     @property
     def _made(self) -> dict[str, Any]:
         """The settings of `init` that decide results, as plain values: a snapshot must share them."""
+        self._ready("Network")
         own, chips = self._settings, self._settings["chips"]
         dies = list(range(chips)) if isinstance(chips, int) else chips
         plain = {"chips": dies, "dtype": str(own["dtype"]).removeprefix("torch.")}

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..base.boundary import guard
 from ..base.errors import RunError
 from ..base.indices import Units, chosen
 from ..models.contract import Connection
@@ -50,7 +49,7 @@ def _inside(where: str, index: int, size: int) -> None:
 
 
 def raster(spikes: Tensor, time: Tensor | None = None, *, sample: int = 0, chip: int = 0, title: str = "") -> Any:
-    """Spikes over time, one row a unit. ``time``: slot times in s, e.g. ``net.timeline()``."""
+    """Draw spikes over time, a row for each unit. ``time``: slot times in s, e.g. ``net.timeline()``."""
     x, times = _one_sample("plot.raster", spikes, time, sample, chip)
     figure, axes = _figure()
     k, unit = x.nonzero(as_tuple=True)
@@ -72,7 +71,7 @@ def traces(
     label: str = "",
     title: str = "",
 ) -> Any:
-    """Values over time, one line a unit: of ``units``, or of the first ten."""
+    """Draw values over time, a line for each of ``units``, or for the first ten units."""
     x, times = _one_sample("plot.traces", values, time, sample, chip)
     few = range(min(x.shape[1], 10)) if units is None else chosen("plot.traces: units", units, x.shape[1]).numbers.tolist()
     figure, axes = _figure()
@@ -85,7 +84,7 @@ def traces(
 
 
 def weights(weight: Tensor, *, chip: int = 0, title: str = "") -> Any:
-    """A weight matrix ``[pre, post]`` as an image and as a histogram; the connectivity at a glance."""
+    """Draw a weight matrix ``[pre, post]`` as an image, which shows the connectivity at a glance, and as a histogram."""
     from ..base.display.picture import Picture
 
     w = weight.detach().cpu()
@@ -106,7 +105,9 @@ def weights(weight: Tensor, *, chip: int = 0, title: str = "") -> Any:
 
 
 def network(net: Network) -> Any:
-    """The network as a graph, from inputs at the left to outputs: units are boxes, connections arrows, loops dashed."""
+    """Draw the network as a graph, from inputs at the left to outputs: boxes are groups of units, arrows connections, dashed ones
+    close a loop.
+    """
     from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
     text = {tag: f"{tag}\n{type(net._specs[tag].model).__name__}, {net[tag].n}" for tag in _boxes(net)}
@@ -163,14 +164,14 @@ def network(net: Network) -> Any:
 
 
 def _boxes(net: Network) -> list[str]:
-    """Groups of units, and connections that stand for themselves: dendrites, outputs, targets of other connections."""
+    """Find what is a box: groups of units, and connections that are outputs, dendrites or targets of other connections."""
     specs = [net._specs[tag] for tag in net.tags]
     named = {tag for spec in specs for tag in (*spec.source, *spec.target)}
     return [s.tag for s in specs if not isinstance(s.model, Connection) or not s.source or not s.target or s.tag in named]
 
 
 def _arrows(net: Network, boxes: list[str]) -> tuple[dict[tuple[str, str], tuple[list[str], bool]], dict[str, int]]:
-    """Arrows between boxes with the tags of their connections and whether they close a loop; and the column of each box."""
+    """Find the arrows between boxes, with tags of connections and whether they close a loop; and the column of each box."""
     rank = {tag: i for i, block in enumerate(net._plan(net.dt).blocks) for tag in block.tags}
     arrows: dict[tuple[str, str], tuple[list[str], bool]] = {}
     for tag in net.tags:
@@ -198,12 +199,12 @@ def _overlap(a: Rectangle, b: Rectangle) -> bool:
 
 
 def _loop(x: float, y: float, up: int) -> list[Point]:
-    """From a box back to itself."""
+    """Draw an arrow from a box back to itself."""
     return _curve((x - 0.2, y + up * BOX / 2), (x + 0.2, y + up * BOX / 2), -2.4 * up)
 
 
 def _line(place: Mapping[str, Point], widths: Mapping[str, float], a: str, b: str, *, bent: bool) -> list[Point]:
-    """From the rim of box a to the rim of box b, as straight as the other boxes allow."""
+    """Draw an arrow from the rim of box a to the rim of box b, as straight as the other boxes allow."""
     bends = (0.5, 0.9, 1.4) if bent else (0.0, 0.2, -0.2, 0.4, -0.4, 0.7, -0.7)
     lines = [_curve(place[a], place[b], bend) for bend in bends]
 
@@ -217,7 +218,7 @@ def _line(place: Mapping[str, Point], widths: Mapping[str, float], a: str, b: st
 
 
 def _curve(start: Point, end: Point, bend: float) -> list[Point]:
-    """Points of an arc from start to end, bent to the right by half the distance times ``bend``."""
+    """Compute points of an arc from start to end, bent to the right by half the distance times ``bend``."""
     (x0, y0), (x1, y1) = start, end
     xc, yc = (x0 + x1) / 2 + bend * (y1 - y0), (y0 + y1) / 2 - bend * (x1 - x0)
     steps = [i / 100 for i in range(101)]
@@ -228,7 +229,7 @@ def _curve(start: Point, end: Point, bend: float) -> list[Point]:
 
 
 def history(training: History) -> Any:
-    """Loss and accuracy of a `ship.train.History` over epochs."""
+    """Draw the loss and the accuracy of a `ship.train.History` over its epochs."""
     if not training.loss:
         raise RunError("plot.history", "needs at least one epoch", fix="Call Trainer.fit first.")
     figure, axes = _figure()
@@ -246,7 +247,7 @@ def history(training: History) -> Any:
 
 
 def confusion(counts: Tensor, *, title: str = "") -> Any:
-    """A confusion matrix: rows are true classes, in per cent of their samples; counts are written in."""
+    """Draw a confusion matrix: rows are true classes, in per cent of their samples; counts are written in."""
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
         raise RunError(
             "plot.confusion", "needs [class, class]", got=f"shape {list(counts.shape)}", fix="Give ConfusionMatrix.counts."
@@ -276,14 +277,14 @@ def accuracy(
     log: bool = True,
     title: str = "",
 ) -> Any:
-    """Accuracy against a device property, or in several conditions, with error bars.
+    """Draw accuracy against a device property, or in several conditions, with error bars.
 
     Args:
-        x: the property; or the names of conditions, which no line joins.
+        x: values of the property, or names of conditions, which no line joins.
         intervals: ``(value, low, high)`` for each x, e.g. `ship.train.Interval`.
         chips: for each x the accuracy of each chip, drawn as dots.
-        lines: levels to compare with, by name.
-        xlabel, log, title: of the axis.
+        lines: accuracies to compare with, by name; each is a horizontal line.
+        xlabel, log, title: label of the x axis, whether that axis is logarithmic, and the title of the figure.
     """
     sizes = [len(x), len(intervals)] + ([] if chips is None else [len(chips)])
     if len(set(sizes)) > 1 or not len(x):
@@ -315,5 +316,3 @@ def accuracy(
     axes.legend(fontsize=8)
     return figure
 
-
-guard(__name__)

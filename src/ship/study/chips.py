@@ -1,4 +1,4 @@
-"""From one network to the same network on many dies."""
+"""The step from one network to the same network on many dies."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from ..network.network import Network
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
-    """Variation given to parameters chosen by role, group or name, see `ship.groups.selection.select`; replaces one that they have.
+    """Variation for parameters chosen by role, group or name (see `ship.groups.selection.select`), in place of their own.
 
     Args:
-        role, tags, names: which parameters.
+        role, tags, names: roles, groups and names that choose the parameters.
         d2d, d2d_abs, gradient, gradient_abs: as in `ship.Varied`.
     """
 
@@ -38,7 +38,7 @@ class Spread:
     gradient_abs: float = 0.0
 
     def varied(self, nominal: Any) -> Varied:
-        """A nominal with this spread."""
+        """Return a nominal value with this spread."""
         return Varied(nominal, d2d=self.d2d, d2d_abs=self.d2d_abs, gradient=self.gradient, gradient_abs=self.gradient_abs)
 
 
@@ -52,7 +52,7 @@ def virtual_chips(
     seed: int | None = None,
     variation: bool = True,
 ) -> Network:
-    """The network with its parameters as they are now, on many dies. The network itself is left alone.
+    """Copy a network, with its parameters as they are now, to many dies. The network itself is left alone.
 
     What is trained or was drawn stays as it is; deviates of `Varied` parameters and devices are those of the dies asked for.
     Devices are as made: call ``program()`` to write the weights to them.
@@ -63,8 +63,8 @@ def virtual_chips(
         device: what holds the weights of all synapses without a learning rule, or of those named: ``{"hid>out": ...}``.
         mapping: how weights become conductances, for all groups with devices or those named.
         vary: variation of neurons and synapses.
-        seed: of variation and devices; default: the network's own.
-        variation: False: nominal values.
+        seed: seed of the variation and of the devices; default: the network's own.
+        variation: False gives nominal values.
 
     Raises:
         GraphError, ParameterError, RunError: as `Network.add` and `Network.init`; an unknown tag.
@@ -97,7 +97,7 @@ def virtual_chips(
 
 
 def _take_stored(where: str, groups: Mapping[str, Group], made: Network) -> None:
-    """What a network has kept of its runs (plastic weights, persistent states) begins its life on the dies as it is now."""
+    """Take over what a network has kept of its runs: plastic weights and persistent states begin on the dies as they are now."""
     for tag, group in groups.items():
         if group.hardware is not None or made[tag].hardware is not None:
             continue  # what devices hold is written by `Network.program`
@@ -110,7 +110,7 @@ def _take_stored(where: str, groups: Mapping[str, Group], made: Network) -> None
 
 
 def _by_tag(where: str, net: Network, given: Any) -> dict[str, Any]:
-    """A device or mapping for each tag; one alone is for all synapses that can have it."""
+    """Give each tag its device or mapping; a single one is for all synapses that can have it."""
     if given is None:
         return {}
     if isinstance(given, Mapping):
@@ -162,7 +162,7 @@ def _stored(value: Any, tensor: Callable[[], Tensor]) -> Any:
 
 
 def _pinned(group: Group, name: str, value: Any, spreads: Mapping[str, Spread]) -> Any:
-    """A parameter as it is now: trained values and draws as tensors."""
+    """Return a parameter as it is now: trained values and draws as tensors."""
     if name not in group.declarations:
         return value
     attribute = name.replace(".", "/")

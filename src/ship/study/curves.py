@@ -1,4 +1,4 @@
-"""Accuracy of all dies against a property of the device: each point is one run over the chip axis."""
+"""Curves: the accuracy of all dies against a property of the device. Each point is one run over the chip axis."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .measure import accuracy, summary
 
 @dataclass(frozen=True)
 class Curve:
-    """Accuracies along a property: for each value of ``x`` those of all dies, ``[chip]``."""
+    """Accuracies along a property: those of all dies, ``[chip]``, for each value of ``x``."""
 
     name: str
     unit: str
@@ -36,11 +36,11 @@ class Curve:
 
     @property
     def intervals(self) -> list[Interval]:
-        """Mean over dies with the 95 % interval of the mean, for each point; without an interval for one die."""
+        """The mean over dies and its 95 % interval at each point; a single die has no interval."""
         return [mean_interval(v) if len(v) > 1 else Interval(float(v[0]), float(v[0]), float(v[0])) for v in self.chips]
 
     def table(self, title: str = "") -> Any:
-        """A `rich` table, which prints as text."""
+        """Return a `rich` table, which prints as text."""
         from ..base.display.tables import PrintedTable
 
         table = PrintedTable(title=title or f"Accuracy against {self.name}")
@@ -58,7 +58,7 @@ class Curve:
         return table
 
     def plot(self, *, lines: Mapping[str, float] | None = None, log: bool | None = None, title: str = "") -> Any:
-        """A Matplotlib figure, see `ship.plot.accuracy`; logarithmic where all values are above 0."""
+        """Return a Matplotlib figure, see `ship.plot.accuracy`; the axis is logarithmic where all values are above 0."""
         from .. import plot
 
         log = min(self.x) > 0 if log is None else log
@@ -75,14 +75,14 @@ def sweep(
     name: str = "value",
     unit: str = "",
 ) -> Curve:
-    """Accuracy of all dies for each value of a property.
+    """Measure the accuracy of all dies for each value of a property.
 
     Args:
-        build: from a value to a network that is ready to be measured, e.g. made by `virtual_chips` and programmed.
-        values: of the property.
+        build: function from a value to a network that is ready to be measured, e.g. made by `virtual_chips` and programmed.
+        values: values of the property, in the order in which they are measured.
         batches: test data that can be gone through for each value.
-        readout: from output to scores; default: the one that the network was trained with.
-        name, unit: of the property.
+        readout: function from the output to scores; default: the one that the network was trained with.
+        name, unit: name and unit of the property.
 
     Raises:
         RunError: no values; what `build` and `accuracy` raise for the first value.
@@ -97,7 +97,7 @@ def sweep(
 
 
 def _measured(where: str, name: str, unit: str, values: Sequence[float], batches: Any, at: Callable[[float], Tensor]) -> Curve:
-    """A curve, point by point. An error after the first point ends it with a warning: what was measured is kept."""
+    """Measure a curve point by point. An error after the first point ends it with a warning, and what was measured is kept."""
     if len(values) > 1:
         check_again(f"{where}: batches", batches)
     chips: list[Tensor] = []
@@ -123,17 +123,19 @@ def drift_curve(
     kelvin: float | None = None,
     before: Callable[[Network], Any] | None = None,
 ) -> Curve:
-    """Accuracy against the time since the weights were written: written once, then left alone from each time to the next, so that
-    every device keeps its own trajectory. The devices stay as they are at the last time.
+    """Measure the accuracy against the time since the weights were written.
+
+    They are written once, then left alone from each time to the next, so that every device keeps its own trajectory. The devices
+    stay as they are at the last time.
 
     Args:
         net: a network with devices.
         batches: test data.
-        times: s since writing, increasing, from 0 on.
-        readout: from output to scores; default: the one that the network was trained with.
+        times: times since writing in s, increasing, from 0 on.
+        readout: function from the output to scores; default: the one that the network was trained with.
         verify: how the weights are written, see `Network.program`.
-        kelvin: K, of devices with a thermal part.
-        before: done to the network before each measurement, e.g. ``lambda net: net.compensate()``.
+        kelvin: temperature (K) of devices with a thermal part.
+        before: function that is called with the network before each measurement, e.g. ``lambda net: net.compensate()``.
 
     Raises:
         RunError: times that do not increase; what `Network.program` and `Network.wait` raise.
@@ -177,16 +179,17 @@ def level_curve(
     readout: Readout | None = None,
     verify: WriteVerify | None = None,
 ) -> Curve:
-    """Accuracy against the number of levels of a device, to which weights are rounded before they are written: a pair of n-level
-    devices makes 2 n - 1 weights, see `ship.devices.weights.mapping`.
+    """Measure the accuracy against the number of levels of a device, to which weights are rounded before they are written.
+
+    A pair of n-level devices makes 2 n - 1 weights, see `ship.devices.weights.mapping`.
 
     Args:
         net: a trained network.
         batches: test data.
         levels: numbers of levels, at least 2; of an offset at least 3.
-        chips: dies.
-        device: what holds the weights; default: an ideal device.
-        mapping: with all but its levels; default: a differential pair.
+        chips: number of dies.
+        device: device that holds the weights; default: an ideal device.
+        mapping: how weights become conductances, with all but its levels; default: a differential pair.
         readout, verify: as in `drift_curve`.
     """
 
@@ -210,8 +213,9 @@ def spread_curve(
     chips: int = 32,
     readout: Readout | None = None,
 ) -> Curve:
-    """Accuracy against the variation from device to device (``d2d``, a fraction) of parameters chosen by role, group or name;
-    default: the weights.
+    """Measure the accuracy against the variation from device to device of parameters chosen by role, group or name.
+
+    ``fractions`` are values of ``d2d``; the parameters are the weights by default.
     """
 
     def build(fraction: float) -> Network:

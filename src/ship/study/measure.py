@@ -1,4 +1,4 @@
-"""What the dies of a network reach, and how sure that is."""
+"""Measures of the dies of a network: what accuracy they reach, and how sure that is."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..train.measuring import measuring
 
 
 class Summary(NamedTuple):
-    """Accuracies of the dies of one kind."""
+    """Statistics of the accuracies of several dies: mean, worst, best and spread."""
 
     mean: Interval  # over dies, with the 95 % interval of the mean
     worst: float
@@ -39,13 +39,15 @@ class Summary(NamedTuple):
 
 @torch.no_grad()
 def accuracy(net: Network, batches: Iterable[Sequence[Any]], *, readout: Readout | None = None, trial: int = 0) -> Tensor:
-    """Accuracy of each die, all in one run over the chip axis. Devices do not age meanwhile, and records stay as they were.
+    """Measure the accuracy of each die, all in one run over the chip axis.
+
+    Devices do not age meanwhile, and records stay as they were.
 
     Args:
         net: an initialised network with one output.
         batches: ``(x, labels)`` or ``(x, labels, lengths)``, the same for all dies.
-        readout: from output to scores; default: the one that the network was trained with (``net.readout``).
-        trial: of the noise.
+        readout: function from the output to scores; default: the one that the network was trained with (``net.readout``).
+        trial: number of the trial, from which the noise is drawn.
 
     Returns:
         ``[chip]``, float64; one number ``[]`` where the network has no chip axis.
@@ -90,7 +92,7 @@ def _readout(net: Network, given: Readout | None) -> Readout:
 
 
 def _say_what_is_ideal(net: Network) -> None:
-    """Warn, once, of devices that are ideal in a way that nobody asked for."""
+    """Warn once about devices that are ideal in a way that nobody asked for."""
     said = []
     for tag, group in net._ready("study").groups.items():
         hardware = group.hardware
@@ -103,12 +105,12 @@ def _say_what_is_ideal(net: Network) -> None:
 
 
 def yield_at(accuracies: Tensor | Sequence[float], threshold: float, *, level: float = 0.95) -> Interval:
-    """Share of dies at or above an accuracy, with its Wilson interval.
+    """Compute the share of dies at or above an accuracy, with its Wilson interval.
 
     Args:
-        accuracies: of each die, from `accuracy`.
+        accuracies: accuracy of each die, from `accuracy`.
         threshold: least accuracy of a good die, from 0 to 1.
-        level: of confidence.
+        level: level of confidence.
 
     Raises:
         RunError: no dies, one that is not a number, or a threshold outside [0, 1].
@@ -121,7 +123,7 @@ def yield_at(accuracies: Tensor | Sequence[float], threshold: float, *, level: f
 
 
 def summary(accuracies: Tensor | Sequence[float], *, level: float = 0.95) -> Summary:
-    """Mean over dies with the confidence interval of the mean, worst, best and standard deviation.
+    """Summarise the accuracies of dies: the mean with its confidence interval, the worst, the best and the standard deviation.
 
     Raises:
         RunError: fewer than two dies, or one that is not a number.

@@ -145,14 +145,14 @@ def declared(model: type) -> tuple[dict[str, Parameter], dict[str, Option]]:
 
 @dataclass(frozen=True)
 class State:
-    """Declaration of a state.
+    """The declaration of a state of a model: its initial value, unit, place and lifetime.
 
     Args:
         initial: a number, a truth value, or the name of a parameter.
         unit: SI unit.
-        on: where it lives; rules and per-connection models name ``pre``, ``post`` or ``connection``.
+        on: the place where it lives; rules and per-connection models name ``pre``, ``post`` or ``connection``.
         held: kept at its value while the neuron is refractory.
-        inner: update parts of devices: how many of it one device has, an axis in front of all others; 0: one, and no such axis.
+        inner: number of such states in one device (update parts only), an axis in front of all others; 0: one, without the axis.
         persistent: kept from run to run, as plastic weights are: a threshold that adapts for good, wear, a consolidated trace.
             Each chip has its own; the samples of a batch start from the same value and go their own ways within a run.
         batch: what a run leaves of a persistent state: "sum", the value that it began with and the changes of all samples, as if
@@ -181,7 +181,7 @@ class Port:
     """An input of a model.
 
     Args:
-        kind: of the signal that it takes: ``"events"`` (counts at t_k, added to the state), ``"charge"`` (the integral of a
+        kind: kind of signal that it takes: ``"events"`` (counts at t_k, added to the state), ``"charge"`` (the integral of a
             current over the slot) or ``"values"`` (a level held over the slot, e.g. a conductance).
         unit: SI unit of what it takes.
         about: what it is, in words.

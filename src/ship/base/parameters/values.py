@@ -47,7 +47,7 @@ def _least(owner: object, least: float, **values: float) -> None:
 
 @dataclass(frozen=True)
 class Uniform(Distribution):
-    """Uniform on (low, high)."""
+    """A uniform distribution on (low, high)."""
 
     low: float
     high: float
@@ -78,7 +78,7 @@ class Normal(Distribution):
 
 @dataclass(frozen=True)
 class LogNormal(Distribution):
-    """``median * exp(sigma * xi)``; sigma is the standard deviation of the logarithm."""
+    """A log-normal distribution, ``median * exp(sigma * xi)``; sigma is the standard deviation of the logarithm."""
 
     median: float
     sigma: float

@@ -240,13 +240,16 @@ class DeviceArray(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> DeviceArray:
-        """Another float type or device: all tensors and draws follow; ages stay float64, as a slot is small beside a year."""
+        """Another float type or device: all tensors and draws follow; ages and counts stay float64, as a slot is small beside a
+        year and one write beside 10^8.
+        """
         kind = fn(torch.zeros(1, dtype=self.dtype)).dtype
         if kind not in (torch.float32, torch.float64):
             raise RunError(self.where, "computes in float32 or float64", got=str(kind), fix="Use .float().")
-        age = self.get_buffer("age")
+        exact = {name: self.get_buffer(name) for name in ("age", "cycles")}
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        self.register_buffer("age", age.to(self.get_buffer("age").device))
+        for name, value in exact.items():
+            self.register_buffer(name, value.to(self.get_buffer(name).device))
         self.dtype, self._nominal = kind, None
         self.version += 1
         return self

@@ -31,7 +31,7 @@ ERROR = {0.02: (0.0112185391e-6, 0.01129027418), 0.002: (0.00081107e-6, 0.001068
 
 @dataclass(frozen=True)
 class CMODecay(Retention):
-    """Decay of CMO/HfOx memory.
+    """Decay of the conductance of CMO/HfOx memory.
 
     Args:
         slope: S, of the mean for each unit of ln t.

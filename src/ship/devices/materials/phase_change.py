@@ -70,7 +70,7 @@ class PCMNoise(ReadNoise):
     t0: Value = param(20.0, unit="s", least=0.0, role="noise")
 
     def strength(self, g: Tensor, p: Bag) -> Tensor:
-        """Q."""
+        """Compute the strength Q of the noise of devices written to ``g`` (S)."""
         return (0.0088 / relative(g, p) ** 0.65).clamp(max=0.2)
 
     def read(self, g: Tensor, written: Tensor, age: Tensor, p: Bag, xi: Xi) -> Tensor:

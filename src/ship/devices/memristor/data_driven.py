@@ -47,7 +47,7 @@ class Resistance(NamedTuple):
 
 @dataclass(frozen=True)
 class DataDriven(Memristor):
-    """What the two windows share."""
+    """The base class of the two windows: current, bounds and conversion to a conductance."""
 
     source: ClassVar[str] = "Messaris et al. 2018, doi 10.1109/TCAD.2018.2791468"
     states: ClassVar[Any] = Resistance(r=State("r_off", unit="ohm"))  # type: ignore[arg-type]
@@ -66,10 +66,10 @@ class DataDriven(Memristor):
 
     @abstractmethod
     def speed(self, v: Tensor, p: Bag) -> Tensor:
-        """s_p or s_n, by the sign of ``v``."""
+        """Return the speed s_p or s_n, by the sign of ``v`` (V)."""
 
     def bound(self, v: Tensor, p: Bag) -> Tensor:
-        """ohm, where the resistance goes to at ``v`` (V)."""
+        """Compute the resistance (ohm) that the device goes towards at ``v`` (V)."""
         return torch.where(v > 0, p.r_p0 + p.r_p1 * v, p.r_n0 + p.r_n1 * v)
 
     def window(self, p: Bag) -> tuple[Tensor, Tensor]:

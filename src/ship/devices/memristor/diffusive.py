@@ -47,7 +47,7 @@ class Silver(NamedTuple):
 
 @dataclass(frozen=True)
 class Diffusive(Memristor):
-    """Volatile: `rest` relaxes it."""
+    """A volatile memristor of silver, which relaxes at rest."""
 
     source: ClassVar[str] = "USC diffusive memristor SPICE model; Wang et al. 2017, doi 10.1038/nmat4756"
     states: ClassVar[Any] = Silver(f=State(0.0), r=State(0.0))  # type: ignore[arg-type]
@@ -78,7 +78,7 @@ class Diffusive(Memristor):
         return Silver(zero, zero), Silver(one, one)
 
     def resistance(self, s: Tensor, p: Bag) -> Tensor:
-        """ohm, of a share ``s`` (0 to 1)."""
+        """Compute the resistance (ohm) of a share ``s`` (0 to 1)."""
         return p.r_on * s + p.r_off * torch.exp(-s / p.width) * lost((1 - s) / p.width) / lost(1 / p.width)  # no factor overflows
 
     def conductance(self, x: Silver, p: Bag) -> Tensor:

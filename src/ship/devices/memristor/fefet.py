@@ -48,7 +48,7 @@ class Domains(NamedTuple):
 
 @dataclass(frozen=True)
 class FeFET(Update):
-    """Twenty domains behind a gate."""
+    """A ferroelectric transistor with twenty domains behind its gate."""
 
     source: ClassVar[str] = "Deng et al. 2020, doi 10.1109/VLSITechnology18217.2020.9265014"
     states: ClassVar[Any] = Domains(s=State(-1.0, inner=DOMAINS), h=State(0.0, inner=DOMAINS))  # type: ignore[arg-type]
@@ -63,11 +63,11 @@ class FeFET(Update):
     p_r: Value = param(0.25, unit="C/m^2", above=0.0, role="polarisation")
 
     def activation(self, p: Bag) -> Tensor:
-        """V, of each domain: ``[domain, ...]``."""
+        """Compute the activation voltage (V) of each domain: ``[domain, ...]``."""
         return (p.e_a + p.e_a_std * p.frozen).clamp(min=0.0)
 
     def polarisation(self, x: Domains, p: Bag) -> Tensor:
-        """C/m^2."""
+        """Compute the polarisation (C/m^2) of all domains."""
         return p.p_r * x.s.mean(0)
 
     def conductance(self, x: Domains, p: Bag) -> Tensor:
@@ -93,8 +93,8 @@ class FeFET(Update):
         return self._after(x, against & (grown**p.beta >= math.log(2)), against, grown, passed)
 
     def _exposed(self, x: Domains, pulse: Pulse, p: Bag) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Whether the field is against each domain, the history that it would have then, what is added to it, and the logarithm of
-        ``tau / tau_0``.
+        """Return whether the field is against each domain, the history that it would have then, what is added to it, and
+        ``log(tau / tau_0)``.
         """
         size = torch.where(pulse.v == 0, torch.ones_like(pulse.v), pulse.v.abs())
         slowness = (self.activation(p) / size) ** p.alpha

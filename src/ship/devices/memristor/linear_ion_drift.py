@@ -65,7 +65,7 @@ class LinearDrift(Memristor):
         return Fraction(torch.zeros_like(p.r_on)), Fraction(torch.ones_like(p.r_on))
 
     def resistance(self, x: Fraction, p: Bag) -> Tensor:
-        """ohm."""
+        """Compute the resistance (ohm) at the doped share ``x.x``."""
         return p.r_on * x.x + p.r_off * (1 - x.x)
 
     def conductance(self, x: Fraction, p: Bag) -> Tensor:

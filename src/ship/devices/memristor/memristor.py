@@ -31,7 +31,7 @@ class Memristor(Update):
 
     @abstractmethod
     def rate(self, x: StateTuple, v: Tensor, p: Bag) -> StateTuple:
-        """dx/dt at a constant ``v`` (V), in the state's unit per second."""
+        """Compute dx/dt at a constant ``v`` (V), in the state's unit per second."""
 
     @abstractmethod
     def bounds(self, p: Bag) -> tuple[Any, Any]:
@@ -39,7 +39,7 @@ class Memristor(Update):
 
     @abstractmethod
     def current(self, x: StateTuple, v: Tensor, p: Bag) -> Tensor:
-        """A, at ``v`` (V); 0 at 0 V."""
+        """Compute the current (A) at ``v`` (V); it is 0 at 0 V."""
 
     def moves(self, v: Tensor, p: Bag) -> Tensor:
         """Where ``v`` (V) can change the state at all."""

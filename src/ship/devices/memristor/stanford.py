@@ -40,7 +40,7 @@ class Gap(NamedTuple):
 
 @dataclass(frozen=True)
 class Stanford(Memristor):
-    """A gap under field and Joule heat."""
+    """A filament whose gap moves under field and Joule heat."""
 
     source: ClassVar[str] = "Stanford-PKU RRAM model 1.0, doi 10.1109/LED.2014.2340016"
     states: ClassVar[Any] = Gap(gap=State("gap_max", unit="m"))  # type: ignore[arg-type]
@@ -88,7 +88,7 @@ class Stanford(Memristor):
         return Gap(within(-p.g_0 * torch.log(within(g, low, high) * p.v_0 / p.i_0), p.gap_min, p.gap_max))
 
     def temperature(self, x: Gap, v: Tensor, p: Bag) -> Tensor:
-        """K, of the filament."""
+        """Compute the temperature (K) of the filament."""
         return p.t_0 + (v * self.current(x, v, p)).abs() * p.r_th
 
     def enhancement(self, x: Gap, v: Tensor, p: Bag) -> Tensor:

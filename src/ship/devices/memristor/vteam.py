@@ -34,7 +34,7 @@ class Border(NamedTuple):
 
 @dataclass(frozen=True)
 class VTEAM(Memristor):
-    """Threshold model with powers. ``resistance``: "linear" or "exponential" in x."""
+    """A border that moves with a power of the voltage above threshold. ``resistance``: "linear" or "exponential" in x."""
 
     source: ClassVar[str] = "Kvatinsky et al. 2015, doi 10.1109/TCSII.2015.2433536"
     states: ClassVar[Any] = Border(x=State("d", unit="m"))  # type: ignore[arg-type]

@@ -33,7 +33,7 @@ from .memristor import Fraction, Memristor
 
 @dataclass(frozen=True)
 class Thresholds(Memristor):
-    """The state equation of both; ``slopes`` gives the conductance (S) at x = 0 and at x = 1."""
+    """The base class with the state equation of both; ``slopes`` gives the conductance (S) at x = 0 and at x = 1."""
 
     states: ClassVar[Any] = Fraction(x=State(0.0))  # type: ignore[arg-type]
 
@@ -91,17 +91,17 @@ class Yakopcic(Thresholds):
 
     @classmethod
     def oblea_pulsed(cls) -> Yakopcic:
-        """Ag chalcogenide (Oblea 2010) under triangular pulses."""
+        """Return the model of Ag chalcogenide (Oblea 2010) under triangular pulses."""
         return cls(a1=0.097, a2=0.097)
 
     @classmethod
     def miao(cls) -> Yakopcic:
-        """TaOx (Miao 2011)."""
+        """Return the model of TaOx (Miao 2011)."""
         return cls(a1=0.11, a2=0.11, b=0.5, a_p=7.5, a_n=2.0, v_p=0.09, v_n=0.75)
 
     @classmethod
     def jo(cls) -> Yakopcic:
-        """Ag / amorphous Si (Jo 2010)."""
+        """Return the model of Ag / amorphous Si (Jo 2010)."""
         return cls(
             a1=3.7e-7, a2=4.35e-7, b=0.7, a_p=0.005, a_n=0.08, v_p=1.5, v_n=0.5, alpha_p=1.2, alpha_n=3.0, x_p=0.2, x_n=0.5
         )

@@ -25,11 +25,11 @@ from ..contract import Endurance
 
 @dataclass(frozen=True)
 class Wear(Endurance):
-    """A window that closes, and a hard failure.
+    """Wear by cycles: a window that closes, and a hard failure.
 
     Args:
         onset: cycles after which the window starts to close.
-        rate: of the window, for each decade of cycles.
+        rate: fraction of the window that is lost in each decade of cycles.
         towards: where it closes, as a fraction of the window (0: at g_min).
         decades: log10 of the cycles to the hard failure; infinite: never.
         fails_at: where a failed device is stuck, as a fraction of the window.

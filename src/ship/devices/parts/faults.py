@@ -22,7 +22,7 @@ from ..contract import HIGH, LOW, OPEN, SOUND, Faults, Xi, as_uniform
 
 @dataclass(frozen=True)
 class Stuck(Faults):
-    """Stuck devices.
+    """Devices that are stuck low, stuck high or open from birth.
 
     Args:
         low, high, open: fractions of the devices; together at most 1.

@@ -25,7 +25,7 @@ from ..contract import IV
 
 @dataclass(frozen=True)
 class SinhIV(IV):
-    """Tunnelling."""
+    """A current that rises with the hyperbolic sine of the voltage, as in tunnelling."""
 
     source: ClassVar[str] = "Simmons 1963, doi 10.1063/1.1702682"
 
@@ -37,7 +37,7 @@ class SinhIV(IV):
 
 @dataclass(frozen=True)
 class PooleFrenkelIV(IV):
-    """Field-assisted emission from traps."""
+    """A current of field-assisted emission from traps (Poole-Frenkel)."""
 
     source: ClassVar[str] = "Frenkel 1938, doi 10.1103/PhysRev.54.647"
 
@@ -49,7 +49,7 @@ class PooleFrenkelIV(IV):
 
 @dataclass(frozen=True)
 class PowerIV(IV):
-    """Space-charge limited current."""
+    """A current that rises with a power of the voltage, as where space charge limits it."""
 
     source: ClassVar[str] = "Lampert 1956, doi 10.1103/PhysRev.103.1648"
 

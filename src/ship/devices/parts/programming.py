@@ -36,11 +36,11 @@ def polynomial(x: Tensor, coefficients: Sequence[float]) -> Tensor:
 
 @dataclass(frozen=True)
 class GaussianProgramming(Programming):
-    """A constant and a proportional error.
+    """Gaussian errors of writes, with a constant and a proportional width.
 
     Args:
         sigma: S.
-        relative: of the target.
+        relative: standard deviation as a fraction of the target.
     """
 
     sigma: Value = param(0.0, unit="S", least=0.0, role="noise")
@@ -52,12 +52,12 @@ class GaussianProgramming(Programming):
 
 @dataclass(frozen=True)
 class PolynomialProgramming(Programming):
-    """An error that is a polynomial of the target.
+    """Gaussian errors of writes, whose width is a polynomial of the target.
 
     Args:
         coefficients: S, the constant first.
         g_ref: S, the g_max that they were fitted for.
-        scale: of the error.
+        scale: factor on the width of the error.
     """
 
     coefficients: Sequence[float] = option((0.0,))
@@ -69,7 +69,7 @@ class PolynomialProgramming(Programming):
         object.__setattr__(self, "coefficients", finite_numbers("PolynomialProgramming.coefficients", self.coefficients, 1, "S"))
 
     def sigma(self, target: Tensor, p: Bag) -> Tensor:
-        """Standard deviation, S."""
+        """Compute the standard deviation (S) of a write to ``target``."""
         fitted = polynomial(target / p.g_max, self.coefficients).clamp(min=0.0)
         return fitted * (p.scale * p.g_max / p.g_ref)
 
@@ -91,7 +91,7 @@ def of_a_pair(span: Number, levels: Number) -> Number:
 
 @dataclass(frozen=True)
 class LevelProgramming(Programming):
-    """A number of levels, with errors that just keep them apart.
+    """Writes to a number of levels, with errors that just keep them apart.
 
     Args:
         levels: how many.

@@ -20,7 +20,7 @@ BOLTZMANN = 8.617333262e-5  # eV/K
 
 @dataclass(frozen=True)
 class Arrhenius(Thermal):
-    """Thermally activated ageing.
+    """Thermally activated ageing with one activation energy.
 
     Args:
         e_a: activation energy, eV.

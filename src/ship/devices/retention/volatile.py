@@ -20,7 +20,7 @@ from ..contract import Retention, Xi
 
 @dataclass(frozen=True)
 class VolatileRetention(Retention):
-    """Exponential return to rest.
+    """An exponential return of the conductance to rest.
 
     Args:
         tau: s.

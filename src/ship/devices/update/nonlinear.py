@@ -71,12 +71,12 @@ def curve(x: Tensor, z: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class NonlinearPulses(Update):
-    """LTP and LTD curves of NeuroSim.
+    """Saturating curves of potentiation and depression, as in NeuroSim.
 
     Args:
         nl_up, nl_down: non-linearity, -9 to 9.
-        pulses_up, pulses_down: how many take the whole window.
-        noise: of w, per pulse.
+        pulses_up, pulses_down: number of pulses that take the device through the whole window.
+        noise: standard deviation of w, per pulse.
         v_th: V, up to which nothing happens.
     """
 

@@ -41,7 +41,7 @@ STEEPEST = 80.0  # an exponent that is larger has long stopped the device; e^80 
 
 @dataclass(frozen=True)
 class Stepped(Update):
-    """What the laws share: bounds, asymmetry, noise."""
+    """The base class of the laws, with bounds, asymmetry and noise."""
 
     source: ClassVar[str] = "Gokmen & Vlasov 2016, doi 10.3389/fnins.2016.00333; Rasch et al. 2021, arXiv:2104.02184"
     normals: ClassVar[int] = 1
@@ -84,7 +84,7 @@ class Stepped(Update):
 
 @dataclass(frozen=True)
 class ConstantStep(Stepped):
-    """The same step everywhere."""
+    """A step of one size at every conductance."""
 
     def rise(self, u: Tensor, left: Tensor, up: Tensor, step: Tensor, count: Tensor, p: Bag) -> Tensor:
         return step * count

@@ -41,11 +41,11 @@ class TableState(NamedTuple):
 
 @dataclass(frozen=True)
 class TableUpdate(Update):
-    """Follows measured points.
+    """A measured table of pulses that each device follows point by point.
 
     Args:
         up, down: conductances (S) after 0, 1, 2 ... pulses; sequences or arrays of at least two numbers, kept as tuples.
-        scale: of the table, for each device.
+        scale: factor on the table, for each device.
         noise: standard deviation after a pulse, as a fraction of the table's range.
         v_th: V, up to which nothing happens.
     """

@@ -1,1 +1,1 @@
-"""Dendrites."""
+"""Dendritic compartments, one equation in each file."""

@@ -34,7 +34,7 @@ class DendriteCoeffs(NamedTuple):
 
 @dataclass(frozen=True)
 class Dendrite(Connection):
-    """Dendritic compartment, one for each unit of its target. In: impulses (V), charge (V per slot). Out: charge (V per slot)."""
+    """A dendritic compartment for each unit of its target. In: impulses (V), charge (V per slot). Out: charge (V per slot)."""
 
     tau: Value = param(10e-3, unit="s", above=0.0, role="time constant")
     g: Value = param(100.0, unit="1/s", above=0.0, role="conductance")
@@ -58,7 +58,7 @@ class Dendrite(Connection):
 
 
 def saturated(v: Units, v_sat: Units) -> Units:
-    """``v_sat tanh(v / v_sat)``; v itself where v_sat is infinite."""
+    """Compute ``v_sat tanh(v / v_sat)``; v itself where v_sat is infinite."""
     finite = torch.isfinite(v_sat)
     bound = torch.where(finite, v_sat, torch.ones_like(v_sat))
     return torch.where(finite, bound * torch.tanh(v / bound), v)

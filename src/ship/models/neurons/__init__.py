@@ -1,1 +1,1 @@
-"""Neurons."""
+"""Neurons, one equation in each file."""

@@ -39,7 +39,10 @@ class AdExCoeffs(NamedTuple):
 
 @dataclass(frozen=True)
 class AdEx(SpikingNeuron):
-    """Adaptive exponential neuron. In: conductances ``exc`` and ``inh`` (S), ``current`` (A). Out: events, 0 or 1."""
+    """An adaptive exponential integrate-and-fire neuron. In: conductances ``exc`` and ``inh`` (S), ``current`` (A).
+
+    Out: events, 0 or 1.
+    """
 
     c_m: Value = param(281e-12, unit="F", above=0.0, role="capacitance")
     g_leak: Value = param(30e-9, unit="S", above=0.0, role="conductance")

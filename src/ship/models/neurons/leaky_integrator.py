@@ -28,7 +28,7 @@ class IntegratorCoeffs(NamedTuple):
 
 @dataclass(frozen=True)
 class LeakyIntegrator(Neuron):
-    """Leaky integrator. In: impulses (V) and charge (V per slot). Out: values, v(t_k) in V."""
+    """A leaky integrator, which never spikes. In: impulses (V) and charge (V per slot). Out: values, v(t_k) in V."""
 
     tau: Value = param(20e-3, unit="s", above=0.0, role="time constant", infinite=True)
     v_rest: Value = param(0.0, unit="V", role="voltage")

@@ -1,1 +1,1 @@
-"""Learning rules."""
+"""Learning rules, one equation in each file."""

@@ -32,7 +32,7 @@ class STDPCoeffs(NamedTuple):
 
 @dataclass(frozen=True)
 class PairSTDP(Rule):
-    """Pair STDP. Changes weights between ``w_min`` and ``w_max`` (hard bounds)."""
+    """A rule of pair-based spike-timing-dependent plasticity (STDP), with hard bounds ``w_min`` and ``w_max`` on the weights."""
 
     a_plus: Value = param(0.01, unit="V", least=0.0, role="learning rate", gradient=False)
     a_minus: Value = param(0.0105, unit="V", least=0.0, role="learning rate", gradient=False)

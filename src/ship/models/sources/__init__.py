@@ -1,1 +1,1 @@
-"""Inputs and autonomous sources."""
+"""Inputs and autonomous sources, one in each file."""

@@ -1,4 +1,4 @@
-"""Inputs: groups whose signal is given to the run."""
+"""Inputs: groups whose signal is an argument of the run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..contract import Source, Units
 
 @dataclass(frozen=True)
 class SpikeInput(Source):
-    """Events given to the run, as counts per slot: ``[batch, time, unit]``."""
+    """An input of events, given to the run as counts per slot: ``[batch, time, unit]``."""
 
     emits: ClassVar[Kind] = "events"
     external: ClassVar[bool] = True
@@ -23,7 +23,7 @@ class SpikeInput(Source):
 
 @dataclass(frozen=True)
 class CurrentInput(Source):
-    """A level given to the run and held over each slot: ``[batch, time, unit]``; into a membrane, in V/s."""
+    """An input of levels, given to the run and held over each slot: ``[batch, time, unit]``; into a membrane, in V/s."""
 
     emits: ClassVar[Kind] = "values"
     external: ClassVar[bool] = True

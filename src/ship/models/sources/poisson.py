@@ -20,7 +20,7 @@ class PoissonCoeffs(NamedTuple):
 
 @dataclass(frozen=True)
 class PoissonSource(Source):
-    """Poisson spike trains. Out: events (counts). ``shared=True`` gives all samples of a batch the same trains."""
+    """A source of Poisson spike trains. Out: events (counts). ``shared=True`` gives all samples of a batch the same trains."""
 
     rate: Value = param(20.0, unit="Hz", least=0.0, role="rate", gradient=False)
 

@@ -1,1 +1,1 @@
-"""Synapses and links."""
+"""Synapses and links, one equation in each file."""

@@ -1,7 +1,7 @@
 """Alpha synapse: each event starts a current ``weight * t / tau^2 * exp(-t / tau)``, total ``weight`` (V), peak at t = tau.
 
 ``di/dt = a - i / tau``, ``da/dt = -a / tau``, an event adds ``weight / tau^2`` to a. Over a slot, with ``z = dt / tau``:
-charge ``i tau (1 - e^-z) + a tau^2 (1 - (1 + z) e^-z)``; ``i <- (i + a dt) e^-z``; ``a <- a e^-z``. All exact (see `exact`).
+charge ``i tau (1 - e^-z) + a tau^2 (1 - (1 + z) e^-z)``; ``i <- (i + a dt) e^-z``; ``a <- a e^-z``. All exact (see `integrals`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class AlphaCoeffs(NamedTuple):
 
 @dataclass(frozen=True)
 class AlphaSynapse(Synapse):
-    """Alpha synapse. In: events. Out: charge (V per slot)."""
+    """A synapse with an alpha-shaped current. In: events. Out: charge (V per slot)."""
 
     tau: Value = param(5e-3, unit="s", above=0.0, role="time constant")
 

@@ -6,7 +6,7 @@ It is a cascade: an exponential synapse of ``tau_rise``, low-pass filtered with 
 ``dr/dt = -r / tau_rise``, an event adds ``weight / tau_rise``;  ``di/dt = (r - i) / tau``
 
 so that no two near numbers are subtracted where the time constants are close; where they are equal it is the alpha synapse. Over
-a slot, with ``z = dt / tau`` and ``z_r = dt / tau_rise``, exactly (see `exact`; z_m = 0 without a membrane): the charge is
+a slot, with ``z = dt / tau`` and ``z_r = dt / tau_rise``, exactly (see `integrals`; z_m = 0 without a membrane): the charge is
 ``dt (i pair(z, z_m) + r z triple(z, z_r, z_m)) / spread(z_m)``; ``i <- i e^-z + r z pair(z, z_r)``; ``r <- r e^-z_r``.
 ``drive="exact"`` as in the exponential synapse.
 """
@@ -40,7 +40,7 @@ class DoubleExpCoeffs(NamedTuple):
 
 @dataclass(frozen=True)
 class DoubleExpSynapse(Synapse):
-    """Double-exponential (second-order) synapse. In: events. Out: charge (V per slot)."""
+    """A synapse with a double-exponential (second-order) current. In: events. Out: charge (V per slot)."""
 
     tau: Value = param(10e-3, unit="s", above=0.0, role="time constant")
     tau_rise: Value = param(2e-3, unit="s", above=0.0, role="time constant")

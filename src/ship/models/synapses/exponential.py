@@ -2,8 +2,8 @@
 
 The total charge of an event is ``weight`` (V), whatever tau. In slot k: events at t_k add to the current; the slot's charge is
 its exact integral, ``i tau (1 - exp(-z))``, ``z = dt / tau``; the current loses the fraction ``1 - exp(-z)``. With
-``drive="exact"`` into a linear membrane the charge is ``i dt pair / spread`` (see `exact`), which makes the response independent
-of dt for events on the grid.
+``drive="exact"`` into a linear membrane the charge is ``i dt pair / spread`` (see `integrals`), which makes the response
+independent of dt for events on the grid.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class ExpCoeffs(NamedTuple):
 
 
 def slot_charge(tau: torch.Tensor, membrane: torch.Tensor | None, dt: float) -> torch.Tensor:
-    """Charge per unit of an exponential current at the slot's start, s; exact for a linear membrane where one is given."""
+    """Compute the charge of a slot (s) per unit of the current at its start; exact for a linear membrane where one is given."""
     z = dt / tau
     if membrane is None:
         return dt * spread(z)
@@ -39,7 +39,7 @@ def slot_charge(tau: torch.Tensor, membrane: torch.Tensor | None, dt: float) -> 
 
 @dataclass(frozen=True)
 class ExpSynapse(Synapse):
-    """Exponential (first-order) synapse. In: events. Out: charge (V per slot)."""
+    """A synapse with an exponential (first-order) current. In: events. Out: charge (V per slot)."""
 
     tau: Value = param(5e-3, unit="s", above=0.0, role="time constant")
     drive: str = option("charge", choices=("charge", "exact"))

@@ -12,7 +12,10 @@ from ..contract import Connection, Units
 
 @dataclass(frozen=True)
 class Link(Connection):
-    """One-to-one link. In: any kind, as many units as the target has. Out: the same kind, times ``gain``."""
+    """A link from each unit to the unit of the same number. In: any kind.
+
+    The source has as many units as the target. Out: the same kind, times ``gain``.
+    """
 
     gain: Value = param(1.0, role="weight")
 

@@ -223,9 +223,11 @@ class Loop(Executor):
 
     @property
     def _depth(self) -> int:
-        """Slots whose lists of what is not zero are kept: parts of a row may be a slice apart, a lag may exceed the run."""
+        """Slots whose lists of what is not zero are kept: parts of a row may be a slice apart, a lag may exceed the run
+        and the slots before it that are still read.
+        """
         apart = (self.tape.slice or self.stop - self.start) if self.wide else 1
-        return min(self.tape.lag, self.stop - self.start) + apart if self.rings else 1
+        return min(self.tape.lag, self.stop) + apart if self.rings else 1
 
     def _lists(self, groups: int) -> tuple[NDArray[np.int32], Table]:
         """Buffers for lists of what is not zero, and for their lengths."""
