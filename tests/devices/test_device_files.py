@@ -144,7 +144,7 @@ def test_by_hand(tmp_path):
         ("alpha_p = 0.1", 'alpha_p = {tensor = [0.1, nan], dtype = "float32"}', "alpha_p: must be at least 0; got nan"),
         ("alpha_p = 0.1", 'alpha_p = {tensor = [[1.0], [1.0, 2.0]], dtype = "float32"}', "does not hold a valid device"),
         ("g_min = 1e-6", "g_min = 1e-6\ncorrelated = 5", "Device.correlated: must be Sequence[Sequence[Any]]; got 5"),
-        ("g_min = 1e-6", 'g_min = 1e-6\ncorrelated = [["a", "b"]]', "Device.correlated: must be Sequence[Sequence[Any]]; got 5"),
+        ("g_min = 1e-6", 'g_min = 1e-6\ncorrelated = [["a", "b"]]', "device.correlated: must list pairs of parameters"),
         ("g_min = 1e-6", "g_min = 1e-6\nname = 5", "name: must be text; got 5"),
         ("g_min = 1e-6", f"g_min = 1e-6\n{'a.' * 100_000}a = 1", "must not have 32 names or more joined by dots; got line 5"),
         (

@@ -283,6 +283,10 @@ def test_requirement_errors():
         found(lambda v: NOISY, 0.1, 0.5, drop=2.0)
     with pytest.raises(ship.RunError, match=r"low: must be above 0 on a logarithmic axis"):
         found(lambda v: NOISY, 0.0, 0.5)
+    with pytest.raises(ship.RunError, match=r"study\.requirement: points: must be at least 2; got 1"):
+        found(lambda v: NOISY, 0.1, 0.5, points=1)
+    with pytest.raises(ship.ParameterError, match=r"study\.requirement: points: must be a whole number; got 1\.5"):
+        found(lambda v: NOISY, 0.1, 0.5, points=1.5)  # the keywords of a record are checked like any other
 
 
 def test_readout_is_used():

@@ -41,7 +41,15 @@ def trained(path, made):
 def everything(made):
     parts = [made.net, made.optimizer, *([made.schedule] if made.schedule else [])]
     state = copy.deepcopy([part.state_dict() for part in parts])
-    return [*state, made.epoch, made.trial, copy.deepcopy(vars(made.history)), made._best, made._best_score, made._since_best]
+    return [
+        *state,
+        made.epoch,
+        made.trial,
+        copy.deepcopy(vars(made.history)),
+        made.progress.best,
+        made.progress.best_score,
+        made.progress.since_best,
+    ]
 
 
 def same(a, b):

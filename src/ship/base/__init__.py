@@ -1,1 +1,1 @@
-"""What everything else stands on: errors, time, threads, files, random numbers, parameters. Imports nothing of SHIP above it."""
+"""The foundation of all other rooms: errors, time, threads, files, random numbers, parameters. It imports none of them."""

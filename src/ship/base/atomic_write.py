@@ -1,4 +1,4 @@
-"""Files are written as a whole or not at all, and only regular files are read."""
+"""Files that are written completely or not at all; reading is limited to regular files."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 
 def write_whole(path: str | os.PathLike[str], data: bytes | bytearray) -> None:
-    """Write beside the place, then move there: a crash never loses the previous file. What a killed process left beside the
-    place is removed. A link is followed.
+    """Write a temporary file in the same folder and move it to its place, so that a crash never loses the previous file.
+
+    Temporary files that a killed process left in the folder are removed. A link is followed.
 
     Raises:
-        FileError: the folder is missing or not writable, the disk is full, or something that is no regular file is there.
+        FileError: the folder is missing or not writable, the disk is full, or the path exists and is not a regular file.
     """
     given, path = path, Path(os.path.realpath(path))
     try:
@@ -45,13 +46,13 @@ def write_whole(path: str | os.PathLike[str], data: bytes | bytearray) -> None:
 
 
 def write_together(files: Mapping[Path, bytes | None]) -> None:
-    """Write files of one folder that belong together; None: there is none, and one from before is removed.
+    """Write files of one folder that belong together; a file whose data are None is removed if it exists.
 
-    The first is the sign that the folder is whole: it goes before the others change and comes back last, so that files of two
-    writings never stand beside a first one.
+    The first file marks the folder as complete: it is removed before the others change and written last, so that it never stands
+    beside files from two different writes.
 
     Raises:
-        FileError: as `write_whole`.
+        FileError: a file cannot be written or removed.
     """
     first, *others = files
     _remove(first)
@@ -65,30 +66,30 @@ def write_together(files: Mapping[Path, bytes | None]) -> None:
 
 
 def write_figure(path: str | os.PathLike[str], figure: Figure) -> None:
-    """Write a figure as a whole; the name's ending says the format.
+    """Write a figure with `write_whole`; the suffix of the name sets the format.
 
     Raises:
-        FileError: as `write_whole`.
+        FileError: the file cannot be written.
     """
     write_whole(path, picture(figure, Path(path).suffix.lstrip(".") or "png"))
 
 
 def picture(figure: Figure, kind: str = "png") -> bytes:
-    """A figure as the content of a file."""
+    """Return a figure as the content of a file of the given format."""
     made = BytesIO()
     figure.savefig(made, format=kind)
     return made.getvalue()
 
 
 def regular_file(path: str | os.PathLike[str], most: int | None = None) -> Path:
-    """The path of a file that can be read: one that is there, and no folder, pipe or device, which might never end.
+    """Return the path if it is a regular file; reading a pipe or a device might never end.
 
     Args:
         path: the file.
-        most: bytes that it may have.
+        most: the largest size allowed, in bytes; None for any size.
 
     Raises:
-        FileError: it is not there, is no regular file, or is too large.
+        FileError: the file does not exist, is not a regular file, or is too large.
     """
     path = Path(path)
     try:
@@ -114,12 +115,15 @@ def _remove(path: Path) -> None:
 
 @contextlib.contextmanager
 def _part(path: Path) -> Iterator[IO[bytes]]:
-    """A file beside the place, locked as long as it is open: that says that its process lives. In the end it is gone."""
+    """Open a temporary file in the folder of ``path`` and remove it at the end.
+
+    It is locked as long as it is open, which tells other processes that its owner is alive.
+    """
     while True:
         file = tempfile.NamedTemporaryFile(dir=path.parent, prefix=f"{_stem(path)}.", suffix=".part", delete=False)  # noqa: SIM115
         with contextlib.suppress(OSError):  # no locks on this disk
             _lock(file.fileno(), wait=True)
-        if os.fstat(file.fileno()).st_nlink:  # else another process swept it away before the lock
+        if os.fstat(file.fileno()).st_nlink:  # otherwise another process removed it before the lock
             break
         file.close()
     try:
@@ -132,7 +136,10 @@ def _part(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _lock(handle: int, *, wait: bool) -> None:
-    """Lock an open file; OSError where another process has it. On Windows a file that is open cannot be removed: no need."""
+    """Lock an open file, or raise OSError if another process holds the lock.
+
+    Does nothing on Windows, where an open file cannot be removed anyway.
+    """
     if sys.platform != "win32":
         from fcntl import LOCK_EX, LOCK_NB, flock
 
@@ -144,7 +151,7 @@ def _stem(path: Path) -> str:
 
 
 def _sweep(path: Path) -> None:
-    """Remove what processes that were killed left beside the place."""
+    """Remove the temporary files that killed processes left in the folder of ``path``."""
     ours = re.compile(re.escape(_stem(path)) + r"\.[a-z0-9_]{8}\.part")
     for name in filter(ours.fullmatch, os.listdir(path.parent)):
         with contextlib.suppress(OSError):
@@ -160,7 +167,7 @@ def _sweep(path: Path) -> None:
 
 
 def _open_up(temporary: str, path: Path) -> None:
-    """Give a temporary file, which is its owner's alone, the permissions of the file that it replaces, or of any new one."""
-    mask = os.umask(0o022)  # it can only be read by setting it
+    """Give a temporary file, which only its owner can read, the permissions of the file that it replaces, or of a new file."""
+    mask = os.umask(0o022)  # the mask can only be read by setting it
     os.umask(mask)
     os.chmod(temporary, path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~mask)

@@ -1,14 +1,14 @@
 """The public boundary: arguments of public calls are checked against the annotations that the calls have.
 
 ``guard(__name__)``, at the end of a public module, puts a check around every function in its ``__all__``, and around constructors
-and public methods of its classes. A value of a wrong type is then a `ParameterError` that names call, argument, type and value,
-before anything is done with it. Ranges and shapes are checked where they are known.
+and public methods of its classes. A value of a wrong type then raises a `ParameterError` that names call, argument, type and
+value, before anything is done with it. Ranges and shapes are checked where they are known.
 
-What a user may define by subclassing (models, parts of devices, surrogates, distributions: all abstract classes) has its
-constructor checked and nothing else: its methods are called by the engines, in inner loops. Named tuples, which calls return, are
-checked where they are taken.
+Classes that a user may subclass (models, parts of devices, surrogates, distributions: all abstract classes) have only their
+constructors checked: their methods are called by the engines, in inner loops. Named tuples, which calls return, are checked by
+the calls that take them as arguments.
 
-Numbers are Python's or NumPy's. A truth value is no number, and a number is no truth value. A tensor is dense and real.
+Numbers are Python's or NumPy's. A truth value is not a number, and a number is not a truth value. A tensor is dense and real.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ MARK, LEFT = "__checked__", "__left__"  # attributes of functions
 LONGEST = 80  # characters of a value that an error shows
 
 
-class Number(ABC):  # noqa: B024 (the hook is all it has)
-    """What counts as ``float`` in an annotation."""
+class Number(ABC):  # noqa: B024 (it has a hook only)
+    """The types that ``float`` in an annotation accepts."""
 
     @classmethod
     def __subclasshook__(cls, other: type) -> bool:
@@ -46,7 +46,7 @@ class Number(ABC):  # noqa: B024 (the hook is all it has)
 
 
 class Whole(ABC):  # noqa: B024
-    """What counts as ``int`` in an annotation."""
+    """The types that ``int`` in an annotation accepts."""
 
     @classmethod
     def __subclasshook__(cls, other: type) -> bool:
@@ -66,17 +66,17 @@ WORDS: dict[type, str] = {
 
 
 class Kind:
-    """What one argument may be: the classes of which it may be an instance, and the types with parts (``Sequence[str]``)."""
+    """The types that one argument may have: plain classes, and types with parts such as ``Sequence[str]``."""
 
     def __init__(self, hint: Any) -> None:
         every = list(_alternatives(_widened(hint)))
         self.anything = Any in every or object in every
         self.classes = tuple(c for c in every if isinstance(c, type))
         self.structured = tuple(c for c in every if not isinstance(c, type))
-        self.fitting: set[type] = set()  # the types found to fit by themselves, so that most checks are one look into a set
+        self.fitting: set[type] = set()  # cache of the plain types that were accepted, so that most checks are one set lookup
 
     def accepts(self, value: object) -> bool:
-        """Whether a value is one of these, each of its parts included."""
+        """Return whether a value, with all of its parts, has one of these types."""
         if isinstance(value, self.classes):
             if isinstance(value, Tensor):
                 return value.layout == torch.strided and not value.is_complex()
@@ -85,8 +85,8 @@ class Kind:
             self.fitting.add(type(value))
             return True
         if isinstance(value, bytes | bytearray) or (isinstance(value, Tensor | np.ndarray) and not value.ndim):
-            return False  # no lists of anything
-        words = isinstance(value, str)  # a list of words at most
+            return False  # these are not lists of anything
+        words = isinstance(value, str)  # a string can only stand for a list of words
         return any(_matches(value, kind) for kind in self.structured if not words or _of_words(kind))
 
     def __str__(self) -> str:
@@ -96,7 +96,7 @@ class Kind:
 
 
 def _matches(value: object, kind: Any) -> bool:
-    from typeguard import CollectionCheckStrategy, ForwardRefPolicy, TypeCheckError, check_type  # most calls do without it
+    from typeguard import CollectionCheckStrategy, ForwardRefPolicy, TypeCheckError, check_type  # most calls do not need it
 
     try:
         check_type(
@@ -115,7 +115,7 @@ def _of_words(kind: Any) -> bool:
 
 
 def _word(kind: Any) -> str:
-    """A type as one says it, without modules."""
+    """Return a type in words, without module names."""
     if isinstance(kind, type):
         return WORDS.get(kind, kind.__name__)
     if typing.get_origin(kind) is Literal:
@@ -126,7 +126,7 @@ def _word(kind: Any) -> str:
 
 
 def _alternatives(hint: Any) -> Iterator[Any]:
-    """The types of a union; one type by itself."""
+    """Yield the types of a union, or the one type itself."""
     if typing.get_origin(hint) in (Union, types.UnionType):
         for part in typing.get_args(hint):
             yield from _alternatives(part)
@@ -135,7 +135,7 @@ def _alternatives(hint: Any) -> Iterator[Any]:
 
 
 def _widened(hint: Any) -> Any:
-    """A type in which NumPy's numbers count, an array is a sequence of numbers, and a function is one whatever it takes."""
+    """Widen a type: NumPy's numbers count as numbers, arrays as sequences of numbers, and any function as a callable."""
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
     if origin is None:
         return NUMBERS.get(hint, hint) if isinstance(hint, type) else hint
@@ -152,20 +152,24 @@ def _widened(hint: Any) -> Any:
 
 
 class Plan:
-    """What the arguments of a call may be, from its annotations."""
+    """The types that the arguments of a call may have, read from its annotations."""
 
     def __init__(self, function: Callable[..., Any], hints: Mapping[str, Any], skip: int) -> None:
         parameters = list(inspect.signature(function).parameters.values())[skip:]
         leave = getattr(function, LEFT, ())
+        if parameters and parameters[-1].kind is inspect.Parameter.VAR_KEYWORD:
+            options = _unpacked(hints.get(parameters.pop().name))
+            parameters += [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in options]
+            hints = {**hints, **options}
         kinds = {p.name: Kind(hints[p.name]) for p in parameters if p.name in hints and p.name not in leave}
         kinds = {name: kind for name, kind in kinds.items() if not kind.anything}
         self.defaults = {p.name: p.default for p in parameters}
         self.placed = [(p.name, kinds.get(p.name)) for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
         self.rest = next(((p.name, kinds.get(p.name)) for p in parameters if p.kind is p.VAR_POSITIONAL), ("", None))
-        self.named = {p.name: kinds[p.name] for p in parameters if p.name in kinds and p.kind is not p.VAR_KEYWORD}
+        self.named = kinds
 
     def wrong(self, args: Sequence[Any], named: Mapping[str, Any]) -> tuple[str, Kind, Any] | None:
-        """The first argument of a wrong type: its name, what it may be, and what it is."""
+        """Return the first argument of a wrong type: its name, the types it may have, and its value; None if all are right."""
         for (name, kind), value in zip(itertools.chain(self.placed, itertools.repeat(self.rest)), args, strict=False):
             if kind is not None and type(value) not in kind.fitting and not self._fits(name, kind, value):
                 return name, kind, value
@@ -179,23 +183,28 @@ class Plan:
         return value is self.defaults[name] or kind.accepts(value)
 
 
+def _unpacked(hint: Any) -> dict[str, Any]:
+    """Return the keywords and their types that ``**options: Unpack[SomeTypedDict]`` stands for; none for any other hint."""
+    return typing.get_type_hints(typing.get_args(hint)[0]) if typing.get_origin(hint) is typing.Unpack else {}
+
+
 def checked(function: Callable[P, R], where: str = "", *, own: type | None = None, method: bool = False) -> Callable[P, R]:
-    """A function that looks at its arguments before it does anything.
+    """Wrap a function so that it checks the types of its arguments first.
 
     Args:
-        function: with annotations.
-        where: its name in errors; of a method what follows the class of its instance, as ``".run: "``.
-        own: of a constructor that `dataclasses` made, its class: fields may come from several modules, in which their annotations
-            are read.
-        method: whether the first argument is the instance, which is not looked at.
+        function: a function with annotations.
+        where: the function's name in errors; for a method the text after the class of its instance, such as ``".run: "``.
+        own: the class of a constructor that `dataclasses` made; its fields may come from several modules, in which their
+            annotations are read. None for any other function.
+        method: whether the first argument is the instance, which is not checked.
 
     Raises:
-        ParameterError: by the function that is returned, for an argument of a wrong type.
+        ParameterError: raised by the wrapped function for an argument of a wrong type.
     """
     skip = int(method)
 
     @functools.cache
-    def plan() -> Plan:  # at the first call, so that importing stays cheap
+    def plan() -> Plan:  # made at the first call, so that importing stays cheap
         return Plan(function, hints_of(function, own), skip)
 
     @functools.wraps(function)
@@ -212,7 +221,10 @@ def checked(function: Callable[P, R], where: str = "", *, own: type | None = Non
 
 
 def hints_of(function: Callable[..., Any], own: type | None = None) -> dict[str, Any]:
-    """The annotations of a function's arguments as types; what it returns may have a name that only type checkers know."""
+    """Return the annotations of a function's arguments as types.
+
+    The return annotation is left out: it may be a name that only type checkers know.
+    """
     if own is not None:
         return typing.get_type_hints(own)
     source: Any = inspect.unwrap(function)
@@ -221,7 +233,7 @@ def hints_of(function: Callable[..., Any], own: type | None = None) -> dict[str,
 
 
 def left(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Arguments that a function looks at itself, because its errors say more than their types would."""
+    """Exclude arguments from the check, because the function's own errors say more about them than their types would."""
 
     def mark(function: Callable[P, R]) -> Callable[P, R]:
         setattr(function, LEFT, names)
@@ -231,10 +243,14 @@ def left(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def guard(module: str, *, leave: Collection[str] = ()) -> None:
-    """Put a check around all that a module makes public; in ``leave`` are classes that the library makes, whose constructors
-    stay as they are.
+    """Put a check around everything that a module makes public.
 
-    The functions are replaced in place, there and where they are defined, so that pickling and imports find the same ones.
+    The functions are replaced both in this module and in the one that defines them, so that pickling and imports find the same
+    objects.
+
+    Args:
+        module: the name of the module.
+        leave: classes that only the library instantiates; their constructors stay unchecked.
     """
     home = sys.modules[module]
     prefix = ".".join(module.split(".")[-1:]) + "." if "." in module else ""
@@ -264,7 +280,7 @@ def _guard_class(cls: type, *, constructor: bool) -> None:
 
 
 def _shown(value: object) -> str:
-    """A value in short."""
+    """Return a short representation of a value."""
     try:
         text = " ".join(repr(value).split())
     except Exception:

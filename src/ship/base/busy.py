@@ -1,4 +1,4 @@
-"""One thing at a time: a network has one running state, which two threads must not share."""
+"""A lock for one network at a time: it has one running state, which two threads must not share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ FIX = "Give each thread a network of its own: copy.deepcopy(net)."
 
 
 class Busy:
-    """``with busy("Network.run"): ...`` refuses a second one meanwhile. A copy is free, whatever its original does."""
+    """A lock that refuses instead of waiting: a second ``with busy("Network.run"):`` raises while the first one goes on.
+
+    A copy starts unlocked, whatever its original does.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -32,10 +35,10 @@ class Busy:
         self._lock.release()
 
     def check(self, where: str) -> None:
-        """Nothing is done to a network that runs in another thread.
+        """Refuse to touch a network that is running in another thread.
 
         Raises:
-            RunError: it does.
+            RunError: another thread runs the network.
         """
         owner = self._owner
         if owner is not None and owner != threading.get_ident():

@@ -1,4 +1,4 @@
-"""Time: slots, durations and programmes of dt. Pure functions on seconds."""
+"""Slots, durations and programmes of dt: pure functions on seconds."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor
 
 from .errors import RunError, is_real, is_whole
 
-FUZZ = 1e-6  # slots: absorbs the float error of a quotient such as 0.3 / 0.1
-TIE = 2e-4  # slots: keeps what is rounded down below the half slot at which a running clock is over, in float32, too
+FUZZ = 1e-6  # slots; absorbs the float error of a quotient such as 0.3 / 0.1
+TIE = 2e-4  # slots; keeps a fraction that was rounded down below the half slot at which a running clock ends, also in float32
 
 
 class Segment(NamedTuple):
@@ -27,18 +27,20 @@ Programme = tuple[Segment, ...]
 
 
 def slots(seconds: float, dt: float) -> int:
-    """How many slots a delay or dead time takes: rounded half up (2.5 slots are 3)."""
+    """Return how many slots a delay or dead time takes, rounded half up (2.5 slots are 3)."""
     return math.floor(seconds / dt + 0.5 + FUZZ)
 
 
 def nearest_slots(seconds: Tensor, dt: float) -> Tensor:
-    """`slots` for tensors: whole numbers in the dtype of ``seconds``."""
+    """Do what `slots` does for a tensor: return whole numbers in the dtype of ``seconds``."""
     return torch.floor(seconds / dt + 0.5 + FUZZ)
 
 
 def dead_slots(seconds: Tensor, dt: float) -> Tensor:
-    """Slots that a dead time waits, fractions kept, float64: a clock that counts them down and is over where less than half a
-    slot is left ends after `nearest_slots`, and in a finer grid, too, where the seconds do.
+    """Return the slots that a dead time lasts, in float64 and with their fraction.
+
+    A clock that counts them down and ends where less than half a slot is left runs for `nearest_slots`; the fraction lets it end
+    at the right time after a change to a finer dt, too.
     """
     whole = nearest_slots(seconds, dt)
     rest = (seconds / dt - whole).clamp(max=0.5 - TIE)
@@ -46,10 +48,10 @@ def dead_slots(seconds: Tensor, dt: float) -> Tensor:
 
 
 def check_dt(where: str, dt: float) -> float:
-    """A time step in seconds.
+    """Check a time step and return it as a float, in seconds.
 
     Raises:
-        RunError: it is not a finite number above zero.
+        RunError: ``dt`` is not a finite number above zero.
     """
     if not is_real(dt) or dt <= 0:
         raise RunError(f"{where}: dt", "must be a number above 0 s", got=repr(dt), fix="Give seconds, e.g. dt=1e-3.")
@@ -57,17 +59,17 @@ def check_dt(where: str, dt: float) -> float:
 
 
 def steps_of(where: str, duration: float, dt: float) -> int:
-    """Slots of a duration; it must be a whole number of them (0.3 s at 0.1 s is 3).
+    """Return the number of slots in a duration, which must be a whole number of them (0.3 s at 0.1 s is 3).
 
     Raises:
-        RunError: not finite, negative, or no multiple of dt.
+        RunError: the duration is not finite, is negative, or is not a multiple of dt.
     """
     if not is_real(duration) or duration < 0:
         raise RunError(f"{where}: duration", "must be a number of seconds, at least 0", got=repr(duration))
     n = slots(float(duration), dt)
-    given = np.asarray(duration).dtype
-    eps = float(np.finfo(given if given.kind == "f" else float).eps)
-    if abs(float(duration) / dt - n) > min(FUZZ + 4 * eps * n, 0.1):  # roundings of the type in which it was given
+    dtype = np.asarray(duration).dtype
+    eps = float(np.finfo(dtype if dtype.kind == "f" else float).eps)
+    if abs(float(duration) / dt - n) > min(FUZZ + 4 * eps * n, 0.1):  # rounding errors of the user's own number type
         raise RunError(
             f"{where}: duration",
             f"must be a whole number of slots of dt = {dt:g} s",
@@ -78,10 +80,10 @@ def steps_of(where: str, duration: float, dt: float) -> int:
 
 
 def programme(where: str, dt: float | Sequence[tuple[float, int]], steps: int | None) -> Programme:
-    """A programme from one dt and a number of slots, or from ``[(dt, steps), ...]``.
+    """Make a programme from one dt and a number of slots, or from ``[(dt, steps), ...]``.
 
     Raises:
-        RunError: a malformed programme, or one whose slots do not add up to ``steps``.
+        RunError: the programme is malformed, or its slots do not add up to ``steps``.
     """
     if not isinstance(dt, Sequence):
         return (Segment(check_dt(where, dt), steps or 0),)
@@ -103,7 +105,7 @@ def programme(where: str, dt: float | Sequence[tuple[float, int]], steps: int | 
 
 
 def timeline(segments: Sequence[Segment], start: float = 0.0) -> Tensor:
-    """Start times of all slots (s, float64): each segment counts from its own start, so errors do not add up."""
+    """Return the start times of all slots (s, float64). Each segment counts from its own start, so errors do not add up."""
     parts, t = [], start
     for dt, n in segments:
         parts.append(t + dt * torch.arange(n, dtype=torch.float64))

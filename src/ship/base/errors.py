@@ -12,16 +12,16 @@ _told: set[Hashable] = set()
 
 
 class ShipError(ValueError):
-    """Base of every error that SHIP raises about what its user asked for."""
+    """The base class of every error that SHIP raises about a request of its user."""
 
     def __init__(self, where: str, rule: str, *, got: object = None, fix: str = "") -> None:
-        """Compose the message.
+        """Compose the message from its parts.
 
         Args:
-            where: what is wrong, e.g. ``"LIF 'hidden'.tau"``.
+            where: the call or argument that is wrong, e.g. ``"LIF 'hidden'.tau"``.
             rule: the rule that was broken, e.g. ``"must be above 0 s"``.
-            got: the offending value; left out of the text when None.
-            fix: what to do, as a sentence.
+            got: the offending value; None leaves it out of the text.
+            fix: a sentence that says what to do.
         """
         self.where, self.rule, self.got, self.fix = where, rule, got, fix
         message = f"{where}: {rule}"
@@ -42,7 +42,7 @@ class GraphError(ShipError):
 
 
 class RunError(ShipError):
-    """A run was asked for that cannot be done: wrong inputs, durations, states."""
+    """A run cannot be done as asked: wrong inputs, durations or states."""
 
 
 class ModelError(ShipError):
@@ -58,11 +58,11 @@ class FitError(ShipError):
 
 
 class NotReadyError(RunError, AttributeError):
-    """An attribute that is not there yet, or not any more: `hasattr` says no, and a user reads why."""
+    """An attribute does not exist yet, or no longer: `hasattr` returns False, and a user reads why."""
 
 
 def warn_once(about: Hashable, text: str) -> None:
-    """Warn of something, where that is worth a warning in each process and no more: ``about`` says what it is the same as."""
+    """Warn at most once per process about the subject that ``about`` identifies."""
     if about not in _told:
         _told.add(about)
         warnings.warn(text, stacklevel=3)
@@ -79,7 +79,7 @@ def is_real(value: object) -> bool:
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """``"Known: 'a', 'b'. Did you mean 'a'?"`` for a name that is not among ``known``."""
+    """Return a hint such as ``"Known: 'a', 'b'. Did you mean 'a'?"`` for a name that is not among ``known``."""
     known = list(known)
     if not known:
         return "There are none."

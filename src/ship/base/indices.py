@@ -1,4 +1,4 @@
-"""Which units are meant: whole numbers from 0 on, or a truth value for each unit."""
+"""Selections of units: unit numbers from 0 on, or a mask with one truth value for each unit."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from torch import Tensor
 
 from .errors import RunError, ShipError, is_whole
 
-Units = Sequence[int] | Sequence[bool] | Tensor | np.ndarray  # what a user may give: numbers, or a mask
+Units = Sequence[int] | Sequence[bool] | Tensor | np.ndarray  # unit numbers, or a mask, from a user
 
 
 class Chosen(NamedTuple):
-    """Units by their numbers, ``[index]`` in int64, and the length of the mask that said so, where one did."""
+    """The numbers of the chosen units, ``[index]`` in int64, and the length of the mask if they came from one."""
 
     numbers: Tensor
     mask: int | None = None
 
     def check(self, where: str, n: int | None, error: type[ShipError] = RunError) -> None:
-        """Every unit must be one of ``n`` (None: not known yet), and a mask as long.
+        """Check that every unit is one of ``n`` (None: not known yet), and that a mask has ``n`` values.
 
         Raises:
-            ShipError: of the kind asked for.
+            ShipError: a unit does not exist, or the mask has another length; the class is ``error``.
         """
         if self.mask is not None and n is not None and self.mask != n:
             raise error(where, f"a mask must have a truth value for each of {n} units", got=f"{self.mask} values")
@@ -39,17 +39,17 @@ class Chosen(NamedTuple):
 
 
 def chosen(where: str, given: Any, n: int | None, *, masks: bool = True, error: type[ShipError] = RunError) -> Chosen:
-    """Read a list of units.
+    """Read a list of units or a mask from a user.
 
     Args:
-        where: the name for errors.
+        where: the name that errors begin with.
         given: whole numbers, or a mask ``[unit]`` of truth values.
-        n: how many units there are; None where that is not known yet.
-        masks: whether a mask is legal.
-        error: what to raise.
+        n: the number of units; None where it is not known yet.
+        masks: whether a mask is allowed.
+        error: the class of the error to raise.
 
     Raises:
-        ShipError: of the kind asked for: anything else than such a list, or units that do not exist.
+        ShipError: the value is not such a list, or names units that do not exist; the class is ``error``.
     """
     rule = "must be a list of unit numbers, from 0 on" + (", or a truth value for each unit" if masks else "")
     index = _tensor(given)
@@ -61,7 +61,7 @@ def chosen(where: str, given: Any, n: int | None, *, masks: bool = True, error: 
 
 
 def _tensor(given: Any) -> Tensor | None:
-    """Whole numbers in int64, or truth values; None where they are neither, or both."""
+    """Return whole numbers as int64, or truth values as bool; None if the values are neither, or a mixture."""
     if isinstance(given, np.ndarray):
         given = torch.from_numpy(np.ascontiguousarray(given)) if given.dtype.kind in "biu" and given.ndim else None
     if isinstance(given, Tensor):

@@ -70,13 +70,13 @@ def bootstrap_interval(
     *,
     resamples: int = 9999,
 ) -> Interval:
-    """Compute any statistic of independent values with its bootstrap interval (bias-corrected and accelerated).
+    """Any statistic of independent values with its bootstrap interval (bias-corrected and accelerated).
 
     Args:
         values: one for each chip or seed.
         statistic: from a 1-D numpy array to a number, e.g. ``np.median``.
-        level: level of confidence.
-        seed: seed of the resampling.
+        level: of confidence.
+        seed: of the resampling.
         resamples: number of resamples.
 
     Raises:

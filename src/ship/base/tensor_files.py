@@ -1,8 +1,8 @@
-"""Tensors and a JSON structure in one file of the safetensors format, with a checksum over all of it. Nothing in it can be
-executed.
+"""Files of tensors and a JSON structure in the safetensors format, with a checksum over the whole file. Nothing in such a file
+can be executed.
 
-The structure is the text ``ship`` in the header, and begins with the SHA-256 of the file as it is with 64 zeros in the place of
-the digest: any other byte is an error. Files of format 1, written before there was a checksum, are still read.
+The structure is the entry ``ship`` of the header. It begins with the SHA-256 of the file, computed with 64 zeros in the place of
+the digest, so that any changed byte is an error. Files of format 1, written before there was a checksum, are still read.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from .atomic_write import regular_file, write_whole
 from .errors import FileError
 
 FORMAT = 2
-OLD = 1  # without a checksum
-MOST_HEADER = 16 * 2**20  # bytes: names and shapes of the tensors, and the structure
+OLD = 1  # the format without a checksum
+MOST_HEADER = 16 * 2**20  # bytes; the header holds names and shapes of the tensors, and the structure
 ZEROS = "0" * 64
 DIGEST = re.compile(rb'\{\\"sha256\\": \\"([0-9a-f]{64})\\"')  # the structure is a string inside of JSON
-# What content from outside can raise in code that expects ours; a full list, so that a bug of another kind is still seen.
+# The errors that foreign content can raise in code that expects a file of this library; they are listed one by one, so that bugs
+# of other kinds are still seen.
 DAMAGE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError, AssertionError, MemoryError)
 
 
@@ -50,7 +51,7 @@ def write(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], structure
 
 
 def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same numbers, on the CPU, no two of them in one memory: the format has no word for that."""
+    """Return the tensors on the CPU, each in separate memory: the format cannot express shared memory."""
     taken: set[int] = set()
     made = {}
     for name, tensor in tensors.items():
@@ -62,10 +63,10 @@ def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and structure of a file.
+    """Read the tensors and the structure of a file.
 
     Raises:
-        FileError: missing, damaged, truncated, or no file of this library.
+        FileError: the file is missing, damaged, truncated, or was not written by this library.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -96,7 +97,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any
 
 
 def _digests(path: Path) -> tuple[str | None, str]:
-    """The checksum that a file states, None where it states none, and the one that it has."""
+    """Return the checksum that a file states (None if it states none) and the one that it has."""
     with path.open("rb") as file:
         head = file.read(8)
         size = int.from_bytes(head, "little")
@@ -114,7 +115,7 @@ def _digests(path: Path) -> tuple[str | None, str]:
 
 
 def tensor_digest(value: Tensor) -> str:
-    """What tells a tensor from others: its type, its shape, and a digest of its numbers."""
+    """Return a text that identifies a tensor: its type, its shape, and a digest of its numbers."""
     flat = value.detach().cpu().contiguous()
     numbers = hashlib.sha256(flat.view(-1).view(torch.uint8).numpy().tobytes()).hexdigest()[:16] if flat.numel() else ""
     return f"{flat.dtype} {list(flat.shape)} {numbers}".removeprefix("torch.")

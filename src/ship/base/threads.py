@@ -1,7 +1,7 @@
 """Work spread over as many threads as torch has: one setting, ``torch.set_num_threads``, for both.
 
-Where torch brings GNU OpenMP, its team of threads does the work: after each operation of torch it waits busily for a while, and
-another pool would have to share the cores with it. Elsewhere, and in a forked process, a pool of our own does.
+Where torch brings GNU OpenMP, its team of threads does the work: that team waits busily for a while after each operation of
+torch, and another pool would have to share the cores with it. Elsewhere, and in a forked process, a separate pool does the work.
 """
 
 from __future__ import annotations
@@ -24,7 +24,13 @@ Region = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
 def spread(tasks: int, work: Callable[[int, int], None], most: int = 0) -> None:
-    """``work(lo, hi)`` over all tasks, on as many threads as torch has, in at most so many pieces. Who is free takes the next."""
+    """Call ``work(lo, hi)`` for slices that cover all tasks, on as many threads as torch has.
+
+    Args:
+        tasks: the number of tasks.
+        work: a function that does the tasks ``lo .. hi - 1``.
+        most: the largest number of slices; 0 for four per thread. An idle thread takes the next slice.
+    """
     threads = torch.get_num_threads()
     pieces = min(tasks, 1 if threads == 1 else most or 4 * threads)
     cuts, numbers = [tasks * i // max(1, pieces) for i in range(pieces + 1)], count()
@@ -37,11 +43,13 @@ def spread(tasks: int, work: Callable[[int, int], None], most: int = 0) -> None:
 
 
 def crew(function: int, record: NDArray[np.int64], first: int, last: int) -> None:
-    """Call a C function with the address of a record, on as many threads as torch has: from there they take their tasks,
-    ``first .. last - 1``, and count what is done. No thread waits for another, or for Python.
+    """Call a C function with the address of a record, on as many threads as torch has.
+
+    The threads take the tasks ``first .. last - 1`` from the record and count there how many are done, so that no thread waits
+    for another, or for Python.
 
     Raises:
-        MemoryError: not all was done.
+        MemoryError: some tasks were not done.
     """
     record[:3] = first, last, 0
     threads, where = min(torch.get_num_threads(), last - first), record.ctypes.data
@@ -51,12 +59,12 @@ def crew(function: int, record: NDArray[np.int64], first: int, last: int) -> Non
     else:
         call = Region(function)
         _together(threads, lambda: call(where))
-    if record[2] < last - first:  # it can say nothing else
+    if record[2] < last - first:  # a C function of tasks can fail for want of memory only
         raise MemoryError
 
 
 def _together(threads: int, work: Callable[[], None]) -> None:
-    """``work()`` on several threads."""
+    """Call ``work()`` once on each of several threads and raise the first error."""
     if threads <= 1:
         work()
         return
@@ -82,7 +90,7 @@ def _together(threads: int, work: Callable[[], None]) -> None:
 
 @lru_cache(maxsize=1)
 def _team() -> Any:
-    """``GOMP_parallel`` of the library that torch itself runs on; None where it has another one."""
+    """Return ``GOMP_parallel`` of the OpenMP library that torch itself runs on; None where that is not GNU's."""
     for path in sorted((Path(torch.__file__).parent / "lib").glob("libgomp*.so*")):
         try:
             function = ctypes.CDLL(str(path)).GOMP_parallel
@@ -96,5 +104,5 @@ def _team() -> Any:
 
 @lru_cache(maxsize=1)
 def _pool(process: int, threads: int) -> ThreadPoolExecutor:
-    """Threads of this process: a forked one makes its own."""
+    """Return the pool of this process; a forked process makes a new one."""
     return ThreadPoolExecutor(threads, thread_name_prefix="ship")

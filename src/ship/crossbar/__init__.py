@@ -1,4 +1,4 @@
-"""Crossbars with resistive wires: exact and approximate effective matrices, sneak paths, selectors, converters, power."""
+"""Crossbars with resistive wires: effective matrices (exact and approximate), sneak paths, selectors, converters and power."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Conversion of column currents by an analogue-to-digital converter.
+"""The conversion of column currents by an analogue-to-digital converter.
 
 ``x = gain i + offset``,   ``code = round(clip(x) / lsb)``,   ``i' = lsb code + inl(code)``
 
-with ``lsb = full_scale / (2^bits - 1)`` and codes from 0 for a unipolar converter; ``full_scale / (2^(bits - 1) - 1)`` and
-codes of both signs for a bipolar one. Errors are per column or common to all. The gradient passes straight through rounding,
-times the gain; it is 0 where the converter clips.
+with ``lsb = full_scale / (2^bits - 1)`` and codes from 0 on for a unipolar converter, or ``full_scale / (2^(bits - 1) - 1)`` and
+codes of both signs for a bipolar one. Errors belong to one column or are common to all. The gradient passes straight through the
+rounding, multiplied by the gain; it is 0 where the converter clips.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from ..base.errors import ParameterError, is_real, is_whole
 
 @dataclass(frozen=True, eq=False)
 class ADC:
-    """An analogue-to-digital converter at each column of a crossbar.
+    """An analogue-to-digital converter of column currents.
 
     Args:
-        bits: number of bits of a code, 1 to 24; at least 2 for a bipolar converter.
-        full_scale: A, the largest current that is not clipped; None: to be set by `calibrated`.
-        bipolar: whether negative currents convert.
-        gain: factor on the current; a number or ``[n]``.
-        offset: A, added after the gain; a number or ``[n]``.
-        inl: A, integral non-linearity of each code from the lowest on, ``[codes]`` or ``[n, codes]``; None: none.
+        bits: the number of bits of a code, 1 to 24; at least 2 for a bipolar converter.
+        full_scale: the largest current that is not clipped, in A; None until `calibrated` sets it.
+        bipolar: whether negative currents are converted.
+        gain: the factor on the current, a number or ``[n]``.
+        offset: the current added after the gain, in A; a number or ``[n]``.
+        inl: the integral non-linearity of each code from the lowest on, in A, ``[codes]`` or ``[n, codes]``; None for none.
 
     Raises:
-        ParameterError: bits or full scale out of their range, or an INL that does not have one value for each code.
+        ParameterError: bits or full scale are out of range, or the INL does not have one value for each code.
     """
 
     bits: int = 8
@@ -56,37 +56,41 @@ class ADC:
 
     @property
     def lowest(self) -> int:
-        """The lowest code that the converter gives."""
+        """The lowest code of the converter."""
         return -self.highest if self.bipolar else 0
 
     @property
     def highest(self) -> int:
-        """The highest code that the converter gives."""
+        """The highest code of the converter."""
         return (1 << (self.bits - 1 if self.bipolar else self.bits)) - 1
 
     @property
     def codes(self) -> int:
-        """The number of codes that the converter has."""
+        """The number of codes of the converter."""
         return self.highest - self.lowest + 1
 
 
 class Converted(NamedTuple):
-    """Converted currents, and the fraction of them that was clipped."""
+    """The result of a conversion."""
 
     currents: Tensor  # A, [..., n]
-    clipped: Tensor  # fraction of the values that were clipped, from 0 to 1, without axes
+    clipped: Tensor  # the fraction of the values that were clipped, from 0 to 1, without axes
 
 
 def calibrated(adc: ADC, currents: Tensor, *, percentile: float = 100.0) -> ADC:
-    """The same converter with its full scale at a percentile of the magnitude of calibrating currents (A, any shape); 100 is the
-    largest.
+    """Return the converter with its full scale set to a percentile of the magnitudes of calibration currents.
+
+    Args:
+        adc: the converter.
+        currents: calibration currents in A, of any shape.
+        percentile: the percentile, above 0; 100 is the largest magnitude.
 
     Raises:
-        ParameterError: a percentile that is not above 0 and at most 100, or no current above 0.
+        ParameterError: the percentile is not above 0 and at most 100, or no current is above 0.
     """
     if not (is_real(percentile) and 0 < percentile <= 100):
         raise ParameterError("calibrated: percentile", "must be above 0 and at most 100", got=percentile)
-    # Sorted, as torch.quantile refuses more than 2^24 values; the nearest rank, not interpolated.
+    # By sorting, because torch.quantile refuses more than 2^24 values; takes the nearest rank, without interpolation.
     values = currents.detach().abs().flatten().sort().values
     rank = max(-int(-percentile / 100 * len(values) // 1) - 1, 0)
     full_scale = float(values[rank]) if len(values) else 0.0
@@ -96,10 +100,10 @@ def calibrated(adc: ADC, currents: Tensor, *, percentile: float = 100.0) -> ADC:
 
 
 def convert(currents: Tensor, adc: ADC) -> Converted:
-    """Currents (A, ``[..., n]``) as the converter reads them, and the fraction it clipped.
+    """Convert currents (A, ``[..., n]``); return them as the converter reads them, and the fraction that it clipped.
 
     Raises:
-        ParameterError: the converter has no full scale, or an error of it has another number of columns.
+        ParameterError: the converter has no full scale, or gain, offset or INL have another number of columns.
     """
     if adc.full_scale is None:
         raise ParameterError("convert: adc.full_scale", "must be set", got=None, fix="Use calibrated(adc, currents).")
@@ -108,7 +112,7 @@ def convert(currents: Tensor, adc: ADC) -> Converted:
     read: Tensor = _Straight.apply(currents * _like(adc.gain, currents) + _like(adc.offset, currents), adc, lsb)  # type: ignore[no-untyped-call]
     with torch.no_grad():
         x = (currents * _like(adc.gain, currents) + _like(adc.offset, currents)) / lsb
-        # Half a code beyond the last is still rounded to it, without loss.
+        # Values up to half a code beyond the last one are rounded to it, without loss.
         clipped = ((x > adc.highest + 0.5) | (x < adc.lowest - 0.5)).to(currents.dtype).mean()
     return Converted(read, clipped)
 
@@ -125,7 +129,7 @@ def _check_columns(adc: ADC, n: int) -> None:
 
 
 class _Straight(torch.autograd.Function):
-    """Rounding and clipping, its gradient 1 within the range and 0 where clipped."""
+    """Rounding and clipping with a straight-through gradient: 1 within the range, 0 where clipped."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, adc: ADC, lsb: float) -> Tensor:

@@ -1,20 +1,20 @@
-r"""Effective matrix in closed form, with its error.
+r"""The effective matrix of a crossbar in closed form, with its error.
 
-One line at a time, the others at 0 V: ``alpha_ij``, the voltage at node j of row i for 1 V at its terminal while the columns
-are at 0 V, and ``beta_ij`` likewise in column j. Then
+Take one line at a time, with the others at 0 V: ``alpha_ij`` is the voltage at node j of row i for 1 V at its terminal while the
+columns are at 0 V, and ``beta_ij`` is the same for column j. Then
 
     ``first = G alpha beta``
 
-neglects that the columns rise, which lifts the row nodes by ``K^-1 rho``: rho = G w >= 0 is what Kirchhoff's current law lacks
-there, and K^-1 has no negative entry, so no entry of the exact matrix lies below ``first``. Two exact solutions, all rows at 1
-V and, by reciprocity, all columns at 1 V, give the sums over columns and rows of what is missing: ``c_j`` and ``d_i``, both of
-sum s. As what flows back through the columns is mixed by all of the rows,
+neglects that the column voltages rise, which lifts the row nodes by ``K^-1 rho``: rho = G w >= 0 is the residual of Kirchhoff's
+current law there, and K^-1 has no negative entry, so no entry of the exact matrix lies below ``first``. Two exact solutions, one
+with all rows at 1 V and, by reciprocity, one with all columns at 1 V, give the sums of the remainder over columns and rows:
+``c_j`` and ``d_i``, which both have the sum s. Because all rows mix the current that flows back through the columns,
 
     ``G_eff ~ first + d c^T / s``
 
-Its column sums are exact. What is missing and what replaces it are both from 0 to c_j in sum, so that currents for inputs from
-0 to 1 V are wrong by at most ``c_j``, for inputs of both signs by twice that: the bound. In random arrays the true error
-is a tenth of it or less; random inputs, solved exactly, tell.
+is the approximation. Its column sums are exact. The remainder and its replacement both contribute from 0 to c_j to a column, so
+that currents for inputs from 0 to 1 V are wrong by at most ``c_j``, and for inputs of both signs by at most twice that: this is
+the bound. In random arrays the true error is a tenth of it or less, as exact solutions for random inputs show.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ from .settings import Crossbar
 
 
 class Approximation(NamedTuple):
-    """An effective matrix and how wrong it can be; the errors carry no gradient."""
+    """An effective matrix with its error; the errors carry no gradient."""
 
     matrix: Tensor  # S, [..., m, n]
-    bound: Tensor  # A/V, [..., n]: no column current is further off for inputs from 0 to 1 V
-    typical: Tensor  # A/V, [...]: root mean square error of the column currents for inputs of 1 V and random sign, of the probes
+    bound: Tensor  # A/V, [..., n]; the largest error of a column current for inputs from 0 to 1 V
+    typical: Tensor  # A/V, [...]; root mean square error of the column currents for the probes: inputs of 1 V and random sign
 
 
 def approximate(G: Tensor, wires: Crossbar, *, probes: int = 2, seed: int = 0) -> Approximation:
-    """The effective matrix from lines taken one at a time, corrected by its exact sums, with its error.
+    """Approximate the effective matrix: lines are taken one at a time, and the result is corrected to exact sums.
 
     Args:
-        G: S, ``[..., m, n]``.
-        wires: as for `effective`.
-        probes: how many inputs `Approximation.typical` is estimated from; each costs one solution. 0: it is NaN.
-        seed: seed of the signs of the probes.
+        G: conductances in S, ``[..., m, n]``.
+        wires: wires and periphery, as for `effective`.
+        probes: the number of inputs from which `Approximation.typical` is estimated; each costs one solution. With 0 it is NaN.
+        seed: the seed of the probes' signs.
 
     Returns:
         The matrix, differentiable once in ``G``, and its errors.
 
     Raises:
-        ParameterError: ``G`` as for `effective`; probes or seed not a whole number of at least 0.
+        ParameterError: ``G`` is refused as by `effective`, or probes or seed is not a whole number of at least 0.
     """
     check_conductances("approximate", G)
     for name, value in (("probes", probes), ("seed", seed)):
@@ -72,7 +72,7 @@ def approximate(G: Tensor, wires: Crossbar, *, probes: int = 2, seed: int = 0) -
 
 
 def _first(G: Tensor, wires: Crossbar) -> Tensor:
-    """The lower bound ``G alpha beta``."""
+    """Return the lower bound ``G alpha beta``."""
     m, n = G.shape[-2:]
     net = network(G[(0,) * (G.ndim - 2)].unsqueeze(0) if G.numel() else G.new_zeros(1, m, n), wires)
     alpha = attenuation(G, net.rows)
@@ -81,7 +81,7 @@ def _first(G: Tensor, wires: Crossbar) -> Tensor:
 
 
 def attenuation(g: Tensor, lines: Lines) -> Tensor:
-    """Voltages along lines with cells ``g [..., lines, nodes]`` (S) to 0 V, for 1 V at the terminals of the ends."""
+    """Return the voltages along lines whose cells ``g [..., lines, nodes]`` (S) lead to 0 V, for 1 V at the end terminals."""
     from_near = _from_end(g, lines.r, lines.near[0], lines.far[0])
     if not bool(lines.far.isfinite().any()):
         return from_near
@@ -89,7 +89,7 @@ def attenuation(g: Tensor, lines: Lines) -> Tensor:
 
 
 def _from_end(g: Tensor, r: float, near: Tensor, far: Tensor) -> Tensor:
-    """1 V at the near terminal, 0 V at the far one."""
+    """Return the voltages along lines for 1 V at the near terminal and 0 V at the far one."""
     side, transfer = (1 / far).expand(g.shape[:-1]), []
     for cell in reversed(g.unbind(-1)):
         full = side + cell
@@ -102,7 +102,7 @@ def _from_end(g: Tensor, r: float, near: Tensor, far: Tensor) -> Tensor:
 
 
 def _transposed(wires: Crossbar) -> Crossbar:
-    """Columns driven, rows sensed."""
+    """Return the crossbar with the roles of its lines exchanged: columns are driven, rows sensed."""
     return Crossbar(
         wires.r_col,
         wires.r_row,
@@ -114,7 +114,7 @@ def _transposed(wires: Crossbar) -> Crossbar:
 
 
 def _probed(G: Tensor, matrix: Tensor, wires: Crossbar, probes: int, seed: int) -> Tensor:
-    """Root mean square error over columns and probes, ``[...]``; the signs are the same for all chips."""
+    """Return the root mean square error over columns and probes, ``[...]``; the signs are the same for all chips."""
     if probes == 0:
         return G.new_full(G.shape[:-2], float("nan"))
     generator = torch.Generator().manual_seed(seed)

@@ -1,7 +1,8 @@
-"""Conjugate gradients on the row nodes of a crossbar, preconditioned by its rows. Compiled by Numba from this text.
+"""Conjugate gradients on the row nodes of a crossbar, preconditioned by its rows; compiled by Numba from this text.
 
-With the columns' wires eliminated, ``K u = T u + G (u - w)``, ``(T_c + G) w = G u``: T and T_c are the wires' tridiagonal
-matrices. The preconditioner ``(T + G)^-1``, one tridiagonal system for each row, is exact where the columns stay at 0 V.
+The wires of the columns are eliminated: ``K u = T u + G (u - w)`` with ``(T_c + G) w = G u``, where T and T_c are the tridiagonal
+matrices of the wires. The preconditioner ``(T + G)^-1``, one tridiagonal system for each row, is exact where the columns stay at
+0 V.
 """
 
 # mypy: ignore-errors
@@ -12,7 +13,7 @@ import numpy as np
 
 @njit(inline="always")
 def pivots(G, near, far, g, pivot, step):
-    """Of ``T + G`` for lines along the last axis: 1 / pivot and g / pivot, from sums of positive terms."""
+    """Compute 1 / pivot and g / pivot of ``T + G`` for lines along the last axis, from sums of positive terms."""
     m, n = G.shape
     for i in range(m):
         side = near[i]
@@ -25,7 +26,7 @@ def pivots(G, near, far, g, pivot, step):
 
 @njit(inline="always")
 def column_pivots(G, near, far, g, pivot, step):
-    """As `pivots` for lines along the first axis."""
+    """Do what `pivots` does for lines along the first axis."""
     m, n = G.shape
     side = near.copy()
     for i in range(m):
@@ -38,7 +39,7 @@ def column_pivots(G, near, far, g, pivot, step):
 
 @njit(inline="always")
 def column_nodes(G, u, near, far, pivot, step, w):
-    """``(T_c + G) w = G u`` and currents into both ends of each column."""
+    """Solve ``(T_c + G) w = G u`` plus the currents ``near`` and ``far`` into both ends of each column."""
     m, n = G.shape
     for j in range(n):
         w[0, j] = G[0, j] * u[0, j] + near[j]
@@ -54,7 +55,7 @@ def column_nodes(G, u, near, far, pivot, step, w):
 
 @njit(inline="always")
 def precondition(r, pivot, step, z):
-    """``(T + G) z = r``, four rows at a time: each is a chain of dependent operations."""
+    """Solve ``(T + G) z = r``, four rows at a time, because each row is a chain of dependent operations."""
     m, n = r.shape
     for i in range(0, m - 3, 4):
         a, b, c, d = 0.0, 0.0, 0.0, 0.0
@@ -85,7 +86,7 @@ def precondition(r, pivot, step, z):
 
 @njit(inline="always", fastmath={"reassoc", "contract"})
 def dot(a, b):
-    """Of two matrices."""
+    """Return the inner product of two matrices."""
     total = 0.0
     for i in range(a.shape[0]):
         for j in range(a.shape[1]):
@@ -95,7 +96,7 @@ def dot(a, b):
 
 @njit(inline="always", fastmath={"reassoc", "contract"})
 def applied(G, p, w, near, far, g, q):
-    """``q = K p`` for the column voltages w of p; returns p q."""
+    """Compute ``q = K p``, where w are the column voltages for p; return the inner product of p and q."""
     m, n = G.shape
     total = 0.0
     for i in range(m):
@@ -113,10 +114,14 @@ def applied(G, p, w, near, far, g, q):
 
 
 @njit(nogil=True, error_model="numpy", cache=CACHE)
-def solve(lo, hi, G, row_near, row_far, g_row, column_near, column_far, g_column, v, c, u, w, most, tolerance, steps):
-    """Node voltages ``u, w [batch, m, n]`` of networks ``lo .. hi - 1``; ``near``, ``far``: S. ``steps``: how many it took, or
-    -1.
+def solve(lo, hi, G, rows, columns, v, c, u, w, most, tolerance, steps):
+    """Solve for the node voltages ``u, w [batch, m, n]`` of networks ``lo .. hi - 1``.
+
+    ``rows`` and ``columns`` are tuples of conductances in S: near ends, far ends, and one segment of wire. ``steps`` receives the
+    number of steps, or -1 where the iteration did not converge.
     """
+    row_near, row_far, g_row = rows
+    column_near, column_far, g_column = columns
     _, m, n = G.shape
     pivot, step, column_pivot, column_step = np.empty((m, n)), np.empty((m, n)), np.empty((m, n)), np.empty((m, n))
     r, z, p, q = np.empty((m, n)), np.empty((m, n)), np.empty((m, n)), np.empty((m, n))

@@ -1,19 +1,20 @@
-r"""Exact solution by elimination of one column after the other, dense in the rows.
+r"""The exact solution of a crossbar by elimination of one column after the other, with dense matrices over the rows.
 
 The wire of column j, a tridiagonal system in its nodes w_j, is eliminated first: with ``D = diag(G_j)`` and ``B`` the inverse
 of the column's matrix (wires, ends and D),
 
     ``w = B D u + b c``          b: voltages for 1 V at the column's terminal, c: the terminal's voltage
-    ``S = D - D B D``            what the column takes from the row nodes, ``y = D b`` what it receives
+    ``S = D - D B D``            the current that the column takes from the row nodes per V; ``y = D b`` per V at its terminal
 
-What is left couples neighbouring columns through one segment r of each row. With Y_{j+1} what lies behind column j,
+The rest couples neighbouring columns through one segment r of each row. With the admittance Y_{j+1} of all behind column j,
 
     ``A_j = S_j + Y_{j+1}``,   ``W_j = (1 + r A_j)^-1``,   ``Y_j = A_j W_j``
     ``q_j = s_j + W_{j+1} q_{j+1}``,   ``u_j = W_j (u_{j-1} + r q_j)``
 
-s: currents into the row nodes. W has eigenvalues in (0, 1], and what is computed depends on r A as a whole, so that neither
-small r, down to 0, nor strong IR drop loses digits. ``Y = (1 - W) / r`` saves a product; its error, eps / r, is multiplied by
-the resistance of the driver, so that it serves up to `RATIO` of the two. Cost: about ``5 n m^3`` operations.
+where s are the currents into the row nodes. W has eigenvalues in (0, 1], and r and A appear as the product r A only, so that
+neither small r, down to 0, nor strong IR drop loses digits. ``Y = (1 - W) / r`` saves a product; its error, eps / r, is
+multiplied by the resistance of the driver, so that it is used up to a `RATIO` of the two. The cost is about ``5 n m^3``
+operations.
 """
 
 from __future__ import annotations
@@ -25,36 +26,37 @@ from torch import Tensor
 
 from .network_form import Lines, Net
 
-RATIO = 1e3  # of driver to segment resistance: 1e3 eps sqrt(n) = 4e-12 at n = 256
+RATIO = 1e3  # largest ratio of driver to segment resistance for the shortcut: 1e3 eps sqrt(n) = 4e-12 at n = 256
 
 
 class BlockColumns(NamedTuple):
-    """Eliminated columns, ``[batch, n, ...]``."""
+    """The eliminated columns, ``[batch, n, ...]``."""
 
-    B: Tensor  # ohm, [batch, n, m, m]: voltages in the column by currents into it
-    b: Tensor  # [batch, n, m]: voltages in the column by the voltage of its terminal
-    g: Tensor  # S, [batch, n, m]
+    B: Tensor  # ohm, [batch, n, m, m]; from currents into the column to its node voltages
+    b: Tensor  # [batch, n, m]; node voltages of the column for 1 V at its terminal
+    g: Tensor  # S, [batch, n, m]; the conductances of the cells
 
 
 class Factor(NamedTuple):
-    """An eliminated network."""
+    """A network whose columns are eliminated."""
 
     columns: BlockColumns
-    W: list[Tensor]  # [batch, m, m] of column j; all but that of column 0 are missing where r = 0
-    driven: Tensor  # [batch, m, 1]: 0 where a row floats
-    series: Tensor  # ohm, [batch, m, 1]: the near end's, or a scale where a row floats
+    W: list[Tensor]  # [batch, m, m] for each column j; where r = 0, column 0 is the only one
+    driven: Tensor  # [batch, m, 1]; 0 where a row floats, else 1
+    series: Tensor  # ohm, [batch, m, 1]; the resistance of the near end, or a scale where a row floats
 
 
 def column_inverse(g: Tensor, lines: Lines) -> BlockColumns:
-    """Inverses of the columns' matrices by recurrences of positive terms; ``g [batch, n, m]``."""
+    """Invert the matrices of columns with cells ``g [batch, n, m]`` by recurrences of positive terms."""
     m, r = g.shape[-1], lines.r
     near, far = 1 / lines.near, 1 / lines.far
-    if r == 0:  # one node
+    if r == 0:  # the column is one node
         z = 1 / (near + g.sum(-1))
         b = 1 / (1 + lines.near * g.sum(-1))
         return BlockColumns(z[..., None, None].expand(*g.shape, m), b.unsqueeze(-1).expand_as(g), g)
-    behind, before = torch.empty_like(g), torch.empty_like(g)  # admittance at a node towards the far end with its cell; near end
-    transfer = torch.empty_like(g)  # voltage of node i over that of node i - 1
+    # Admittances at a node: `behind` towards the far end, its cell included, `before` towards the near end.
+    behind, before = torch.empty_like(g), torch.empty_like(g)
+    transfer = torch.empty_like(g)  # the voltage of node i divided by that of node i - 1
     side = far
     for i in range(m - 1, -1, -1):
         full = side + g[..., i]
@@ -76,7 +78,7 @@ def column_inverse(g: Tensor, lines: Lines) -> BlockColumns:
 
 
 def _taken(columns: BlockColumns, j: int) -> Tensor:
-    """S_j, ``[batch, m, m]``."""
+    """Return S_j, ``[batch, m, m]``."""
     g = columns.g[:, j]
     S = columns.B[:, j] * g.unsqueeze(-1) * -g.unsqueeze(-2)
     S.diagonal(dim1=-2, dim2=-1).add_(g)
@@ -84,7 +86,7 @@ def _taken(columns: BlockColumns, j: int) -> Tensor:
 
 
 def factor(net: Net) -> Factor:
-    """Eliminate all columns from the far end of the rows on."""
+    """Eliminate all columns, beginning at the far end of the rows."""
     n, r = net.G.shape[-1], net.rows.r
     columns = column_inverse(net.G.mT.contiguous(), net.columns)
     near = net.rows.near[net.rows.near.isfinite()]
@@ -110,13 +112,13 @@ def factor(net: Net) -> Factor:
 
 
 def row_nodes(net: Net, f: Factor, v: Tensor | None, c: Tensor | None) -> list[Tensor]:
-    """Voltages of the row nodes of each column, ``n`` tensors ``[batch, m, k]``.
+    """Return the voltages of the row nodes of each column, ``n`` tensors ``[batch, m, k]``.
 
     Args:
         net: the networks.
-        f: their `factor`.
-        v: V, of the rows' terminals, ``[batch, m, k]``; None is 0 V.
-        c: V, of the columns' terminals, ``[batch, n, k]``; None is 0 V.
+        f: the result of `factor` for them.
+        v: voltages of the rows' terminals in V, ``[batch, m, k]``; None is 0 V.
+        c: voltages of the columns' terminals in V, ``[batch, n, k]``; None is 0 V.
     """
     n, r = net.G.shape[-1], net.rows.r
     far = (1 / net.rows.far).unsqueeze(-1)
@@ -145,14 +147,14 @@ def row_nodes(net: Net, f: Factor, v: Tensor | None, c: Tensor | None) -> list[T
 
 
 def oriented(net: Net) -> tuple[Net, bool]:
-    """The network with its lines without resistance, or else its fewer lines, as rows; whether it had to be transposed."""
+    """Turn a network so that its lines without resistance, or else the fewer lines, are rows; return whether it was turned."""
     m, n = net.G.shape[-2:]
     swap = net.rows.r > 0 if net.columns.r == 0 else net.rows.r > 0 and m > n
     return (net.transposed, True) if swap else (net, False)
 
 
 def nodes(net: Net, v: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    """Voltages of the row nodes and of the column nodes, ``[batch, m, n]``, for terminals ``v [batch, m]``, ``c [batch, n]``."""
+    """Return the voltages of row nodes and column nodes, ``[batch, m, n]``, for terminals ``v [batch, m]``, ``c [batch, n]``."""
     turned, swap = oriented(net)
     if swap:
         w, u = nodes(turned, c, v)
@@ -165,7 +167,7 @@ def nodes(net: Net, v: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def effective(net: Net) -> Tensor:
-    """Currents of the columns for 1 V at each row, S, ``[batch, m, n]``."""
+    """Return the currents of the columns for 1 V at each row, ``[batch, m, n]`` in S."""
     turned, swap = oriented(net)
     if swap:
         return effective(turned).mT
@@ -176,7 +178,7 @@ def effective(net: Net) -> Tensor:
 
 
 def effective_gradient(net: Net, grad: Tensor) -> Tensor:
-    """Gradient with respect to ``G`` of ``sum(grad * effective)``, ``[batch, m, n]``.
+    """Return the gradient with respect to ``G`` of ``sum(grad * effective)``, ``[batch, m, n]``.
 
     ``d G_eff[i, k] / d G[a, j] = -(voltage across the cell for 1 V at row i) (the same for 1 V at column k)``, so that all
     columns can be excited at once, weighted by ``grad[i, :]``.

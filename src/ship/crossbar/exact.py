@@ -1,11 +1,11 @@
-"""Exact currents of a crossbar with resistive wires, drivers and sense amplifiers: IR drop and sneak paths.
+"""The exact currents of a crossbar with resistive wires, drivers and sense amplifiers: IR drop and sneak paths.
 
-Kirchhoff's current law at the ``2 m n`` nodes of rows and columns. The network is linear, and rows that do not spike are held
-at 0 V, so that the column currents are ``I = V @ G_eff`` with one effective matrix for all inputs: solved once, it costs
-nothing in the time loop. Gradients are adjoint solves: ``dI_k / dG = -(voltage across the cell) (the same for 1 V at column k
-alone)``.
+Kirchhoff's current law is solved at the ``2 m n`` nodes of rows and columns. The network is linear, and rows that do not spike
+are held at 0 V, so that the column currents are ``I = V @ G_eff`` with one effective matrix for all inputs: it is solved once and
+costs nothing in the time loop. Gradients are adjoint solves: ``dI_k / dG = -(voltage across the cell) (the same for 1 V at column
+k alone)``.
 
-All is solved in float64, whatever the dtype of ``G``, which the results have.
+Everything is solved in float64; the results have the dtype of ``G``.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ from . import elimination
 from .network_form import Net, check_anchored, check_conductances, network
 from .settings import Crossbar
 
-MOST_STEPS = 500  # of conjugate gradients; what needs more is eliminated
-TOLERANCE = 1e-15  # of the residual, in the norm of the preconditioner and relative to that of the sources
-STEEP = 12.0  # line lengths in decay lengths from where on elimination is used, so that small currents keep their digits
+MOST_STEPS = 500  # steps of conjugate gradients; networks that need more are eliminated
+TOLERANCE = 1e-15  # largest residual, in the norm of the preconditioner and relative to the sources
+STEEP = 12.0  # line length in decay lengths from which on elimination is used, so that small currents keep their digits
 CHUNK = 1 << 21  # entries n m^2 that are eliminated at once: 16 MiB
 
 
 class Nodes(NamedTuple):
-    """Voltages of the nodes, without gradient."""
+    """The voltages of the nodes, without gradient."""
 
     row: Tensor  # V, [..., m, n]
     column: Tensor  # V, [..., m, n]
 
 
 def effective(G: Tensor, wires: Crossbar) -> Tensor:
-    """The matrix that gives the column currents of all inputs: ``I = V @ G_eff``.
+    """Return the matrix that gives the column currents of all inputs: ``I = V @ G_eff``.
 
     Args:
-        G: S, ``[..., m, n]``; leading axes are chips.
-        wires: resistances of wires, drivers and sense amplifiers; its other fields are not looked at.
+        G: conductances in S, ``[..., m, n]``; leading axes are chips.
+        wires: resistances of wires, drivers and sense amplifiers; its other fields are ignored.
 
     Returns:
-        S, ``[..., m, n]``; ``G`` itself where all resistances are 0. Differentiable once in ``G``. About ``5 m n min(m, n)^2``
-        operations for each chip.
+        The matrix in S, ``[..., m, n]``, differentiable once in ``G``; ``G`` itself where all resistances are 0. It takes about
+        ``5 m n min(m, n)^2`` operations for each chip.
 
     Raises:
         ParameterError: ``G`` is not a matrix of finite conductances of at least 0 S.
@@ -68,23 +68,23 @@ def currents(
     floating_rows: Tensor | None = None,
     floating_columns: Tensor | None = None,
 ) -> Tensor:
-    """Currents out of the columns into the sense amplifiers, for given row voltages.
+    """Compute the currents out of the columns into the sense amplifiers, for given row voltages.
 
     Leading axes are broadcast against each other. For many inputs to one ``G``, `effective` is cheaper.
 
     Args:
-        G: S, ``[..., m, n]``.
-        v: V, of the rows, ``[..., m]``.
-        wires: resistances of wires, drivers and sense amplifiers; its other fields are not looked at.
-        column_v: V, of the columns, ``[..., n]``; None: virtual ground.
-        floating_rows: True where a row is not driven, ``[..., m]``, whatever its ``v``.
-        floating_columns: True where a column is not connected, ``[..., n]``; its current is 0.
+        G: conductances in S, ``[..., m, n]``.
+        v: voltages of the rows in V, ``[..., m]``.
+        wires: resistances of wires, drivers and sense amplifiers; its other fields are ignored.
+        column_v: voltages of the columns in V, ``[..., n]``; None for virtual ground.
+        floating_rows: a mask ``[..., m]``, True where a row is not driven, whatever its ``v``.
+        floating_columns: a mask ``[..., n]``, True where a column is not connected; its current is 0.
 
     Returns:
-        A, ``[..., n]``. Differentiable once in ``G``, ``v`` and ``column_v``.
+        The currents in A, ``[..., n]``, differentiable once in ``G``, ``v`` and ``column_v``.
 
     Raises:
-        ParameterError: shapes that do not fit; conductances or voltages that are not finite; a floating line without connection.
+        ParameterError: shapes do not fit, conductances or voltages are not finite, or a floating line has no connection.
     """
     return _solved("currents", G, v, wires, column_v, floating_rows, floating_columns)[0]
 
@@ -98,7 +98,7 @@ def nodes(
     floating_rows: Tensor | None = None,
     floating_columns: Tensor | None = None,
 ) -> tuple[Tensor, Nodes]:
-    """Compute `currents` with the voltages of all nodes."""
+    """Compute the column currents as `currents` does, and the voltages of all nodes."""
     result, u, w = _solved("nodes", G, v, wires, column_v, floating_rows, floating_columns)
     return result, Nodes(u, w)
 
@@ -194,13 +194,13 @@ class _Effective(torch.autograd.Function):
 
 
 def _chunks(net: Net, work: Any) -> None:
-    """``work(part, lo, hi)`` on parts of the batch that fit in caches; on the CPU, parts are spread over threads."""
+    """Call ``work(part, lo, hi)`` on parts of the batch that fit in caches; on the CPU they are spread over threads."""
     batch, m, n = net.G.shape
     size = max(1, CHUNK // (m * n * min(m, n)))
     parts = -(-batch // size)
 
     def some(first: int, last: int) -> None:
-        with torch.no_grad():  # a thread has its own setting
+        with torch.no_grad():  # each thread has its own setting
             for i in range(first, last):
                 lo, hi = i * size, min((i + 1) * size, batch)
                 work(net.part(lo, hi), lo, hi)
@@ -212,17 +212,17 @@ def _chunks(net: Net, work: Any) -> None:
 
 
 def _decay(net: Net) -> float:
-    """The longer of the lines in their decay lengths ``1 / sqrt(r G)``, at the mean conductance."""
+    """Return the length of rows or columns, whichever is more, in units of the decay length ``1 / sqrt(r G)`` at the mean G."""
     mean = float(net.G.mean())
     m, n = net.G.shape[-2:]
     return max(n * math.sqrt(net.rows.r * mean), m * math.sqrt(net.columns.r * mean))
 
 
 def solve(net: Net, v: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    """Node voltages ``[batch, m, n]`` of rows and columns for terminals at ``v [batch, m]`` and ``c [batch, n]``; all float64.
+    """Solve for the node voltages ``[batch, m, n]`` of rows and columns, for terminals ``v [batch, m]`` and ``c [batch, n]``.
 
-    Conjugate gradients, compiled, where they serve: on the CPU with Numba, all wires resistive and no line of many decay lengths;
-    otherwise, and for what does not converge, elimination.
+    Compiled conjugate gradients are used on the CPU with Numba, if all wires are resistive and no line has many decay lengths;
+    otherwise, and where they do not converge, elimination. All numbers are float64.
     """
     u, w = torch.empty_like(net.G), torch.empty_like(net.G)
     left = torch.ones(len(net.G), dtype=torch.bool)
@@ -241,15 +241,14 @@ def solve(net: Net, v: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _iterated(net: Net, v: Tensor, c: Tensor, u: Tensor, w: Tensor) -> Tensor:
-    """Conjugate gradients into ``u`` and ``w``; True where they did not converge."""
+    """Run conjugate gradients, write to ``u`` and ``w``, and return a mask of the networks that did not converge."""
     run = cache.load_file(Path(__file__).with_name("conjugate_gradient.py"))["solve"]
-    ends = [(1 / end).numpy() for side in (net.rows, net.columns) for end in (side.near, side.far)]
+    rows, columns = (((1 / side.near).numpy(), (1 / side.far).numpy(), 1 / side.r) for side in (net.rows, net.columns))
     arrays = [x.contiguous().numpy() for x in (v, c, u, w)]
     cells, steps = net.G.numpy(), torch.zeros(len(net.G), dtype=torch.int64)
-    g_row, g_column = 1 / net.rows.r, 1 / net.columns.r
 
     def work(lo: int, hi: int) -> None:
-        run(lo, hi, cells, *ends[:2], g_row, *ends[2:], g_column, *arrays, MOST_STEPS, TOLERANCE, steps.numpy())
+        run(lo, hi, cells, rows, columns, *arrays, MOST_STEPS, TOLERANCE, steps.numpy())
 
     spread(len(net.G), work)
     return steps < 0

@@ -1,7 +1,7 @@
-"""A crossbar as two sets of lines, in the one orientation that the solvers know.
+"""A crossbar as two sets of lines, in the single orientation that the solvers know.
 
-Rows have their near end at column 0. Columns have their near end at row 0: the rows are counted from the sense amplifiers, in
-reverse of the user's. What a solver does for (rows, columns) it does for (columns, rows) on ``G^T``, by reciprocity.
+Rows have their near end at column 0. Columns have their near end at row 0: the solvers count rows from the sense amplifiers on,
+in the reverse of the user's order. By reciprocity, a solver for (rows, columns) serves (columns, rows) on ``G^T``.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ class Lines(NamedTuple):
     """The rows, or the columns, of a batch of networks."""
 
     r: float  # ohm, between neighbouring nodes
-    near: Tensor  # ohm, from the terminal to the first node, [batch, lines]; inf: open
-    far: Tensor  # ohm, from the same terminal to the last node, [batch, lines]; inf: open
+    near: Tensor  # ohm, from the terminal to the first node, [batch, lines]; inf where open
+    far: Tensor  # ohm, from the same terminal to the last node, [batch, lines]; inf where open
 
 
 class Net(NamedTuple):
@@ -32,18 +32,18 @@ class Net(NamedTuple):
 
     @property
     def transposed(self) -> Net:
-        """The same networks, rows called columns."""
+        """The same networks with rows and columns exchanged."""
         return Net(self.G.mT.contiguous(), self.columns, self.rows)
 
     def part(self, lo: int, hi: int) -> Net:
-        """Some networks of the batch."""
+        """Return the networks ``lo .. hi - 1`` of the batch."""
         rows, columns = (Lines(s.r, s.near[lo:hi], s.far[lo:hi]) for s in (self.rows, self.columns))
         return Net(self.G[lo:hi], rows, columns)
 
 
 def _lines(r: float, end: float, both: bool, floating: Tensor, like: Tensor) -> Lines:
     near, far = r + end, r + end if both else float("inf")
-    if r == 0 and both:  # one node: its two ends act in parallel
+    if r == 0 and both:  # the line is one node, whose two ends act in parallel
         near, far = end / 2, float("inf")
     near_end = torch.full(floating.shape, near, dtype=like.dtype, device=like.device).masked_fill(floating, float("inf"))
     far_end = torch.full(floating.shape, far, dtype=like.dtype, device=like.device).masked_fill(floating, float("inf"))
@@ -51,7 +51,14 @@ def _lines(r: float, end: float, both: bool, floating: Tensor, like: Tensor) -> 
 
 
 def network(G: Tensor, wires: Crossbar, floating_rows: Tensor | None = None, floating_columns: Tensor | None = None) -> Net:
-    """The solvers' form of ``G [batch, m, n]`` (S, rows in the user's order), the masks ``[batch, m]`` and ``[batch, n]``."""
+    """Bring a crossbar into the form of the solvers.
+
+    Args:
+        G: conductances in S, ``[batch, m, n]``, rows in the user's order.
+        wires: wires and periphery.
+        floating_rows: a mask ``[batch, m]`` of the rows that are not driven; None for none.
+        floating_columns: a mask ``[batch, n]`` of the columns that are not connected; None for none.
+    """
     G = G.detach().flip(-2).contiguous()
     batch, m, n = G.shape
     rows = torch.zeros(batch, m, dtype=torch.bool, device=G.device) if floating_rows is None else floating_rows.flip(-1)
@@ -64,10 +71,10 @@ def network(G: Tensor, wires: Crossbar, floating_rows: Tensor | None = None, flo
 
 
 def check_conductances(where: str, G: Tensor) -> None:
-    """Refuse what is not a matrix of finite conductances of at least 0 S.
+    """Check that ``G`` is a matrix of finite conductances of at least 0 S.
 
     Raises:
-        ParameterError: as said.
+        ParameterError: it is not.
     """
     if not isinstance(G, Tensor) or not G.is_floating_point() or G.ndim < 2 or 0 in G.shape[-2:]:
         got = f"{G.dtype} {list(G.shape)}" if isinstance(G, Tensor) else type(G).__name__
@@ -78,10 +85,10 @@ def check_conductances(where: str, G: Tensor) -> None:
 
 
 def check_anchored(where: str, net: Net) -> None:
-    """Refuse floating lines that no path of cells connects to a driven line: their voltage is not determined.
+    """Check that a path of cells connects each floating line to a driven line; otherwise its voltage is not determined.
 
     Raises:
-        ParameterError: as said.
+        ParameterError: a floating line is not connected.
     """
     cells = net.G > 0
     rows, columns = net.rows.near.isfinite(), net.columns.near.isfinite()

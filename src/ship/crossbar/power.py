@@ -1,8 +1,9 @@
-"""Where the power of a crossbar goes.
+"""The power that a crossbar takes, and the parts that dissipate it.
 
-By Tellegen's theorem, what the terminals deliver is dissipated in cells, wires, drivers and sense amplifiers. Line currents are
-sums of cell currents, not differences of voltages, so that no digits are lost where the wires are good. A line that both ends
-feed from one voltage divides its current by the lever of the resistances: no voltage is left around the loop.
+By Tellegen's theorem the power that the terminals deliver is dissipated in cells, wires, drivers and sense amplifiers. Line
+currents are sums of cell currents, not differences of voltages, so that no digits are lost where the wires are good. A line that
+one voltage feeds at both ends divides its current by the resistances (a current divider): the voltages around the loop add up
+to 0.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from .settings import Crossbar
 
 
 class Power(NamedTuple):
-    """W, ``[...]`` each; `source` is the sum of the others."""
+    """Power in W, ``[...]`` each; `source` is the sum of the others."""
 
     source: Tensor  # delivered by all terminals
     cells: Tensor
@@ -36,8 +37,9 @@ def power(
     floating_rows: Tensor | None = None,
     floating_columns: Tensor | None = None,
 ) -> Power:
-    """Power delivered and dissipated while the lines are held at their voltages. Arguments and errors as of `currents`; no
-    gradient.
+    """Compute the power delivered and dissipated while the lines are held at their voltages.
+
+    Arguments and errors are those of `currents`. There is no gradient.
     """
     with torch.no_grad():
         cells_g, held = G.double(), None if column_v is None else column_v.double()
@@ -55,7 +57,7 @@ def power(
 
 
 def _line(taken: Tensor, r: float, end: float, both: bool, floating: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Power in wires and in end resistances of lines whose nodes give off ``taken [..., lines, nodes]`` (A)."""
+    """Return the power in wires and in end resistances of lines with node currents ``taken [..., lines, nodes]`` (A) outwards."""
     n = taken.shape[-1]
     near = taken.sum(-1, keepdim=True)
     if both:
@@ -63,7 +65,7 @@ def _line(taken: Tensor, r: float, end: float, both: bool, floating: Tensor | No
         towards_far = (r + end) + r * torch.arange(n, dtype=taken.dtype, device=taken.device)
         far = (taken * (towards_far / loop if loop > 0 else 0.5)).sum(-1, keepdim=True)
         near = near - (far if floating is None else far.masked_fill(floating.unsqueeze(-1), 0.0))
-    segments = torch.cat([near, near - taken.cumsum(-1)], -1)  # the last one reaches the far terminal, 0 where that is open
+    segments = torch.cat([near, near - taken.cumsum(-1)], -1)  # the last segment reaches the far terminal; 0 where that is open
     ends = segments[..., [0, -1]] if both else segments[..., :1]
     inner = segments if both else segments[..., :-1]
     return r * inner.square().sum((-2, -1)), end * ends.square().sum((-2, -1))

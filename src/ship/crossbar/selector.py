@@ -1,9 +1,9 @@
 """A selector in series with each memory cell: the transistor of a 1T1R cell or the threshold switch of a 1S1R cell.
 
 conducting   ``G' = 1 / (1 / G + resistance)``
-blocking     ``G' = 1 / (1 / G + 1 / leakage)``    where the cell sees less than ``threshold``
+blocking     ``G' = 1 / (1 / G + 1 / leakage)``    where the voltage across the cell is below ``threshold``
 
-The voltage that decides is the one between the ideal lines, before any IR drop: the network stays linear.
+The voltage compared with the threshold is that between ideal lines, before any IR drop, so that the network stays linear.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class Selector:
     """A switch in series with a cell.
 
     Args:
-        resistance: ohm, while it conducts.
-        leakage: S, while it blocks.
-        threshold: V across cell and selector from which on it conducts.
+        resistance: the resistance while the selector conducts, in ohm.
+        leakage: the conductance while it blocks, in S.
+        threshold: the voltage across cell and selector from which on it conducts, in V.
 
     Raises:
         ParameterError: a value is negative.
@@ -42,24 +42,24 @@ class Selector:
 
 
 def conducting(G: Tensor, selector: Selector) -> Tensor:
-    """Conductance (S) of cells ``G`` (S, any shape) behind open selectors; 0 stays 0. Differentiable."""
+    """Return the conductance (S) of cells ``G`` (S, any shape) in series with conducting selectors; 0 stays 0. Differentiable."""
     return G / (1 + G * selector.resistance)
 
 
 def selected(G: Tensor, selector: Selector, v: Tensor, column_v: Tensor | None = None) -> Tensor:
-    """Conductance (S) of cells and selectors under a pattern of line voltages, such as V/2 or V/3 reading.
+    """Return the conductance of cells and selectors under a pattern of line voltages, such as V/2 or V/3 reading.
 
     Args:
-        G: S, ``[..., m, n]``.
-        selector: in series with each cell.
-        v: V, of the rows, ``[..., m]``.
-        column_v: V, of the columns, ``[..., n]``; None is 0 V.
+        G: conductances of the cells in S, ``[..., m, n]``.
+        selector: the selector in series with each cell.
+        v: voltages of the rows in V, ``[..., m]``.
+        column_v: voltages of the columns in V, ``[..., n]``; None is 0 V.
 
     Returns:
-        S, ``[..., m, n]``: for `currents` under the same voltages. Differentiable in ``G``, not in the voltages.
+        Conductances in S, ``[..., m, n]``, for `currents` under the same voltages; differentiable in ``G``, not in the voltages.
 
     Raises:
-        ParameterError: shapes that do not fit.
+        ParameterError: the shapes do not fit.
     """
     fits = G.ndim >= 2 and v.shape[-1:] == G.shape[-2:-1] and (column_v is None or column_v.shape[-1:] == G.shape[-1:])
     if not fits:

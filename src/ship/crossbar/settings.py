@@ -1,6 +1,6 @@
-"""What a crossbar is made of, apart from its cells.
+"""The settings of a crossbar: its wires, drivers, sense amplifiers, tiles, selectors and converters.
 
-Row i is driven from the left through ``r_driver``, column j is sensed at the bottom, at virtual ground behind ``r_sense``; each
+Row i is driven from the left through ``r_driver``. Column j is sensed at the bottom, at virtual ground behind ``r_sense``. Each
 cell adds one segment of wire to its row and one to its column:
 
     v_i -- r_driver -- r_row -- (i, 0) -- r_row -- (i, 1) ... (i, n - 1)
@@ -25,16 +25,17 @@ class Crossbar:
     """Wires, periphery and tiling of crossbars of any size.
 
     Args:
-        r_row: ohm, of a row's wire for each cell.
-        r_col: ohm, of a column's wire for each cell.
-        r_driver: ohm, between a row's voltage and the end of its wire.
-        r_sense: ohm, between virtual ground and the end of a column's wire.
-        drive: "left", or "both" ends of each row.
-        sense: "bottom", or "both" ends of each column, their currents summed.
-        tile: most (rows, columns) of one array; larger matrices are cut into tiles with lines of their own. None: one array.
-        exact: whether `matrix` solves the network; otherwise it takes the approximation with its reported error.
-        selector: in series with each cell; None: none.
-        adc: what converts the column currents of each tile; None: they are read as they are.
+        r_row: the resistance of a row's wire per cell, in ohm.
+        r_col: the resistance of a column's wire per cell, in ohm.
+        r_driver: the resistance between a row's voltage and the end of its wire, in ohm.
+        r_sense: the resistance between virtual ground and the end of a column's wire, in ohm.
+        drive: the driven ends of each row, "left" or "both".
+        sense: the sensed ends of each column, "bottom" or "both", whose currents are summed.
+        tile: the largest (rows, columns) of one array; larger matrices are cut into tiles with separate lines. None for a single
+            array of any size.
+        exact: whether `matrix` solves the network; otherwise it uses the approximation, which reports its error.
+        selector: the selector in series with each cell; None for none.
+        adc: the converter of the column currents of each tile; None to read them unchanged.
 
     Raises:
         ParameterError: a resistance is negative, a tile has no cells, or a name or kind is wrong.

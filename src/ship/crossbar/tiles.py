@@ -1,6 +1,6 @@
-"""A weight matrix on crossbars of limited size: cut into tiles, each with lines, drivers and converters of its own.
+"""A weight matrix on crossbars of limited size, cut into tiles that each have their own lines, drivers and converters.
 
-The sums over tiles of one column are taken behind the converters, without error.
+The currents of one column are summed over tiles after the converters, without error.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Matrix(NamedTuple):
     """The effective matrix of a whole layer."""
 
     matrix: Tensor  # S, [..., m, n]
-    bound: Tensor  # A/V, [..., n]: no column current is further off for inputs from 0 to 1 V; 0 where exact
+    bound: Tensor  # A/V, [..., n]; the largest error of a column current for inputs from 0 to 1 V; 0 where exact
 
 
 def _cuts(size: int, tile: int | None) -> Iterator[tuple[int, int]]:
@@ -34,13 +34,13 @@ def _cuts(size: int, tile: int | None) -> Iterator[tuple[int, int]]:
 
 
 def matrix(G: Tensor, crossbar: Crossbar) -> Matrix:
-    """Effective matrix of cells ``G`` (S, ``[..., m, n]``) behind conducting selectors, tile by tile.
+    """Return the effective matrix of cells ``G`` (S, ``[..., m, n]``) in series with conducting selectors, tile by tile.
 
-    Rows without a spike are at 0 V, their selectors taken to conduct: gating them changes the sneak currents, which `selected`
-    and `currents` show. Tiles of the same shape are solved together.
+    Rows without a spike are at 0 V, and their selectors are assumed to conduct; blocking selectors change the sneak currents,
+    which `selected` and `currents` show. Tiles of the same shape are solved together.
 
     Returns:
-        ``I = V @ matrix`` for all inputs, and its error: 0 where ``crossbar.exact``. Differentiable once in ``G``.
+        The matrix of ``I = V @ matrix`` for all inputs, differentiable once in ``G``, and its error: 0 where ``crossbar.exact``.
 
     Raises:
         ParameterError: ``G`` is not a matrix of finite conductances of at least 0 S.
@@ -68,15 +68,15 @@ def matrix(G: Tensor, crossbar: Crossbar) -> Matrix:
 
 
 def read(v: Tensor, effective_matrix: Tensor, crossbar: Crossbar) -> Converted:
-    """Column currents as they are read: converted tile by tile where there is a converter, then summed.
+    """Read the column currents: convert them tile by tile where there is a converter, then sum them.
 
     Args:
-        v: V, ``[..., m]``.
-        effective_matrix: S, ``[..., m, n]``, of `matrix`.
-        crossbar: its ``tile`` and ``adc``.
+        v: voltages of the rows in V, ``[..., m]``.
+        effective_matrix: the matrix from `matrix`, ``[..., m, n]`` in S.
+        crossbar: the settings; only ``tile`` and ``adc`` are used.
 
     Returns:
-        A, ``[..., n]``, and the fraction of conversions that were clipped, 0 without a converter.
+        The currents in A, ``[..., n]``, and the fraction of conversions that were clipped (0 without a converter).
 
     Raises:
         ParameterError: the rows do not fit, or the converter has no full scale.

@@ -1,4 +1,4 @@
-"""What a segment of a run leaves of persistent states: one value for each chip, whatever the batch."""
+"""The storage of persistent states after each segment of a run: one value for each chip, whatever the batch."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ Marks = list[dict[str, Tensor]]
 
 
 def mark(nodes: Sequence[Node]) -> Marks:
-    """Persistent states as a segment begins with them, ``[chip, batch, ...]``."""
+    """Copy the persistent states at the start of a segment, ``[chip, batch, ...]``."""
     return [{name: value.detach().clone() for name, value, _ in node.persistent()} for node in nodes]
 
 
 @torch.no_grad()
 def keep(nodes: Sequence[Node], marks: Marks) -> None:
-    """Store persistent states, ``[chip, 1, ...]``: the mean over samples, or what was stored and the changes of all samples.
+    """Store persistent states, ``[chip, 1, ...]``: the mean over samples, or the stored value plus the changes of all samples.
 
-    The samples of a continued run go on from where each was, so what is stored after its pieces is what one run leaves.
+    The samples of a continued run go on from their own states, so that a run in pieces stores the same as one run.
     """
-    with torch.inference_mode(False):  # what persists must stay writable
+    with torch.inference_mode(False):  # stored tensors must stay writable
         for node, before in zip(nodes, marks, strict=True):
             for name, value, batch in node.persistent():
                 stored = node.group.get_buffer(name)

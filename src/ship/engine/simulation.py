@@ -1,4 +1,4 @@
-"""A network in time: its nodes with their states, what is in flight, a clock."""
+"""The simulation of a network in time: nodes with their states, lines with signals in flight, and a clock."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .trees import flatten
 
 @dataclass
 class Simulation:
-    """A network in time: nodes with their states, lines with what is in flight, a clock."""
+    """A network in time: nodes with their states, lines with signals in flight, and a clock."""
 
     groups: Mapping[str, Group]
     wiring: Wiring
@@ -40,7 +40,7 @@ class Simulation:
     lines: list[tuple[int, Line]] = field(init=False, default_factory=list)  # (wire, line)
     clock: Clock = field(default_factory=Clock)
     lead: tuple[int, int] | None = None
-    choices: dict[str, Choice] = field(init=False, default_factory=dict)  # how connections sum spikes, where it was chosen
+    choices: dict[str, Choice] = field(init=False, default_factory=dict)  # by connection: the chosen way to sum spikes
 
     def __post_init__(self) -> None:
         self.nodes = {tag: make_node(group) for tag, group in self.groups.items()}
@@ -68,18 +68,16 @@ class Simulation:
 
     @property
     def chips(self) -> int:
-        """How many dies it has."""
+        """The number of dies that the simulation runs."""
         return len(next(iter(self.groups.values())).die_ids)
 
     @property
     def device(self) -> torch.device:
-        """Where its tensors live."""
+        """The device on which the tensors are."""
         return next(iter(self.groups.values())).die_ids.device
 
     def _wire_biases(self) -> None:
-        """A bias is a level: a graded sum adds it itself; beside impulses or charge it flows into the target's port for
-        levels.
-        """
+        """Route biases, which are levels: a graded sum adds its bias itself; otherwise the target's port for levels takes it."""
         for node in self.nodes.values():
             if isinstance(node, ConnectionNode) and "bias" in node.group.declarations:
                 node.bias = self.wiring.kinds[node.tag] == "values"
@@ -91,7 +89,7 @@ class Simulation:
                 )
 
     def reset(self, lead: tuple[int, int], trial: int = 0, first_sample: int = 0) -> None:
-        """Initial states; nothing in flight; time zero."""
+        """Go back to the initial states and time zero, with nothing in flight."""
         self.lead, self.clock = lead, Clock(0.0, 0, trial, first_sample)
         for node in self.nodes.values():
             node.reset(lead)
@@ -109,8 +107,15 @@ class Simulation:
         *,
         last: bool = False,
     ) -> None:
-        """Run one segment of constant dt, in chunks of slots. ``wanted``: the groups whose outputs ``on_chunk`` reads; ``last``:
-        whether gradients end with it.
+        """Run one segment of constant dt, in chunks of slots.
+
+        Args:
+            segment: dt and the number of slots.
+            plan: the schedule of the groups for this dt.
+            chunk: the largest number of slots between two calls of ``on_chunk``.
+            wanted: the groups whose outputs ``on_chunk`` reads.
+            on_chunk: a function of the first slot and the number of slots of each chunk that has run.
+            last: whether gradients end with this segment.
         """
         with models_named():
             self._segment(segment, plan, chunk, wanted, on_chunk, last)
@@ -160,14 +165,14 @@ class Simulation:
         self.clock = Clock(self.clock.time + dt * steps, self.clock.slot + steps, self.clock.trial, self.clock.first_sample)
 
     def moved(self) -> None:
-        """After a change of the float type or the device."""
+        """Adapt to tensors whose float type or device has changed."""
         for node in self.nodes.values():
             if isinstance(node, ConnectionNode):
                 node.follow()
         self.refresh()
 
     def refresh(self) -> None:
-        """After a change of the weights that groups run with, or of their shapes: kernels are chosen afresh."""
+        """Adapt to a change of the weights that groups run with, or of their shapes; kernels are chosen afresh."""
         for node in self.nodes.values():
             if isinstance(node, PlasticNode):
                 node.follow_group()
@@ -175,7 +180,7 @@ class Simulation:
             self.fusion.forget()
 
     def engines(self, plan: Schedule) -> dict[str, str]:
-        """How each group runs, in words."""
+        """Describe in words how each group runs."""
         if self.fusion is None:
             return dict.fromkeys(self.nodes, "PyTorch, slot by slot")
         with torch.no_grad():
@@ -191,7 +196,7 @@ class Simulation:
         return said
 
     def _reach(self) -> dict[str, int]:
-        """How many past slots of each group someone still reads."""
+        """Return for each group how many of its past slots are still read by a line."""
         by_trace = {id(node.trace): tag for tag, node in self.nodes.items()}
         reach = dict.fromkeys(self.nodes, 0)
         for _, line in self.lines:
@@ -200,14 +205,14 @@ class Simulation:
         return reach
 
     def tensors(self) -> Iterator[Tensor]:
-        """The running state: of the nodes, and in flight."""
+        """Yield the tensors of the running state: states of the nodes, and signals in flight."""
         for node in self.nodes.values():
             yield from flatten(node.state)[0]
         for _, line in self.lines:
             yield from (item.value for item in line.pending)
 
     def detach(self) -> None:
-        """Cut the graph of gradients: states and what is in flight stay as numbers."""
+        """Cut the graph of gradients; states and signals in flight keep their numbers."""
         self.map(_cut)
 
     def map(self, change: Callable[[Tensor], Tensor]) -> None:
@@ -224,12 +229,12 @@ class Simulation:
 
 
 def in_own_precision(device: str) -> AbstractContextManager[Any]:
-    """A run computes in the float type of its network, also inside `torch.autocast`."""
+    """Disable `torch.autocast` inside a run, which computes in the float type of its network."""
     return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
 
 def _cut(tensor: Tensor) -> Tensor:
-    """Without its graph, and such that a run with gradients may go on from it."""
+    """Return a tensor without its graph, from which a run with gradients can go on."""
     if not tensor.is_inference():
         return tensor.detach()
     with torch.inference_mode(False):
@@ -237,7 +242,7 @@ def _cut(tensor: Tensor) -> Tensor:
 
 
 def map_state(state: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """A state with each tensor changed."""
+    """Apply a function to each tensor of a state."""
     if isinstance(state, Tensor):
         return change(state)
     if not state:

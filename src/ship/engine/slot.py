@@ -1,4 +1,4 @@
-"""What one group does in one slot, as a pure function: the reference engine calls it, the fused engine traces it."""
+"""The operation of one group in one slot, as a pure function: the reference engine calls it, the fused engine traces it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ from ..models.contract import Connection, Neuron, Spiking, SpikingNeuron
 def neuron_slot(
     model: Neuron, first: bool, state: Any, jump: Tensor, flows: Bag, go: bool | Tensor, p: Bag, c: Any
 ) -> tuple[Tensor, Any, Tensor | None]:
-    """Output, state and margin of slot k.
+    """Compute output, next state and margin of a neuron in slot k.
 
     Args:
+        model: the neuron model.
         first: whether the neuron emits before it advances; its advance over slot k - 1 is then done here.
+        state: the state before.
         jump: the impulses that arrive at t_k.
-        flows: what the other ports and the noise bring over the slot that is advanced.
-        go: whether there is a slot to advance over: False in the first slot of a segment. A tensor selects.
+        flows: the inputs of the other ports, and the noise, over the slot that is advanced.
+        go: whether there is a slot to advance over: False in the first slot of a segment. A tensor selects by its values.
+        p: the parameters.
+        c: the coefficients for this dt.
     """
     if first and go is not False:
         moved = model.advance(state, flows, p, c)
@@ -38,19 +42,22 @@ def neuron_slot(
 
 
 def _select(go: Any, moved: Any, state: Any) -> Any:
-    """``moved`` where ``go`` is not 0, part by part."""
+    """Take ``moved`` where ``go`` is not 0 and ``state`` elsewhere, part by part."""
     if isinstance(state, Tensor):
         return torch.where(go != 0, moved, state)
     return type(state)(*(_select(go, m, s) for m, s in zip(moved, state, strict=True))) if state else state
 
 
 def on_connections(model: Connection, arrival: Tensor, p: Bag) -> dict[str, Tensor]:
-    """What the ``step`` of a model with a state on each connection sees: what arrives, and the same through the weights."""
+    """Return the inputs of a model with a state on each connection: ``arrival``, and ``value``, the arrival times the weight."""
     return {"value": arrival * p.weight if model.weighted else arrival, "arrival": arrival}
 
 
 def connection_slot(model: Connection, state: Any, x: Bag, p: Bag, c: Any) -> tuple[Tensor, Any, Any]:
-    """Output, state at the end of slot k, and the state at t_k, events included, which monitors see."""
+    """Compute the output of a connection, its state at the end of slot k, and the state at t_k that monitors see.
+
+    The state at t_k includes the events of t_k.
+    """
     seen = model.receive(state, x, p, c)
     out, after = model.step(seen, x, p, c)
     return out, after, seen

@@ -1,5 +1,6 @@
-"""States and coefficients as lists of tensors. Named tuples, which nearly all are, are taken apart here: PyTorch's `_pytree` is
-far slower; it takes apart the rest.
+"""Nested states and coefficients as flat lists of tensors.
+
+Named tuples, which nearly all of them are, are flattened here, because PyTorch's `_pytree` is far slower; it flattens the rest.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from torch.utils import _pytree
 
 
 def flatten(tree: Any) -> tuple[list[Any], Any]:
-    """The leaves, and what `unflatten` makes the tree of again: equal for trees that are alike."""
+    """Return the leaves of a tree, and the structure from which `unflatten` rebuilds it; like trees have equal structures."""
     leaves: list[Any] = []
     return leaves, _take(tree, leaves)
 
 
 def unflatten(leaves: Sequence[Any], structure: Any) -> Any:
-    """The tree with these leaves."""
+    """Rebuild a tree of the given structure from its leaves."""
     return _make(structure, iter(leaves))
 
 

@@ -1,4 +1,4 @@
-"""Sums through weights over spikes: dense or event-driven, measured on real arrivals."""
+"""The choice between dense and event-driven sums of spikes through weights, by measurement on real arrivals."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from .reference.plastic import PlasticNode
 from .signals.products import project
 from .simulation import Simulation
 
-REPEAT = 3  # measurements, of which the median counts
-CALLS = 16  # that are measured: a loop that runs in slices makes many small sums
+REPEAT = 3  # measurements of each sum, of which the median counts
+CALLS = 16  # sums that are measured; a loop that runs in slices makes many small ones
 
 
 @dataclass
 class Probe:
-    """A product that also measures: it stands in for a connection's own during one run."""
+    """A product that also measures times; it replaces the product of a connection during one run."""
 
     trained: bool
     calls: int = 0
@@ -43,14 +43,14 @@ class Probe:
         return project(x, weight)
 
     def choice(self) -> Choice:
-        """The faster way."""
+        """Return the faster kind of product, with the measurements."""
         dense, events = self.seconds["dense"], self.seconds["events"]
         how = "events" if events < dense else "dense"
         return Choice(how, self.nonzero / max(1, self.elements), dense, events)
 
 
 def _duration(product: Callable[[Tensor, Tensor], Tensor], x: Tensor, weight: Tensor, trained: bool) -> float:
-    """Median time, s, of the sum, with the gradient to the weights where these are trained."""
+    """Return the median time of the sum in s; it includes the gradient of the weights where these are trained."""
     times = []
     for _ in range(REPEAT + 1):
         start = time.perf_counter()
@@ -60,11 +60,11 @@ def _duration(product: Callable[[Tensor, Tensor], Tensor], x: Tensor, weight: Te
             if trained:
                 torch.autograd.grad(out, w, out.detach())
         times.append(time.perf_counter() - start)
-    return median(times[1:])  # the first may compile
+    return median(times[1:])  # the first measurement may include compilation
 
 
 def adjustable(sim: Simulation) -> dict[str, ConnectionNode]:
-    """The connections with a choice: they sum spikes through fixed or trained weights, in front of their state."""
+    """Return the connections with a choice: those that sum spikes through fixed or trained weights in front of their state."""
     spiked = {wire.target for wire in sim.wiring.wires if wire.role == "signal" and wire.kind == "events"}
     return {
         tag: node
@@ -73,12 +73,12 @@ def adjustable(sim: Simulation) -> dict[str, ConnectionNode]:
         and isinstance(node, ConnectionNode)
         and not isinstance(node, PlasticNode)
         and node.group.side == "post"
-        and node.edges is None  # edges are always followed from what is not zero
+        and node.edges is None  # sums along edges always start from the nonzeros
     }
 
 
 def check_engine(where: str, sim: Simulation) -> None:
-    """Event-driven sums are kernels.
+    """Check that a simulation has kernels, which event-driven sums need.
 
     Raises:
         RunError: the network runs without kernels.
@@ -92,10 +92,10 @@ def check_engine(where: str, sim: Simulation) -> None:
 
 
 def fix(where: str, sim: Simulation, wanted: Mapping[str, str]) -> dict[str, Choice]:
-    """Set choices by hand.
+    """Set the choices that a user asks for.
 
     Raises:
-        RunError: a connection without a choice, or an unknown choice; nothing is changed then.
+        RunError: a connection has no choice, or a choice is unknown; nothing is changed then.
     """
     nodes = adjustable(sim)
     for tag, how in wanted.items():
@@ -109,7 +109,7 @@ def fix(where: str, sim: Simulation, wanted: Mapping[str, str]) -> dict[str, Cho
 
 
 def adopt(sim: Simulation, choices: Mapping[str, Choice]) -> None:
-    """Make choices those of a simulation."""
+    """Apply choices to a simulation."""
     nodes = adjustable(sim)
     for tag, choice in choices.items():
         nodes[tag].feed.product = PRODUCTS[choice.how]
@@ -118,7 +118,7 @@ def adopt(sim: Simulation, choices: Mapping[str, Choice]) -> None:
 
 @contextmanager
 def devices_untouched(groups: Iterable[Group]) -> Iterator[None]:
-    """Within it devices may age and be pulsed; then they are as before, and the last trial is."""
+    """Restore devices and the number of the last trial at the end, after a run that ages and pulses the devices."""
     found = {group: group.hardware for group in groups}
     trials = {group: group.trial for group in found}
     held = [hardware for hardware in found.values() if hardware is not None]
@@ -138,7 +138,10 @@ def devices_untouched(groups: Iterable[Group]) -> Iterator[None]:
 
 
 def measure(sim: Simulation, run: Callable[[], object]) -> dict[str, Choice]:
-    """What is faster in a run of ``sim``, for each connection that sums in it. Groups keep their tensors."""
+    """Measure which kind of sum is faster in a run of ``sim``, for each connection that sums in it.
+
+    Groups keep their tensors.
+    """
     probes = {}
     for tag, node in adjustable(sim).items():
         weight = getattr(node.group, "weight", None)
@@ -152,7 +155,7 @@ def measure(sim: Simulation, run: Callable[[], object]) -> dict[str, Choice]:
         finally:
             with torch.no_grad():
                 for p, before in parameters.items():
-                    if not torch.equal(p, before):  # it was outside its limits
+                    if not torch.equal(p, before):  # the run moved a parameter inside its limits
                         p.copy_(before)
             for tag, kept in stored.items():
                 for name, value in kept.items():

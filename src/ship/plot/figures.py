@@ -14,7 +14,7 @@ from ..base.errors import RunError
 from ..base.indices import Units, chosen
 from ..models.contract import Connection
 from ..network.network import Network
-from ..train.trainer import History
+from ..train.progress import History
 
 __all__ = ["accuracy", "confusion", "history", "network", "raster", "traces", "weights"]
 
@@ -164,14 +164,14 @@ def network(net: Network) -> Any:
 
 
 def _boxes(net: Network) -> list[str]:
-    """Find what is a box: groups of units, and connections that are outputs, dendrites or targets of other connections."""
+    """Groups of units, and connections that stand for themselves: dendrites, outputs, targets of other connections."""
     specs = [net._specs[tag] for tag in net.tags]
     named = {tag for spec in specs for tag in (*spec.source, *spec.target)}
     return [s.tag for s in specs if not isinstance(s.model, Connection) or not s.source or not s.target or s.tag in named]
 
 
 def _arrows(net: Network, boxes: list[str]) -> tuple[dict[tuple[str, str], tuple[list[str], bool]], dict[str, int]]:
-    """Find the arrows between boxes, with tags of connections and whether they close a loop; and the column of each box."""
+    """Arrows between boxes with the tags of their connections and whether they close a loop; and the column of each box."""
     rank = {tag: i for i, block in enumerate(net._plan(net.dt).blocks) for tag in block.tags}
     arrows: dict[tuple[str, str], tuple[list[str], bool]] = {}
     for tag in net.tags:

@@ -1,4 +1,4 @@
-"""Training: trainer, readouts, losses, metrics."""
+"""Training: the trainer, readouts, losses, regularisers, metrics, and robust training."""
 
 from ..base.boundary import guard as _guard
 from ..base.statistics import Interval, bootstrap_interval, mean_interval, wilson
@@ -6,9 +6,10 @@ from ..network.readout import FirstSpike, Last, Max, Mean, Readout, SpikeCount, 
 from .losses import L2, RateBounds, cross_entropy, mse_count
 from .metrics import ConfusionMatrix, accuracy
 from .perturb import Perturb, overlaid
+from .progress import History
 from .pulse_optimizer import PulseOptimizer
 from .robust import WorstCase
-from .trainer import History, Trainer
+from .trainer import Trainer
 
 __all__ = [
     "L2",

@@ -1,4 +1,4 @@
-"""What a loop over batches asks of them."""
+"""Helpers of loops over batches: whether batches can be repeated, their epoch, and their number of slots."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ..network.inputs import Events
 
 
 def check_again(where: str, batches: Any) -> None:
-    """Refuse what can be gone through only once.
+    """Refuse batches that one pass uses up.
 
     Raises:
-        RunError: a generator or another iterator.
+        RunError: the batches are a generator or another iterator.
     """
     if hasattr(batches, "__next__"):
         raise RunError(
@@ -36,7 +36,7 @@ def set_epoch(batches: Any, epoch: int) -> None:
 
 
 def steps_of(x: Any) -> int | None:
-    """Slots of an input; None where there is none."""
+    """Return the number of slots of an input; None where it has none."""
     if isinstance(x, dict):
         return next((steps_of(v) for v in x.values()), None)
     if isinstance(x, Tensor | np.ndarray):

@@ -1,8 +1,8 @@
-"""What a checkpoint says of the network, the optimiser and the schedule that it is for, and whether those at hand are they.
+"""The identity of a training in a checkpoint: the network, optimiser and schedule that it was written for.
 
-The file holds everything that training changes. What it cannot change must be the same when it is read: the structure of the
-network with its delays and edges, the kind of optimiser and what it optimises. A checkpoint states that, and `differences` names
-what is another.
+A checkpoint holds everything that training changes. Everything else must be the same when the checkpoint is read: the structure
+of the network with its delays and edges, the kind of optimiser and the shapes of the parameters that it optimises. The identity
+states this, and `differences` names the entries that differ.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ HISTORY = ("loss", "accuracy", "validation_accuracy", "rate")
 
 
 def network_identity(net: Network) -> dict[str, Any]:
-    """All of an initialised network that its ``state_dict`` does not hold, as JSON: settings, and for each group its model,
-    sizes, options, spreads, delays, edges, rule and devices.
+    """Return, as JSON, everything of an initialised network that its ``state_dict`` does not hold.
+
+    These are its settings, and for each group the model, sizes, options, spreads, delays, edges, rule and devices.
     """
     settings = {name: net._settings[name] for name in ("dt", "seed", "variation")}
     settings["dtype"] = str(net._settings["dtype"])
@@ -56,7 +57,7 @@ def _group(net: Network, tag: str) -> dict[str, Any]:
 
 
 def _device(spec: Spec, group: Group) -> Any:
-    """The devices of a group; a part of one's own that no file can hold goes by its name."""
+    """Return the description of a group's devices, by class names if they have user-defined parts that no file can hold."""
     assert spec.device is not None
     try:
         text: Any = device_text(spec.device)
@@ -70,7 +71,7 @@ def _options(model: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON: tensors by their digest, classes of settings by name and fields, anything else by its type."""
+    """Turn a value into JSON: tensors become digests, settings their class and fields, anything else the name of its type."""
     if value is None or isinstance(value, bool | int | float | str):
         return value if not isinstance(value, float) or math.isfinite(value) else str(value)
     if isinstance(value, Tensor):
@@ -85,7 +86,7 @@ def _plain(value: Any) -> Any:
 
 
 def trainer_identity(optimizer: torch.optim.Optimizer, schedule: Any) -> dict[str, Any]:
-    """What the optimiser is and what it optimises, and what the schedule is."""
+    """Return the kinds of optimiser and schedule, and the shapes of the parameters that are optimised."""
     shapes = [[list(p.shape) for p in group.get("params", ()) if isinstance(p, Tensor)] for group in optimizer.param_groups]
     names = {
         name: None if part is None else type(part).__name__ for name, part in (("optimizer", optimizer), ("schedule", schedule))
@@ -94,7 +95,7 @@ def trainer_identity(optimizer: torch.optim.Optimizer, schedule: Any) -> dict[st
 
 
 def differences(theirs: Any, own: Any, name: str = "") -> list[str]:
-    """What is another in two identities, in words: ``group 'a>b'.delay: 0.001, not 0.002``."""
+    """Return the differences of two identities in words, such as ``group 'a>b'.delay: 0.001, not 0.002``."""
     if isinstance(theirs, dict) and isinstance(own, dict):
         found = [d for k in own if k in theirs for d in differences(theirs[k], own[k], f"{name}.{k}".lstrip("."))]
         found += [f"{name}.{k}: only there".lstrip(".") for k in theirs if k not in own]
@@ -110,10 +111,10 @@ def _short(value: Any) -> str:
 
 
 def check_progress(state: Mapping[str, Any]) -> None:
-    """Whether epochs, trials and history are what a trainer writes.
+    """Check that epochs, trials and history are such as a trainer writes.
 
     Raises:
-        FileError: which number is not.
+        FileError: an entry is not; the error names it.
     """
     for name in ("epoch", "trial", "since_best"):
         if not is_whole(state[name]):
@@ -129,10 +130,10 @@ def check_progress(state: Mapping[str, Any]) -> None:
 
 
 def check_schedule(given: Any, present: Mapping[str, Any]) -> None:
-    """Whether the state of a schedule has the entries of the present one, of their kinds.
+    """Check that the state of a schedule has the entries of the present one, and that their kinds agree.
 
     Raises:
-        FileError: which entry is another.
+        FileError: an entry differs; the error names it.
     """
     if not isinstance(given, dict) or set(given) != set(present):
         raise FileError("schedule", f"must have {', '.join(map(str, present))}", got=repr(given)[:80])
@@ -150,11 +151,12 @@ def _kind(value: Any) -> str:
 
 
 def check_optimizer(optimizer: torch.optim.Optimizer) -> None:
-    """Whether an optimiser can go on from its state: a step without gradients, on a copy, ends in finite numbers. Those of
-    PyTorch are tried; one of one's own checks what it loads itself.
+    """Check that an optimiser can go on from its state: a step of a copy with zero gradients must give finite numbers.
+
+    Only optimisers of PyTorch are tried; a user-defined one checks what it loads itself.
 
     Raises:
-        FileError: it does not.
+        FileError: the step fails, or its numbers are not finite.
     """
     if not type(optimizer).__module__.startswith("torch.optim") or isinstance(optimizer, torch.optim.SparseAdam):
         return

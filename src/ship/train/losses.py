@@ -1,4 +1,4 @@
-"""Losses on scores, and regularisers on activity and parameters. Pure functions and frozen settings."""
+"""Losses on scores, and regularisers on activity and parameters, as pure functions and frozen settings."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def check_labels(where: str, scores: Tensor, labels: Tensor, classes: int | None
     """Refuse labels that do not fit scores.
 
     Args:
-        where: who asks.
-        scores: ``[..., batch, class]``.
-        labels: ``[batch]``.
-        classes: how many there are; default: the last axis of ``scores``.
+        where: the caller, with which errors begin.
+        scores: scores ``[..., batch, class]``.
+        labels: labels ``[batch]``.
+        classes: the number of classes; None for the last axis of ``scores``.
 
     Raises:
-        RunError: another shape, no whole numbers, or a label that is no class.
+        RunError: labels have another shape, are not whole numbers, or are not the number of a class.
     """
     if scores.ndim < 2 or labels.shape != scores.shape[-2:-1]:
         raise RunError(
@@ -39,14 +39,14 @@ def check_labels(where: str, scores: Tensor, labels: Tensor, classes: int | None
 
 
 def cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of scores with labels, averaged over samples (and chips).
+    """Return the cross-entropy of scores with labels, averaged over samples (and chips).
 
     Args:
-        scores: ``[..., batch, class]``, from a readout; unnormalised.
-        labels: ``[batch]``, shared by all leading axes.
+        scores: unnormalised scores ``[..., batch, class]`` from a readout.
+        labels: labels ``[batch]``, shared by all leading axes.
 
     Raises:
-        RunError: shapes that do not fit, or a label that is no class.
+        RunError: shapes do not fit, or a label is not the number of a class.
     """
     check_labels("cross_entropy", scores, labels)
     log = torch.log_softmax(scores, -1)
@@ -55,15 +55,15 @@ def cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
 
 
 def mse_count(counts: Tensor, labels: Tensor, right: float = 10.0, wrong: float = 1.0) -> Tensor:
-    """Mean squared distance of spike counts from ``right`` for the labelled class and ``wrong`` for the others.
+    """Return the mean squared distance of spike counts from ``right`` for the labelled class and ``wrong`` for the others.
 
     Args:
-        counts: ``[..., batch, class]``, from `SpikeCount`.
-        labels: ``[batch]``.
-        right, wrong: wanted counts.
+        counts: spike counts ``[..., batch, class]`` from `SpikeCount`.
+        labels: labels ``[batch]``.
+        right, wrong: the wanted counts of the labelled class and of the other classes.
 
     Raises:
-        RunError: shapes that do not fit, or a label that is no class.
+        RunError: shapes do not fit, or a label is not the number of a class.
     """
     check_labels("mse_count", counts, labels)
     hot = torch.nn.functional.one_hot(labels.long(), counts.shape[-1]).to(counts.dtype)
@@ -72,14 +72,14 @@ def mse_count(counts: Tensor, labels: Tensor, right: float = 10.0, wrong: float 
 
 @dataclass(frozen=True)
 class RateBounds:
-    """Penalty on mean rates outside bounds: ``weight * mean(max(low - r, 0)^2 + max(r - high, 0)^2)``.
+    """A penalty on mean rates outside bounds: ``weight * mean(max(low - r, 0)^2 + max(r - high, 0)^2)``.
 
-    r is the rate of one unit (of one chip) in Hz, its mean over batch and time: a unit may be silent for some samples.
+    r is the rate of one unit (of one chip) in Hz, averaged over batch and time, so that a unit may be silent for some samples.
 
     Args:
-        tag: the spiking group it watches.
-        low, high: bounds, Hz.
-        weight: 1/Hz^2.
+        tag: the tag of the spiking group.
+        low, high: the bounds of the rate, in Hz.
+        weight: the weight of the penalty, in 1/Hz^2.
     """
 
     tag: str
@@ -93,14 +93,14 @@ class RateBounds:
             raise ParameterError("RateBounds", "needs 0 <= low <= high and weight >= 0", got=got)
 
     def __call__(self, spikes: Tensor, dt: float) -> Tensor:
-        """The penalty, a scalar.
+        """Return the penalty as a scalar tensor.
 
         Args:
-            spikes: ``[..., batch, time, unit]``.
-            dt: s.
+            spikes: spikes ``[..., batch, time, unit]``.
+            dt: the time step, in s.
 
         Raises:
-            RunError: spikes without batch, time and unit, or dt not above 0 s.
+            RunError: the spikes lack one of these axes, or dt is not above 0 s.
         """
         if spikes.ndim < 3:
             raise RunError("RateBounds: spikes", "must be [..., batch, time, unit]", got=f"shape {list(spikes.shape)}")
@@ -112,10 +112,10 @@ class RateBounds:
 
 @dataclass(frozen=True)
 class L2:
-    """Penalty on the size of parameters: ``weight * sum(w^2)`` over all tensors, e.g. ``L2(1e-4)(net.parameters())``.
+    """A penalty on the size of parameters: ``weight * sum(w^2)`` over all tensors, e.g. ``L2(1e-4)(net.parameters())``.
 
     Args:
-        weight: in 1 / (unit of the parameter)^2.
+        weight: the weight of the penalty, in 1 / (unit of the parameter)^2.
     """
 
     weight: float = 1e-4
@@ -125,10 +125,10 @@ class L2:
             raise ParameterError("L2.weight", "must be at least 0", got=f"{self.weight:g}")
 
     def __call__(self, tensors: Iterable[Tensor]) -> Tensor:
-        """The penalty, a scalar.
+        """Return the penalty as a scalar tensor.
 
         Raises:
-            RunError: no tensors, e.g. an iterator that is used up.
+            RunError: there are no tensors, e.g. because an iterator is used up.
         """
         parts = [t.square().sum() for t in tensors]
         if not parts:

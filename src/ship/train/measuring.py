@@ -1,4 +1,4 @@
-"""Measuring a network without disturbing what its user looks at."""
+"""Measurements on a network that leave its records, settings and weights as they were."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from ..network.network import Network
 
 @contextmanager
 def measuring(net: Network, *, held: bool = False) -> Iterator[None]:
-    """Evaluation mode without monitors. Afterwards mode, monitors, records, timeline and lengths are those from before, and so
-    are plastic weights and persistent states, which runs change; the running state is that of the last batch.
+    """Switch a network to evaluation mode without monitors, and restore it at the end.
+
+    Mode, monitors, records, timeline and lengths are restored, and so are plastic weights and persistent states, which runs
+    change. The running state stays that of the last batch.
 
     Args:
         net: an initialised network.
-        held: whether its devices stand still in time meanwhile.
+        held: whether its devices do not age in the meantime.
     """
     kept = ("_requests", "records", "_programme", "_run_start", "lengths")
     before, training = {name: getattr(net, name) for name in kept}, net.training

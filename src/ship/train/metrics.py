@@ -1,4 +1,4 @@
-"""Counts that count every sample, and intervals that say how sure they are."""
+"""Metrics of classification: accuracy and the confusion matrix."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from .losses import check_labels
 
 
 def accuracy(scores: Tensor, labels: Tensor) -> Tensor:
-    """Fraction of samples whose largest score is that of their label.
+    """Return the fraction of samples whose largest score is that of their label.
 
     Args:
-        scores: ``[..., batch, class]``.
-        labels: ``[batch]``.
+        scores: scores ``[..., batch, class]``.
+        labels: labels ``[batch]``.
 
     Returns:
-        ``[...]``, float64: one number for each chip, or a scalar.
+        A tensor ``[...]`` in float64: one number for each chip, or a scalar.
 
     Raises:
-        RunError: shapes that do not fit, no samples, or labels that are no classes.
+        RunError: shapes do not fit, there are no samples, or a label is not the number of a class.
     """
     if scores.ndim < 2 or labels.shape != scores.shape[-2:-1] or not len(labels):
         got = f"shapes {list(scores.shape)} and {list(labels.shape)}"
@@ -34,10 +34,10 @@ def accuracy(scores: Tensor, labels: Tensor) -> Tensor:
 
 
 class ConfusionMatrix:
-    """``counts [true, predicted]`` over all samples, duplicates in a batch included.
+    """The confusion matrix ``counts [true, predicted]`` over all samples, including equal pairs within a batch.
 
     Args:
-        n_classes: number of classes.
+        n_classes: the number of classes.
     """
 
     def __init__(self, n_classes: int) -> None:
@@ -46,7 +46,7 @@ class ConfusionMatrix:
         self.counts = torch.zeros(n_classes, n_classes, dtype=torch.int64)
 
     def add(self, labels: Tensor, predicted: Tensor) -> None:
-        """Count a batch: true and predicted class of each sample, in tensors of one shape.
+        """Count a batch, given the true and the predicted class of each sample in tensors of the same shape.
 
         Raises:
             RunError: sizes differ, or a class is out of range.
@@ -67,7 +67,7 @@ class ConfusionMatrix:
             raise RunError(
                 "ConfusionMatrix.add", f"classes must be from 0 to {n - 1}", got=f"{int(both.min())} to {int(both.max())}"
             )
-        # Adding at an index (counts[labels, predicted] += 1) would count equal pairs of a batch once.
+        # Adding at an index (counts[labels, predicted] += 1) would count equal pairs in a batch only once.
         self.counts += torch.bincount(labels * n + predicted, minlength=n * n).reshape(n, n)
 
     def __repr__(self) -> str:
@@ -88,24 +88,28 @@ class ConfusionMatrix:
 
     @property
     def total(self) -> int:
-        """Samples counted."""
+        """The number of samples that were counted."""
         return int(self.counts.sum())
 
     @property
     def correct(self) -> int:
-        """Samples whose predicted class is the true one."""
+        """The number of samples whose predicted class is the true one."""
         return int(self.counts.diagonal().sum())
 
     @property
     def accuracy(self) -> float:
-        """Fraction of correct samples; NaN where none was counted."""
+        """The fraction of correct samples; NaN if none was counted."""
         return self.correct / self.total if self.total else math.nan
 
     def normalised(self, axis: Literal["true", "predicted", "all"] = "true") -> Tensor:
-        """Fractions, float64: of each true class (rows sum to 1), of each predicted class (columns do) or of all; NaN for 0 of 0.
+        """Return the counts as fractions in float64; NaN for 0 of 0.
+
+        Args:
+            axis: "true" for fractions of each true class (rows sum to 1), "predicted" for fractions of each predicted class
+                (columns sum to 1), "all" for fractions of all samples.
 
         Raises:
-            ParameterError: another axis.
+            ParameterError: ``axis`` is none of these.
         """
         sums = {"true": self.counts.sum(1, keepdim=True), "predicted": self.counts.sum(0, keepdim=True), "all": self.counts.sum()}
         if axis not in sums:
@@ -114,5 +118,5 @@ class ConfusionMatrix:
 
     @property
     def per_class(self) -> Tensor:
-        """Recall: for each class the fraction of its samples that were recognised, ``[class]``; NaN where it has none."""
+        """The recall: for each class the fraction of its samples that were recognised, ``[class]``; NaN without samples."""
         return self.normalised("true").diagonal()

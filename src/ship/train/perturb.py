@@ -1,9 +1,9 @@
-"""Noise on parameters in training: the network learns to do without their exact values.
+"""Noise on parameters during training, with which a network learns not to depend on their exact values.
 
-``value <- value (1 + noise xi)``, or ``value + noise largest xi`` where ``largest`` is the largest magnitude in the group (as
-errors of programming are, which do not shrink with the weight); xi is standard normal, one number for each unit or connection,
-drawn anew in each trial from (seed, tag, name, die, trial) alone. The gradient goes through both (reparametrised). A value that
-would leave the limits of its parameter keeps its own.
+The noise is ``value <- value (1 + noise xi)``, or ``value <- value + noise largest xi`` with the largest magnitude in the group
+(like programming errors, which do not shrink with the weight). Here xi is standard normal, one number for each unit or
+connection, drawn anew in each trial from (seed, tag, name, die, trial) alone. The gradient passes through both forms
+(reparametrisation). A value that would leave the limits of its parameter stays as it is.
 
 Source: Joshi et al., Nat. Commun. 11:2473 (2020) (in proportion to the largest weight); Murray & Edwards, IEEE Trans. Neural
 Networks 5:792 (1994) (multiplicative).
@@ -31,23 +31,23 @@ SCALES = ("value", "largest")
 
 @runtime_checkable
 class OnParameters(Protocol):
-    """What can be laid over parameters."""
+    """The protocol of changes that can be laid over parameters."""
 
     def overlays(self, net: Network) -> dict[tuple[str, str], Overlay]:
-        """By tag and name of the parameter."""
+        """Return the overlays by tag and name of the parameter."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Perturb:
-    """Gaussian noise on parameters chosen by role, group or name (default: all weights), anew in each trial.
+    """Gaussian noise on parameters chosen by role, group or name (default: all weights), drawn anew in each trial.
 
     Args:
-        role, tags, names: which parameters, see `ship.groups.selection.select`.
-        noise: standard deviation, as a fraction.
-        of: of each value, or of the largest magnitude in the group.
+        role, tags, names: the choice of parameters, see `ship.groups.selection.select`.
+        noise: the standard deviation, as a fraction.
+        of: the scale of the fraction: "value" for each value, "largest" for the largest magnitude in the group.
 
     Raises:
-        ParameterError: a negative noise, another ``of``.
+        ParameterError: the noise is negative, or ``of`` is none of these.
     """
 
     role: str | None = None
@@ -60,6 +60,7 @@ class Perturb:
         check_scale("Perturb", "noise", self.noise, self.of)
 
     def overlays(self, net: Network) -> dict[tuple[str, str], Overlay]:
+        """Return the overlays by tag and name of the parameter, see `overlaid`."""
         groups = net._ready("Perturb").groups
         return dict.fromkeys(select("Perturb", groups, role=self.role, tags=self.tags, names=self.names), self._apply)
 
@@ -76,13 +77,13 @@ class Perturb:
             dtype=group.dtype,
             device=group.die_ids.device,
         )[0]
-        # One die: without its axis, so that a weight matrix stays a shared one.
+        # A single die gets no chip axis, so that a weight matrix stays shared by the samples.
         xi = xi.reshape(shape) if len(group.die_ids) == 1 else xi.reshape(-1, 1, *shape)
         return changed(group, name, value, self.noise * xi, self.of)
 
 
 def changed(group: Group, name: str, value: Tensor, by: Tensor, of: Scale) -> Tensor:
-    """A value changed by fractions, where it stays within its limits."""
+    """Change a value by fractions where it stays within its limits."""
     scale = value if of == "value" else value.detach().abs().max()
     moved = value + scale * by
     return torch.where(group.declarations[name].inside(moved.detach()), moved, value)
@@ -98,13 +99,13 @@ def check_scale(where: str, name: str, size: float, of: str) -> None:
 
 @contextmanager
 def overlaid(net: Network, *changes: OnParameters) -> Iterator[None]:
-    """Within it the network runs with changed parameters, as long as it is in training mode (``net.train()``).
+    """Change parameters for the duration of a ``with`` block, while the network is in training mode (``net.train()``).
 
-    ``with overlaid(net, Perturb(noise=0.1)):`` in a training loop of one's own; `Trainer` does it by itself.
+    Use ``with overlaid(net, Perturb(noise=0.1)):`` in a user-defined training loop; `Trainer` does it by itself.
 
     Raises:
-        ParameterError: nothing is selected.
-        RunError: two changes of one parameter.
+        ParameterError: a change selects no parameter.
+        RunError: two changes select the same parameter.
     """
     groups = net._ready("overlaid").groups
     laid: dict[tuple[str, str], Overlay] = {}
@@ -115,7 +116,7 @@ def overlaid(net: Network, *changes: OnParameters) -> Iterator[None]:
         laid |= made
     before = {tag: group.overlays for tag, group in groups.items()}
     if laid:
-        net._ready("overlaid").refresh()  # shapes of parameters change, too
+        net._ready("overlaid").refresh()  # because shapes of parameters change, too
     for tag, group in groups.items():
         group.overlays = before[tag] | {name: overlay for (owner, name), overlay in laid.items() if owner == tag}
     try:

@@ -1,7 +1,8 @@
-"""Gradient descent on the chip: the network runs with what its devices act as, and updates are pulses on these devices.
+"""Gradient descent on the chip: the network runs with the weights of its devices, and updates are pulses on these devices.
 
-Each step, for every die and with the gradient at the weight that acts there: ``dw = -lr dL/dw``, and then what `ship.devices.weights.pulsing`
-says. The devices' own physics decides what the pulses do; nothing is corrected. The model weights stay as they were.
+Each step computes ``dw = -lr dL/dw`` for every die, from the gradient at the weight that the die acts with, and turns it into
+pulses as `ship.devices.weights.pulsing` describes. The physics of the devices determines the effect of the pulses; nothing is
+corrected. The model weights stay as they were.
 
 Source: Gokmen & Vlasov, Front. Neurosci. 10:333 (2016); Burr et al., IEEE Trans. Electron Devices 62:3498 (2015).
 """
@@ -20,23 +21,23 @@ from ..network.on_devices.program import with_devices
 
 
 class PulseOptimizer(torch.optim.Optimizer):
-    """Pulses the devices of a programmed network down the gradient; for `Trainer` or a loop of one's own.
+    """An optimiser that pulses the devices of a programmed network down the gradient, for `Trainer` or a user-defined loop.
 
-    How changes become pulses says ``learning=`` of each group (`ship.Pulsing`). Make it after `Network.program`, and again after
-    the network was moved or initialised anew.
+    ``learning=`` of each group (`ship.Pulsing`) sets how changes become pulses. Make the optimiser after `Network.program`, and
+    again after the network was moved or initialised anew.
 
     Args:
-        net: with groups on devices, without a rule and with a trainable weight.
-        lr: V per unit of gradient (V): ``dw = -lr dL/dw``; a scheduler may change it.
-        tags: groups; default: all that can learn so.
-        inner: an ordinary optimiser for the other parameters (biases, time constants, groups without devices).
-        over_chips: how the loss joins the chips: "mean" (as the losses of `ship.train` do: gradients are multiplied by the number
-            of chips) or "sum". Each die then learns as it would alone.
+        net: a network that has groups on devices with a trainable weight and without a rule.
+        lr: the learning rate in V per unit of gradient: ``dw = -lr dL/dw``; a scheduler may change it.
+        tags: the tags of the groups that learn; none for all groups that can learn in this way.
+        inner: an ordinary optimiser for the other parameters (biases, time constants, groups without devices); None for none.
+        over_chips: how the loss combines the chips: "mean" (as the losses of `ship.train` do; gradients are then multiplied by
+            the number of chips) or "sum". Either way each die learns as it would alone.
 
     Raises:
-        GraphError: no such group, or one that cannot learn so.
-        RunError: devices that were not programmed.
-        ParameterError: a rate that is not above 0, another ``over_chips``.
+        GraphError: a group does not exist, or cannot learn in this way.
+        RunError: devices were not programmed.
+        ParameterError: the rate is not above 0, or ``over_chips`` is neither word.
     """
 
     def __init__(
@@ -65,11 +66,11 @@ class PulseOptimizer(torch.optim.Optimizer):
             hardware.probe = torch.zeros(shape, dtype=array.dtype, device=array.die_ids.device, requires_grad=True)
 
     def _join(self) -> None:
-        """One list of groups, so that schedulers see all of them."""
+        """Join the parameter groups of both optimisers in one list, so that schedulers see all of them."""
         self.param_groups = [*self._own, *(self.inner.param_groups if self.inner is not None else [])]
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients of parameters and at the acting weights."""
+        """Clear the gradients of parameters and those at the acting weights."""
         super().zero_grad(set_to_none)
         for hardware in self.hardware.values():
             assert hardware.probe is not None
@@ -80,7 +81,7 @@ class PulseOptimizer(torch.optim.Optimizer):
         """Pulse all devices once, and step the inner optimiser.
 
         Raises:
-            RunError: a gradient that is not finite, or a group that does not run with its devices.
+            RunError: a gradient is not finite, or a group does not run with its devices.
         """
         loss = None
         if closure is not None:
@@ -97,15 +98,18 @@ class PulseOptimizer(torch.optim.Optimizer):
         return loss
 
     def state_dict(self) -> dict[str, Any]:
-        """Rates, and the state of the inner optimiser; what pulses draw depends on the devices' events, kept in the network."""
+        """Return the rates and the state of the inner optimiser.
+
+        The random numbers of pulses depend on the devices' events, which the network keeps.
+        """
         own = [{k: v for k, v in group.items() if k != "params"} for group in self._own]
         return {"pulses": own, "inner": None if self.inner is None else self.inner.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a `state_dict`.
+        """Load a state from `state_dict`.
 
         Raises:
-            ValueError: of an optimiser of other groups.
+            ValueError: the state belongs to an optimiser of other groups, or only one of both has an inner optimiser.
         """
         own = state_dict["pulses"]
         if [g["tag"] for g in own] != [g["tag"] for g in self._own] or (state_dict["inner"] is None) != (self.inner is None):
@@ -125,7 +129,7 @@ def _check_mode(where: str, tag: str, hardware: SynapseDevices) -> None:
 
 
 def _learners(where: str, net: Network, tags: Sequence[str]) -> dict[str, SynapseDevices]:
-    """The hardware of the groups that learn, checked."""
+    """Return the hardware of the groups that learn, after checks."""
     found = with_devices(where, {tag: net[tag] for tag in net.tags}, tags)
     made = {}
     for tag, hardware in found.items():

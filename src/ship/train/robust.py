@@ -1,12 +1,13 @@
-"""Training at the worst parameters near the present ones.
+"""Robust training: gradient descent at the worst parameters near the present ones.
 
-``min over theta of max over |d| <= 1 of loss(theta (1 + size d))``. The inner maximum is sought by ``steps`` steps of the sign
-of the gradient, ``d <- clamp(d + sign(dloss/dd) / steps, -1, 1)`` from d = 0; the outer step has the gradient at the parameters
-found (``share`` of it, the rest is the gradient at the parameters themselves, which the first inner step yields for nothing).
+The problem is ``min over theta of max over |d| <= 1 of loss(theta (1 + size d))``. The inner maximum is approached by ``steps``
+steps of the sign of the gradient, ``d <- clamp(d + sign(dloss/dd) / steps, -1, 1)`` from d = 0. The outer step combines two
+gradients: a fraction ``share`` of the one at the worst parameters, and for the rest the one at the parameters themselves, which
+the first inner step yields at no cost.
 
 Source: Wu, Xia & Wang, *Adversarial Weight Perturbation Helps Robust Generalization*, NeurIPS 2020 (gradient at the perturbed
 parameters); Büchel, Faber & Muir, *Network Insensitivity to Parameter Noise via Adversarial Regularization*, arXiv 2106.05009
-(2021), sec. 2.1 (steps of the sign, relative to each parameter). Here one loss serves both; theirs attacks a divergence.
+(2021), sec. 2.1 (steps of the sign, relative to each parameter). Here one loss serves both problems; theirs attacks a divergence.
 """
 
 from __future__ import annotations
@@ -28,17 +29,17 @@ from .perturb import Scale, changed, check_scale
 class WorstCase:
     """An option of `Trainer`: train against the worst change of parameters chosen by role, group or name (default: all weights).
 
-    Each batch costs ``steps`` passes more.
+    Each batch costs ``steps`` additional passes.
 
     Args:
-        role, tags, names: which parameters, see `ship.groups.selection.select`; of these, those that have a gradient.
-        size: largest change, as a fraction.
-        of: of each value, or of the largest magnitude in the group.
-        steps: of the inner ascent.
-        share: weight of the loss at the worst parameters; the rest is that at the parameters themselves.
+        role, tags, names: the choice of parameters, see `ship.groups.selection.select`; only those with a gradient change.
+        size: the largest change, as a fraction.
+        of: the scale of the fraction: "value" for each value, "largest" for the largest magnitude in the group.
+        steps: the number of steps of the inner ascent.
+        share: the weight of the loss at the worst parameters; the rest weights the loss at the parameters themselves.
 
     Raises:
-        ParameterError: a number that is out of range.
+        ParameterError: a number is out of range.
     """
 
     role: str | None = None
@@ -58,14 +59,14 @@ class WorstCase:
 
 
 class Attack:
-    """The search for the worst parameters of one network: what moves, and how far it has come."""
+    """The search for the worst parameters of one network, with the changes found so far."""
 
     def __init__(self, settings: WorstCase) -> None:
         self.settings = settings
         self.moves: dict[tuple[str, str], Tensor] = {}  # d, by tag and name
 
     def overlays(self, net: Network) -> dict[tuple[str, str], Overlay]:
-        """Changes to lay over the parameters, see `overlaid`."""
+        """Return the changes to lay over the parameters by tag and name, see `overlaid`."""
         groups, own = net._ready("WorstCase").groups, self.settings
         chosen = select("WorstCase", groups, role=own.role, tags=own.tags, names=own.names, gradient=True)
         self.moves = {}
@@ -78,11 +79,11 @@ class Attack:
         return changed(group, name, value, self.settings.size * self.moves[group.tag, name], self.settings.of)
 
     def backward(self, net: Network, forward: Callable[[], tuple[Tensor, Tensor]]) -> tuple[float, Tensor]:
-        """Gradients of all parameters of the network, in place of ``loss.backward()``. The changes must be laid over it.
+        """Compute the gradients of all parameters, in place of ``loss.backward()``; the changes must be laid over the network.
 
         Args:
-            net: in training mode.
-            forward: runs the network; loss and scores.
+            net: a network in training mode.
+            forward: a function that runs the network and returns loss and scores.
 
         Returns:
             Loss and scores at the parameters themselves.

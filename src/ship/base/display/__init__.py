@@ -1,1 +1,1 @@
-"""How objects look: at a prompt, in a notebook, as tables and as pictures."""
+"""The appearance of objects at a prompt and in a notebook, as tables and as pictures."""

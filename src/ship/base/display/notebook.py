@@ -1,4 +1,4 @@
-"""How objects look in a notebook and at a prompt."""
+"""Text and tables that a notebook and a prompt show well."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from html import escape
 
 
 class Lines(str):
-    """Text of several lines that a prompt or a notebook shows as lines. It is a ``str`` in all else."""
+    """A ``str`` of several lines that a prompt or a notebook shows as lines."""
 
     __slots__ = ()
 
@@ -19,7 +19,7 @@ class Lines(str):
 
 
 def html_table(title: str, heads: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
-    """A table for a notebook: a title, heads of columns, and rows whose first cell is a head, too."""
+    """Return an HTML table with a title, column headings, and rows whose first cell is a heading, too."""
     lines = [f"<table><caption>{escape(title)}</caption>"]
     lines.append("<tr>" + "".join(f"<th>{escape(str(head))}</th>" for head in heads) + "</tr>")
     for first, *rest in rows:

@@ -1,4 +1,4 @@
-"""A Matplotlib figure that a notebook shows as the picture, without pyplot. Imported where one is drawn: it takes a while."""
+"""A Matplotlib figure that a notebook shows as a picture, without pyplot. Import this module late: Matplotlib takes a while."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 
 class Picture(Figure):
-    """A `matplotlib.figure.Figure` like any other: ``savefig`` writes it to a file; a notebook shows it as a PNG."""
+    """A `matplotlib.figure.Figure` that a notebook shows as a PNG; ``savefig`` writes it to a file, as usual."""
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()

@@ -1,4 +1,4 @@
-"""A table of Rich that prints. Imported where one is made, as Rich takes a while."""
+"""A Rich table that can be printed. Import this module late: Rich takes a while."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from rich.table import Table
 
 
 class PrintedTable(Table):
-    """A `rich.table.Table` whose text is the table: at a prompt, with ``print`` and in a file; a notebook shows it, too."""
+    """A `rich.table.Table` that appears as a table at a prompt, with ``print``, in a file and in a notebook."""
 
     def __str__(self) -> str:
         console = Console(width=120, color_system=None)

@@ -1,7 +1,7 @@
-"""Compiled texts, kept on disk by their hash.
+"""The cache on disk of compiled texts, which are named by their hash.
 
-The folder is ``$SHIP_CACHE``, or ``ship`` in the user's cache folder. What lies there is code: a folder that others can write is
-never used, kernels are then compiled afresh in each process.
+The folder is ``$SHIP_CACHE``, or ``ship`` in the user's cache folder. Its contents are code, so a folder that others can write to
+is never used; kernels are then compiled afresh in each process.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from typing import Any
 
 from ..errors import warn_once
 
-KINDS = ("kernel", "machine", "scan", "products", "philox_numba", "signal_scan", "pulses", "conjugate_gradient")  # of texts
-VERSION = 2  # of the layout of kernels and tables, and of what is kept of them
+KINDS = ("kernel", "machine", "scan", "products", "philox_numba", "signal_scan", "pulses", "conjugate_gradient")  # kinds of text
+VERSION = 2  # counts changes in the layout of kernels, of their tables and of the cache
 
 
 def folder() -> Path:
-    """Where kernels are kept."""
+    """Return the cache folder, whether it exists or not."""
     given = os.environ.get("SHIP_CACHE")
     if given:
         return Path(given).expanduser()
@@ -40,7 +40,7 @@ def folder() -> Path:
 
 
 def private_folder() -> Path | None:
-    """The folder, made if need be; None, with a warning, where it is not the user's alone."""
+    """Return the cache folder and make it if need be; None, with a warning, if anyone else can enter it."""
     path = folder()
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def private_folder() -> Path | None:
 
 
 def digest(text: str) -> str:
-    """What names a kernel on disk: its text, with the versions of what compiles it."""
+    """Return the name of a kernel on disk: a hash of its text and of the versions of the packages that compile it."""
     import llvmlite
     import numba
     import numpy
@@ -67,25 +67,26 @@ def digest(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def available() -> bool:
-    """Whether Numba is there to compile with."""
+    """Return whether Numba is installed."""
     return importlib.util.find_spec("numba") is not None
 
 
 def load(kind: str, text: str) -> dict[str, Any]:
-    """The names that a text of ours defines, its Numba functions compiled or taken from disk. The text is given ``njit``,
-    ``cfunc`` and, whether compiled code is kept, ``CACHE``.
+    """Execute a text of the library and return the names that it defines; its Numba functions are compiled or taken from disk.
+
+    The text sees ``njit``, ``cfunc`` and ``CACHE``, which says whether compiled code is kept.
     """
     return _load(kind, text)
 
 
 @lru_cache(maxsize=16)
 def text_of(path: Path) -> str:
-    """The text of a file of the library."""
+    """Return the text of a file of the library, read once per process."""
     return path.read_text()
 
 
 def load_file(path: Path) -> dict[str, Any]:
-    """`load` of a file of the library; its name says the kind."""
+    """Load a file of the library as a text; the name of the file is its kind."""
     return load(path.stem, text_of(path))
 
 
@@ -102,18 +103,18 @@ def _load(kind: str, text: str) -> dict[str, Any]:
             where = None
     file = str(where or f"<{name}>")
     if where is None:
-        linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)  # Triton looks for the text of a function
+        linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)  # Triton reads functions from here
     from . import numba_loader  # imports Numba
 
     module = ModuleType(f"ship_{name[:-3]}")
     module.__dict__.update({"__file__": file, "CACHE": where is not None, "njit": numba_loader.njit, "cfunc": numba_loader.cfunc})
-    sys.modules[module.__name__] = module  # Numba looks it up when it loads compiled code
+    sys.modules[module.__name__] = module  # Numba looks the module up when it loads compiled code
     exec(compile(text, file, "exec"), module.__dict__)
     return module.__dict__
 
 
 def _write(where: Path, text: str) -> None:
-    """At once or not at all, so that several processes can do it."""
+    """Write a text completely or not at all, so that several processes can do it at the same time."""
     data = text.encode()
     if where.exists() and where.read_bytes() == data:
         return
@@ -126,9 +127,9 @@ def _write(where: Path, text: str) -> None:
             return
         try:
             os.link(temporary, where)
-        except FileExistsError:  # who comes first wins
+        except FileExistsError:  # another process was first
             pass
-        except OSError:  # no links on this disk
+        except OSError:  # the disk has no links
             os.replace(temporary, where)
     finally:
         with contextlib.suppress(OSError):
@@ -136,14 +137,14 @@ def _write(where: Path, text: str) -> None:
 
 
 def contents() -> list[tuple[str, int]]:
-    """Name and bytes of each file in the folder."""
+    """Return name and size in bytes of each file in the cache folder."""
     path = folder()
     ours = [p for kind in KINDS for p in path.rglob(f"{kind}_*")] if path.is_dir() else []
     return sorted((str(p.relative_to(path)), p.stat().st_size) for p in ours if p.is_file())
 
 
 def clear() -> int:
-    """Remove all kernels; returns how many files went."""
+    """Remove all kernels from the cache folder; return the number of removed files."""
     found, path = contents(), folder()
     for name, _ in found:
         (path / name).unlink(missing_ok=True)

@@ -1,8 +1,8 @@
 # mypy: allow-untyped-calls
-"""Numba's decorators, which `compiled` gives to our texts. What was compiled before is loaded without what only compiling needs.
+"""Numba's decorators, as `cache` hands them to the texts of the library, which load compiled code without preparing to compile.
 
 Before it loads machine code Numba imports its implementations of everything (some 190 modules) and compiles its runtime, as if it
-were to compile: 45 MB and 0.7 s in every process. Machine code needs neither: of the runtime it calls C functions by name.
+were to compile: 45 MB and 0.7 s in every process. Machine code needs neither: it calls C functions of the runtime by name.
 """
 
 from __future__ import annotations
@@ -26,31 +26,32 @@ from numba.core.sigutils import normalize_signature
 from ..errors import warn_once
 from .patience import PATIENCE
 
-KNOWN = (0, 68)  # the newest Numba whose way of loading was compared with ours (the oldest: 0.60); later ones load as they do
+KNOWN = (0, 68)  # the newest Numba whose loading was compared with this one (the oldest is 0.60); later ones load by themselves
 
 
 @lru_cache(maxsize=1)
 def name_runtime() -> None:
-    """Tell the linker where the functions of Numba's runtime are, as `numba.core.runtime.nrt` does."""
+    """Tell the linker the addresses of the functions of Numba's runtime, as `numba.core.runtime.nrt` does."""
     for name, address in runtime.c_helpers.items():
         binding.add_symbol(name if name.startswith("_") else f"NRT_{name}", address)
 
 
-class Unkept(NullCache):
-    """For functions that are compiled in every process."""
+class NoCache(NullCache):
+    """The cache of functions that are compiled anew in every process: it keeps nothing, and reports long compilation."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """None: it must be compiled."""
+        """Return None, so that the function is compiled."""
         PATIENCE.start()
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """It was compiled."""
+        """Stop the clock of the compilation that has ended."""
         PATIENCE.stop()
 
 
-class Place:
-    """Where Numba keeps what it compiles from one of our texts: beside it, in the folder that was found to be the user's alone,
-    whatever ``NUMBA_CACHE_DIR`` says. The name of a text is its digest, and so says what the code is of.
+class TextLocator:
+    """Numba's locator for the machine code of one text: a folder beside the text, which was found to be the user's alone.
+
+    ``NUMBA_CACHE_DIR`` is ignored. The name of a text contains its digest, and so serves as Numba's stamp of the source.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -70,28 +71,28 @@ class Place:
         return str(self.line)
 
 
-class Beside(CompileResultCacheImpl):
-    """How Numba keeps a function, in a `Place`."""
+class TextCacheImpl(CompileResultCacheImpl):
+    """Numba's cache implementation with a `TextLocator`."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        self._locator = Place(function)
+        self._locator = TextLocator(function)
         name = f"{self._locator.text.stem}.{function.__qualname__}"
         self._filename_base = self.get_filename_base(name, getattr(sys, "abiflags", ""))
 
 
 class CachedFunction(FunctionCache):
-    """What Numba keeps on disk of one function. What cannot be read is compiled again, what cannot be written is not kept."""
+    """Numba's cache on disk for one function: code that cannot be read is compiled again, and a failed write is not an error."""
 
-    _impl_class = Beside
+    _impl_class = TextCacheImpl
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """The machine code for some types; None where it must be compiled."""
-        found = self._found(sig, target_context)
-        if found is None:
+        """Return the machine code for some types; None where it must be compiled."""
+        code = self._load(sig, target_context)
+        if code is None:
             PATIENCE.start()
-        return found
+        return code
 
-    def _found(self, sig: Any, target_context: Any) -> Any:
+    def _load(self, sig: Any, target_context: Any) -> Any:
         try:
             if numba.version_info.short <= KNOWN:
                 name_runtime()
@@ -100,13 +101,13 @@ class CachedFunction(FunctionCache):
                     if found is not None:
                         return found
             return super().load_overload(sig, target_context)
-        except Exception as error:  # files that were cut raise whatever pickle, zlib and LLVM do
+        except Exception as error:  # truncated files raise whatever pickle, zlib and LLVM raise
             self._complain(f"damaged, and compiled again: {type(error).__name__}: {error}")
             self._forget()
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep machine code."""
+        """Write machine code to disk; warn where that fails."""
         PATIENCE.stop()
         try:
             super().save_overload(sig, data)
@@ -120,17 +121,17 @@ class CachedFunction(FunctionCache):
         warn_once(folder, f"kernels are {what} ({folder})")
 
     def _forget(self) -> None:
-        """Remove the list of what is kept of the function: the next save begins a new one."""
+        """Remove the index of the function's saved code; the next save begins a new one."""
         with contextlib.suppress(OSError):
             os.unlink(self._cache_file._index_path)
 
 
 def njit(*, cache: bool = False, **options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """`numba.njit`."""
+    """Decorate a function as `numba.njit` does, with the cache of this module."""
 
     def decorate(function: Callable[..., Any]) -> Any:
         made: Any = numba.njit(**options)(function)
-        made._cache = CachedFunction(function) if cache else Unkept()
+        made._cache = CachedFunction(function) if cache else NoCache()
         return made
 
     return decorate
@@ -144,16 +145,17 @@ class LazyCFunc:
 
     @cached_property
     def address(self) -> int:
+        """The address of the compiled function; the first read compiles it."""
         self.made.compile()
         return int(self.made.address)
 
 
 def cfunc(signature: Any, *, cache: bool = False, late: bool = False, **options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """`numba.cfunc`, or `LazyCFunc`."""
+    """Decorate a function as `numba.cfunc` does, with the cache of this module; with ``late`` return a `LazyCFunc`."""
 
     def decorate(function: Callable[..., Any]) -> Any:
         made: Any = CFunc(function, normalize_signature(signature), locals={}, options=options)
-        made._cache = CachedFunction(function) if cache else Unkept()
+        made._cache = CachedFunction(function) if cache else NoCache()
         if late:
             return LazyCFunc(made)
         made.compile()

@@ -1,4 +1,4 @@
-"""What takes long should not be silent: a message where kernels are compiled for longer than a second."""
+"""A message for users who wait: kernels are being compiled for longer than a second."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import time
 
 
 class Patience:
-    """Says once that kernels are being compiled, as soon as that has taken a second: what takes long should not be silent.
+    """A clock that reports once that kernels are being compiled, as soon as that has taken a second.
 
-    It goes to the log `ship` as a warning, which Python prints on stderr unless the program says otherwise.
+    The report is a warning in the log `ship`, which Python prints on stderr unless the program says otherwise.
     """
 
     def __init__(self, seconds: float = 1.0) -> None:
@@ -21,7 +21,7 @@ class Patience:
         self.timer: threading.Timer | None = None
 
     def start(self) -> None:
-        """Numba begins to compile."""
+        """Start the clock, because Numba begins to compile a function."""
         self.deep += 1
         if self.deep == 1 and not self.said:
             self.since = time.monotonic()
@@ -30,7 +30,7 @@ class Patience:
             self.timer.start()
 
     def stop(self) -> None:
-        """Numba has compiled."""
+        """Stop the clock, because Numba has compiled a function."""
         self.deep -= 1
         if self.deep == 0 and self.timer is not None:
             self.timer.cancel()
@@ -38,7 +38,7 @@ class Patience:
             self.left -= time.monotonic() - self.since
 
     def say(self) -> None:
-        """Once in a process."""
+        """Write the message, at most once in a process."""
         if not self.said:
             logging.getLogger("ship").warning(
                 "compiling kernels, some seconds: once for each kind of model that was not used before"

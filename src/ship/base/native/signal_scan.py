@@ -1,14 +1,15 @@
-"""A look at signals that may be large, in one pass. Compiled by Numba from this text."""
+"""Scans of signals that may be large, in one pass; compiled by Numba from this text."""
 
 import numpy as np
 
-STRETCH = 64  # values that are looked at together: most hold no event
+STRETCH = 64  # values that are tested together: most stretches hold no event
 
 
 @njit(nogil=True, error_model="numpy", cache=CACHE)
 def uncountable(lo, hi, x, found):
-    """Rows ``lo .. hi - 1`` of ``x``: sets ``found[0]`` where a value is no whole number from 0 on. ``found``: whole numbers as
-    wide as the values, as all that is in the loop must be.
+    """Set ``found[0]`` to 1 if rows ``lo .. hi - 1`` of ``x`` hold a value that is not a whole number from 0 on.
+
+    ``found`` has integers as wide as the values: vector instructions need one width for everything in the loop.
     """
     odd, whole, none = found.dtype.type(0), found.dtype.type, x.dtype.type(0)
     for row in range(lo, hi):
@@ -22,8 +23,10 @@ def uncountable(lo, hi, x, found):
 
 @njit(nogil=True, error_model="numpy", cache=CACHE)
 def events(lo, hi, x, bits, cuts, places, count):
-    """Where the pieces ``lo .. hi - 1`` of ``x``, cut at ``cuts``, are not zero: so many places from the piece's first on.
-    ``bits``: the same memory as whole numbers.
+    """List the indices of the nonzeros in the pieces ``lo .. hi - 1`` of ``x``, which is cut at ``cuts``.
+
+    The indices of a piece are written to ``places`` from the first index of the piece on, and their number to ``count``. ``bits``
+    is the memory of ``x``, read as integers.
     """
     none = x.dtype.type(0)
     for piece in range(lo, hi):

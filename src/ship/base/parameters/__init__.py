@@ -1,4 +1,4 @@
-"""What a model declares, the values that a user may give, and the way from these to tensors."""
+"""Declarations of parameters and states, the values that a user may give, and how values become tensors."""
 
 from .bag import Bag
 from .declare import KINDS, PLACES, Kind, Option, Parameter, Port, State, Where, check_option, declared, one_of, option, param

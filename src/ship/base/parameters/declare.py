@@ -1,8 +1,7 @@
-"""What a model declares (`param`, `option`, `State`, `Port`) and the values a user may give.
+"""Declarations of a model: `param`, `option`, `State` and `Port`.
 
 A declaration is a dataclass field: its metadata carries unit, limits and role, by which mismatch, training, saving and fitting
-select. A value is a number, a tensor, an array, a distribution (an initial draw, shared by all chips), a `Varied` (a nominal
-with a frozen deviate per chip), or a callable given a shape and a generator.
+select. The values that a user may give are in `values`.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ PLACES: tuple[Where, ...] = ("unit", "pre", "post", "connection")
 
 @dataclass(frozen=True)
 class Parameter:
-    """Declaration of a parameter: default, unit, limits, role, and where it exists."""
+    """The declaration of a parameter: default, unit, limits, role, and whether units or connections have it."""
 
     default: Value
     unit: str = ""
@@ -37,13 +36,13 @@ class Parameter:
     role: str = ""
     per: Literal["unit", "connection"] = "unit"
     gradient: bool = True
-    infinite: bool = False  # whether +inf is a legal value (a time constant of inf is a perfect integrator)
+    infinite: bool = False  # whether +inf is allowed (a time constant of inf makes a perfect integrator)
 
     def __post_init__(self) -> None:
         one_of("param: per", self.per, ("unit", "connection"))
 
     def inside(self, value: Tensor) -> Tensor:
-        """Where ``value`` keeps the limits; NaN never does."""
+        """Return a mask that is True where ``value`` is within the limits; NaN never is."""
         ok = ~torch.isnan(value) if self.infinite else torch.isfinite(value)
         for limit, keeps in ((self.above, torch.gt), (self.least, torch.ge), (self.below, torch.lt), (self.most, torch.le)):
             if limit is not None:
@@ -51,11 +50,17 @@ class Parameter:
         return ok
 
     def all_inside(self, value: Tensor) -> bool:
-        """Whether every value keeps the limits: the least and the largest say so, without tensors as large as the value."""
+        """Return whether every value is within the limits.
+
+        Only the smallest and the largest value are compared, so that no tensor as large as ``value`` is made.
+        """
         return value.numel() == 0 or bool(self.inside(_ends(value)).all())
 
     def clear(self, number: float) -> bool:
-        """Whether one number keeps the limits, without a tensor; one at a limit may not, where the limit is rounded."""
+        """Return whether one number is within the limits, without making a tensor.
+
+        A number at a limit may be rejected where the tensor's type would round the limit.
+        """
         return (
             (math.isfinite(number) or (self.infinite and number == math.inf))
             and (self.above is None or number > self.above)
@@ -66,7 +71,7 @@ class Parameter:
 
     @property
     def rule(self) -> str:
-        """The limits in words: ``"must be above 0 s"``."""
+        """The limits in words, such as ``"must be above 0 s"``."""
         unit = f" {self.unit}" if self.unit else ""
         limits = {"above": self.above, "at least": self.least, "below": self.below, "at most": self.most}
         words = [f"{word} {limit:g}{unit}" for word, limit in limits.items() if limit is not None]
@@ -80,12 +85,13 @@ class Parameter:
         if low is not None or high is not None:
             with torch.no_grad():
                 ends = _ends(value) if value.numel() else value
-                if not torch.equal(ends.clamp(low, high), ends):  # else a graph that still needs the value would see a change
+                # Without this test a graph that still needs the value would see a change in place.
+                if not torch.equal(ends.clamp(low, high), ends):
                     value.clamp_(low, high)
 
 
 def _ends(value: Tensor) -> Tensor:
-    """The least and the largest of some values; NaN, both, where one is."""
+    """Return the smallest and the largest value; both are NaN if any value is."""
     return torch.stack(torch.aminmax(value))
 
 
@@ -102,29 +108,29 @@ def param(
     gradient: bool = True,
     infinite: bool = False,
 ) -> Any:
-    """Declare a parameter of a model, as a dataclass field. See `Parameter`."""
+    """Declare a parameter of a model as a dataclass field. `Parameter` describes the arguments."""
     declared = Parameter(default, unit, above, least, below, most, role, per, gradient, infinite)
     return dataclasses.field(default=default, metadata={"ship": declared}, kw_only=True)
 
 
 @dataclass(frozen=True)
 class Option:
-    """Declaration of a setting that is no tensor: its legal choices, where they can be listed."""
+    """The declaration of a setting that is not a tensor: its default, and its choices where they can be listed."""
 
     default: Any
     choices: tuple[Any, ...] | None = None
 
 
 def option(default: Any, *, choices: tuple[Any, ...] | None = None) -> Any:
-    """Declare a setting of a model (a word, a flag, a surrogate), as a dataclass field."""
+    """Declare a setting of a model (a word, a flag, a surrogate) as a dataclass field."""
     return dataclasses.field(default=default, metadata={"ship": Option(default, choices)}, kw_only=True)
 
 
 def check_option(where: str, declaration: Option, value: Any) -> None:
-    """A setting must be one of its choices (1 is not True); one that is called must be callable.
+    """Check that a setting is one of its choices (1 is not True), or callable where its default is.
 
     Raises:
-        ParameterError: it is not.
+        ParameterError: the value is not allowed.
     """
     choices, default = declaration.choices, declaration.default
     if choices is not None and not any(type(value) is type(c) and value == c for c in choices):
@@ -136,7 +142,7 @@ def check_option(where: str, declaration: Option, value: Any) -> None:
 
 
 def declared(model: type) -> tuple[dict[str, Parameter], dict[str, Option]]:
-    """The parameters and the options that a model class declares, in order."""
+    """Return the parameters and the options that a model class declares, in order."""
     fields = dataclasses.fields(model)
     parameters = {f.name: f.metadata["ship"] for f in fields if isinstance(f.metadata.get("ship"), Parameter)}
     options = {f.name: f.metadata["ship"] for f in fields if isinstance(f.metadata.get("ship"), Option)}
@@ -145,18 +151,20 @@ def declared(model: type) -> tuple[dict[str, Parameter], dict[str, Option]]:
 
 @dataclass(frozen=True)
 class State:
-    """The declaration of a state of a model: its initial value, unit, place and lifetime.
+    """The declaration of a state.
 
     Args:
-        initial: a number, a truth value, or the name of a parameter.
-        unit: SI unit.
-        on: the place where it lives; rules and per-connection models name ``pre``, ``post`` or ``connection``.
-        held: kept at its value while the neuron is refractory.
-        inner: number of such states in one device (update parts only), an axis in front of all others; 0: one, without the axis.
-        persistent: kept from run to run, as plastic weights are: a threshold that adapts for good, wear, a consolidated trace.
-            Each chip has its own; the samples of a batch start from the same value and go their own ways within a run.
-        batch: what a run leaves of a persistent state: "sum", the value that it began with and the changes of all samples, as if
-            they had happened one after the other; "mean": the mean over samples.
+        initial: the initial value: a number, a truth value, or the name of a parameter.
+        unit: the SI unit.
+        on: what has this state; rules and per-connection models name ``pre``, ``post`` or ``connection``.
+        held: whether the state keeps its value while the neuron is refractory.
+        inner: the number of such states in one device (for update parts of devices), as an axis in front of all others; 0 means
+            one state and no such axis.
+        persistent: whether the state is kept from run to run, as plastic weights are: a threshold that adapts for good, wear, a
+            consolidated trace. Each chip has its own; the samples of a batch start from the same value and evolve independently
+            within a run.
+        batch: how a run combines the samples of a persistent state: "sum" adds the changes of all samples to the value at the
+            start, as if they had happened one after the other; "mean" takes the mean over samples.
     """
 
     initial: float | bool | str = 0.0
@@ -181,13 +189,13 @@ class Port:
     """An input of a model.
 
     Args:
-        kind: kind of signal that it takes: ``"events"`` (counts at t_k, added to the state), ``"charge"`` (the integral of a
+        kind: the kind of signal that it takes: ``"events"`` (counts at t_k, added to the state), ``"charge"`` (the integral of a
             current over the slot) or ``"values"`` (a level held over the slot, e.g. a conductance).
-        unit: SI unit of what it takes.
-        about: what it is, in words.
+        unit: the SI unit of the signal.
+        about: a description in words.
 
     Raises:
-        ParameterError: another kind.
+        ParameterError: the kind is none of these.
     """
 
     kind: Kind
@@ -199,10 +207,10 @@ class Port:
 
 
 def one_of(where: str, value: object, choices: tuple[str, ...]) -> None:
-    """Check a word of a declaration.
+    """Check that a word of a declaration is one of its choices.
 
     Raises:
-        ParameterError: it is none of the choices.
+        ParameterError: the value is none of the choices.
     """
     if value not in choices:
         raise ParameterError(where, f"must be one of {', '.join(map(repr, choices))}", got=repr(value))

@@ -1,6 +1,7 @@
-"""What kernels read by address is looked at once a run: shapes and float types of a group's tensors, at its start also numbers.
+"""Checks of a group's tensors, made once per run because kernels read them by address.
 
-A user may have put others into their place since `init`.
+A user may have replaced tensors since `init`, so that their shapes and float types are checked, and at the start of a run also
+their numbers.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from .resolve import check_limits
 
 
 class Integrity:
-    """How a group's tensors were when they were last found to be in order, so that most looks are comparisons."""
+    """Shapes and types of a group's tensors as of their last successful check, so that most checks are comparisons."""
 
     def __init__(self, module: nn.Module) -> None:
         own = module._parameters | module._buffers
@@ -22,7 +23,7 @@ class Integrity:
         self.whole = {name: t.dtype for name, t in own.items() if t is not None and not t.is_floating_point()}
 
     def changed(self, module: nn.Module) -> list[tuple[str, Tensor | None]]:
-        """The tensors that have another shape, or another type than theirs (for floats that of the buffer ``zero``)."""
+        """Return the tensors whose shape or type changed; floats must have the type of the buffer ``zero``."""
         found: list[tuple[str, Tensor | None]] = []
         parameters, buffers = module._parameters, module._buffers
         dtype = module.get_buffer("zero").dtype
@@ -37,11 +38,13 @@ class Integrity:
     def check(
         self, where: str, name: str, value: Tensor | None, full: tuple[int, ...], chips: int, dtype: torch.dtype, exact: bool
     ) -> None:
-        """A tensor in the place of another: of the float type of its group, with axes that fit ``[chip, batch, *full]``.
-        ``exact``: one value does not stand for all.
+        """Check a tensor that replaced another one, and remember its shape.
+
+        It must have the float type of its group, and axes that fit ``[chip, batch, *full]``. With ``exact`` its trailing axes
+        must be ``full``: one value does not stand for all.
 
         Raises:
-            ParameterError: it does not fit.
+            ParameterError: the tensor does not fit.
         """
         if value is None or value.dtype is not dtype:
             got = "none" if value is None else str(value.dtype)
@@ -58,15 +61,15 @@ class Integrity:
 
 
 def check_numbers(where: str, declaration: Parameter, value: Tensor) -> None:
-    """Values must keep their limits, and not be NaN.
+    """Check that values are within their limits and not NaN.
 
     Raises:
-        ParameterError: a value that does not.
+        ParameterError: a value is not.
     """
     try:
         ends = torch.aminmax(value.detach()) if value.numel() > 1 else value.detach().flatten()
         clear = all(declaration.clear(end.item()) for end in ends)
-    except RuntimeError:  # under the transforms of `torch.func` numbers cannot be looked at
+    except RuntimeError:  # under the transforms of `torch.func` numbers cannot be read
         return
     if not clear:
         check_limits(where, declaration, value)

@@ -1,4 +1,4 @@
-"""From what a user gave to tensors, checked against shape and limits."""
+"""Turn the values that a user gave into tensors, checked against shape and limits."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .values import Distribution, PerChip, PerSample, Value, Varied, numbers, to
 
 
 class Resolved(NamedTuple):
-    """A parameter with its tensors, before it becomes a `torch.nn.Parameter` or a buffer."""
+    """The tensors of a parameter, before they become a `torch.nn.Parameter` or a buffer."""
 
-    nominal: Tensor  # trailing axes only, or [chip, 1, ...] / [1, batch, ...]; may share memory with what the user gave
+    nominal: Tensor  # trailing axes only, or [chip, 1, ...] / [1, batch, ...]; may share memory with the user's value
     deviate: Tensor | None  # [chip, 1, ...], frozen; standard normal where there is no trend
-    spread: tuple[float, float]  # (d2d, d2d_abs), see `varied`; with a trend the root of the squares of both
-    redrawn: int  # how many draws fell outside the limits
+    spread: tuple[float, float]  # (d2d, d2d_abs), see `varied`; with a trend each is the root sum of squares of spread and trend
+    redrawn: int  # the number of draws that fell outside the limits
     cycle: tuple[float, float] = (0.0, 0.0)  # (c2c, c2c_abs), drawn anew at each event
 
 
@@ -39,21 +39,21 @@ def resolve(
     event: str | None = None,
     place: Sequence[Tensor] | None = None,
 ) -> Resolved:
-    """Turn what a user gave into tensors, checked against shape and limits.
+    """Turn the value that a user gave into tensors, checked against shape and limits.
 
     Args:
-        where: the name for errors, e.g. ``"LIF 'hid'.tau"``.
+        where: the name that errors begin with, e.g. ``"LIF 'hid'.tau"``.
         declaration: the parameter's declaration.
-        value: what the user gave.
-        shape: full trailing shape, ``(n,)`` or ``(pre, post)``.
-        key: of the counter-based draws.
+        value: the user's value.
+        shape: the full trailing shape, ``(n,)`` or ``(pre, post)``.
+        key: the key of the counter-based draws.
         dies: the die id of each chip.
         variation: whether `Varied` deviates are drawn.
-        event: what draws the parameter anew from cycle to cycle; None: nothing does, and ``c2c`` is an error.
-        place: coordinates on the die, from -1/2 to 1/2, broadcastable to ``shape``; None: those of its last two axes.
+        event: the event that draws the parameter anew from cycle to cycle; None if there is none, so that ``c2c`` is an error.
+        place: coordinates on the die, from -1/2 to 1/2, broadcastable to ``shape``; None for those of its last two axes.
 
     Raises:
-        ParameterError: wrong shape, NaN, out of limits, an illegal spread.
+        ParameterError: the value has a wrong shape, is NaN or out of its limits, or its spread is not allowed.
     """
     if isinstance(value, Varied):
         return _resolve_varied(
@@ -93,11 +93,13 @@ def resolve(
 
 
 def places(shape: tuple[int, ...], sizes: Sequence[tuple[int, Tensor]] = ()) -> list[Tensor]:
-    """Coordinates on the die of the last two axes of a shape, from -1/2 (the first) to 1/2 (the last); 0 where there is one.
+    """Return coordinates on the die for the last two axes of a shape.
+
+    They run from -1/2 (the first index) to 1/2 (the last); an axis of length 1 lies at 0.
 
     Args:
-        shape: of the parameter.
-        sizes: for edges in place of that: of each axis its length, and the index ``[edge]`` along it.
+        shape: the shape of the parameter.
+        sizes: the length of each axis with the index ``[edge]`` along it, used instead of ``shape`` for edges.
     """
 
     def along(n: int, index: Tensor) -> Tensor:
@@ -110,7 +112,7 @@ def places(shape: tuple[int, ...], sizes: Sequence[tuple[int, Tensor]] = ()) -> 
 
 
 def _trend(key: int, die: int, attempt: int, shape: tuple[int, ...], place: Sequence[Tensor]) -> Tensor:
-    """A plane over the die, of slopes with standard deviation 1."""
+    """Draw a plane over the die; its slopes have standard deviation 1."""
     # Chips count from 0 on and streams of deviates from 1: the negative ones are free.
     slopes = random.draw_normal(key, -1 - die, (2,), attempt=attempt)
     plane = torch.zeros(shape, dtype=torch.float64)
@@ -153,7 +155,7 @@ def _resolve_varied(
     if not variation:
         return Resolved(nominal, None, (0.0, 0.0), redrawn)
     cycle = (value.c2c, value.c2c_abs)
-    # One deviate for both, of unit variance where the trend has its own: (own xi + slope plane) / spread.
+    # One deviate holds both the spread and the trend: (own xi + slope plane) / spread.
     spread = (math.hypot(value.d2d, value.gradient), math.hypot(value.d2d_abs, value.gradient_abs))
     if not any(spread):
         return Resolved(nominal, None, (0.0, 0.0), redrawn, cycle)
@@ -191,17 +193,20 @@ def correlated(
     shape: tuple[int, ...],
     dies: Sequence[int],
 ) -> tuple[list[Tensor], int]:
-    """Deviates of several parameters that vary together, ``[chip, 1, ...]`` each, and how many draws were drawn again.
+    """Draw the deviates of several parameters that vary together.
 
     Args:
-        where: the name for errors.
-        parts: for each its declaration, nominal, spread (d2d, d2d_abs) and key.
-        factor: lower triangular, ``factor @ factor.T`` is the matrix of correlations.
-        shape: full trailing shape.
+        where: the name that errors begin with.
+        parts: the declaration, nominal, spread (d2d, d2d_abs) and key of each parameter.
+        factor: a lower triangular matrix; ``factor @ factor.T`` is the matrix of correlations.
+        shape: the full trailing shape.
         dies: the die id of each chip.
 
+    Returns:
+        The deviates, ``[chip, 1, ...]`` for each parameter, and how many draws were repeated.
+
     Raises:
-        ParameterError: no draw within the limits.
+        ParameterError: no draw was within the limits.
     """
     made: list[list[Tensor]] = []
     redrawn = 0
@@ -233,8 +238,10 @@ def correlated(
 
 
 def varied(nominal: Tensor, deviate: Tensor, spread: tuple[float, float]) -> Tensor:
-    """``nominal (1 + d2d xi)``, ``nominal + d2d_abs xi``, or with both ``nominal + sqrt((d2d nominal)^2 + d2d_abs^2) xi``: the
-    sum of two independent deviates is one. The fraction follows a nominal that is trained.
+    """Return ``nominal (1 + d2d xi)``, ``nominal + d2d_abs xi``, or with both ``nominal + sqrt((d2d nominal)^2 + d2d_abs^2) xi``.
+
+    One deviate serves both, because the sum of two independent normal numbers is normal. The fraction follows a nominal that is
+    trained.
     """
     fraction, absolute = spread
     if not absolute:
@@ -252,8 +259,10 @@ def _redraw(
     *,
     whole: bool = False,
 ) -> tuple[Tensor, int]:
-    """Draw until every value keeps the limits: whole attempts are drawn, so a value depends on its own index alone. ``whole``:
-    all values are replaced where one is outside, because they hang together.
+    """Draw until every value is within the limits; return the values and how many draws fell outside.
+
+    Each attempt draws all values, so that a value depends on its own index alone. With ``whole`` all values are replaced if one
+    is outside, because they depend on each other.
     """
     value, count, draws = draw(0), 0, MAX_REDRAWS
     for attempt in range(1, MAX_REDRAWS):
@@ -277,8 +286,10 @@ def _redraw(
 
 
 def _hopeless(outside: int, n: int, draws: int) -> bool:
-    """Whether draws that left ``outside`` of ``n`` values out of their limits, ``draws`` times in a row, would leave 20 of them
-    there after `MAX_REDRAWS`: all to come within would be a chance of exp(-20).
+    """Return whether redrawing should stop early.
+
+    After ``draws`` attempts ``outside`` of ``n`` values are still outside their limits. If more than 20 are expected to remain
+    after `MAX_REDRAWS`, the chance that all come within is below exp(-20).
     """
     return draws >= 8 and n * (outside / n) ** (MAX_REDRAWS / draws) > 20
 
@@ -300,15 +311,15 @@ def _call(where: str, value: Callable[..., Any], shape: tuple[int, ...], key: in
 
 
 def fits(got: tuple[int, ...], full: tuple[int, ...]) -> bool:
-    """Whether trailing axes equal those of a full shape, or are 1, or are absent."""
+    """Return whether each trailing axis equals that of a full shape, or is 1, or is absent."""
     return len(got) <= len(full) and all(g in (1, f) for g, f in zip(reversed(got), reversed(full), strict=False))
 
 
 def trailing(where: str, value: Value) -> tuple[int, ...]:
-    """The trailing axes of a value as it was given: of a number, a distribution or a callable none.
+    """Return the trailing axes of a user's value; a number, a distribution and a callable have none.
 
     Raises:
-        ParameterError: it is no number, and nothing that makes numbers.
+        ParameterError: the value is not numeric and does not make numbers.
     """
     if isinstance(value, Varied):
         return trailing(where, value.nominal)
@@ -320,7 +331,7 @@ def trailing(where: str, value: Value) -> tuple[int, ...]:
 
 
 def _check_shape(where: str, got: tuple[int, ...], full: tuple[int, ...]) -> None:
-    """Trailing axes must fit those of the parameter."""
+    """Check that the trailing axes of a value fit those of its parameter."""
     if not fits(got, full):
         names = "[pre, post]" if len(full) == 2 else "[unit]"
         raise ParameterError(
@@ -333,6 +344,11 @@ def _check_shape(where: str, got: tuple[int, ...], full: tuple[int, ...]) -> Non
 
 
 def check_limits(where: str, declaration: Parameter, value: Tensor) -> None:
+    """Check that all values are within the limits of a parameter.
+
+    Raises:
+        ParameterError: a value is outside, or NaN.
+    """
     if not declaration.all_inside(value.detach()):
         bad = ~declaration.inside(value.detach())
         worst = cast(float, value.detach()[bad].flatten()[0].item())

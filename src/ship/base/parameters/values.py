@@ -1,4 +1,4 @@
-"""Values that a user may give a parameter: distributions, variation over chips, values per sample or per chip.
+"""The values that a user may give to a parameter: distributions, variation over chips, values per sample or per chip.
 
 A value is a number, a tensor, an array, a distribution (an initial draw, shared by all chips), a `Varied` (a nominal with a
 frozen deviate per chip), or a callable given a shape and a generator.
@@ -22,11 +22,11 @@ from ..errors import ParameterError
 
 
 class Distribution(ABC):
-    """An initial draw of a nominal value, the same for all chips."""
+    """The base class of distributions: they draw an initial nominal value, the same for all chips."""
 
     @abstractmethod
     def draw(self, key: int, shape: tuple[int, ...], attempt: int, chip: int = 0) -> Tensor:
-        """Values in float64, a function of (key, chip, flat index, attempt) only. For a weight, shape is [pre, post]."""
+        """Draw values in float64 that depend on (key, chip, flat index, attempt) only. A weight has the shape [pre, post]."""
 
 
 def _finite(owner: object, **values: object) -> None:
@@ -36,7 +36,7 @@ def _finite(owner: object, **values: object) -> None:
             raise ParameterError(where, "must be a number", got=repr(value))
         if not math.isfinite(float(value)):
             raise ParameterError(where, "must be finite", got=value)
-        object.__setattr__(owner, name, float(value))  # also from NumPy's numbers: they are saved as JSON
+        object.__setattr__(owner, name, float(value))  # NumPy's numbers become Python's, which JSON can save
 
 
 def _least(owner: object, least: float, **values: float) -> None:
@@ -47,7 +47,7 @@ def _least(owner: object, least: float, **values: float) -> None:
 
 @dataclass(frozen=True)
 class Uniform(Distribution):
-    """A uniform distribution on (low, high)."""
+    """The uniform distribution on (low, high)."""
 
     low: float
     high: float
@@ -63,7 +63,7 @@ class Uniform(Distribution):
 
 @dataclass(frozen=True)
 class Normal(Distribution):
-    """Gaussian with a mean and a standard deviation."""
+    """The normal distribution with a mean and a standard deviation."""
 
     mean: float
     std: float
@@ -78,7 +78,7 @@ class Normal(Distribution):
 
 @dataclass(frozen=True)
 class LogNormal(Distribution):
-    """A log-normal distribution, ``median * exp(sigma * xi)``; sigma is the standard deviation of the logarithm."""
+    """The log-normal distribution ``median * exp(sigma * xi)``; sigma is the standard deviation of the logarithm."""
 
     median: float
     sigma: float
@@ -93,10 +93,10 @@ class LogNormal(Distribution):
 
 @dataclass(frozen=True)
 class FanIn(Distribution):
-    """Gaussian weights for n_pre inputs: mean ``mean / n_pre``, standard deviation ``std / sqrt(n_pre)``.
+    """Normally distributed weights for n_pre inputs: mean ``mean / n_pre``, standard deviation ``std / sqrt(n_pre)``.
 
-    The default of every synapse. Sources at 50 Hz onto a LIF of 20 ms and 1 V then give a mean of ``mean`` and a standard
-    deviation of ``std / sqrt(2)`` volt (Campbell), whatever their number: neither silent nor saturated.
+    This is the default of every synapse. Sources at 50 Hz that drive a LIF of 20 ms and 1 V then give a mean of ``mean`` and a
+    standard deviation of ``std / sqrt(2)`` volt (Campbell), whatever their number: the neuron is neither silent nor saturated.
     """
 
     mean: float = 0.5
@@ -116,20 +116,22 @@ class Varied:
     """A nominal value with variation from device to device: each chip has its own frozen deviates.
 
     Args:
-        nominal: number, tensor, array or distribution; the part that can be trained.
-        d2d: standard deviation as a fraction of the nominal value.
-        d2d_abs: standard deviation in the parameter's unit. Beside ``d2d`` it is an independent contribution: the standard
-            deviation is then ``sqrt((d2d nominal)^2 + d2d_abs^2)``. So are those from cycle to cycle.
-        c2c, c2c_abs: the same from cycle to cycle, legal where the model declares the event that draws anew.
+        nominal: a number, tensor, array or distribution; this part can be trained.
+        d2d: the standard deviation from device to device, as a fraction of the nominal value.
+        d2d_abs: the standard deviation from device to device, in the parameter's unit. Together with ``d2d`` the two are
+            independent contributions: the standard deviation is ``sqrt((d2d nominal)^2 + d2d_abs^2)``. The same holds for
+            ``c2c`` and ``c2c_abs``.
+        c2c, c2c_abs: the same from cycle to cycle, allowed where the model declares the event that draws anew.
         gradient: a linear trend across the die, added to the independent deviates: its slopes along the two axes of the die are
-            independent and Gaussian, so that its direction is random on each chip. The change from one end of an axis to the
-            other has this standard deviation, as a fraction of the nominal value; the middle of the die does not change. The
-            axes are [pre, post] for connections and their devices (the axes of the array for a `DeviceArray`, its last two where
-            it has more), and the index for units; the first stands at one end and the last at the other.
-        gradient_abs: the same in the parameter's unit. With it the deviates are in the unit, too (``d2d_abs``).
+            independent and normally distributed, so that its direction is random on each chip. The change from one end of an
+            axis to the other has this standard deviation, as a fraction of the nominal value; the middle of the die does not
+            change. The axes are [pre, post] for connections and their devices (for a `DeviceArray` the last two axes of the
+            array), and the index for units; the first index is at one end and the last at the other.
+        gradient_abs: the same in the parameter's unit. Deviates beside it must be in that unit, too (``d2d_abs``).
 
     Raises:
-        ParameterError: a negative spread, a fraction of a nominal of zero, or a trend beside spreads of the other kind.
+        ParameterError: a spread is negative, a fraction belongs to a nominal of zero, or a trend is combined with a spread of
+            the other kind.
     """
 
     nominal: Any
@@ -147,7 +149,7 @@ class Varied:
         if isinstance(self.nominal, Varied):
             raise ParameterError("Varied.nominal", "must not be Varied itself", fix="Give one Varied with both spreads.")
         if (self.gradient or self.gradient_abs) and (self.d2d or self.gradient) and (self.d2d_abs or self.gradient_abs):
-            # One frozen deviate holds both parts, so that they must be fractions of the same thing.
+            # One frozen deviate holds both parts, so that both must be fractions, or both in the parameter's unit.
             raise ParameterError(
                 "Varied.gradient",
                 "a trend and the deviates beside it must be of one kind",
@@ -157,19 +159,19 @@ class Varied:
 
 
 class PerSample(NamedTuple):
-    """A value for each sample of the batch: ``[batch, ...]``."""
+    """Separate values for the samples of a batch, ``[batch, ...]``."""
 
     value: Tensor
 
 
 class PerChip(NamedTuple):
-    """A value for each chip: ``[chip, ...]``."""
+    """Separate values for the chips, ``[chip, ...]``."""
 
     value: Tensor
 
 
 def per_sample(value: Any) -> PerSample:
-    """Sweep a parameter over the batch: ``[batch]``, ``[batch, unit]`` or ``[batch, pre, post]``."""
+    """Give each sample of the batch its own value: ``[batch]``, ``[batch, unit]`` or ``[batch, pre, post]``."""
     return PerSample(numbers("per_sample", value))
 
 
@@ -182,7 +184,7 @@ Value = Any  # float | Tensor | np.ndarray | Distribution | Varied | PerSample |
 
 
 def to_tensor(where: str, value: object) -> Tensor:
-    """A real tensor in float64 (or its own float type) from a number, sequence, array of any layout, or tensor."""
+    """Make a real tensor from a number, sequence, array of any layout, or tensor, in float64 or the value's own float type."""
     try:
         tensor = value if isinstance(value, Tensor) else torch.as_tensor(plain_array(np.asarray(value)))
     except (TypeError, ValueError, RuntimeError) as error:
@@ -195,17 +197,17 @@ def to_tensor(where: str, value: object) -> Tensor:
 
 
 def plain_array(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The array itself, or a copy that torch takes: no backward strides, this machine's byte order, writable, a type it knows."""
+    """Return the array, or a copy that torch accepts: forward strides, native byte order, writable, a type that torch knows."""
     widest = {"u": np.dtype(np.int64), "f": np.dtype(np.float64)}.get(array.dtype.kind)
     strange = widest is not None and array.dtype not in (np.uint8, np.float16, np.float32, np.float64)
     return np.require(array, widest if strange else array.dtype.newbyteorder("="), ["C", "W"])
 
 
 def numbers(where: str, value: object) -> Tensor:
-    """As `to_tensor`, for what is a quantity: a truth value is none.
+    """Make a tensor of a quantity, as `to_tensor` does, but refuse truth values.
 
     Raises:
-        ParameterError: it is no real number, or a truth value.
+        ParameterError: the value is not a real number, or is a truth value.
     """
     tensor = to_tensor(where, value)
     if value.dtype == torch.bool if isinstance(value, Tensor) else np.asarray(value).dtype == np.bool_:

@@ -1,9 +1,6 @@
-"""Counter-based random numbers: a value depends on what it is for, never on when it is drawn.
+"""Uniform, normal and Poisson numbers from the counter-based generator `philox`.
 
-Philox4x32-10 on int64 tensors, on any device; on the CPU compiled, where Numba is installed, with the same numbers. Key: seed and
-names, mixed with the chip. Counter: unit block, slot, sample, trial.
-
-Source: Salmon et al., *Parallel random numbers: as easy as 1, 2, 3*, SC11 (2011), sec. 3.3; checked against its known answers.
+A value depends on its purpose (seed, names, chip, sample, slot, trial, unit), never on when it is drawn.
 """
 
 from __future__ import annotations
@@ -19,7 +16,7 @@ from .poisson import SMALL_MEAN, distribution, largest_mean, poisson
 
 
 def _box_muller(values: Tensor) -> Tensor:
-    """Standard normal numbers from pairs of uniform ones, in place of them."""
+    """Turn pairs of uniform numbers into as many standard normal numbers."""
     u, v = values[..., 0::2], values[..., 1::2]
     radius, angle = torch.sqrt(-2 * torch.log(u)), 2 * math.pi * v
     return torch.stack([radius * torch.cos(angle), radius * torch.sin(angle)], -1).flatten(-2)
@@ -36,17 +33,17 @@ def uniform(
     dtype: torch.dtype = torch.float64,
     device: torch.device | None = None,
 ) -> Tensor:
-    """Uniform numbers in the open interval (0, 1), ``[slot, chip, batch, unit]``.
+    """Draw uniform numbers in the open interval (0, 1), ``[slot, chip, batch, unit]``.
 
     Args:
-        base: from `key`.
+        base: a key from `key`.
         chip: ids of dies, int64, ``[chip]``.
         sample: global numbers of samples, int64, ``[batch]``.
         slot: absolute slots, int64, ``[slot]``.
-        trial: number of the trial.
-        n: units; the first m of n are those of n = m.
-        dtype: of the result; drawn in float64, then rounded, never to 0 or 1.
-        device: of the result; None is the CPU.
+        trial: the number of the trial.
+        n: the number of units; a smaller n gives the first of the same numbers.
+        dtype: the type of the result; numbers are drawn in float64, then rounded, never to 0 or 1.
+        device: the device of the result; None is the CPU.
 
     Raises:
         RunError: a slot, sample or trial is below 0 or above 2^32 - 1.
@@ -66,7 +63,7 @@ def normal(
     dtype: torch.dtype = torch.float64,
     device: torch.device | None = None,
 ) -> Tensor:
-    """Standard normal numbers, ``[slot, chip, batch, unit]``; arguments and errors as in `uniform`.
+    """Draw standard normal numbers, ``[slot, chip, batch, unit]``; arguments and errors are those of `uniform`.
 
     Source: Box & Muller, Ann. Math. Statist. 29:610 (1958).
     """
@@ -74,12 +71,12 @@ def normal(
 
 
 def normal_at(base: int, *, chip: Tensor, slot: int, unit: Tensor) -> Tensor:
-    """The standard normal numbers that `normal` has at some places, of sample 0 and trial 0; float64.
+    """Draw the numbers that `normal` gives at single places, for sample 0 and trial 0, in float64.
 
     Args:
-        base: from `key`.
+        base: a key from `key`.
         chip: ids of dies, int64, one for each number.
-        slot: absolute slot.
+        slot: the absolute slot.
         unit: units, int64, one for each number.
     """
     dies, of = torch.unique(chip, return_inverse=True)
@@ -100,16 +97,16 @@ def _draw_blocks(base: int, chip: int, shape: tuple[int, ...], attempt: int) -> 
 
 
 def draw_uniform(base: int, chip: int, shape: tuple[int, ...], *, attempt: int = 0) -> Tensor:
-    """Uniform numbers for a parameter, float64: functions of key, chip, flat index and attempt."""
+    """Draw uniform numbers for a parameter, in float64: functions of key, chip, flat index and attempt."""
     return _draw_blocks(base, chip, shape, attempt).flatten()[: math.prod(shape)].reshape(shape)
 
 
 def draw_normal(base: int, chip: int, shape: tuple[int, ...], *, attempt: int = 0) -> Tensor:
-    """Standard normal numbers for a parameter, float64: functions of key, chip, flat index and attempt."""
+    """Draw standard normal numbers for a parameter, in float64: functions of key, chip, flat index and attempt."""
     return _box_muller(_draw_blocks(base, chip, shape, attempt)).flatten()[: math.prod(shape)].reshape(shape)
 
 
-PIECE = 2**17  # numbers drawn at a time where they are counted in a second step: they then stay in the cache
+PIECE = 2**17  # numbers drawn at a time where a second step turns them into counts: they then stay in the cache
 
 
 def counts(
@@ -124,7 +121,7 @@ def counts(
     dtype: torch.dtype = torch.float64,
     device: torch.device | None = None,
 ) -> Tensor:
-    """Poisson counts, ``[slot, chip, batch, unit]``: `poisson` of the numbers that `uniform` has.
+    """Draw Poisson counts, ``[slot, chip, batch, unit]``: `poisson` of the numbers that `uniform` gives.
 
     Args:
         mean: expected counts, broadcast with the result.

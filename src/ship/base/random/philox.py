@@ -1,7 +1,7 @@
-"""Counter-based random numbers: a value depends on what it is for, never on when it is drawn.
+"""The counter-based random number generator Philox4x32-10, on int64 tensors and on any device.
 
-Philox4x32-10 on int64 tensors, on any device; on the CPU compiled, where Numba is installed, with the same numbers. Key: seed and
-names, mixed with the chip. Counter: unit block, slot, sample, trial.
+On the CPU a compiled function gives the same numbers where Numba is installed. The key is made from the seed and names, mixed
+with the chip; the counter from unit block, slot, sample and trial.
 
 Source: Salmon et al., *Parallel random numbers: as easy as 1, 2, 3*, SC11 (2011), sec. 3.3; checked against its known answers.
 """
@@ -27,13 +27,13 @@ ROUNDS = 10
 
 
 def key(seed: int, *names: str) -> int:
-    """A 64-bit key from a seed and names; each name is preceded by its length, so that joins cannot collide."""
+    """Make a 64-bit key from a seed and names; each name is preceded by its length, so that joined names cannot collide."""
     text = b"".join(len(part).to_bytes(4, "little") + part for part in (str(seed).encode(), *(name.encode() for name in names)))
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
 
 
 def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], keys: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Four 32-bit words (in int64 tensors) for each counter of four 32-bit words, all broadcast together."""
+    """Return four 32-bit words (in int64 tensors) for each counter of four 32-bit words, all broadcast together."""
     c0, c1, c2, c3 = counter
     k0, k1 = keys
     for _ in range(ROUNDS):
@@ -45,7 +45,7 @@ def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], keys: tuple[Tensor, T
 
 
 def chip_key(base: int, chip: int) -> int:
-    """Key of one chip: splitmix64 of its number, so that neighbours are unrelated."""
+    """Return the key of one chip: splitmix64 of its number, so that neighbours are unrelated."""
     z = (base + (chip + 1) * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
     z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
     z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
@@ -62,12 +62,12 @@ def _word(values: Tensor, name: str) -> Tensor:
 
 
 def unit_interval(high: Tensor, low: Tensor) -> Tensor:
-    """52 bits in the open interval (0, 1), float64."""
+    """Turn 52 random bits into a number in the open interval (0, 1), in float64."""
     return (((high << 20) | (low >> 12)).double() + 0.5) * 2.0**-52
 
 
 def counter_blocks(base: int, chip: Tensor, sample: Tensor, slot: Tensor, trial: int, n: int, device: torch.device) -> Tensor:
-    """Uniform numbers in float64, ``[slot, chip, batch, n]``; two for each counter, so n must be even."""
+    """Draw uniform numbers in float64, ``[slot, chip, batch, n]``; each counter gives two, so n must be even."""
     if has_kernels(device):
         return drawn_words("uniform", base, chip, sample, slot, trial, n)
     keys = [chip_key(base, int(c)) for c in chip.tolist()]
@@ -86,11 +86,12 @@ def counter_blocks(base: int, chip: Tensor, sample: Tensor, slot: Tensor, trial:
 
 
 def has_kernels(device: torch.device) -> bool:
+    """Return whether compiled functions can draw for a device."""
     return device.type == "cpu" and cache.available()
 
 
 def compiled() -> dict[str, Any]:
-    """The compiled twins of `philox` and of `poisson` for small means."""
+    """Load the compiled versions of `philox` and of `poisson` for small means."""
     return cache.load_file(Path(__file__).with_name("philox_numba.py"))
 
 
@@ -105,7 +106,7 @@ def drawn_words(
     dtype: torch.dtype = torch.float64,
     *more: Any,
 ) -> Tensor:
-    """What a compiled function draws, ``[slot, chip, batch, n]``."""
+    """Draw numbers, ``[slot, chip, batch, n]``, with the compiled function named ``kind``."""
     keys = [chip_key(base, int(c)) for c in chip.tolist()]
     halves = np.array([[k & M32 for k in keys], [k >> 32 for k in keys]], np.uint64)
     words = [_array(_word(v, name)).astype(np.uint64) for v, name in ((slot, "slot"), (sample, "sample"))]
@@ -117,12 +118,13 @@ def drawn_words(
 
 
 def _array(values: Tensor) -> np.ndarray:
-    """Whole numbers as a flat array."""
+    """Return whole numbers as a flat array."""
     try:
         return values.reshape(-1).cpu().numpy()
-    except RuntimeError:  # no memory of its own, under the transforms of `torch.func`
+    except RuntimeError:  # under the transforms of `torch.func` the tensor has no memory of its own
         return np.array(values.reshape(-1).tolist(), np.int64)
 
 
 def even(n: int) -> int:
+    """Round a whole number up to an even one."""
     return n + n % 2

@@ -1,4 +1,4 @@
-"""Counter-based random numbers, compiled: the same numbers as `random`, bit for bit. Compiled by Numba from this text.
+"""Counter-based random numbers, compiled by Numba from this text: bit for bit the numbers of `philox` and `poisson`.
 
 Numbers are made in blocks that stay in the L1 cache, in loops that become vector instructions.
 """
@@ -11,7 +11,7 @@ HALF = BLOCK // 2
 
 @njit(nogil=True, error_model="numpy", cache=CACHE)
 def bits(first, slot, sample, trial, k0, k1, even, odd):
-    """52 bits for each of a block of units, two for each counter, from counter ``first`` on."""
+    """Draw 52 bits for each unit of a block; each counter, from ``first`` on, serves two units."""
     low = np.uint64(0xFFFFFFFF)
     for j in range(HALF):
         c0, c1, c2, c3 = np.uint64(first + j), slot, sample, trial
@@ -27,7 +27,7 @@ def bits(first, slot, sample, trial, k0, k1, even, odd):
 
 @njit(nogil=True, error_model="numpy", cache=CACHE)
 def lay(even, odd, line):
-    """A line of at most one block from its even and odd units."""
+    """Interleave even and odd units into a line of at most one block."""
     for j in range(len(line) // 2):
         line[2 * j], line[2 * j + 1] = even[j], odd[j]
     if len(line) % 2:
@@ -36,7 +36,7 @@ def lay(even, odd, line):
 
 @njit(nogil=True, error_model="numpy", cache=CACHE)
 def uniform(lo, hi, k0, k1, slots, samples, trial, out):
-    """Rows ``lo .. hi - 1`` of ``out [slot * chip * batch, n]``: uniform numbers in (0, 1)."""
+    """Fill rows ``lo .. hi - 1`` of ``out [slot * chip * batch, n]`` with uniform numbers in (0, 1)."""
     chips, batch = len(k0), len(samples)
     even, odd = np.empty(HALF, np.int64), np.empty(HALF, np.int64)
     u, v = np.empty(HALF), np.empty(HALF)
@@ -51,7 +51,7 @@ def uniform(lo, hi, k0, k1, slots, samples, trial, out):
 
 @njit(nogil=True, error_model="numpy", cache=CACHE)
 def tally(x, edges, count):
-    """How many edges lie below each of half a block. ``edges``: ascending, a multiple of four."""
+    """Count how many edges lie below each value of half a block. ``edges`` ascend; their number is a multiple of four."""
     for j in range(HALF):
         count[j] = 0
     for k in range(0, len(edges), 4):
@@ -67,7 +67,7 @@ def tally(x, edges, count):
 
 @njit(nogil=True, error_model="numpy", cache=CACHE)
 def counts(lo, hi, k0, k1, slots, samples, trial, edges, out):
-    """As `uniform`, but Poisson counts: how many edges lie below the 52 bits."""
+    """Fill rows as `uniform` does, but with Poisson counts: the number of edges below the 52 bits."""
     chips, batch = len(k0), len(samples)
     even, odd = np.empty(HALF, np.int64), np.empty(HALF, np.int64)
     n, m = np.empty(HALF, np.int64), np.empty(HALF, np.int64)
@@ -82,7 +82,7 @@ def counts(lo, hi, k0, k1, slots, samples, trial, edges, out):
 
 @njit(nogil=True, error_model="numpy", cache=CACHE)
 def poisson(lo, hi, u, rate, first, out):
-    """Rows of counts: the smallest k with CDF(k) >= u. ``first [n]``: exp(-rate)."""
+    """Fill rows with counts, the smallest k with CDF(k) >= u; ``first [n]`` is exp(-rate)."""
     n = u.shape[1]
     for row in range(lo, hi):
         x, line = u[row], out[row]
@@ -100,7 +100,7 @@ def poisson(lo, hi, u, rate, first, out):
 
 @njit(nogil=True, error_model="numpy", cache=CACHE)
 def poisson_table(lo, hi, u, edges, out):
-    """As `poisson` where all units have one rate. ``edges``: the distribution."""
+    """Do what `poisson` does where all units have one rate; ``edges`` is the distribution function of the counts."""
     x, count = np.zeros(HALF), np.empty(HALF, np.int64)
     for row in range(lo, hi):
         for start in range(0, u.shape[1], HALF):
@@ -112,7 +112,10 @@ def poisson_table(lo, hi, u, edges, out):
 
 @njit(error_model="numpy", cache=CACHE)
 def cdf(rate, first):
-    """The distribution of counts, from 0 on, as far as it grows in floating point, and ones. ``first``: exp(-rate)."""
+    """Return the distribution function of the counts from 0 on, as far as it grows in floating point, padded with ones.
+
+    ``first`` is exp(-rate).
+    """
     table = np.ones(1024)
     term = total = first
     count = 0

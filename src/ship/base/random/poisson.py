@@ -1,4 +1,4 @@
-"""Poisson counts by inversion of a uniform number: exact for small means, solved for large ones."""
+"""Poisson counts by inversion of the distribution at a uniform number: summed for small means, solved for large ones."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ..errors import ParameterError
 from ..threads import spread
 from .philox import compiled, has_kernels
 
-SMALL_MEAN = 30.0  # up to here the distribution is summed term by term; exp(-mean) is far from underflow
+SMALL_MEAN = 30.0  # up to this mean the distribution is summed term by term; exp(-mean) is far from underflow
 
 
 def poisson(u: Tensor, mean: Tensor) -> Tensor:
-    """Poisson counts by inversion of the distribution: the smallest k with CDF(k) >= u.
+    """Return Poisson counts by inversion of the distribution: the smallest k with CDF(k) >= u.
 
     Args:
         u: uniform numbers in (0, 1); float64 resolves small means best.
@@ -45,6 +45,11 @@ def poisson(u: Tensor, mean: Tensor) -> Tensor:
 
 
 def largest_mean(mean: Tensor) -> float:
+    """Return the largest of some means, 0 if there are none.
+
+    Raises:
+        ParameterError: a mean is negative, infinite or not a number.
+    """
     if mean.numel() == 0:
         return 0.0
     low, high = map(float, torch.aminmax(mean))
@@ -54,13 +59,13 @@ def largest_mean(mean: Tensor) -> float:
 
 
 def distribution(mean: Tensor) -> NDArray[np.float64]:
-    """P(count <= k) for one mean."""
+    """Return P(count <= k) for k from 0 on, for one mean."""
     mean = mean.to(torch.float64)
     return cast(NDArray[np.float64], compiled()["cdf"](float(mean), float(torch.exp(-mean))))
 
 
 def _counted(u: Tensor, mean: Tensor) -> Tensor | None:
-    """The compiled `_sum_terms`, for one mean, or one for each of the last axis; None for other shapes."""
+    """Do what `_sum_terms` does, compiled, for one mean or one per unit of the last axis; return None for other shapes."""
     if mean.numel() > 1 and mean.shape != u.shape[-1:]:
         return None
     rows = u.contiguous().reshape(-1, u.shape[-1]).numpy()

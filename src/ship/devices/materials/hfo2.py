@@ -176,7 +176,7 @@ def hfo2_memory(*, levels: int | None = 16, continuous: bool = False, outside: s
     """HfO2 resistive memory, 50 to 120 uS, for differential pairs whose weights have a number of levels.
 
     Args:
-        levels: number of levels of a weight, which sets the programming error; None: weights are programmed exactly.
+        levels: of a weight, which set the programming error; None: programmed exactly.
         continuous, outside: see `HfO2Drift`. With fewer than about 14 levels the error reaches below the fit, at 45 uS.
     """
     return Device(

@@ -1,1 +1,1 @@
-"""The reference engine: plain PyTorch, slot by slot. It defines what is right, and runs any model."""
+"""The reference engine: plain PyTorch, slot by slot. It defines the correct result and runs any model."""

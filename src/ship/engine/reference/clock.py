@@ -1,4 +1,4 @@
-"""Where a run stands: time, slot, trial and first sample."""
+"""The position of a run: time, slot, trial and first sample."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass
 class Clock:
-    """Where a simulation stands: it counts from the last reset, and says which noise is next."""
+    """The position of a simulation since its last reset, which also determines the noise that is drawn next."""
 
     time: float = 0.0  # s
     slot: int = 0

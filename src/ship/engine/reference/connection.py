@@ -24,18 +24,18 @@ from .node import Node
 
 
 class ConnectionNode(Node):
-    """Synapses, links, dendrites."""
+    """The reference node of synapses, links and dendrites."""
 
     def __init__(self, group: Group) -> None:
         super().__init__(group)
         self.edges = EdgeList(group.edge_pre, group.edge_post) if group.edges else None
         self.feed = Feed(1 if group.side == "unit" else group.n, None if group.side == "pre" else self.edges)
         self.membranes: list[NeuronNode | None] = []
-        self.bias = False  # whether the model itself must add the bias
-        self.variance: Tensor | None = None  # V^2, of one spike through each weight, where devices are read with noise
+        self.bias = False  # whether this node adds the bias to its output
+        self.variance: Tensor | None = None  # V^2; read noise of one spike through each weight, made at its first use
 
     def follow(self) -> None:
-        """Edges lie where their group lies now."""
+        """Take the edges from the group again, which may have moved to another device."""
         if self.group.edges:
             self.edges = EdgeList(self.group.edge_pre, self.group.edge_post)
             self.feed.edges = None if self.group.side == "pre" else self.edges
@@ -54,7 +54,7 @@ class ConnectionNode(Node):
         return p, coefficients(self.group.model, p, dt, self.group.dtype)
 
     def _extend(self, p: Bag) -> None:
-        """``p.membrane``: the time constant of the targets, for ``drive="exact"``, where all have a linear membrane."""
+        """Add ``p.membrane`` for ``drive="exact"``: the time constant of the targets, if all have a linear membrane."""
         if getattr(self.group.model, "drive", "") != "exact":
             return
         taus = []
@@ -102,21 +102,21 @@ class ConnectionNode(Node):
             take(k0, n, self.window_lookup(k0, n))
 
     def _together(self, n: int) -> int:
-        """Slots whose arrivals are held at a time, of n: those on single connections are many numbers."""
+        """Return how many of n slots are processed together: arrivals on single connections take much memory."""
         if self.group.side != "connection":
             return n
         rows = self.lead[0] * self.lead[1]
         return max(1, min(n, EDGE_VALUES // max(1, rows * math.prod(self.group.shape_of("connection")))))
 
     def _arriving(self, k0: int, n: int) -> dict[str, Tensor]:
-        """What the model's step sees, for each slot: ``value``, and with a state on each connection ``arrival`` as well."""
+        """Return the inputs of the model's step for n slots: ``value``, and ``arrival`` if each connection has a state."""
         if self.group.side != "connection":
             return {"value": self._values(k0, n)}
         assert isinstance(self.group.model, Connection)
         return on_connections(self.group.model, self.feed.dense(k0, n, self.like), self.p)
 
     def _values(self, k0: int, n: int) -> Tensor:
-        """What the model's step sees as its value, for each slot, where its state is that of units."""
+        """Return the input ``value`` of the model's step for n slots, where units have the state."""
         side, hardware = self.group.side, self.group.hardware
         if side == "post" and hardware is not None and (hardware.noisy or hardware.converts):
             return self._read(hardware, k0, n)
@@ -125,7 +125,7 @@ class ConnectionNode(Node):
         return self.feed.arrivals(k0, n, self.like)
 
     def _read(self, hardware: SynapseDevices, k0: int, n: int) -> Tensor:
-        """Weighted sums of devices that are read with noise anew in each slot, or by converters, tile by tile."""
+        """Return sums through devices whose reads have fresh noise in each slot, or pass converters tile by tile."""
         if not hardware.converts:
             return self.feed.weighted(k0, n, self.weight, self.like) + self._read_noise(hardware, k0, n)
         arrivals, tall, total = self.feed.arrivals(k0, n, self.like), hardware.tall, self.like
@@ -135,15 +135,16 @@ class ConnectionNode(Node):
         return total
 
     def _read_noise(self, hardware: SynapseDevices, k0: int, n: int, arrivals: Tensor | None = None, lo: int = 0) -> Tensor:
-        """What white read noise adds to sums: a sum of normal numbers is one normal number. ``arrivals``: for the tile from row
-        ``lo`` on; None: for all rows.
+        """Draw the white read noise of sums: one normal number each, since a sum of normal numbers is normal.
+
+        With ``arrivals`` the noise is that of the tile from row ``lo`` on, otherwise that of all rows.
         """
         if not hardware.noisy:
             return self.like
         if self.variance is None:
             self.variance = hardware.read_variance()
         graded = any(bucket.line.kind == "values" for _, _, buckets in self.feed.sources for bucket in buckets)
-        # A level scales what is read; each of several spikes is a read.
+        # A level scales a read, so that variance goes with its square; each of several spikes is a read of its own.
         if arrivals is None:
             variance = self.feed.weighted(k0, n, self.variance, self.like, square=graded)
         else:
@@ -158,7 +159,7 @@ class ConnectionNode(Node):
         return self.p.weight
 
     def _leave(self, out: Tensor) -> Tensor:
-        """From the model's output to the group's: sums over pre, by side; the bias of a graded sum."""
+        """Turn the model's output into the group's: sum over pre, depending on the side, and add the bias of a graded sum."""
         side = self.group.side
         if side == "connection":
             out = out.sum(-2) if self.edges is None else sum_edges(out, self.edges.post, self.group.n)

@@ -1,4 +1,4 @@
-"""Which reference node runs a group."""
+"""The choice of the reference node for a group."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .source import SourceNode
 
 
 def make_node(group: Group) -> Node:
-    """The node for a group's model."""
+    """Make the reference node for a group's model."""
     if isinstance(group.model, Source):
         return SourceNode(group)
     if isinstance(group.model, Neuron):

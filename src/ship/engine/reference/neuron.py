@@ -14,7 +14,7 @@ from .node import Node
 
 
 class NeuronNode(Node):
-    """Neurons: emit, then advance; or the other way round where the model says so."""
+    """The reference node of neurons: they emit, then advance, or advance first where the model says so."""
 
     def __init__(self, group: Group) -> None:
         super().__init__(group)
@@ -23,11 +23,11 @@ class NeuronNode(Node):
         self.flows = [name for name, port in ports.items() if port.kind != "events"]
         self.first = emits_first(group.spec)
         self.margin: Tensor | None = None
-        self._clocked: Bag | None = None  # parameters with which the state is known to agree
+        self._clocked: Bag | None = None  # the parameters to which the refractory clocks of the state were last adapted
 
     def begin(self, dt: float, clock: Clock) -> None:
         super().begin(dt, clock)
-        if self.p is not self._clocked and self.state:  # dead times may have come or gone since the last segment
+        if self.p is not self._clocked and self.state:  # dead times may have been added or removed since the last segment
             self.state, self._clocked = self.group.with_clock(self.state), self.p
 
     def run(self, k0: int, n: int) -> None:
@@ -37,7 +37,7 @@ class NeuronNode(Node):
             late = int(self.first)
             flows = self.inputs(k - late, self.flows) if k >= late else Bag({})
             out, self.state, self.margin = neuron_slot(model, self.first, self.state, self._jump(k), flows, k > 0, self.p, self.c)
-            if out.ndim < 3:  # it depends on parameters alone
+            if out.ndim < 3:  # the output depends on parameters alone
                 out = out.expand(*self.lead, self.group.n)
             self.trace.put(out.unsqueeze(0))
             self.record(k)

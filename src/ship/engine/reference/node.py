@@ -1,8 +1,8 @@
-"""The reference engine: plain PyTorch, slot by slot. The definition of truth; it runs any model.
+"""The nodes of the reference engine, which runs any model in plain PyTorch, slot by slot, and defines the correct result.
 
-A node executes the operations of one group for slots k0 .. k0 + n - 1. A neuron that emits first does, for slot k, the advance
-over slot k - 1 and then the emission at t_k, so that its operation needs only what flowed before t_k; the advance over the last
-slot ends the segment. A plastic synapse likewise learns from slot k - 1 before it acts in slot k.
+A node executes the operations of one group for slots k0 .. k0 + n - 1. In slot k a neuron that emits first advances over slot
+k - 1 and then emits at t_k, so that its operation needs only the inputs before t_k; the advance over the last slot ends the
+segment. Likewise a plastic synapse learns from slot k - 1 before it acts in slot k.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from ..signals.line import Line
 from ..trees import flatten
 from .clock import Clock
 
-NOISE_WINDOW = 64  # slots drawn at a time
+NOISE_WINDOW = 64  # slots of noise that are drawn at a time
 DRAWS: dict[str, Callable[..., Tensor]] = {"normal": random.normal, "uniform": random.uniform, "poisson": random.counts}
 
 
-Take = Callable[[int, int, Callable[[str], Tensor]], None]  # first slot, slots, and how to look a window up by name
+Take = Callable[[int, int, Callable[[str], Tensor]], None]  # called with first slot, number of slots, and a lookup by name
 
 
 class Node(ABC):
-    """What all nodes share: one group in a running simulation."""
+    """The base class of nodes: one group in a running simulation."""
 
     def __init__(self, group: Group) -> None:
         self.group, self.tag = group, group.tag
@@ -50,28 +50,29 @@ class Node(ABC):
         self._noise: dict[str, tuple[int, Tensor]] = {}
 
     def reset(self, lead: tuple[int, int]) -> None:
+        """Go back to the initial state, for ``lead`` = (chips, batch)."""
         self.lead = lead
         self.state = self.group.fresh_state(lead)
 
     def begin(self, dt: float, clock: Clock) -> None:
-        """Start a segment: parameters and coefficients for this dt; clocks in slots keep their seconds."""
+        """Start a segment: get parameters and coefficients for this dt; clocks that count slots keep their seconds."""
         if self.dt and dt != self.dt and isinstance(self.state, Spiking):
             self.state = self.state._replace(wait=self.state.wait * (self.dt / dt))
         self.dt, self.clock = dt, clock
         self.trace.clear()
         self._noise = {}
-        if self.group.trial != clock.trial:  # a module takes long to set an attribute
+        if self.group.trial != clock.trial:  # setting an attribute of a module is slow
             self.group.trial = clock.trial
         if self.group.hardware is not None:
             self.group.hardware.trial = clock.trial
         self.p, self.c = self._discretised(dt)
 
     def _discretised(self, dt: float) -> tuple[Bag, Any]:
-        """Parameters and coefficients."""
+        """Return parameters and coefficients for a dt."""
         return self.group.discretised(dt)
 
     def forget(self) -> None:
-        """Between runs: drop all that the next segment makes anew, and the graphs of gradients that it holds."""
+        """Drop everything that the next segment makes anew, with the graphs of gradients that it holds; called between runs."""
         self.p, self.c, self._noise = Bag({}), None, {}
         self.trace.clear()
         if self.group.hardware is not None:
@@ -79,15 +80,15 @@ class Node(ABC):
 
     @abstractmethod
     def run(self, k0: int, n: int) -> None:
-        """The operations of slots k0 .. k0 + n - 1."""
+        """Execute the operations of slots k0 .. k0 + n - 1."""
 
     def finish(self, steps: int) -> None:
-        """What is left to do after the last slot of a segment."""
+        """Execute the operations that follow the last slot of a segment."""
         if self.group.hardware is not None:
             self.group.hardware.passed(steps * self.dt)
 
     def persistent(self) -> Iterator[tuple[str, Tensor, str]]:
-        """What outlives the run: the name of its buffer, its value now, and what is left of the values of a batch."""
+        """Yield the states that outlive the run: name of the buffer, present value, and how the batch is combined."""
         yield from self._kept(self.state, rule=False)
 
     def _kept(self, state: Any, *, rule: bool) -> Iterator[tuple[str, Tensor, str]]:
@@ -96,10 +97,11 @@ class Node(ABC):
 
     @property
     def like(self) -> Tensor:
+        """A zero of the float type and on the device of the group."""
         return self.group.zero
 
     def port(self, name: str, k: int) -> Tensor:
-        """The sum of what arrives on a port in slot k, in the port's own kind."""
+        """Return the sum of the signals that arrive on a port in slot k, converted to the port's kind."""
         wanted = self.group.model.ports[name].kind
         total: Tensor | None = None
         for line, offset, width in self.ports.get(name, ()):
@@ -115,7 +117,7 @@ class Node(ABC):
         return self.like if total is None else total
 
     def _biases(self, name: str) -> Iterator[Tensor]:
-        """The levels that connections hold against a port, in its own kind."""
+        """Yield the biases that connections apply to a port, converted to the port's kind."""
         for node, offset, width in self.levels.get(name, ()):
             bias = node.p.bias
             if bias.ndim and bias.shape[-1] > 1:
@@ -123,7 +125,10 @@ class Node(ABC):
             yield convert(bias, "values", self.group.model.ports[name].kind, self.dt)
 
     def port_window(self, name: str, k0: int, n: int, skip: Container[Line] = ()) -> Tensor | None:
-        """As `port`, for n slots: ``[n, chip, batch, unit]``; None for nothing. Of lines to ``skip`` only what was in flight."""
+        """Do what `port` does for n slots, ``[n, chip, batch, unit]``; return None for nothing.
+
+        Lines in ``skip`` contribute only what was in flight before the segment.
+        """
         wanted = self.group.model.ports[name].kind
         total: Tensor | None = None
         for line, offset, width in self.ports.get(name, ()):
@@ -138,6 +143,7 @@ class Node(ABC):
         return total
 
     def inputs(self, k: int, names: list[str]) -> Bag:
+        """Return the inputs of the named ports and the noise of the model in slot k."""
         return Bag({name: self.port(name, k) for name in names} | {name: self._draw(name, k) for name in self.group.model.noise})
 
     def _draw(self, name: str, k: int) -> Tensor:
@@ -148,7 +154,7 @@ class Node(ABC):
         return values[k - first]
 
     def noise(self, name: str, k0: int, n: int) -> Tensor:
-        """The draws of slots k0 .. k0 + n - 1, ``[n, chip, batch, unit]``."""
+        """Draw the noise of slots k0 .. k0 + n - 1, ``[n, chip, batch, unit]``."""
         device = self.group.die_ids.device
         model = self.group.model
         shared = isinstance(model, Source)  # sources are inputs: the same for all chips
@@ -162,7 +168,7 @@ class Node(ABC):
         return self._drawn(name, kind, sample, chip, slot, dtype)
 
     def draws(self, name: str, kind: str, k0: int, n: int) -> Tensor:
-        """Numbers for each sample, chip and unit that no model declares, ``[n, chip, batch, unit]``."""
+        """Draw numbers that no model declares, for each chip, sample and unit, ``[n, chip, batch, unit]``."""
         device = self.group.die_ids.device
         sample = torch.arange(self.lead[1], device=device) + self.clock.first_sample
         slot = torch.arange(k0, k0 + n, device=device) + self.clock.slot
@@ -183,7 +189,7 @@ class Node(ABC):
         )
 
     def lookup(self, name: str) -> Tensor:
-        """A state, parameter or output by name, as it stands now."""
+        """Return the present value of a state, parameter or output."""
         if name == "output":
             return self.trace.at(self.trace.end - 1)
         state = self.state
@@ -191,14 +197,17 @@ class Node(ABC):
             if name in ("wait", "held"):
                 return getattr(state, name)  # type: ignore[no-any-return]
             state = state.cell
-        elif name in ("wait", "held"):  # no dead time, no clock
+        elif name in ("wait", "held"):  # without a dead time there is no clock
             return self.group.zero.expand(*self.lead, self.group.n)
         if state and name in state._fields:
             return getattr(state, name)  # type: ignore[no-any-return]
         return self.group.value(name)
 
     def window_lookup(self, k0: int, n: int, seen: Mapping[str, Tensor] = MappingProxyType({})) -> Callable[[str], Tensor]:
-        """How monitors find a window of n slots: outputs, what is in ``seen``, and what does not change."""
+        """Return the function with which monitors look up windows of n slots.
+
+        It knows outputs, the windows in ``seen``, and values that do not change.
+        """
 
         def lookup(name: str) -> Tensor:
             if name == "output":
@@ -208,22 +217,26 @@ class Node(ABC):
         return lookup
 
     def record(self, k: int) -> None:
+        """Hand slot k to the monitors."""
         for take in self.takes:
             take(k, 1, lambda name: self.lookup(name).unsqueeze(0))
 
 
 def coefficients_of(node: Node) -> tuple[list[Any], Any]:
-    """The coefficients of a model for the current dt as a list, and their tree; None where there are none."""
+    """Return the coefficients of a model for the current dt as a list, and their tree (None if there are none)."""
     return ([], None) if node.c is None else flatten(node.c)
 
 
 def repeated(value: Tensor, n: int) -> Tensor:
-    """A value that does not change, as a window of n slots."""
+    """Return a constant value as a window of n slots."""
     return value.unsqueeze(0).expand(n, *value.shape)
 
 
 def convert(value: Tensor, kind: Kind, wanted: Kind, dt: float) -> Tensor:
-    """A level into a charge port is multiplied by dt; a charge into a level port becomes its mean over the slot."""
+    """Convert a signal to the kind of a port.
+
+    A level becomes a charge when multiplied by dt; a charge becomes a level as its mean over the slot.
+    """
     if kind == wanted:
         return value
     return value * dt if wanted == "charge" else value / dt

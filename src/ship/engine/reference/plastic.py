@@ -17,7 +17,7 @@ from .connection import ConnectionNode
 
 
 class PlasticNode(ConnectionNode):
-    """A synapse with its learning rule: they run as one unit."""
+    """The reference node of a synapse with its learning rule, which run as one unit."""
 
     def __init__(self, group: Group) -> None:
         super().__init__(group)
@@ -44,7 +44,7 @@ class PlasticNode(ConnectionNode):
         self.rule_c = coefficients(rule, self.rule_p, dt, self.group.dtype)
 
     def follow_group(self) -> None:
-        """Between runs the weights are those that persist, unless each sample has its own."""
+        """Take the persistent weights of the group again, unless each sample has its own; called between runs."""
         rule = self.group.spec.rule
         if rule is not None and not rule.per_sample:
             self.now = self.group.plastic_weight
@@ -74,7 +74,7 @@ class PlasticNode(ConnectionNode):
             self._learn(steps - 1)
         rule = self.group.spec.rule
         if rule is not None and not rule.per_sample:
-            with torch.inference_mode(False):  # what persists must stay writable
+            with torch.inference_mode(False):  # persistent tensors must stay writable
                 self.group.plastic_weight = self.now = self.weight.clone()
 
     @torch.no_grad()
@@ -95,7 +95,7 @@ class PlasticNode(ConnectionNode):
             change = change.expand(*self.lead, *change.shape[2:])
             change = change.sum(1, keepdim=True) if rule.reduce == "sum" else change.mean(1, keepdim=True)
         if self.group.hardware is not None:
-            with torch.inference_mode(False):  # what persists must stay writable
+            with torch.inference_mode(False):  # persistent tensors must stay writable
                 bounds = self.rule_p.w_min, self.rule_p.w_max
                 self.now = self.group.hardware.learn(change, self.weight, *bounds, self.dt)
             return

@@ -8,19 +8,19 @@ from ...base.parameters.bag import Bag
 from ...models.contract import Source
 from .node import Node
 
-NOISE_VALUES = 2**17  # drawn at a time by a source: they then stay in the cache
+NOISE_VALUES = 2**17  # numbers that a source draws at a time, so that they stay in the cache
 
 
 class SourceNode(Node):
-    """An input or an autonomous source."""
+    """The reference node of an input or an autonomous source."""
 
     signal: Tensor | None = None  # [time, chip or 1, batch, unit] of this segment
 
     def run(self, k0: int, n: int) -> None:
         model = self.group.model
         assert isinstance(model, Source)
-        if not model.states:  # many slots at once: models see trailing axes only
-            pieces = any(kind != "poisson" for kind in model.noise.values())  # counts need no buffer beside themselves
+        if not model.states:  # models see trailing axes only, so that many slots can be done at once
+            pieces = any(kind != "poisson" for kind in model.noise.values())  # counts are drawn without a second buffer
             slots = max(1, NOISE_VALUES // (self.lead[1] * self.group.n)) if pieces else n
             whole = self._slots(k0, min(slots, n))
             if slots < n:
@@ -42,7 +42,7 @@ class SourceNode(Node):
             self.record(k)
 
     def _slots(self, k0: int, n: int) -> Tensor:
-        """The output of n slots of a source without a state."""
+        """Return the output of n slots of a source without a state."""
         model = self.group.model
         assert isinstance(model, Source)
         x = Bag({name: self.noise(name, k0, n) for name in model.noise})
@@ -50,4 +50,4 @@ class SourceNode(Node):
             assert self.signal is not None
             x.__dict__["value"] = self.signal[k0 : k0 + n]
         out = model.emit((), x, self.p, self.c)[0].to(self.group.dtype)
-        return out if out.ndim == 4 else out.expand(n, 1, 1, self.group.n)  # what no noise or signal enters has no slots
+        return out if out.ndim == 4 else out.expand(n, 1, 1, self.group.n)  # without noise and signal there is no slot axis

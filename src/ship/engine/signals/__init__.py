@@ -1,1 +1,1 @@
-"""What lies between groups: stored outputs, delay lines, feeds, and sums through weights."""
+"""The signals between groups: stored outputs, delay lines, feeds of connections, and sums through weights."""

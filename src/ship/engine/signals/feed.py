@@ -1,4 +1,4 @@
-"""What lies between groups: stored outputs, delay lines, sums through weights. Delays survive a change of dt."""
+"""The input of a connection: the lines of all its sources and delays, and their sums through the weights."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from .products import project, project_edges
 
 
 class Bucket(NamedTuple):
-    """The part of a connection that has one delay: all of it (mask None), or where the mask is 1."""
+    """The part of a connection that has one delay: the whole connection (mask None), or the part where the mask is 1."""
 
     line: Line
-    mask: Tensor | None  # [pre] or [pre, post]; with edges, which of the source's edges, as indices
+    mask: Tensor | None  # [pre] or [pre, post]; with edges the indices of the source's edges that have this delay
 
 
 class Feed:
-    """All that enters a connection: for each source its buckets of equal delay, side by side on the pre axis."""
+    """The input of a connection: for each source its buckets of equal delay; sources lie side by side on the pre axis."""
 
     def __init__(self, n_post: int, edges: EdgeList | None = None) -> None:
         self.sources: list[tuple[int, int, list[Bucket]]] = []  # (offset, width, buckets)
         self.n_post, self.edges = n_post, edges
-        self.product: Callable[[Tensor, Tensor], Tensor] = project  # how signals go through weights
+        self.product: Callable[[Tensor, Tensor], Tensor] = project  # sums signals through weights
 
     def add(self, trace: History, kind: Kind, offset: int, width: int, delay: Tensor) -> list[Line]:
-        """Connect a source; returns its lines."""
+        """Connect a source and return its lines, one for each delay."""
         buckets = []
         every = None if self.edges is None else of_source(self.edges.pre, offset, width)
         for d in torch.unique(delay).tolist():
@@ -43,7 +43,7 @@ class Feed:
             if every is not None:
                 mask = every[delay == d] if delay.ndim else every
             elif delay.ndim == 2 and bool((delay != d).any()):
-                mask = delay == d  # a byte for each connection
+                mask = delay == d  # takes one byte for each connection
                 mask = mask[:, 0] if mask.shape[1] == 1 else mask.expand(width, self.n_post)
             buckets.append(Bucket(Line(trace, kind, d, width), mask))
         self.sources.append((offset, width, buckets))
@@ -56,14 +56,15 @@ class Feed:
 
     @property
     def per_connection(self) -> bool:
-        """Whether different targets of one unit see different delays."""
+        """Whether one source unit reaches different targets with different delays."""
         if self.edges is not None:
             return any(len(buckets) > 1 for _, _, buckets in self.sources)
         return any(b.mask is not None and b.mask.ndim == 2 for _, _, buckets in self.sources for b in buckets)
 
     def arrivals(self, k0: int, n: int, like: Tensor, skip: Container[Line] = ()) -> Tensor:
-        """``[n, chip, batch, pre]``: what arrives in each slot, where no delay is per connection. Of the lines to ``skip`` only
-        what was in flight before the segment.
+        """Return the signals that arrive in n slots, ``[n, chip, batch, pre]``, where no delay is per connection.
+
+        Lines in ``skip`` contribute only what was in flight before the segment.
         """
         parts = []
         for _, _, buckets in self.sources:
@@ -73,7 +74,7 @@ class Feed:
     def weighted(
         self, k0: int, n: int, weight: Tensor, like: Tensor, skip: Container[Line] = (), *, square: bool = False
     ) -> Tensor:
-        """``[n, chip, batch, post]``: sums through the weights; ``square``: of the squares of what arrives."""
+        """Return the sums of arrivals through the weights, ``[n, chip, batch, post]``; with ``square``, of squared arrivals."""
         if self.edges is not None:
             return self._along_edges(k0, n, weight, like, skip, square)
         if not self.per_connection:
@@ -102,7 +103,7 @@ class Feed:
         return _total(sums) if sums else like.new_zeros((n, 1, 1, self.n_post))
 
     def _on_edges(self, k0: int, n: int, like: Tensor) -> Tensor:
-        """``[n, chip, batch, edge]``: what arrives on each edge."""
+        """Return the signals that arrive on each edge, ``[n, chip, batch, edge]``."""
         assert self.edges is not None
         parts, places = [], []
         for offset, _, buckets in self.sources:
@@ -116,7 +117,10 @@ class Feed:
         return joined[..., torch.argsort(order)]
 
     def dense(self, k0: int, n: int, like: Tensor) -> Tensor:
-        """``[n, chip, batch, pre, post or 1]``: what arrives on each connection; ``[n, chip, batch, edge]`` with edges."""
+        """Return the signals that arrive on each connection.
+
+        The shape is ``[n, chip, batch, pre, post or 1]``, or ``[n, chip, batch, edge]`` with edges.
+        """
         if self.edges is not None:
             return self._on_edges(k0, n, like)
         if not self.per_connection:
@@ -140,7 +144,7 @@ def _arrival(line: Line, k0: int, n: int, like: Tensor, skip: Container[Line]) -
 
 
 def _same_lead(tensors: list[Tensor]) -> list[Tensor]:
-    """Leading axes broadcast to one shape, the last axis left alone."""
+    """Broadcast the leading axes to one shape and leave the last axis unchanged."""
     lead = np.broadcast_shapes(*(t.shape[:3] if t.ndim > 3 else t.shape[:2] for t in tensors))
     return [t if t.shape[: len(lead)] == lead else t.expand(*lead, *t.shape[len(lead) :]) for t in tensors]
 
@@ -150,5 +154,5 @@ def _masked(x: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def _total(parts: Iterable[Tensor]) -> Tensor:
-    """The sum of some tensors, made one after the other."""
+    """Return the sum of tensors, which are made one after the other."""
     return reduce(add, parts)

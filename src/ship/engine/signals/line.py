@@ -1,4 +1,4 @@
-"""The way of one signal with one delay; what is in flight survives the end of a segment and a change of dt."""
+"""Delay lines: signals in flight survive the end of a segment and a change of dt."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from .history import History
 
 
 class Pending(NamedTuple):
-    """A signal in flight when a segment ended: it acts from ``arrival`` on (s from then), a charge for ``width`` seconds, a level
-    until the next one comes. Not seconds since the reset: those of 10^8 steps would have lost what tells slots apart.
+    """A signal in flight at the end of a segment.
+
+    It acts from ``arrival`` on, in seconds after that end: a charge for ``width`` seconds, a level until the next one arrives.
+    Seconds since the reset could not tell slots apart after 10^8 of them.
     """
 
     arrival: float
@@ -26,7 +28,7 @@ class Pending(NamedTuple):
 
 
 class Line:
-    """The way of one signal with one delay. ``at(k)`` is what arrives in slot k, None for nothing."""
+    """A delay line from one group's outputs to one target, with one delay."""
 
     def __init__(self, trace: History, kind: Kind, delay: float, width: int) -> None:
         self.trace, self.kind, self.delay, self.width = trace, kind, delay, width
@@ -35,7 +37,7 @@ class Line:
         self._early: dict[int, Tensor] = {}
 
     def begin(self, dt: float, steps: int, inserted: int) -> None:
-        """Start a segment: what is in flight finds its slot in the new grid."""
+        """Start a segment: assign signals in flight to slots of the new grid."""
         self.lag = slots(self.delay, dt) + inserted
         self._early = {}
         if self.kind == "values":
@@ -45,7 +47,7 @@ class Line:
         for item in self.pending:
             shares = route(item, self.kind, dt, steps)
             if not shares or max(shares) >= steps:
-                late.append(item)  # slots past this segment's end are routed again in the next
+                late.append(item)  # slots past the end of this segment are routed again in the next one
             for j, share in shares.items():
                 if j < steps:
                     value = item.value if share == 1 else item.value * share
@@ -53,22 +55,24 @@ class Line:
         self.pending = [_rest(item, self.kind, steps * dt) for item in late]
 
     def _hold(self, dt: float, steps: int) -> None:
-        """Levels in flight: each slot before the segment's own has the last one that came by its start. They come in the order
-        in which they were sent.
+        """Assign levels in flight: each slot before the segment's own signals has the last level that arrived by its start.
+
+        Levels arrive in the order in which they were sent.
         """
         first = [max(0, math.ceil(item.arrival / dt - FUZZ)) for item in self.pending]
-        due = dict(zip(first, self.pending, strict=True))  # of several in one slot the last
+        due = dict(zip(first, self.pending, strict=True))  # the last of several in one slot remains
         level, n = None, min(self.lag, steps)
         for k in range(min(first, default=n), n):
             level = due[k].value if k in due else level
             if level is not None:
                 self._early[k] = level
         come = sum(k <= steps for k in first)
-        # A delay that reaches past the end needs the level that holds there, and what comes later.
+        # A delay that reaches past the end needs the level that holds there, and those that arrive later.
         left = self.pending[max(0, come - 1) :] if self.lag > steps else []
         self.pending = [item._replace(arrival=item.arrival - steps * dt) for item in left]
 
     def at(self, k: int) -> Tensor | None:
+        """Return the signal that arrives in slot k; None for nothing."""
         early = self._early.get(k)
         if k < self.lag:
             return early
@@ -76,7 +80,7 @@ class Line:
         return own if early is None or self.kind == "values" else own + early
 
     def early(self, k0: int, n: int, like: Tensor) -> Tensor | None:
-        """What was in flight before the segment and arrives in these slots; None for nothing."""
+        """Return the signals that were in flight before the segment and arrive in n slots from k0 on; None for nothing."""
         found = {k - k0: v for k, v in self._early.items() if k0 <= k < k0 + n and (k < self.lag or self.kind != "values")}
         if not found:
             return None
@@ -85,7 +89,7 @@ class Line:
         return torch.stack([found[k].expand(*lead, self.width) if k in found else zero for k in range(n)])
 
     def window(self, k0: int, n: int, like: Tensor) -> Tensor:
-        """The arrivals of slots k0 .. k0 + n - 1, ``[n, chip, batch, unit]``; zeros where nothing arrives."""
+        """Return the arrivals of slots k0 .. k0 + n - 1, ``[n, chip, batch, unit]``, with zeros where nothing arrives."""
         early = self.early(k0, n, like)
         first = max(k0, self.lag)
         if first >= k0 + n:
@@ -96,11 +100,11 @@ class Line:
         return own if early is None else own + early
 
     def end(self, dt: float, steps: int) -> None:
-        """End a segment: what has not arrived is kept in flight."""
-        held = self.kind == "values" and self.delay > 0  # the last level lasts until the next one comes, in a finer grid, too
+        """End a segment: keep the signals that have not arrived in flight."""
+        held = self.kind == "values" and self.delay > 0  # the last level lasts until the next arrives, in a finer grid, too
         kept = max(self.lag, int(held))
         if kept and steps:
-            # Events keep their exact time for the next grid; charges and levels that of the slots they were cut into.
+            # Events keep their exact time for the next grid; charges and levels keep the times of their slots.
             exact = self.kind == "events" and slots(self.delay, dt) == self.lag
             first = max(0, steps - kept)
             sent = self.trace.window(first, steps - first).unbind(0)
@@ -108,14 +112,14 @@ class Line:
                 Pending((k - steps) * dt + self.delay if exact else (k - steps + self.lag) * dt, dt, value)
                 for k, value in enumerate(sent, first)
             ]
-            if self.kind == "values":  # what was sent later holds from its arrival on
+            if self.kind == "values":  # a level that was sent later replaces earlier ones from its arrival on
                 self.pending = [item for item in self.pending if item.arrival < own[0].arrival - FUZZ * dt]
             self.pending += own
         self._early = {}
 
 
 def route(item: Pending, kind: Kind, dt: float, last: int = sys.maxsize) -> dict[int, float]:
-    """The slots of dt from now on, up to slot ``last``, in which events or a charge act, with the share in each."""
+    """Return the slots of dt from now on, up to slot ``last``, in which events or a charge act, with the share in each."""
     first = item.arrival / dt
     if kind == "events":
         return {max(0, math.floor(first + 0.5 + FUZZ)): 1.0}
@@ -133,7 +137,7 @@ def _snap(x: float) -> float:
 
 
 def _rest(item: Pending, kind: Kind, seconds: float) -> Pending:
-    """What is left of a signal after some seconds: a charge gives the part not yet delivered."""
+    """Return the rest of a signal after some seconds: of a charge, the part that is not yet delivered."""
     left = item.arrival + item.width - seconds
     if kind == "events" or left >= item.width:
         return item._replace(arrival=item.arrival - seconds)

@@ -1,4 +1,4 @@
-"""Sums of signals through weights, dense or along edges."""
+"""Sums of signals through weights: dense, or along edges."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-EDGE_VALUES = 2**22  # products held at a time
+EDGE_VALUES = 2**22  # products along edges that are held at a time
 
 
 def project_edges(x: Tensor, weight: Tensor, pre: Tensor, post: Tensor, n_post: int) -> Tensor:
-    """``x [slot, chip, batch, pre]`` along edges with weights ``[edge]`` or ``[chip or 1, batch or 1, edge]``."""
+    """Sum ``x [slot, chip, batch, pre]`` along edges with weights ``[edge]`` or ``[chip or 1, batch or 1, edge]``."""
     lead = np.broadcast_shapes(x.shape[1:3], weight.shape[:-1])
     slots = max(1, EDGE_VALUES // max(1, lead[0] * lead[1] * len(pre)))
     parts = [sum_edges(part[..., pre] * weight, post, n_post) for part in x.split(slots)]
@@ -18,16 +18,17 @@ def project_edges(x: Tensor, weight: Tensor, pre: Tensor, post: Tensor, n_post: 
 
 
 def sum_edges(value: Tensor, post: Tensor, n_post: int) -> Tensor:
-    """``[..., edge]`` summed over the edges of each target."""
+    """Sum values ``[..., edge]`` over the edges of each target."""
     return value.new_zeros((*value.shape[:-1], n_post)).index_add(-1, post.long(), value)  # fifty times as fast as with int32
 
 
 def project(x: Tensor, weight: Tensor) -> Tensor:
-    """``x [slot, chip, batch, pre]`` through ``weight``: ``[pre, post]``, ``[chip, 1, pre, post]`` or ``[chip or 1, batch, pre,
-    post]``.
+    """Sum ``x [slot, chip, batch, pre]`` through a weight.
+
+    The weight is ``[pre, post]``, ``[chip, 1, pre, post]`` or ``[chip or 1, batch, pre, post]``.
     """
     if weight.ndim == 2:
-        # Rows side by side in time, as runs take and give them, make one product without a copy.
+        # Memory in the order [chip, batch, slot, pre], as in inputs and outputs of runs, makes one product without a copy.
         return (x.permute(1, 2, 0, 3) @ weight).permute(2, 0, 1, 3) if x.stride(0) < x.stride(2) else x @ weight
     if weight.shape[1] == 1:
         chips = max(weight.shape[0], x.shape[1])

@@ -38,7 +38,7 @@ class LIFCoeffs(NamedTuple):
 
 @dataclass(frozen=True)
 class LIF(SpikingNeuron):
-    """A leaky integrate-and-fire (LIF) neuron. In: impulses (V) and charge (V per slot). Out: events, 0 or 1."""
+    """Leaky integrate-and-fire neuron. In: impulses (V) and charge (V per slot). Out: events, 0 or 1."""
 
     tau: Value = param(20e-3, unit="s", above=0.0, role="time constant", infinite=True)
     v_th: Value = param(1.0, unit="V", role="threshold")

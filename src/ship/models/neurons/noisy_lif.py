@@ -29,7 +29,7 @@ class NoisyCoeffs(NamedTuple):
 
 @dataclass(frozen=True)
 class NoisyLIF(LIF):
-    """A LIF neuron with a white noise current. In: impulses (V) and charge (V per slot). Out: events, 0 or 1."""
+    """LIF with current noise. In: impulses (V) and charge (V per slot). Out: events, 0 or 1."""
 
     sigma: Value = param(0.1, unit="V", least=0.0, role="noise")
 

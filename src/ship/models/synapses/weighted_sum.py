@@ -16,7 +16,7 @@ from ..contract import Connections, Synapse
 
 @dataclass(frozen=True)
 class ImpulseSynapse(Synapse):
-    """A synapse whose events displace the target by ``weight`` at once. In: events. Out: impulses (V)."""
+    """Each event displaces the target by ``weight`` at once. In: events. Out: impulses (V)."""
 
     accepts: ClassVar[tuple[Kind, ...]] = ("events",)
 
@@ -29,7 +29,7 @@ class ImpulseSynapse(Synapse):
 
 @dataclass(frozen=True)
 class WeightedSum(ImpulseSynapse):
-    """A sum of events, charges or values times ``weight``, with a bias. In: any kind. Out: the same kind."""
+    """``weight`` applied to events, charges or values, and a bias. In: any kind. Out: the same kind."""
 
     bias: Value = param(0.0, unit="V/s", role="bias")
 

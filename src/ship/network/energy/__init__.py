@@ -1,4 +1,4 @@
-"""The energy ledger: `costs` (what users state), `meter` (what is counted), `pricing` (counts to J), `ledger` (results)."""
+"""The energy of a network: `costs` (stated by users), `meter` (counts during runs), `pricing` (from counts to J), `ledger`."""
 
 from .costs import Band, Costs
 from .ledger import Ledger

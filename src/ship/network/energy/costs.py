@@ -1,4 +1,4 @@
-"""What a user states about the circuits around the devices: capacitances, supplies, leakage, each a number or a band."""
+"""The costs of the circuits around the devices, as a user states them: capacitances, supplies, leakage, energies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Amount = float | tuple[float, float] | None
 
 
 class Band(NamedTuple):
-    """From the lowest to the highest value, numbers or tensors; equal where a value is known."""
+    """A range from the lowest to the highest value, numbers or tensors; both are equal where a value is known."""
 
     low: Any
     high: Any
@@ -24,7 +24,7 @@ class Band(NamedTuple):
         return Band(self.low + other.low, self.high + other.high)
 
     def __mul__(self, other: Any) -> Band:
-        """With a band or a number; all are at least 0."""
+        """Multiply by a band or a number; everything is at least 0."""
         low, high = other if isinstance(other, Band) else (other, other)
         return Band(self.low * low, self.high * high)
 
@@ -35,23 +35,28 @@ def _cost(unit: str, of: str, what: str) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Costs:
-    """What the circuits of a group cost. Each a number, or ``(least, most)``, which gives a band of energies; what is left out is
-    not in the estimate, and the ledger says so.
+    """The costs of the circuits of a group.
+
+    Each cost is a number, or ``(least, most)``, which gives a band of energies. A cost that is left out is not in the estimate,
+    and the ledger says so.
 
     Args:
-        v_dd: V, supply of neurons, and of lines that no device's ``v_read`` drives.
-        c_spike: F, switched over ``v_dd`` by each spike of a neuron: membrane, axon and its driver. ``E = c_spike v_dd^2``.
-        e_spike: J, of each spike, as published for a circuit; beside or in place of c_spike.
-        c_line: F, of a row line and its driver, charged for each event that arrives. ``E = (c_line + cells c_cell) v^2``.
-        c_cell: F, that each cell adds to its row line: length of wire, gate.
-        e_event: J, of periphery for each event that arrives: decoder, sensing, conversion.
-        e_write: J, of periphery for each write pulse: charge pump, drivers.
-        p_leak: W, drawn while running by each neuron, or each device of a synapse group (each cell, without devices): leakage,
-            static bias.
-        p_idle: W, the same during `Network.wait`; 0 says that the power is off.
+        v_dd: the supply of neurons, and of lines that no device's ``v_read`` drives, in V.
+        c_spike: the capacitance that each spike of a neuron switches over ``v_dd`` (membrane, axon and its driver), in F.
+            ``E = c_spike v_dd^2``.
+        e_spike: the energy of each spike, as published for a circuit, in J; in addition to or in place of ``c_spike``.
+        c_line: the capacitance of a row line and its driver, charged for each event that arrives, in F.
+            ``E = (c_line + cells c_cell) v^2``.
+        c_cell: the capacitance that each cell adds to its row line (length of wire, gate), in F.
+        e_event: the energy of the periphery for each event that arrives (decoder, sensing, conversion), in J.
+        e_write: the energy of the periphery for each write pulse (charge pump, drivers), in J.
+        p_leak: the power that each neuron, or each device of a synapse group (each cell, without devices), takes during runs
+            (leakage, static bias), in W.
+        p_idle: the same during `Network.wait`, in W; 0 means that the power is off.
 
     Raises:
-        ParameterError: negative, not finite, a band upside down, or a capacitance without the voltage that it is charged to.
+        ParameterError: a cost is negative or not finite, a band is upside down, or a capacitance lacks the voltage to which it
+            is charged.
     """
 
     v_dd: Amount = _cost("V", "both", "supply of the circuits")
@@ -83,7 +88,7 @@ class Costs:
             raise ParameterError("Costs.c_spike", "needs the voltage that it is charged to", fix="Give v_dd as well.")
 
     def band(self, name: str) -> Band:
-        """A cost as a band; 0 where it was not given."""
+        """Return a cost as a band; 0 where it was not given."""
         value = getattr(self, name)
         return Band(*value) if isinstance(value, tuple) else Band(value or 0.0, value or 0.0)
 
@@ -92,7 +97,10 @@ LABELS: Mapping[str, str] = {f.name: f"{f.metadata['what']} ({f.name})" for f in
 
 
 def role_of(spec: Spec, wiring: Wiring | None = None) -> str:
-    """``neurons``, ``synapses``, ``graded`` (synapses, where the wiring says that no events enter), ``sources``, or ``""``."""
+    """Return the role of a group for its costs.
+
+    It is ``neurons``, ``synapses``, ``graded`` (synapses that, by the wiring, no events enter), ``sources``, or ``""``.
+    """
     if isinstance(spec.model, Synapse):
         events = wiring is None or all(wiring.kinds[source] == "events" for source in spec.source)
         return "synapses" if events else "graded"
@@ -100,11 +108,11 @@ def role_of(spec: Spec, wiring: Wiring | None = None) -> str:
 
 
 def assigned(where: str, specs: Mapping[str, Spec], neurons: Any, synapses: Any, groups: Any) -> dict[str, Costs]:
-    """The costs of each group that is metered.
+    """Return the costs of each metered group, by tag.
 
     Raises:
-        GraphError: an unknown group, one without a role, or nothing to meter.
-        ParameterError: no costs, or costs that belong to another role.
+        GraphError: a group is unknown or has no role, or there is nothing to meter.
+        ParameterError: a value is not `Costs`, or belongs to another role.
     """
     groups = dict(groups or {})
     for name, given in (("neurons", neurons), ("synapses", synapses), *((f"groups[{tag!r}]", c) for tag, c in groups.items())):

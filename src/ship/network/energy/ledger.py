@@ -1,4 +1,4 @@
-"""The ledger: J by group, phase, chip and sample; J per inference and per synaptic event; does it close?"""
+"""The energy ledger: J by group, phase, chip and sample, J per inference and per synaptic event, and the energy balance."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from .pricing import BESIDE, IN_RUNS, PHASES, Dissipation, Supply
 
 
 class Estimate(NamedTuple):
-    """A mean as a band, and its 95 % interval (from the lower one of the lowest to the upper one of the highest energies)."""
+    """A mean energy as a band, with a 95 % interval from the lower end for the lowest to the upper end for the highest energy."""
 
     low: float  # J
     high: float
-    interval: tuple[float, float] | None  # None with one chip and one sample
-    over: str  # "chips", where there are at least two, else "samples"
+    interval: tuple[float, float] | None  # J; None with one chip and one sample
+    over: str  # "chips" if there are at least two, else "samples"
     n: int
 
 
 class Closing(NamedTuple):
-    """Whether what is dissipated is what the supplies give."""
+    """The balance between the dissipated energy and the energy that the supplies deliver."""
 
     parts: Band  # J, the sum of all parts
     supply: Band  # J, the sum of all supplies
@@ -37,23 +37,24 @@ class Closing(NamedTuple):
 
     @property
     def closed(self) -> bool:
+        """Whether the gap is within the tolerance."""
         return self.gap <= self.tolerance
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """Where the energy of a network went; `Network.energy` makes it. ``print`` shows it, ``to_dict`` is for JSON.
+    """The energy of a network, by group and phase. `Network.energy` makes it, ``print`` shows it, ``to_dict`` is for JSON.
 
-    An inference is one sample from a reset on, with the runs that continue it. Samples of all runs lie side by side.
+    An inference is one sample from a reset on, with the runs that continue it. The samples of all runs lie side by side.
     """
 
-    groups: tuple[str, ...]  # that are metered
+    groups: tuple[str, ...]  # the metered groups
     parts: tuple[Dissipation, ...]
     supplies: tuple[Supply, ...]
     events: Tensor  # [chip, sample], synaptic events: arrivals times connections
-    spikes: Tensor  # [chip, sample], of neurons
-    included: tuple[str, ...]
-    missing: tuple[str, ...]
+    spikes: Tensor  # [chip, sample], spikes of neurons
+    included: tuple[str, ...]  # the contributions in the estimate, in words
+    missing: tuple[str, ...]  # the contributions that are not
     tolerance: float
     chips: bool  # whether the user has a chip axis
     waited: float  # s
@@ -61,12 +62,17 @@ class Ledger:
     # -- numbers -----------------------------------------------------------------------------------------------------------
 
     def energy(self, group: str | None = None, phase: str | None = None) -> Band:
-        """J, of a group, a phase or both: ``[sample]`` or ``[chip, sample]``; phases beside runs ``[]`` or ``[chip]``.
+        """Return the energy of a group, a phase or both, in J.
 
-        Without a phase: of all phases in runs (`phases`).
+        Args:
+            group: the tag of a metered group; None for all groups.
+            phase: the name of a phase; None for all phases in runs.
+
+        Returns:
+            ``[sample]``, or ``[chip, sample]`` with chips; for phases outside runs ``[]`` or ``[chip]``.
 
         Raises:
-            RunError: no such group or phase.
+            RunError: no such group or phase was metered.
         """
         for name, value, known in (("group", group, self.groups), ("phase", phase, PHASES)):
             if value is not None and value not in known:
@@ -81,26 +87,26 @@ class Ledger:
 
     @property
     def total(self) -> Band:
-        """J, of everything that was counted."""
+        """The energy of everything that was counted, in J."""
         return Band(*(math.fsum(float(part.energy[end].sum()) for part in self.parts) for end in (0, 1)))
 
     @property
     def per_inference(self) -> Estimate | None:
-        """J of one sample in its runs; None before any."""
+        """The energy of one sample in its runs, in J; None before the first run."""
         return self._ratio(torch.ones_like(self.events))
 
     @property
     def per_synaptic_event(self) -> Estimate | None:
-        """J of the runs for each event at each connection; None without events."""
+        """The energy of the runs divided by the events at all connections, in J; None without events."""
         return self._ratio(self.events)
 
     @property
     def per_spike(self) -> Estimate | None:
-        """J of the runs for each spike of a neuron; None without spikes."""
+        """The energy of the runs divided by the spikes of neurons, in J; None without spikes."""
         return self._ratio(self.spikes)
 
     def _ratio(self, count: Tensor) -> Estimate | None:
-        """Mean energy over mean count. The error of a ratio follows from ``e - ratio * count``, which varies about 0."""
+        """Divide the mean energy by the mean count; the error follows from ``e - ratio * count``, which varies about 0."""
         if not float(count.sum()):
             return None
         energy = self.energy() if self.chips else Band(*(e.unsqueeze(0) for e in self.energy()))
@@ -115,7 +121,7 @@ class Ledger:
 
     @property
     def dominant(self) -> tuple[str, str, tuple[float, float]] | None:
-        """The group and the phase in runs that take most, and their least and greatest share; None before any."""
+        """The group and phase in runs that take most energy, with the least and the largest share; None before the first run."""
         found = [part for part in self.parts if part.phase in IN_RUNS and float(part.energy.high.sum())]
         if not found:
             return None
@@ -127,7 +133,7 @@ class Ledger:
 
     @property
     def closing(self) -> Closing:
-        """The sum of the parts against what the supplies give."""
+        """The balance of the sum of the parts against the energy that the supplies deliver."""
         parts, supply = self.total, Band(*(math.fsum(s.energy[end] for s in self.supplies) for end in (0, 1)))
         gaps = [abs(a - b) / max(abs(a), abs(b)) if a or b else 0.0 for a, b in zip(parts, supply, strict=True)]
         return Closing(parts, supply, max(gaps), self.tolerance)
@@ -137,7 +143,7 @@ class Ledger:
     def __str__(self) -> str:
         heads = ["mean of", *IN_RUNS, "inference", *BESIDE]
         rows = [[g, *self._cells(g)] for g in self.groups] + [["all", *self._cells(None)]]
-        lines = _table([heads, *rows])  # a dash: not in the estimate, or it did not happen
+        lines = _table([heads, *rows])  # a dash means: not in the estimate, or it did not happen
         lines.insert(1, "-" * len(lines[0]))
         for name, made in (
             ("J per inference", self.per_inference),
@@ -161,8 +167,6 @@ class Ledger:
 
     __repr__ = __str__
 
-    __repr__ = __str__
-
     def _cells(self, group: str | None) -> list[str]:
         mine = {part.phase for part in self.parts if group in (None, part.group)}
 
@@ -175,7 +179,7 @@ class Ledger:
         return [*(cell(p) for p in IN_RUNS), every, *(cell(p) for p in BESIDE)]
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as numbers, lists and texts."""
+        """Return everything as numbers, lists and texts."""
 
         def plain(value: Any) -> Any:
             if isinstance(value, Band):
@@ -205,7 +209,7 @@ class Ledger:
 
 
 def ledger(meter: Meter) -> Ledger:
-    """The ledger of what a meter has counted so far."""
+    """Make the ledger of everything that a meter has counted so far."""
     sums = pricing.samples(meter)
     within, missing = pricing.scope(meter)
     shape = (meter.chips, sum(e.lead[1] for e in meter.episodes))
@@ -229,7 +233,7 @@ def ledger(meter: Meter) -> Ledger:
 
 
 def _half(values: Tensor) -> float:
-    """Half of the 95 % interval of a mean of independent values: Student's t."""
+    """Return half the width of the 95 % interval of a mean of independent values, by Student's t."""
     from scipy.special import stdtrit
 
     n = len(values)
@@ -247,7 +251,7 @@ def _si(value: float, digits: int) -> str:
 
 
 def _text(band: Band, digits: int = 3) -> str:
-    """``1.2 pJ``, or ``1.2 p to 3 nJ``."""
+    """Write a band of energies as ``1.2 pJ``, or as ``1.2 p to 3 nJ``."""
     low, high = _si(band.low, digits), _si(band.high, digits)
     return (low if low == high else f"{low} to {high}") + ("J" if band.high else " J")
 
@@ -260,7 +264,7 @@ def _said(made: Estimate) -> str:
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Aligned columns; those that are empty throughout are left out."""
+    """Align the columns of a table and leave out the empty ones."""
     kept = [c for c in range(len(rows[0])) if any(row[c] for row in rows[1:])]
     widths = {c: max(len(row[c]) for row in rows) for c in kept}
     cells = [[row[c] or "-" for c in kept] for row in rows]
@@ -270,7 +274,7 @@ def _table(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _grouped(missing: Sequence[str]) -> list[str]:
-    """``hid: a; b`` in place of a line for each cost."""
+    """Collect the missing costs of each group in one line, such as ``hid: a, b``."""
     by: dict[str, list[str]] = {}
     for text in missing:
         tag, colon, what = text.partition(": ")

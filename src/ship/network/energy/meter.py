@@ -1,9 +1,9 @@
-"""What is counted while a network works: events, spikes, reads, writes, time. Costs come later, in `pricing`.
+"""The counts behind the energy of a network: events, spikes, reads, writes, time. `pricing` turns them into J.
 
 An event that arrives at a synapse group (after its delay) reads the devices of its row with ``v_read`` for ``t_read``:
 ``E = count * sum v_read i(v_read) t_read`` over the devices of the row, with the conductances that the run computes with. Counts
-come from the lines of the engine at the end of each chunk of slots, summed over time: no record is kept. What is still in flight
-when a run ends is counted by the run that continues it, if there is one: it has read nothing yet.
+come from the lines of the engine at the end of each chunk of slots, summed over time, so that no record is needed. Events still
+in flight at the end of a run have read nothing yet; the run that continues it, if there is one, counts them.
 """
 
 from __future__ import annotations
@@ -31,29 +31,29 @@ Sums = dict[str, Tensor]  # by quantity, float64
 
 
 @dataclass(frozen=True)
-class Metered:
-    """One group, as far as its energy goes."""
+class MeteredGroup:
+    """The properties of one group that its energy depends on."""
 
     tag: str
     role: str  # "neurons", "sources", "synapses", or "graded": synapses that no events enter
     costs: Costs
     spikes: bool  # whether it emits events
-    leaking: int  # neurons, or devices, or cells
-    devices: int  # of one weight; 0: none
+    leaking: int  # the number of neurons, devices or cells that leak
+    devices: int  # the number of devices of one weight; 0 without devices
     v_read: float  # V, of the nominal device
     learns: bool  # whether a rule changes its weights in a run
-    digits: float  # relative error of its device energies
+    digits: float  # the relative rounding error of its device energies
 
 
 class Episode(NamedTuple):
-    """Samples, each from a reset on: those of one run with the runs that continue it, or of many."""
+    """Samples, each from a reset on: those of one run and the runs that continue it, or of several such episodes."""
 
     lead: tuple[int, int]
     seconds: Tensor  # [sample], float64
     sums: dict[str, Sums]  # by group, [chip, sample]
 
     def of(self, tag: str, name: str) -> Tensor:
-        """The sums of one group and name; zeros where nothing was counted."""
+        """Return the sums of one group and quantity, zeros where nothing was counted."""
         value = self.sums.get(tag, {}).get(name)
         return torch.zeros(self.lead, dtype=torch.float64) if value is None else value.cpu().expand(self.lead)
 
@@ -74,17 +74,17 @@ class Meter:
                 hardware.array.watch = partial(self.happened, tag, hardware.array)
 
     def close(self, sim: Simulation) -> None:
-        """Count no longer."""
+        """Stop counting the events of devices."""
         for group in sim.groups.values():
             if group.hardware is not None:
                 group.hardware.array.watch = None
 
-    def start(self, sim: Simulation, lead: tuple[int, int]) -> Counting:
-        """A run begins."""
-        return Counting(self, sim, lead)
+    def start(self, sim: Simulation, lead: tuple[int, int]) -> RunCount:
+        """Begin to count a run."""
+        return RunCount(self, sim, lead)
 
-    def add(self, run: Counting) -> None:
-        """A run has ended: new samples, or more of those that it continued."""
+    def add(self, run: RunCount) -> None:
+        """Take the counts of a run that has ended: new samples, or additions to the samples that it continued."""
         if run.fresh or not self.episodes or self.episodes[-1].lead != run.lead:
             self._join()
             self.episodes.append(Episode(run.lead, torch.full(run.lead[1:], run.seconds, dtype=torch.float64), run.sums))
@@ -93,8 +93,9 @@ class Meter:
         self.episodes.append(Episode(last.lead, last.seconds + run.seconds, _merged(last.sums, run.sums)))
 
     def _join(self) -> None:
-        """Put episodes that are over side by side, so that they take their numbers and nothing else: each is joined to one that
-        is no longer, so that a number is copied a few times only.
+        """Join finished episodes side by side, so that they take no more memory than their numbers.
+
+        An episode is joined to one that is at most as long, so that each number is copied a few times only.
         """
         while len(self.episodes) > 1 and self.episodes[-2].lead[1] <= self.episodes[-1].lead[1]:
             last, before = self.episodes.pop(), self.episodes.pop()
@@ -105,10 +106,10 @@ class Meter:
 
     @torch.no_grad()
     def happened(self, tag: str, array: DeviceArray, event: DeviceEvent) -> None:
-        """Devices were written, pulsed or read, outside the reads of spikes.
+        """Count an event of devices that were written, pulsed or read, other than the reads by spikes.
 
-        What is dissipated is the energy that the array states. What the supplies give is counted here, from the charge through
-        each device: from the supply that drives it up or down.
+        The dissipated energy is the one that the array states. The energy from the supplies is counted here, from the charge
+        through each device and the voltage of the supply that drives it up or down.
         """
         shape, index = array.full_shape, event.places
 
@@ -135,24 +136,24 @@ class Meter:
         _add(sums, f"{event.kind}.pulses", chips(pulse.n))
 
 
-class Counting:
-    """One run being counted; nothing reaches the meter before `commit`."""
+class RunCount:
+    """The counts of one run, which reach the meter with `commit`."""
 
     def __init__(self, meter: Meter, sim: Simulation, lead: tuple[int, int]) -> None:
         self.meter, self.sim, self.lead = meter, sim, lead
         self.fresh = sim.clock.slot == 0
         self.seconds, self.dt = 0.0, 0.0
         self.sums: dict[str, Sums] = {tag: {} for tag in meter.groups}
-        self._connections: dict[str, Counted] = {}
+        self._connections: dict[str, SynapseCount] = {}
         for tag, m in meter.groups.items():
             node = sim.nodes[tag]
             if m.role == "synapses":
                 assert isinstance(node, ConnectionNode)
-                self._connections[tag] = Counted(node, m)
+                self._connections[tag] = SynapseCount(node, m)
 
     @property
     def outputs(self) -> set[str]:
-        """The groups whose outputs must be there, slot by slot, at the end of a chunk."""
+        """The groups whose outputs of all slots must exist at the end of a chunk."""
         sources = {source for tag in self._connections for source in self.sim.groups[tag].spec.source}
         return sources | {tag for tag, m in self.meter.groups.items() if m.spikes}
 
@@ -167,7 +168,7 @@ class Counting:
                 _add(self.sums[tag], "spikes", _spikes(self.sim.nodes[tag], k0, n, self.lead))
 
     def commit(self) -> None:
-        """The run is over, and was not interrupted."""
+        """Hand the counts to the meter, after a run that was not interrupted."""
         for tag, counted in self._connections.items():
             if counted.unread:
                 self.meter.unread.add(tag)
@@ -175,13 +176,13 @@ class Counting:
 
 
 @dataclass
-class Counted:
-    """A synapse group in a run that is counted."""
+class SynapseCount:
+    """The counts of a synapse group in one run."""
 
     node: ConnectionNode
-    metered: Metered
-    unread: bool = False  # whether events came while it did not run with its devices
-    _cells: list[Tensor] = field(default_factory=list)  # of the rows of each way, [pre]
+    metered: MeteredGroup
+    unread: bool = False  # whether the group ran without its devices
+    _cells: list[Tensor] = field(default_factory=list)  # the number of cells of each row, [pre] for each way
     _now: object = None
     _read: Reads | None = None
 
@@ -191,7 +192,7 @@ class Counted:
         self._cells = [along_rows(self.node, way, ones)[0] for way in self._ways]
 
     def take(self, sums: Sums, k0: int, n: int, lead: tuple[int, int]) -> None:
-        """Count what arrives in slots k0 .. k0 + n - 1."""
+        """Count the events that arrive in slots k0 .. k0 + n - 1."""
         reads = self._reads()
         for way, cells in zip(self._ways, self._cells, strict=True):
             counts = arrived(way.line, k0, n, self.node.like).expand(*lead, way.width)
@@ -202,7 +203,7 @@ class Counted:
                     _add(sums, name, value)
 
     def _reads(self) -> Reads | None:
-        """What a spike reads, for the conductances of now; None where the devices do not hold the weights."""
+        """Return the reads by spikes at the present conductances; None where the devices do not hold the weights."""
         hardware = self.node.group.hardware
         if hardware is None:
             return None
@@ -210,19 +211,20 @@ class Counted:
             self.unread = True
             return None
         if self._read is None or self._now != hardware.fresh:
-            self._now, self._read = hardware.fresh, Reads.made(hardware)
+            self._now, self._read = hardware.fresh, Reads.by_spike(hardware)
         return self._read
 
 
 class Reads(NamedTuple):
-    """One read of each cell, all devices of a weight together: ``[chip, pre, post]`` or ``[chip, edge]``, float64."""
+    """One read of each cell, summed over the devices of a weight: ``[chip, pre, post]`` or ``[chip, edge]``, float64."""
 
     energy: Tensor  # J
     charge: Tensor  # C
-    volts: Tensor | None  # V, where it is the same everywhere
+    volts: Tensor | None  # V; None if it is not the same everywhere
 
     @staticmethod
-    def made(hardware: SynapseDevices) -> Reads:
+    def by_spike(hardware: SynapseDevices) -> Reads:
+        """Compute what one spike reads through the devices of a group."""
         i, v, t = (x.double() for x in hardware.reads())
         array, axis = hardware.array, 2
         shape = (len(array.die_ids), 1, *array.shape)
@@ -230,21 +232,21 @@ class Reads(NamedTuple):
         return Reads(energy, charge, v.abs().flatten()[0] if v.numel() == 1 else None)
 
     def of(self, node: ConnectionNode, way: Way, counts: Tensor) -> Sums:
-        """What ``counts [chip, batch, pre]`` events take: dissipated in the devices, and drawn from the supply."""
+        """Return the energies of ``counts [chip, batch, pre]`` events: dissipated in the devices, and drawn from the supply."""
         charge = to_columns(node, way, counts, self.charge).sum(-1)
         drawn = charge * self.volts if self.volts is not None else to_columns(node, way, counts, self.energy).sum(-1)
         dissipated = (counts * along_rows(node, way, self.energy).unsqueeze(1)).sum(-1)
         return {"energy": dissipated, "charge": charge, "supply": drawn}
 
 
-def _metered(tag: str, costs: Costs, sim: Simulation) -> Metered:
+def _metered(tag: str, costs: Costs, sim: Simulation) -> MeteredGroup:
     group = sim.groups[tag]
     hardware, role = group.hardware, role_of(group.spec, sim.wiring)
     leaking = group.n
     if role in ("synapses", "graded"):
         pairs = group.shape_of("connection")
         leaking = int(torch.tensor(pairs).prod()) * (hardware.mapping.devices if hardware is not None else 1)
-    return Metered(
+    return MeteredGroup(
         tag,
         role,
         costs,
@@ -258,7 +260,7 @@ def _metered(tag: str, costs: Costs, sim: Simulation) -> Metered:
 
 
 def _spikes(node: Node, k0: int, n: int, lead: tuple[int, int]) -> Tensor:
-    """``[chip, batch]``: what the group emitted."""
+    """Return the number of spikes that a group emitted, ``[chip, batch]``."""
     window = node.trace.window(k0, n)
     return window.sum(0).double().sum(-1).expand(lead)
 

@@ -1,8 +1,8 @@
-"""From counts to J, twice: what each part dissipates, and what each supply gives.
+"""The conversion of counts to J, done twice: as energy that each part dissipates, and as energy that each supply delivers.
 
-A capacitance C that swings to v and back takes the charge C v from its supply, the energy C v^2: half is dissipated in the driver
-while it charges, half while it discharges. A device that is read into a virtual ground dissipates v i t; so do devices that are
-written. Energies that a user states (``e_spike``, ...) count as given by a supply of their own.
+A capacitance C that swings to v and back takes the charge C v and the energy C v^2 from its supply: half is dissipated in the
+driver while it charges, half while it discharges. A device that is read into a virtual ground, or written, dissipates v i t.
+Energies that a user states (``e_spike``, ...) count as delivered by separate supplies.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .costs import Band
-from .meter import Meter, Metered, Sums
+from .meter import Meter, MeteredGroup, Sums
 
 IN_RUNS = ("read", "periphery", "spikes", "leak")
 BESIDE = ("write", "verify", "idle")
@@ -22,7 +22,7 @@ PHASES = (*IN_RUNS, *BESIDE)
 
 
 class Dissipation(NamedTuple):
-    """What one group dissipates in one phase: J, ``[chip, sample]`` in runs, ``[chip]`` beside them."""
+    """The energy that one group dissipates in one phase, in J: ``[chip, sample]`` in runs, ``[chip]`` outside runs."""
 
     group: str
     phase: str
@@ -30,7 +30,7 @@ class Dissipation(NamedTuple):
 
 
 class Supply(NamedTuple):
-    """What one supply gives, over everything that was counted."""
+    """The charge and the energy that one supply delivers over everything that was counted."""
 
     name: str  # "syn.v_read", "hid.v_dd", "hid.e_spike", ...
     charge: Band | None  # C; None where only an energy is stated
@@ -38,7 +38,7 @@ class Supply(NamedTuple):
 
 
 def samples(meter: Meter) -> dict[str, Sums]:
-    """The sums of all samples side by side, ``[chip, sample]``; ``seconds`` among them."""
+    """Return the sums of all samples side by side, ``[chip, sample]``, including ``seconds``."""
     found = {}
     for tag in meter.groups:
         names = dict.fromkeys(name for e in meter.episodes for name in e.sums.get(tag, {}))
@@ -50,7 +50,7 @@ def samples(meter: Meter) -> dict[str, Sums]:
 
 
 def parts(meter: Meter, sums: Mapping[str, Sums]) -> list[Dissipation]:
-    """What is dissipated, by group and phase."""
+    """Return the dissipated energies by group and phase."""
     found = []
     for tag, m in meter.groups.items():
         own = sums[tag]
@@ -68,8 +68,8 @@ def parts(meter: Meter, sums: Mapping[str, Sums]) -> list[Dissipation]:
     return found
 
 
-def _dissipated(m: Metered, own: Sums) -> dict[str, Band]:
-    """By phase; a phase of which nothing is known is left out, so that no zero stands for it."""
+def _dissipated(m: MeteredGroup, own: Sums) -> dict[str, Band]:
+    """Return the energies of a group in runs by phase; a phase without any known cost is left out, rather than 0."""
     costs, found = m.costs, {}
     if costs.p_leak is not None:
         found["leak"] = costs.band("p_leak") * m.leaking * own["seconds"]
@@ -86,22 +86,22 @@ def _dissipated(m: Metered, own: Sums) -> dict[str, Band]:
 
 
 def _swings(c: Band, v: Band, count: Tensor) -> Band:
-    """J in the drivers of a capacitance: while it charges, and while it discharges."""
+    """Return the energy in the drivers of a capacitance (J) while it charges and discharges ``count`` times."""
     charging = c * v * v * 0.5 * count
     discharging = c * v * v * 0.5 * count
     return charging + discharging
 
 
-def _line_volts(m: Metered) -> Band:
+def _line_volts(m: MeteredGroup) -> Band:
     return Band(m.v_read, m.v_read) if m.devices else m.costs.band("v_dd")
 
 
 def supplies(meter: Meter, sums: Mapping[str, Sums]) -> list[Supply]:
-    """What is drawn, from counts of their own: charges times voltages."""
+    """Return the energies drawn from supplies, computed independently of `parts` as charges times voltages."""
     return [s for tag, m in meter.groups.items() for s in _drawn(meter, tag, m, sums[tag]) if float(s.energy.high)]
 
 
-def _drawn(meter: Meter, tag: str, m: Metered, own: Sums) -> Iterator[Supply]:
+def _drawn(meter: Meter, tag: str, m: MeteredGroup, own: Sums) -> Iterator[Supply]:
     costs, nothing = m.costs, torch.zeros(())
     total = {name: float(value.sum()) for name, value in own.items()}
     written = {name: float(value.sum()) for name, value in meter.written.get(tag, {}).items()}
@@ -132,7 +132,7 @@ def _known(name: str, charge: float, energy: float) -> Supply:
 
 
 def scope(meter: Meter) -> tuple[list[str], list[str]]:
-    """What is in the estimate, and what is not, in words."""
+    """Describe in words the contributions that are in the estimate, and those that are not."""
     within, missing = [], []
     for tag, m in meter.groups.items():
         if m.devices:
@@ -149,8 +149,8 @@ def scope(meter: Meter) -> tuple[list[str], list[str]]:
     return within, missing
 
 
-def _asked(m: Metered) -> list[str]:
-    """The costs that a group can have."""
+def _asked(m: MeteredGroup) -> list[str]:
+    """Return the names of the costs that a group can have."""
     drivers = ["e_write"] if m.devices else []
     if m.role in ("synapses", "graded"):
         return [*(["c_line", "c_cell", "e_event"] if m.role == "synapses" else []), *drivers, "p_leak", "p_idle"]

@@ -1,7 +1,7 @@
-"""What one event on each row of a group reads: sums along the cells of a row, and the same charges as they enter the columns.
+"""The cells that one event on a row of a group reads: sums along rows, and the same charges as they enter the columns.
 
-A row is a source unit with one delay. `along_rows` adds up cells of a row (what is dissipated there); `to_columns` sends the
-events through the cells to the targets with the engine's own products (what the supply gives).
+A row is a source unit with one delay. `along_rows` sums over the cells of a row (for the dissipated energy); `to_columns` sends
+the events through the cells to the targets with the products of the engine (for the energy of the supply).
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ class Way(NamedTuple):
     """One line into a group: the units of one source, with one delay."""
 
     line: Line
-    offset: int  # where the units start on the group's pre axis
+    offset: int  # the first of these units on the group's pre axis
     width: int
     mask: Tensor | None  # [pre] or [pre, post], 1 where the cell has this delay; with edges [pre]
     chosen: Tensor | None  # with edges: the edges of this line
 
 
 def ways(node: ConnectionNode) -> list[Way]:
-    """All lines into a connection."""
+    """Return all lines into a connection."""
     found = []
     for offset, width, buckets in node.feed.sources:
         for line, mask in buckets:
             if node.edges is None:
                 found.append(Way(line, offset, width, mask, None))
-            elif node.feed.edges is None:  # states on the pre side: what arrives belongs to units
+            elif node.feed.edges is None:  # the state is on the pre side, so that arrivals belong to units, not to edges
                 found.append(Way(line, offset, width, mask, of_source(node.edges.pre, offset, width)))
             else:
                 assert mask is not None
@@ -43,7 +43,10 @@ def ways(node: ConnectionNode) -> list[Way]:
 
 
 def arrived(line: Line, k0: int, n: int, like: Tensor) -> Tensor:
-    """``[chip, batch, unit]``, float64: all that arrived in slots k0 .. k0 + n - 1: `Line.window`, summed without its copy."""
+    """Sum the arrivals of slots k0 .. k0 + n - 1, ``[chip, batch, unit]`` in float64.
+
+    The result is that of `Line.window` summed over slots, without the copy that it makes.
+    """
     total, early = like.new_zeros(1, 1, line.width), line.early(k0, n, like)
     first = max(k0, line.lag)
     if first < k0 + n:
@@ -52,13 +55,13 @@ def arrived(line: Line, k0: int, n: int, like: Tensor) -> Tensor:
 
 
 def _cells(way: Way, cells: Tensor) -> Tensor:
-    """The rows of this line, with zeros where a cell has another delay: ``[chip, pre, post]``."""
+    """Return the rows of this line, with zeros where a cell has another delay, ``[chip, pre, post]``."""
     own = cells[:, way.offset : way.offset + way.width]
     return own if way.mask is None else own * way.mask.to(own).reshape(way.width, -1)
 
 
 def along_rows(node: ConnectionNode, way: Way, cells: Tensor) -> Tensor:
-    """``[chip, pre]``: the sum over the cells of each row; ``cells [chip, pre, post]`` or ``[chip, edge]``."""
+    """Sum over the cells of each row, ``[chip, pre]``; ``cells`` is ``[chip, pre, post]`` or ``[chip, edge]``."""
     if way.chosen is None:
         return _cells(way, cells).sum(-1)
     assert node.edges is not None
@@ -67,7 +70,7 @@ def along_rows(node: ConnectionNode, way: Way, cells: Tensor) -> Tensor:
 
 
 def to_columns(node: ConnectionNode, way: Way, counts: Tensor, cells: Tensor) -> Tensor:
-    """``[chip, batch, post]``: what ``counts [chip, batch, pre]`` events bring to each target through the cells."""
+    """Sum ``counts [chip, batch, pre]`` events through the cells to each target, ``[chip, batch, post]``."""
     if way.chosen is None:
         return project(counts.unsqueeze(0), _cells(way, cells).unsqueeze(1))[0]
     assert node.edges is not None
@@ -77,5 +80,5 @@ def to_columns(node: ConnectionNode, way: Way, counts: Tensor, cells: Tensor) ->
 
 
 def unit_cells(node: ConnectionNode) -> Tensor:
-    """One for each cell: ``[1, pre, post]`` or ``[1, edge]``."""
+    """Return 1 for each cell, ``[1, pre, post]`` or ``[1, edge]``."""
     return torch.ones(1, *node.group.shape_of("connection"), dtype=torch.float64, device=node.group.die_ids.device)

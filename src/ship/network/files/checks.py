@@ -1,7 +1,7 @@
-"""What a network file may ask for, and what its tensors must be: looked at before anything is made of them.
+"""Checks of a network file before anything is made from it: the sizes that it asks for, and the values of its tensors.
 
-A file cannot make the reader allocate or draw much more than it itself holds: sizes are compared with the tensors in it. Tensors
-obey the types and limits that values given to `Network.add` obey.
+A file cannot make the reader allocate or draw much more than it holds itself, because sizes are compared with the tensors in it.
+Its tensors must satisfy the same types and limits as values that are given to `Network.add`.
 """
 
 from __future__ import annotations
@@ -25,32 +25,32 @@ from ...groups.wiring import Wiring, wire
 from ..network import Network
 
 MOST_GROUPS = 10_000
-SPARE = 2**26  # numbers that a file may ask for beyond those that it holds: half a GiB
+SPARE = 2**26  # numbers that a file may ask for in addition to those that it holds: half a GiB
 
 Tensors = Mapping[str, Tensor]
 
 
 def check_count(where: str, groups: Sequence[Any]) -> None:
-    """Whether a network has few enough groups for a file.
+    """Check that the number of groups is small enough for a file.
 
     Raises:
-        FileError: more than `MOST_GROUPS`.
+        FileError: there are more than `MOST_GROUPS`.
     """
     if len(groups) > MOST_GROUPS:
         raise FileError(where, f"must have at most {MOST_GROUPS} groups", got=str(len(groups)))
 
 
 def check_sizes(net: Network, tensors: Tensors, settings: Mapping[str, Any], running: Mapping[str, Any] | None) -> None:
-    """Whether a file holds what its structure speaks of; nothing large is made for it.
+    """Check that a file holds the tensors that its structure describes, without allocating anything large.
 
     Args:
-        net: with its groups, before `init`.
-        tensors: of the file.
-        settings: of `init`.
-        running: what the file says of the running state.
+        net: the network with its groups, before `init`.
+        tensors: the tensors of the file.
+        settings: the settings of `init` in the file.
+        running: the description of the running state in the file; None if it has none.
 
     Raises:
-        FileError: units, chips, connections or samples that its tensors do not bear out.
+        FileError: the numbers of units, chips, connections or samples do not fit the tensors.
     """
     if not isinstance(settings["variation"], bool):
         raise FileError("variation", "must be true or false", got=repr(settings["variation"]))
@@ -69,7 +69,7 @@ def check_sizes(net: Network, tensors: Tensors, settings: Mapping[str, Any], run
 
 
 def _check_chips(net: Network, tensors: Tensors, chips: Any) -> int:
-    """The number of chips, which the ids of the dies must bear out."""
+    """Return the number of chips, after a check that each group has as many die ids."""
     count = 1 if chips is None else (len(chips) if isinstance(chips, list) else _whole("chips", chips, 1))
     for tag in net.tags:
         stored = tensors[f"net/groups.{tag}.die_ids"]
@@ -85,7 +85,7 @@ def _whole(name: str, value: Any, least: int) -> int:
 
 
 def _drawn(spec: Spec, wiring: Wiring, chips: int) -> int:
-    """The most numbers that one of the group's tensors may have, where a file need not hold them."""
+    """Return the size of the largest tensor of a group that a file need not hold, because it is drawn or made."""
     n, pairs = wiring.n[spec.tag], wiring.n_pre[spec.tag] * wiring.n[spec.tag]
     on_edges = isinstance(spec.connect, Connectivity)
     if on_edges:
@@ -104,7 +104,7 @@ def _rule(spec: Spec) -> list[Any]:
 
 
 def _check_connections(spec: Spec, wiring: Wiring, tensors: Tensors) -> None:
-    """What there is one of for each connection is stored in full."""
+    """Check that parameters of single connections are stored in full."""
     n_pre, n = wiring.n_pre[spec.tag], wiring.n[spec.tag]
     for name, declaration in declared(type(spec.model))[0].items():
         if declaration.per != "connection" or not (spec.connect is None or isinstance(spec.connect, Connectivity)):
@@ -120,14 +120,14 @@ def _check_connections(spec: Spec, wiring: Wiring, tensors: Tensors) -> None:
 
 
 def check_values(net: Network, own: Tensors) -> None:
-    """Whether tensors for an initialised network are of its types and within the limits of what they stand for.
+    """Check that tensors for an initialised network have its types, and are within the limits of their parameters.
 
     Args:
-        net: initialised.
-        own: as its ``state_dict``.
+        net: an initialised network.
+        own: tensors by their names in its ``state_dict``.
 
     Raises:
-        FileError: another type, NaN, out of limits, or dies of other chips.
+        FileError: a tensor has another type, is NaN or out of limits, or belongs to the dies of other chips.
     """
     for tag in net.tags:
         _check_group(net[tag], own)
@@ -138,7 +138,7 @@ def _check_group(group: Group, own: Tensors) -> None:
     for name, buffer in group.state_dict().items():
         given, where = own.get(prefix + name), f"group {group.tag!r}.{name}"
         if given is None:
-            continue  # `load_state_dict` says what is missing
+            continue  # `load_state_dict` reports missing names
         if given.dtype != buffer.dtype:
             raise FileError(where, f"must be {buffer.dtype}".replace("torch.", ""), got=str(given.dtype).removeprefix("torch."))
         _check_tensor(where, _declaration(group, name), given)
@@ -149,7 +149,7 @@ def _check_group(group: Group, own: Tensors) -> None:
 
 
 def _declaration(group: Group, name: str) -> Parameter | None:
-    """How the parameter that a tensor holds was declared; None where it holds none."""
+    """Return the declaration of the parameter that a tensor holds; None if it is not a parameter."""
     if name in ("hardware.full", "hardware.array.age", "hardware.array.cycles", "hardware.array.events"):
         return Parameter(0.0, least=0.0)
     if name.startswith("hardware.array.p/") and group.hardware is not None:
@@ -174,10 +174,10 @@ def _check_tensor(where: str, declaration: Parameter | None, value: Tensor) -> N
 
 
 def check_running(meta: Mapping[str, Any], n_lines: int) -> None:
-    """Whether what a file says of the running state can be: clocks, and on which lines something is on its way.
+    """Check the description of the running state in a file: its clocks, and the lines with signals in flight.
 
     Raises:
-        FileError: a clock that is no time, or a line that is none.
+        FileError: a clock is not a time, or a line does not exist.
     """
     if meta["lead"] is None:
         return

@@ -1,4 +1,4 @@
-"""Save and load: one file with the structure as JSON beside the tensors, see `tensor_files`. Nothing in it can be executed."""
+"""Save and load networks: one file with the structure as JSON and the tensors, see `tensor_files`; nothing can be executed."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ TAG_KEYS = ("n", "port", "output")
 
 
 def library_models() -> dict[str, type[Model]]:
-    """All finished models of the library, by name."""
+    """Return all concrete models of the library, by name."""
     return {name: getattr(_models, name) for name in _models.__all__}
 
 
 def save(net: Network, path: str | os.PathLike[str], *, running: bool = False) -> None:
-    """Save a network: structure, parameters, frozen deviates with their die ids, persistent state, and the readout that it was
-    trained with (of the library; one of your own must be given again).
+    """Save a network: its structure, parameters, frozen deviates with their die ids, persistent state and readout.
 
-    The file is written beside its place and then moved there: a crash never loses the previous one.
+    The readout that it was trained with is saved if it is one of the library; a user-defined one must be given again. The file
+    is written next to its place and then moved there, so that a crash never loses the previous one.
 
     Args:
         net: an initialised network.
         path: the file, by custom ``*.ship``.
-        running: also save the running state (transients, what is in flight, clocks, the trial of the noise), to continue bit for
-            bit. Without it the loaded network starts afresh, at trial 0.
+        running: whether to save the running state as well (transients, signals in flight, clocks, the trial of the noise), so
+            that a run continues bit for bit. Without it the loaded network starts afresh, at trial 0.
 
     Raises:
-        FileError: the folder is missing or not writable; a value cannot be saved, or is one that `load` would refuse (NaN).
+        FileError: the folder is missing or not writable, or a value cannot be saved, or `load` would refuse it (NaN).
     """
     from ..readout import written
 
@@ -70,12 +70,12 @@ def load(path: str | os.PathLike[str], *, models: Sequence[type[Model] | type[Pa
 
     Args:
         path: the file.
-        models: the user's own classes that it uses, models and parts of devices, by their class names.
-        engine: as `Network.init` takes it; default: the one that the network was made with.
+        models: the user-defined classes (models and parts of devices) that the network uses.
+        engine: the engine, as for `Network.init`; None for the one that the network was made with.
 
     Raises:
-        FileError: damaged, truncated, of another format, naming a model that is not known, asking for much more than it holds,
-            or with values out of their limits.
+        FileError: the file is damaged, truncated or of another format, names an unknown model, asks for much more than it holds,
+            or has values out of their limits.
     """
     from ..readout import read_back
 
@@ -114,7 +114,7 @@ def load(path: str | os.PathLike[str], *, models: Sequence[type[Model] | type[Pa
 
 
 def _put(net: Network, own: Mapping[str, Tensor]) -> None:
-    """`load_state_dict` group by group: PyTorch's own looks at every name once for each group."""
+    """Load tensors group by group: PyTorch's ``load_state_dict`` of the whole network looks at every name once per group."""
     parts: dict[str, dict[str, Tensor]] = {tag: {} for tag in net.tags}
     for name, value in own.items():
         parts[name.split(".")[1]][name.split(".", 2)[2]] = value
@@ -193,7 +193,7 @@ def _decode_connect(entry: Any, tensors: Mapping[str, Tensor]) -> Any:
 
 
 def _delay(net: Network, tag: str) -> Tensor | None:
-    """The delays of a connection as they were made, ``[pre, post]`` or one number."""
+    """Return the delays of a connection as they were drawn or made, ``[pre, post]`` or one number."""
     assert net._wiring is not None
     if tag in net._wiring.edges:
         return None
@@ -206,7 +206,7 @@ def _delay(net: Network, tag: str) -> Tensor | None:
 
 
 def _encode(given: Any, tensors: dict[str, Tensor], name: str, where: str, realised: Tensor | None) -> Any:
-    """A value as JSON; tensors go to the file under ``name``; a callable is saved as what it gave."""
+    """Turn a value into JSON; tensors go to the file under ``name``, and a callable is saved as the tensor that it made."""
     if given is None or isinstance(given, str | bool | int):
         return given
     if isinstance(given, float):

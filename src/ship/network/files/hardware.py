@@ -1,6 +1,6 @@
-"""What holds a group's weights, as JSON: its device (the text of a device file), mapping, crossbar and way to learn.
+"""The hardware of a group as JSON: its device (the text of a device file), mapping, crossbar and learning settings.
 
-Settings are frozen dataclasses; their classes are looked up in a table, never imported.
+Settings are frozen dataclasses. Their classes are looked up in a table and never imported by name.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ NAMES = ("mapping", "crossbar", "learning")
 
 
 def encode(spec: Spec, tensors: dict[str, Tensor]) -> dict[str, Any]:
-    """What the group's spec says of its devices; tensors go to ``tensors``.
+    """Encode the devices of a group's spec as JSON; tensors are added to ``tensors``.
 
     Raises:
-        FileError: a mapping of one's own, or a device that cannot be written.
+        FileError: the mapping is user-defined, or the device cannot be written.
     """
     if spec.device is None:
         return {}
@@ -43,10 +43,16 @@ def encode(spec: Spec, tensors: dict[str, Tensor]) -> dict[str, Any]:
 
 
 def decode(entry: Mapping_[str, Any], where: str, tensors: Mapping_[str, Tensor], models: Sequence[type]) -> dict[str, Any]:
-    """The arguments of `Network.add` that `encode` wrote. ``models``: the reader's own classes, parts among them.
+    """Decode the arguments of `Network.add` that `encode` wrote.
+
+    Args:
+        entry: the JSON of the group.
+        where: the name that errors begin with.
+        tensors: the tensors of the file.
+        models: the user-defined classes, including parts of devices.
 
     Raises:
-        FileError: an unknown class, or values that it does not take.
+        FileError: a class is unknown, or does not accept its values.
     """
     if "device" not in entry:
         return {}
@@ -58,7 +64,7 @@ def decode(entry: Mapping_[str, Any], where: str, tensors: Mapping_[str, Tensor]
 
 
 def split(models: Sequence[type]) -> tuple[list[type[Model]], list[type[Part]]]:
-    """A reader's own classes: models of groups, and parts of devices."""
+    """Split user-defined classes into models of groups and parts of devices."""
     return [m for m in models if issubclass(m, Model)], [m for m in models if issubclass(m, Part)]
 
 

@@ -1,1 +1,1 @@
-"""What is done to the devices of a network: program, wait, read, repair, compensate."""
+"""Operations on the devices of a network: program, adopt, wait, read, compensate, calibrate, repair, learn by pulses."""

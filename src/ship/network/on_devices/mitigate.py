@@ -1,19 +1,20 @@
-"""What brings a network of imperfect devices back: drift compensation, calibration of columns, repair of faulty weights.
+"""The mitigation of imperfect devices: drift compensation, calibration of columns, repair of faulty weights.
 
-Pure functions first; then what they do to the groups of a network. All that is used is what a chip can measure: read currents.
+Pure functions come first, then their application to the groups of a network. They use only what a chip can measure: read
+currents.
 
-compensate  one factor for each group and chip, the sum of all read currents after programming over that sum now
+compensate  one factor for each group and chip, the sum of all read currents after programming divided by that sum now
             (Joshi et al., Nat. Commun. 11:2473 (2020), sec. "global drift compensation"); exact where all conductances have
             lost the same share.
-calibrate   one factor for each group, chip and column (target unit), by least squares between the weights that were wanted
-            and the weights that the devices are read to hold, rows summed:
-            ``a = sum((w_wanted - w_0) (w_read - w_0)) / sum((w_read - w_0)^2)`` with w_0, the weight of devices that conduct
-            nothing: 0 with pairs.
-repair      devices that are read to have missed their target take no further part; the others of the same weight are written
-            to new targets such that the weight is as near as it can be (with a pair: the healthy device makes up for the other).
+calibrate   one factor for each group, chip and column (target unit), by least squares over rows between the wanted weights and
+            the weights read from the devices:
+            ``a = sum((w_wanted - w_0) (w_read - w_0)) / sum((w_read - w_0)^2)``, where w_0 is the weight of devices that do not
+            conduct (0 with pairs).
+repair      devices whose reads miss their targets are no longer written; the other devices of the same weight get new targets
+            that bring the weight as near as possible to the wanted one (in a pair the healthy device makes up for the other).
 
-A factor acts on currents as they are read, before an offset's reference is subtracted: the reference is no device of the array
-and has not drifted. A repair after that reckons with the factors: what is written acts times them.
+A factor acts on the read currents before an offset's reference is subtracted: the reference is not a device of the array and has
+not drifted. A repair takes the factors into account, because they also multiply what it writes.
 """
 
 from __future__ import annotations
@@ -31,29 +32,32 @@ from ...groups.group import Group
 from .program import programmed
 
 
-class Repaired(NamedTuple):
-    """What a repair found and did, for each chip (``[chip]``; one number without a chip axis)."""
+class RepairReport(NamedTuple):
+    """The report of a repair for each chip (``[chip]``)."""
 
-    faulty: Tensor  # share of the devices that were read outside the tolerance
-    rewritten: Tensor  # share of the devices that got a new target
+    faulty: Tensor  # the fraction of devices whose reads were outside the tolerance
+    rewritten: Tensor  # the fraction of devices that got a new target
     before: Tensor  # V, root mean square of (weight read - weight wanted)
     after: Tensor
 
 
 def drift_gain(then: Tensor, now: Tensor) -> Tensor:
-    """The factor that brings a sum of currents back; 1 where nothing flows any more."""
+    """Return the factor that restores a sum of currents; 1 where no current flows any more."""
     return torch.where((now > 0) & (then > 0), then / torch.where(now > 0, now, torch.ones_like(now)), torch.ones_like(now))
 
 
 def column_gain(wanted: Tensor, read: Tensor) -> Tensor:
-    """Least squares over rows, ``[..., pre, post] -> [..., 1, post]``; 1 where it is not defined."""
+    """Return the factor of each column by least squares over rows, ``[..., pre, post] -> [..., 1, post]``; 1 where undefined."""
     product, square = (wanted * read).sum(-2, keepdim=True), (read * read).sum(-2, keepdim=True)
     usable = (square > 0) & (product > 0)
     return torch.where(usable, product / torch.where(usable, square, torch.ones_like(square)), torch.ones_like(square))
 
 
 def lacking(goal: Sequence[Tensor], there: Sequence[Tensor], signs: Sequence[float]) -> Tensor:
-    """What a normalised weight lacks: devices are at ``there`` and should be at ``goal``, fractions of the window."""
+    """Return how far a normalised weight is below its goal.
+
+    The devices are at ``there`` and should be at ``goal``, as fractions of the window.
+    """
     total = torch.zeros_like(there[0])
     for sign, should, now in zip(signs, goal, there, strict=True):
         total = total + sign * (should - now)
@@ -63,20 +67,21 @@ def lacking(goal: Sequence[Tensor], there: Sequence[Tensor], signs: Sequence[flo
 def retargeted(
     aim: Sequence[Tensor], missing: Tensor, faulty: Sequence[Tensor], signs: Sequence[float], ends: Sequence[Any] = (0.0, 1.0)
 ) -> list[Tensor]:
-    """New targets for the sound devices of a weight, so that it acts as nearly as it can as it should.
+    """Return new targets for the sound devices of a weight that bring the weight as near to its goal as possible.
 
     Args:
-        aim: of each device its target so far, as a fraction of the window.
-        missing: what the weight lacks, from `lacking`.
-        faulty: whether a device cannot be relied on.
-        signs: how the weight moves with each device, `Mapping.signs`.
-        ends: the least and the most that a device can be written to act as, fractions of the window; it may be beyond already.
+        aim: the present target of each device, as a fraction of the window.
+        missing: the difference to the goal of the weight, from `lacking`.
+        faulty: a mask for each device, True where it cannot be relied on.
+        signs: the change of the weight with each device, from `Mapping.signs`.
+        ends: the smallest and the largest target to which a device can be written, as fractions of the window; a present target
+            may lie beyond them.
 
     Returns:
-        Of each device its new target; the old one where it is faulty, or where nothing is amiss.
+        The new target of each device; the old one where the device is faulty, or nothing is missing.
     """
     made = list(aim)
-    for k in sorted(range(len(signs)), key=lambda k: -abs(signs[k])):  # the most significant first
+    for k in sorted(range(len(signs)), key=lambda k: -abs(signs[k])):  # the most significant device first
         moved = (aim[k] + missing / signs[k]).clamp(aim[k].clamp(max=ends[0]), aim[k].clamp(min=ends[1]))
         made[k] = torch.where(faulty[k], aim[k], moved)
         missing = missing - signs[k] * (made[k] - aim[k])
@@ -119,8 +124,8 @@ def calibrate(groups: Mapping[str, Group], tags: Sequence[str]) -> dict[str, Ten
 @torch.no_grad()
 def repair(
     groups: Mapping[str, Group], tags: Sequence[str], tolerance: float, rounds: int, verify: WriteVerify | None
-) -> dict[str, Repaired]:
-    """Re-target the partners of faulty devices; see `Network.repair`."""
+) -> dict[str, RepairReport]:
+    """Write the partners of faulty devices to new targets; see `Network.repair`."""
     where = "Network.repair"
     if not (isinstance(tolerance, int | float) and 0 < tolerance < 1):
         raise RunError(f"{where}: tolerance", "must lie between 0 and 1 (a fraction of the window)", got=repr(tolerance))
@@ -128,7 +133,7 @@ def repair(
         raise RunError(f"{where}: rounds", "must be a whole number, at least 1", got=repr(rounds))
     made = {}
     for tag, hardware in programmed(where, groups, tags).items():
-        factor = (hardware.gain * hardware.column).unsqueeze(2)  # of each device: [chip, 1, device, pre, post]
+        factor = (hardware.gain * hardware.column).unsqueeze(2)  # broadcasts with [chip, 1, device, pre, post]
         seen = factor * hardware.array._seen()
         goal = hardware.goal(groups[tag].model_weight()).expand_as(seen)
         if not hardware.aim.numel():
@@ -146,7 +151,7 @@ def repair(
             hardware.changed()
         each = tuple(range(1, seen.ndim))
         shares = faulty.double().mean(each), rewritten.double().mean(each)
-        made[tag] = Repaired(*shares, _rms(before - wanted), _rms(hardware.as_weight(seen) - wanted))
+        made[tag] = RepairReport(*shares, _rms(before - wanted), _rms(hardware.as_weight(seen) - wanted))
     return made
 
 
@@ -157,8 +162,9 @@ def _rms(error: Tensor) -> Tensor:
 def _round(
     hardware: SynapseDevices, goal: Tensor, seen: Tensor, factor: Tensor, tolerance: float, verify: WriteVerify | None
 ) -> tuple[Tensor, Tensor]:
-    """One round of a repair: which devices are faulty, and which were written. A stuck device that was where it should be shows
-    only when it is asked to move. All conductances are as they act, times ``factor``.
+    """Do one round of a repair; return masks of the devices that are faulty, and of those that were written.
+
+    A stuck device that was at its target shows only when it gets a new one. All conductances include ``factor``.
     """
     low, axis, aim = hardware.view.low, -1 - len(hardware.pairs), hardware.aim
     span, signs = hardware.view.high - low, hardware.mapping.signs()

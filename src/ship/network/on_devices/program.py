@@ -1,4 +1,4 @@
-"""What is done to the devices of a network between runs: written, left alone, read."""
+"""The functions behind the verbs of a network with devices: program, adopt, wait, read, record and replay pulses, refresh."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from ...groups.group import Group
 from ...groups.spec import Spec
 
 Groups = Mapping[str, Group]
-MISSED = 0.01  # share of devices that fail verification above which `program` warns; `explain` says any
+MISSED = 0.01  # fraction of devices that fail verification above which `program` warns; `explain` reports any
 
 
 def with_devices(where: str, groups: Groups, tags: Sequence[str]) -> dict[str, SynapseDevices]:
-    """The hardware of the groups named, or of all that have some.
+    """Return the hardware of the groups with the given tags, or of all groups that have devices.
 
     Raises:
-        GraphError: an unknown tag, or a group without devices; a network without any.
+        GraphError: a tag is unknown, or the group or the whole network has no devices.
     """
     found = {tag: group.hardware for tag, group in groups.items() if group.hardware is not None}
     for tag in tags:
@@ -41,7 +41,7 @@ def with_devices(where: str, groups: Groups, tags: Sequence[str]) -> dict[str, S
 
 
 def reach(specs: Mapping[str, Spec], groups: Groups, tag: str) -> float | None:
-    """V, from rest to threshold of a connection's targets; None where they have no such thing."""
+    """Return the smallest voltage from rest to threshold of a connection's targets, in V; None if they have no threshold."""
     found = []
     for target in specs[tag].target:
         names = groups[target].declarations
@@ -86,7 +86,7 @@ def program(
 
 
 def adopt(groups: Groups, tag: str, measured: Sequence[Any], faults: Sequence[Any] | None) -> None:
-    """See `Network.adopt`."""
+    """Give the devices of a group the state of a measured chip; see `Network.adopt`."""
     where = "Network.adopt"
     hardware = with_devices(where, groups, [tag])[tag]
     n, shape = hardware.mapping.devices, hardware.pairs
@@ -108,7 +108,7 @@ def adopt(groups: Groups, tag: str, measured: Sequence[Any], faults: Sequence[An
         hardware.gain.fill_(1.0)
         hardware.column.fill_(1.0)
         hardware.missed, hardware.one_shot = 0.0, False
-        # What was wanted of this chip is not in the measurement.
+        # The measurement does not tell what the chip was meant to hold.
         hardware.wanted, hardware.aim = hardware.wanted.new_empty(0), hardware.aim.new_empty(0)
         hardware.remember()
         hardware.mode = "programmed"
@@ -118,7 +118,7 @@ def adopt(groups: Groups, tag: str, measured: Sequence[Any], faults: Sequence[An
 
 
 def _part(where: str, measured: Any, faults: Any, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """Conductances (S) and codes of one device of every weight."""
+    """Return the conductances (S) and fault codes that a measured array gives to one device of every weight."""
     measured, faults = taken(measured, faults)
     g = to_tensor(f"{where}: conductance", measured).double()
     codes = torch.zeros_like(g) if faults is None else to_tensor(f"{where}: faults", faults).double()
@@ -136,18 +136,18 @@ def wait(groups: Groups, seconds: float, kelvin: float | None) -> None:
         raise RunError("Network.wait", "no group runs with its devices, so nothing would age", fix="Call net.program() first.")
     with torch.no_grad():
         after = {tag: hardware.array.aged(seconds, kelvin) for tag, hardware in found.items()}
-        for tag, hardware in found.items():  # all of them or, after an error, none
+        for tag, hardware in found.items():  # stored after all were computed, so that an error changes nothing
             hardware.array._store(after[tag])
 
 
 def read(groups: Groups, tag: str) -> Tensor:
-    """The conductances that an instrument sees; see `Network.read`."""
+    """Return the conductances that an instrument reads; see `Network.read`."""
     with torch.no_grad():
         return with_devices("Network.read", groups, [tag])[tag].array.read()
 
 
 def set_mode(groups: Groups, where: str, tags: Sequence[str], mode: str, drift: float = 0.0, kelvin: float | None = None) -> None:
-    """Say with which weights groups run."""
+    """Set the weights with which groups run: those of the model, of programmed or of sampled devices."""
     if not (is_real(drift) and drift >= 0):
         raise RunError(f"{where}: drift", "must be a time in s, at least 0", got=repr(drift))
     found = with_devices(where, groups, tags)
@@ -163,10 +163,10 @@ def set_mode(groups: Groups, where: str, tags: Sequence[str], mode: str, drift: 
 
 
 def check_learning(groups: Groups, reset_persistent: bool) -> None:
-    """Refuse a run in which a rule would pulse devices that hold no weights.
+    """Refuse a run in which a rule would pulse devices that hold no weights, or devices would have to be reset.
 
     Raises:
-        RunError: devices that were not programmed, or that should be set back.
+        RunError: devices were not programmed, or ``reset_persistent`` asks for their initial state.
     """
     for tag, group in groups.items():
         if group.hardware is None or group.spec.rule is None:
@@ -187,10 +187,11 @@ def check_learning(groups: Groups, reset_persistent: bool) -> None:
 
 
 def programmed(where: str, groups: Groups, tags: Sequence[str]) -> dict[str, SynapseDevices]:
-    """As `with_devices`, of groups that run with their devices.
+    """Do what `with_devices` does, and check that the groups run with their devices.
 
     Raises:
-        GraphError, RunError: as `with_devices`; a group that does not.
+        GraphError: as in `with_devices`.
+        RunError: a group does not run with its devices.
     """
     found = with_devices(where, groups, tags)
     for tag, hardware in found.items():
@@ -205,13 +206,13 @@ def programmed(where: str, groups: Groups, tags: Sequence[str]) -> dict[str, Syn
 
 
 def record_pulses(groups: Groups, tag: str, on: bool) -> None:
-    """Begin or end a list of pulses; see `Network.record_pulses`."""
+    """Begin or end the recording of pulses; see `Network.record_pulses`."""
     pulser = with_devices("Network.record_pulses", groups, [tag])[tag].pulser
     pulser.time, pulser.log = 0.0, [] if on else None
 
 
 def pulses(groups: Groups, tag: str) -> Pulses:
-    """The list so far; see `Network.pulses`."""
+    """Return the pulses recorded so far; see `Network.pulses`."""
     pulser = with_devices("Network.pulses", groups, [tag])[tag].pulser
     if pulser.log is None:
         raise RunError("Network.pulses", "nothing was recorded", fix=f"Call net.record_pulses({tag!r}) before the run.")
@@ -219,13 +220,13 @@ def pulses(groups: Groups, tag: str) -> Pulses:
 
 
 def replay_pulses(groups: Groups, tag: str, given: Pulses) -> None:
-    """Play a list back; see `Network.replay`."""
+    """Apply a list of pulses; see `Network.replay`."""
     hardware = programmed("Network.replay", groups, [tag])[tag]
     replay(hardware.array, given, bias=hardware.pulser.pulsing.bias)
 
 
 def refresh(groups: Groups, tag: str, above: float) -> int:
-    """Write full pairs anew; see `Network.refresh`."""
+    """Rewrite pairs whose devices are nearly full; see `Network.refresh`."""
     where = "Network.refresh"
     hardware = programmed(where, groups, [tag])[tag]
     if not isinstance(hardware.mapping, Differential):
@@ -240,8 +241,8 @@ def refresh(groups: Groups, tag: str, above: float) -> int:
         u = pairs[:, :, 0] - pairs[:, :, 1]
         goal = low + torch.stack([u.clamp(min=0), (-u).clamp(min=0)], 2)
         before = hardware.there()
-        # Also where there is none to write: a die draws the same numbers alone and among others.
+        # This write happens even if no pair is full, so that a die draws the same numbers alone and among others.
         array.write(goal.flatten(1, 2), only=full.expand(pairs.shape).flatten(1, 2))
-        # Pairs written from the bottom draw less, which is no drift: `compensate` must not take it for one.
+        # Refreshed pairs carry less current. `compensate` must not take that for drift, so that its reference is adapted.
         hardware.reference.mul_(hardware.there() / before.clamp(min=torch.finfo(before.dtype).tiny))
     return int(full.sum())

@@ -1,4 +1,4 @@
-"""What is done to a network's devices between runs, and what energy it takes: the verbs of `Network` that devices brought."""
+"""The methods of `Network` for its devices and its energy: program, read, wait, mitigate, learn by pulses, meter."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from ..energy.costs import assigned
 from ..energy.ledger import ledger
 from . import mitigate
 from . import program as programming
-from .mitigate import Repaired
+from .mitigate import RepairReport
 
 
 class DeviceVerbs(nn.Module):
-    """A network with devices: `Network` without its groups and its time."""
+    """The part of `Network` that acts on devices and counts energy, as an abstract base class."""
 
     _specs: dict[str, Spec]
     _sim: Simulation | None
 
     def __init__(self) -> None:
         super().__init__()
-        self._costs: dict[str, Any] | None = None  # what `meter` was asked for
+        self._costs: dict[str, Any] | None = None  # the arguments of `meter`
         self._meter: Meter | None = None
 
     @abstractmethod
     def _ready(self, where: str) -> Simulation:
-        """The simulation, after `init`."""
+        """Return the simulation, or raise an error before `init`."""
 
     @property
     @abstractmethod
@@ -42,7 +42,7 @@ class DeviceVerbs(nn.Module):
         """The number of chips; None without a chip axis."""
 
     def __getattr__(self, name: str) -> Any:
-        """After a property that raised an AttributeError: its own words say more than those of a module without it."""
+        """Raise again the AttributeError of a property, whose text says more than that of a module without the attribute."""
         attribute = getattr(type(self), name, None)
         return attribute.fget(self) if isinstance(attribute, property) and attribute.fget else super().__getattr__(name)
 
@@ -51,21 +51,21 @@ class DeviceVerbs(nn.Module):
     def program(
         self, *tags: str, verify: WriteVerify | None = None, weights: Mapping[str, Any] | None = None
     ) -> dict[str, Written]:
-        """Write the weights of the groups with devices; they then run with what their devices act as, on every chip.
+        """Write the weights of groups to their devices; the groups then run with the weights that the devices hold, on each chip.
 
         Args:
-            tags: groups; default: all that have devices.
-            verify: closed-loop programming; default: one shot.
-            weights: V, by tag, in place of the model's own: ``[pre, post]`` or ``[chip, pre, post]``.
+            tags: tags of groups; none for all groups with devices.
+            verify: the settings of closed-loop programming; None for one shot.
+            weights: weights in V by tag, in place of the model's own: ``[pre, post]`` or ``[chip, pre, post]``.
 
         Returns:
-            For each group what it took: pulses, energy (J), errors (S) and failures, ``[chip, device, pre, post]``.
+            For each group the pulses, the energy (J), the errors (S) and the failures, ``[chip, device, pre, post]``.
 
         Raises:
-            GraphError, RunError: no such group, one without devices, a wrong shape.
+            GraphError, RunError: a group does not exist or has no devices, or a shape is wrong.
 
         Warns:
-            UserWarning: the gain starves or saturates the target; more than 1 % of the devices failed verification.
+            UserWarning: the gain starves or saturates the target, or more than 1 % of the devices failed verification.
         """
         sim = self._ready("Network.program")
         report = programming.program(sim.groups, self._specs, tags, verify, weights or {})
@@ -75,87 +75,95 @@ class DeviceVerbs(nn.Module):
     def adopt(self, tag: str, *measured: Any, faults: Sequence[Any] | None = None) -> None:
         """Give a group's devices the state of a measured chip, as if written now; the group then runs with them.
 
-        Full scale of the weights (V) is as in `program`. What the chip was meant to hold is not known: `calibrate` and `repair`
-        go by the model's weights.
+        The full scale of the weights (V) is that of `program`. The values that the chip was meant to hold are not known, so that
+        `calibrate` and `repair` compare with the model's weights.
 
         Args:
-            tag: the group.
-            measured: for each device of a weight a `ship.MeasuredArray`, or conductances (S), ``[pre, post]``: plus and minus for
-                a pair. Every chip becomes the one measured; ``[chip, pre, post]`` gives each its own.
-            faults: for each of them 0 sound, 1 stuck low, 2 stuck high, 3 open; default: the map of ``measured``.
+            tag: the tag of the group.
+            measured: one array for each device of a weight (plus and minus for a pair): a `ship.MeasuredArray`, or conductances
+                (S), ``[pre, post]``. Every chip becomes the measured one; ``[chip, pre, post]`` gives each chip its own values.
+            faults: the fault codes of each array: 0 sound, 1 stuck low, 2 stuck high, 3 open; None for the map of ``measured``.
 
         Raises:
-            GraphError: no such group, one without devices, another number of arrays than the mapping has devices, a wrong shape.
-            ParameterError: conductances or faults that the device cannot hold, see `ship.DeviceArray.adopt`.
+            GraphError: the group does not exist or has no devices, the number of arrays is not that of the devices in a weight,
+                or a shape is wrong.
+            ParameterError: the device cannot hold the conductances or faults, see `ship.DeviceArray.adopt`.
         """
         sim = self._ready("Network.adopt")
         programming.adopt(sim.groups, tag, measured, faults)
         sim.refresh()
 
     def wait(self, seconds: float, *, kelvin: float | None = None) -> None:
-        """Leave all devices alone for ``seconds``, at a temperature in K: each goes on along its own trajectory.
+        """Let ``seconds`` pass for all devices, at a temperature in K; each device follows its own trajectory.
 
         A run takes time as well: programmed devices age by its duration, whatever the batch.
 
         Raises:
             GraphError: no group has devices.
-            RunError, ParameterError: negative, or beyond what a device's retention was made for.
+            RunError, ParameterError: the time is negative, or outside the range of a device's retention.
         """
         programming.wait(self._ready("Network.wait").groups, seconds, kelvin)
         if self._meter is not None:
             self._meter.waited += float(seconds)
 
     def read(self, tag: str) -> Tensor:
-        """The conductances (S) that one read of a group's devices sees, ``[device, pre, post]``; with chips, their axis in front.
+        """Read the devices of a group once and return conductances (S), ``[device, pre, post]``, with chips ``[chip, ...]``.
 
         Raises:
-            GraphError: no such group, or one without devices.
+            GraphError: the group does not exist or has no devices.
         """
         seen = programming.read(self._ready("Network.read").groups, tag)
         return seen if self.chips is not None else seen.squeeze(0)
 
     def compensate(self, *tags: str) -> dict[str, Tensor]:
-        """Global drift compensation: read all devices of a group and scale its weights by what they have lost together since they
-        were written, a factor for each group and chip. It stays until the next call, or until the group is programmed again.
+        """Compensate drift globally: read all devices of a group and scale its weights by their common loss since the write.
+
+        There is one factor for each group and chip. It stays until the next call, or until the group is programmed again.
 
         Returns:
             The factors by tag, ``[chip]``.
 
         Raises:
-            GraphError: no such group, or one without devices.
-            RunError: a group that was not programmed.
+            GraphError: a group does not exist or has no devices.
+            RunError: a group was not programmed.
         """
         return self._mitigated("Network.compensate", mitigate.compensate, tags)
 
     def calibrate(self, *tags: str) -> dict[str, Tensor]:
-        """Read all devices of a group and give each column (target unit) of each chip the factor with which its weights are
-        nearest to those wanted (least squares). Beside the factor of `compensate`.
+        """Calibrate columns: read all devices of a group and scale each column to bring its weights nearest to the wanted ones.
+
+        There is one least-squares factor for each column (target unit) of each chip, in addition to the factor of `compensate`.
 
         Returns:
             The factors by tag, ``[chip, post]``.
 
         Raises:
-            GraphError, RunError: as `compensate`; a group with sparse edges.
+            GraphError, RunError: as in `compensate`, or a group has sparse edges.
         """
         return self._mitigated("Network.calibrate", mitigate.calibrate, tags)
 
     def repair(
         self, *tags: str, tolerance: float = 0.05, rounds: int = 4, verify: WriteVerify | None = None
-    ) -> dict[str, Repaired]:
-        """Read all devices of a group, take those that missed their targets as faulty, and write the sound devices of the same
-        weights such that the weights are as near as they can be: with a pair the healthy device makes up for a stuck one.
+    ) -> dict[str, RepairReport]:
+        """Repair weights with faulty devices: read all devices, and write the sound devices of these weights to new targets.
+
+        Devices that miss their targets count as faulty. The new targets bring the weights as near as possible to the wanted
+        ones: in a pair the healthy device makes up for a stuck one.
 
         Args:
-            tags: groups; default: all that have devices.
-            tolerance: beyond which a device is faulty, as a fraction of the window; above what programming itself misses by.
-            rounds: of reading and writing at most; a stuck device that happens to be right shows when it is asked to move.
-            verify: closed-loop programming of the new targets.
+            tags: tags of groups; none for all groups with devices.
+            tolerance: the error beyond which a device is faulty, as a fraction of the window; it should be above the errors of
+                programming itself.
+            rounds: the largest number of rounds of reading and writing; a stuck device that happens to be at its target shows
+                only when it gets a new one.
+            verify: the settings of closed-loop programming of the new targets; None for one shot.
 
         Returns:
-            By tag what was faulty and rewritten, and the error of the weights before and after, for each chip.
+            For each group the fractions of faulty and rewritten devices, and the error of the weights before and after, for each
+            chip.
 
         Raises:
-            GraphError, RunError: as `compensate`; a tolerance outside (0, 1).
+            GraphError, RunError: as in `compensate`, or the tolerance is outside (0, 1).
         """
         return self._mitigated("Network.repair", mitigate.repair, tags, tolerance, rounds, verify)
 
@@ -166,16 +174,17 @@ class DeviceVerbs(nn.Module):
         return made
 
     def sample_devices(self, *tags: str, drift: float = 0.0, kelvin: float | None = None) -> None:
-        """Hardware-aware training: from now on every trial writes the weights to devices drawn afresh, and leaves them alone for
-        ``drift`` seconds. Differentiable in the weights; rounding to levels passes gradients straight through.
+        """Train hardware-aware: from now on each trial writes the weights to newly drawn devices and lets ``drift`` seconds pass.
+
+        The result is differentiable in the weights; rounding to levels passes gradients straight through.
 
         Raises:
-            GraphError, RunError: no such group, or one without devices; a negative time.
+            GraphError, RunError: a group does not exist or has no devices, or the time is negative.
         """
         self._run_with("Network.sample_devices", tags, "sampled", drift, kelvin)
 
     def use_weights(self, *tags: str) -> None:
-        """Run with the model's weights again; devices keep what was written to them."""
+        """Run with the model's weights again; the devices keep their state."""
         self._run_with("Network.use_weights", tags, "weights")
 
     def _run_with(self, where: str, tags: Sequence[str], mode: str, drift: float = 0.0, kelvin: float | None = None) -> None:
@@ -188,22 +197,22 @@ class DeviceVerbs(nn.Module):
     def meter(
         self, *, neurons: Costs | None = None, synapses: Costs | None = None, groups: Mapping[str, Costs] | None = None
     ) -> None:
-        """Count energy from now on, from zero: of the devices, and of the circuits whose costs are given. Results: `energy`.
+        """Count the energy of devices, and of circuits whose costs are given, from zero on; `energy` has the result.
 
         Args:
-            neurons, synapses: costs of every group of neurons, and of every synapse group.
-            groups: costs of single groups by tag, in place of these; a source is counted where it is named.
+            neurons, synapses: the costs of every group of neurons, and of every synapse group.
+            groups: the costs of single groups by tag, in place of these; sources are counted only if they are named here.
 
         Raises:
-            GraphError: an unknown group, or nothing to meter: neither devices nor costs.
-            ParameterError: costs that belong to another kind of group, or that lack a voltage.
+            GraphError: a group is unknown, or there is nothing to meter: neither devices nor costs.
+            ParameterError: costs belong to another kind of group, or lack a voltage.
         """
         assigned("Network.meter", self._specs, neurons, synapses, groups)
         self._costs = {"neurons": neurons, "synapses": synapses, "groups": dict(groups or {})}
         self._start_meter()
 
     def unmeter(self) -> None:
-        """Count energy no longer, and forget what was counted."""
+        """Stop counting energy, and forget the counts."""
         if self._meter is not None and self._sim is not None:
             self._meter.close(self._sim)
         self._costs = self._meter = None
@@ -215,7 +224,7 @@ class DeviceVerbs(nn.Module):
 
     @property
     def energy(self) -> Ledger:
-        """Where the energy went since `meter`, see `Ledger`.
+        """The ledger of the energy since `meter`, see `Ledger`.
 
         Raises:
             RunError: nothing is metered.
@@ -227,36 +236,38 @@ class DeviceVerbs(nn.Module):
         return ledger(self._meter)
 
     def record_pulses(self, tag: str, on: bool = True) -> None:
-        """Keep a list of all pulses that the group's devices get by learning, from now on; it begins afresh. See `pulses`."""
+        """Begin (or end, with ``on=False``) to record the pulses by which a group's devices learn; `pulses` returns them."""
         programming.record_pulses(self._ready("Network.record_pulses").groups, tag, on)
 
     def pulses(self, tag: str) -> Pulses:
-        """The pulses since `record_pulses`; `ship.save_pulses` writes them, `ship.replay` plays them back.
+        """Return the pulses since `record_pulses`; `ship.save_pulses` writes them to a file, `ship.replay` applies them again.
 
         Raises:
-            GraphError, RunError: no such group, one without devices, or nothing was recorded.
+            GraphError, RunError: the group does not exist or has no devices, or nothing was recorded.
         """
         return programming.pulses(self._ready("Network.pulses").groups, tag)
 
     def replay(self, tag: str, pulses: Pulses) -> None:
-        """Apply a list of pulses to a group's devices, freshly programmed, with the bias scheme of its ``learning``.
+        """Apply a list of pulses to a group's freshly programmed devices, with the bias scheme of its ``learning``.
 
         Raises:
-            GraphError, RunError: no such group, one without devices or not programmed; a row that names no device of it.
+            GraphError, RunError: the group does not exist, has no devices or was not programmed, or a row of the list names no
+                device of it.
         """
         programming.replay_pulses(self._ready("Network.replay").groups, tag, pulses)
 
     def refresh(self, tag: str, *, above: float = 0.9) -> int:
-        """Write pairs anew of which a device is ``above`` a fraction of its window: the same weight, from the bottom.
+        """Rewrite pairs with a device ``above`` a fraction of its window to the same weight at the bottom of the window.
 
         Learning with ``how="up"`` fills both devices of a pair, and needs this now and then. The devices are read, with their
         noise, and written in one shot.
 
         Returns:
-            How many pairs were written, on all chips.
+            The number of rewritten pairs, over all chips.
 
         Raises:
-            GraphError, RunError: no such group, one without pairs or not programmed; a fraction outside 0 and 1.
+            GraphError, RunError: the group does not exist, has no pairs or was not programmed, or the fraction is not between
+                0 and 1.
         """
         return programming.refresh(self._ready("Network.refresh").groups, tag, above)
 
