@@ -17,7 +17,6 @@ LONG_FILES = {
     "src/ship/devices/array/array.py": "is to be cut into array, parameters and trajectory",
     "src/ship/devices/weights/synapse.py": "is to be cut into the devices of a synapse and their gain",
     "src/ship/engine/compiled/run/loop.py": "is to leave its tables to a module of their own",
-    "src/ship/train/trainer.py": "is to be cut into the trainer, its loop and its history",
 }
 LONG_FUNCTIONS = {
     "src/ship/engine/compiled/emit/drivers/alone.py: backward": "the text of one time loop, which Numba compiles as a whole",
@@ -27,10 +26,8 @@ LONG_FUNCTIONS = {
 MANY_PARAMETERS = {
     "src/ship/network/network.py: add": "each is what a user may say of a group, and `help` shows all of them",
     "src/ship/devices/fitting/api.py: fit": "each is what a user may say of a measurement, and `help` shows all of them",
-    "src/ship/study/requirement.py: requirement": "each is what a user may ask for, and `help` shows all of them",
     "src/ship/cli/main.py: fit": "a parameter of a command is one of its options",
     "src/ship/cli/main.py: ask": "a parameter of a command is one of its options",
-    "src/ship/crossbar/conjugate_gradient.py: solve": "arrays of a compiled text",
     "src/ship/engine/compiled/emit/drivers/grid.py: forward": "arrays of a compiled text",
     "src/ship/engine/compiled/emit/drivers/grid.py: backward": "arrays of a compiled text",
     "src/ship/engine/compiled/emit/drivers/learning.py: visit": "arrays of a compiled text",
