@@ -1,4 +1,4 @@
-"""Shared fixtures."""
+"""Fixtures and settings that all tests share."""
 
 import pytest
 import torch

@@ -11,6 +11,7 @@ import typer
 
 from .. import __version__
 from ..base.errors import ShipError
+from .bench.cases import listing
 
 app = typer.Typer(
     help="Emulate spiking networks built from devices and circuits: would one work, and how good must the devices be?",
@@ -109,7 +110,7 @@ def cache(clear: Annotated[bool, typer.Option("--clear", help="Remove the kernel
         print(f"removed {compiled.clear()} files")
 
 
-@app.command()
+@app.command(epilog=f"The cases:\n\n{listing()}")
 def bench(
     cases: Annotated[list[str] | None, typer.Argument(help="Cases; without any, all of them.", metavar="[CASE]...")] = None,
     engine: Annotated[str, typer.Option(help="Engine to measure: reference, fused or both.")] = "both",

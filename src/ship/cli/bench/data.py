@@ -1,4 +1,7 @@
-"""The numbers that all sides of a case share: NumPy arrays in float32, drawn from fixed seeds. Imports nothing of SHIP."""
+"""The numbers that all sides of a case share: NumPy arrays drawn from fixed seeds, float32 but for crossbars (float64).
+
+This file imports nothing of SHIP, so that it runs in any environment that has NumPy.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ TAU = 20e-3  # s, membrane of the feed-forward cases
 
 
 def make(kind: str, size: Mapping[str, float]) -> Arrays:
-    """The arrays of a kind of work at a size."""
+    """Make the arrays of a kind of work at a size."""
     makers = {
         "lif": lif,
         "deep": deep,
@@ -22,13 +25,16 @@ def make(kind: str, size: Mapping[str, float]) -> Arrays:
         "equal_tau": taus,
         "stdp": stdp,
         "brunel": brunel,
+        "pulses": pulses,
+        "crossbar": crossbar,
+        "chips": chips,
     }
     whole = {name: int(value) if float(value).is_integer() else value for name, value in size.items()}
-    return makers[kind](whole)
+    return makers[kind if kind in makers else kind.partition("_")[0]](whole)
 
 
 def lif(size: Mapping[str, Any]) -> Arrays:
-    """``x`` and gradient ``g [batch, time, unit]``; ``w [pre, post]`` in V a slot, for about 50 Hz."""
+    """Make ``x`` and the gradient ``g [batch, time, unit]``; ``w [pre, post]`` in V a slot, for about 50 Hz."""
     rng = np.random.default_rng(0)
     n, shape = size["n"], (size["batch"], size["steps"], size["n"])
     return {
@@ -39,7 +45,7 @@ def lif(size: Mapping[str, Any]) -> Arrays:
 
 
 def deep(size: Mapping[str, Any]) -> Arrays:
-    """``x``: spikes ``[batch, time, unit]``; ``w [layer, pre, post]``: V a spike, so that layers keep the activity; ``g``."""
+    """Make spikes ``x [batch, time, unit]``; ``w [layer, pre, post]`` in V a spike, so that layers keep the activity; ``g``."""
     rng = np.random.default_rng(0)
     n, shape = size["n"], (size["batch"], size["steps"], size["n"])
     std = 0.47 / (n * size["activity"]) ** 0.5
@@ -51,7 +57,7 @@ def deep(size: Mapping[str, Any]) -> Arrays:
 
 
 def reservoir(size: Mapping[str, Any]) -> Arrays:
-    """Weights in V (displacement of a spike), time constants in s. A fifth of the units inhibit.
+    """Make weights in V (the displacement by a spike) and time constants in s. A fifth of the units inhibit.
 
     ``w_in [in, unit]``; ``w_exc``, ``w_inh [unit, unit]``, each zero in the other's rows; ``w_out [unit, out]``; spikes ``x``.
     """
@@ -77,7 +83,7 @@ def reservoir(size: Mapping[str, Any]) -> Arrays:
 
 
 def taus(size: Mapping[str, Any]) -> Arrays:
-    """Spikes ``x [batch, time, pre]`` at 10 %; ``w [layer, pre, post]`` in V; ``tau`` of the same shape, s."""
+    """Make spikes ``x [batch, time, pre]`` at 10 %; ``w [layer, pre, post]`` in V; ``tau`` of the same shape, in s."""
     rng = np.random.default_rng(0)
     n, shape = size["n"], (size["layers"], size["n"], size["n"])
     return {
@@ -90,8 +96,9 @@ def taus(size: Mapping[str, Any]) -> Arrays:
 
 
 def stdp(size: Mapping[str, Any]) -> Arrays:
-    """Spikes ``x [batch, time, pre]`` at 20 Hz; ``w [pre, post]`` in V, for some 15 Hz; a pair of spikes changes it by up to a
-    hundredth of ``w_max``.
+    """Make spikes ``x [batch, time, pre]`` at 20 Hz and ``w [pre, post]`` in V, for about 15 Hz.
+
+    A pair of spikes changes a weight by up to a hundredth of ``w_max``.
     """
     rng = np.random.default_rng(0)
     w_max = np.float32(5.2 / size["n_in"])
@@ -107,7 +114,9 @@ def stdp(size: Mapping[str, Any]) -> Arrays:
 
 
 def brunel(size: Mapping[str, Any]) -> Arrays:
-    """``pre [unit, in-degree]``: who projects to each unit. Weights and thresholds in mV, times in s, the external rate in Hz.
+    """Make ``pre [unit, in-degree]``, the units that project to each unit.
+
+    Weights and thresholds are in mV, times in s, the external rate in Hz.
 
     Source: Brunel, J. Comput. Neurosci. 8:183 (2000), model A, with a reset to 0 mV. Smaller networks keep the in-degree times
     the weight, so that threshold rate and regime stay.
@@ -131,4 +140,35 @@ def brunel(size: Mapping[str, Any]) -> Arrays:
         "v_th": 20.0,
         "t_ref": 2e-3,
         "delay": 1.5e-3,
+    }
+
+
+def crossbar(size: Mapping[str, Any]) -> Arrays:
+    """Make conductances ``G [chip, row, column]`` up to 100 uS and inputs ``v [chip, row]`` up to 1 V; wires are in ohm."""
+    rng = np.random.default_rng(0)
+    return {
+        "G": rng.random((size["chips"], size["rows"], size["columns"])) * 1e-4,
+        "v": rng.random((size["chips"], size["rows"])),
+        "r_row": 1.0,
+        "r_col": 1.0,
+        "r_driver": 100.0,
+        "r_sense": 100.0,
+    }
+
+
+def chips(size: Mapping[str, Any]) -> Arrays:
+    """Make spikes ``x [batch, time, in]``, the same for all chips, and the gradient ``g [chip, batch, time, out]``."""
+    rng = np.random.default_rng(0)
+    return {
+        "x": (rng.random((size["batch"], size["steps"], size["n_in"])) < size["activity"]).astype(np.float32),
+        "g": rng.standard_normal((size["chips"], size["batch"], size["steps"], size["n_out"]), np.float32),
+    }
+
+
+def pulses(size: Mapping[str, Any]) -> Arrays:
+    """Make spikes ``x [batch, time, pre]`` at 20 Hz and ``w [pre, post]`` up to 0.3 V."""
+    rng = np.random.default_rng(0)
+    return {
+        "x": (rng.random((size["batch"], size["steps"], size["n_in"])) < 0.02).astype(np.float32),
+        "w": rng.random((size["n_in"], size["n"]), np.float32) * np.float32(0.3),
     }

@@ -122,3 +122,46 @@ def brunel(data: Arrays, size: Arrays) -> Work:
             targets.sum()
 
     return {"forward": forward}
+
+
+def crossbar_currents(data: Arrays, size: Arrays) -> Work:
+    """The product of each chip's inputs and conductances: all that a crossbar with ideal wires does."""
+    G, v = torch.from_numpy(data["G"]), torch.from_numpy(data["v"])[:, None]
+    return {"forward": lambda: v @ G}
+
+
+def _moved(data: Arrays, size: Arrays, matrices: int) -> Work:
+    """The bytes that a run of chips must move, as one sum over as many: weights are read once, signals are written and read.
+
+    The gradient reads all of them once more.
+    """
+    n_in, n, n_out, chips = size["n_in"], size["n"], size["n_out"], size["chips"]
+    weights = matrices * (n_in * n + n * n_out)
+    signals = size["steps"] * size["batch"] * (n_in + chips * (2 * n + 2 * n_out))  # the spikes and the charges of each group
+    numbers = torch.ones(weights + 2 * signals)
+    return {"forward": lambda: numbers.sum(), "backward": lambda out: numbers.sum()}
+
+
+def chips_shared(data: Arrays, size: Arrays) -> Work:
+    """The bytes of one weight matrix and of the signals of all chips."""
+    return _moved(data, size, 1)
+
+
+def chips_neurons(data: Arrays, size: Arrays) -> Work:
+    """The same as for `chips_shared`."""
+    return _moved(data, size, 1)
+
+
+def chips_weights(data: Arrays, size: Arrays) -> Work:
+    """The bytes of a weight matrix for each chip and of all signals."""
+    return _moved(data, size, size["chips"])
+
+
+def chips_devices(data: Arrays, size: Arrays) -> Work:
+    """The same as for `chips_weights`, without a gradient."""
+    return {"forward": _moved(data, size, size["chips"])["forward"]}
+
+
+def pulses(data: Arrays, size: Arrays) -> Work:
+    """One product over all slots, as if weights did not change."""
+    return stdp(data, size)

@@ -1,4 +1,4 @@
-"""Runs the sides of a case in turn, each in its own process, and compares them.
+"""Run the sides of a case in turn, each in its own process, and compare them.
 
 All sides of a case are alive at once and run one after the other, round by round, in an order that rotates: what the machine does
 meanwhile then falls on all alike. A ratio is the median over rounds of the ratio within a round.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import importlib.util
 import json
 import subprocess
 import sys
@@ -34,7 +35,15 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Side:
-    """One competitor: its name in the results, and how its worker is started."""
+    """One competitor: its name in the results, and how its worker is started.
+
+    Args:
+        name: what the rows of the results call it.
+        python: the interpreter that runs it.
+        module: a module of the package, or a file, with a function for each kind of work that the side can do.
+        options: what the worker is told besides.
+        peer: whether the others are compared with it.
+    """
 
     name: str
     python: str
@@ -44,7 +53,8 @@ class Side:
 
 
 def ship_sides(engine: str) -> list[Side]:
-    """The floor and the chosen engines, those that this version has.
+    """Return the sides that need nothing but SHIP: the floor, the chosen engines that this version has, crossbars, and what they
+    are compared with (the same work without chips or devices, and SciPy).
 
     Raises:
         RunError: there is no such engine.
@@ -57,16 +67,18 @@ def ship_sides(engine: str) -> list[Side]:
     missing = [name for name in wanted if name not in engines()]
     if missing and engine != "both":
         raise RunError("ship bench: engine", f"this version has {', '.join(engines())} only", got=repr(engine))
-    sides = [Side("floor", sys.executable, "ship.cli.bench.floors")]
-    return sides + [
-        Side(f"ship-{name}", sys.executable, "ship.cli.bench.networks", ("--engine", name))
-        for name in wanted
-        if name in engines()
+    here = "ship.cli.bench"
+    return [
+        Side("floor", sys.executable, f"{here}.floors"),
+        *(Side(f"ship-{e}", sys.executable, f"{here}.networks", ("--engine", e)) for e in wanted if e in engines()),
+        Side("ship", sys.executable, f"{here}.crossbars"),
+        Side("plain", sys.executable, f"{here}.plain", peer=True),
+        Side("SciPy", sys.executable, f"{here}.scipy_crossbar", peer=True),
     ]
 
 
 def peer_sides(python: str, scripts: Path) -> list[Side]:
-    """The peers' scripts, one side each.
+    """Return a side for the script of each simulator in the folder.
 
     Raises:
         RunError: there are none in the folder.
@@ -80,7 +92,7 @@ def peer_sides(python: str, scripts: Path) -> list[Side]:
 
 
 def _constant(file: Path, name: str) -> str:
-    """A constant of a script, read without running it: its libraries may be missing here."""
+    """Read a constant of a script without running it: its libraries may be missing here."""
     for node in ast.parse(file.read_text()).body:
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
             return str(ast.literal_eval(node.value))
@@ -88,10 +100,15 @@ def _constant(file: Path, name: str) -> str:
 
 
 def does(side: Side, kind: str) -> bool:
-    """Whether a side has a function for a kind of work. SHIP and the floor have all."""
-    if not side.peer:
-        return True
-    return any(isinstance(node, ast.FunctionDef) and node.name == kind for node in ast.parse(Path(side.module).read_text()).body)
+    """Return whether a side has a function for a kind of work, without running it."""
+    if side.module.endswith(".py"):
+        file = Path(side.module)
+    else:
+        spec = importlib.util.find_spec(side.module)
+        if spec is None or spec.origin is None:
+            return True  # its worker will say that there is no such module
+        file = Path(spec.origin)
+    return any(isinstance(node, ast.FunctionDef) and node.name == kind for node in ast.parse(file.read_text()).body)
 
 
 class FailedError(Exception):
@@ -100,7 +117,17 @@ class FailedError(Exception):
 
 @dataclass
 class Runner:
-    """A side at work on one case: its process, and what it said."""
+    """A side at work on one case: its process, and what that said.
+
+    Args:
+        side: who works.
+        case: what is to be done.
+        quick: whether the small sizes are taken.
+        limit: how long one answer may take, in s.
+        said: all that it has answered, by name.
+        times: the times of each round, in ms by part.
+        error: why there is no result, if there is none.
+    """
 
     side: Side
     case: Case
@@ -138,7 +165,7 @@ class Runner:
         """Read answers until one that has ``key``.
 
         Raises:
-            FailedError: it says an error, ends, or takes too long.
+            FailedError: the side says an error, ends, or takes too long.
         """
         end = time.monotonic() + self.limit
         while True:
@@ -161,7 +188,7 @@ class Runner:
         return next((line.strip() for line in reversed(lines) if line.strip()), "without a word")
 
     def attempt(self, act: Callable[[], None]) -> None:
-        """Do something unless it failed before; keep why it failed."""
+        """Do something unless the side failed before; keep why it failed."""
         if self.error:
             return
         try:
@@ -171,20 +198,21 @@ class Runner:
             self.stop()
 
     def once(self) -> None:
-        """One round."""
+        """Run one round."""
         assert self._process is not None
         assert self._process.stdin is not None
         print("run", file=self._process.stdin, flush=True)
         self.times.append(self.expect("times")["times"])
 
     def finish(self) -> None:
+        """Ask for no more rounds, and read what the side says at its end."""
         assert self._process is not None
         assert self._process.stdin is not None
         self._process.stdin.close()
         self.expect("peak_memory_mb")
 
     def stop(self) -> None:
-        """End the process, whatever it does, and close what belongs to it."""
+        """End the process, whatever it is doing, and close what belongs to it."""
         process, self._process = self._process, None
         if process is None:
             self._noise.close()
@@ -203,14 +231,14 @@ class Runner:
 def measure(
     case: Case, sides: Sequence[Side], *, repeat: int | None = None, quick: bool = False, limit: float = LIMIT
 ) -> list[Row]:
-    """All sides of one case, as rows of the results, ratios included.
+    """Run all sides of one case and return their rows of the results, ratios included.
 
     Args:
         case: what to run.
-        sides: who runs it; those without it are left out.
-        repeat: rounds; the case's own number where left out.
-        quick: the small size.
-        limit: s, for one answer of a side.
+        sides: who runs it; those that cannot are left out.
+        repeat: the number of rounds; the case's own number where left out.
+        quick: whether the small sizes are taken.
+        limit: how long one answer of a side may take, in s.
     """
     runners: list[Runner] = []
     try:
@@ -232,7 +260,7 @@ def measure(
 
 
 def row(runner: Runner, quick: bool) -> Row:
-    """What one side did: medians, and the range over rounds."""
+    """Return what one side did: the medians, and the range over the rounds."""
     head: Row = {"case": runner.case.name, "engine": runner.side.name, "peer": runner.side.peer}
     tail: Row = {
         "size": runner.case.size(quick),
@@ -257,6 +285,7 @@ def row(runner: Runner, quick: bool) -> Row:
         "first_ms": round(said["first_ms"], 1),
         "peak_memory_mb": round(said["peak_memory_mb"], 1),
         "rate": None if said["rate"] is None else round(said["rate"], 2),
+        **({"check": said["check"]} if "check" in said else {}),
         "ratio_to_best_peer": None,
         "ratio_to_floor": None,
         "memory_ratio_to_best_peer": None,
@@ -281,13 +310,13 @@ def compare(rows: Sequence[Row], totals: Mapping[str, Sequence[float]], peers: s
 
 
 def paired(own: Sequence[float], other: Sequence[float]) -> float:
-    """The median over rounds of one's time by the other's in the same round."""
+    """Return the median over the rounds of one side's time by the other's in the same round."""
     return round(median(a / b for a, b in zip(own, other, strict=True)), 4)
 
 
 def run(
     cases: Sequence[Case], sides: Sequence[Side], *, repeat: int | None = None, quick: bool = False, limit: float = LIMIT
 ) -> Iterator[Row]:
-    """The rows of all cases, as they come."""
+    """Yield the rows of all cases, as they come."""
     for case in cases:
         yield from measure(case, sides, repeat=repeat, quick=quick, limit=limit)

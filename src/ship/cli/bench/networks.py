@@ -1,4 +1,4 @@
-"""SHIP's side of every case, as a user would write it."""
+"""SHIP's side of every case that runs a network, as a user would write it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ import torch
 from torch import Tensor
 
 from ... import __version__
+from ...base.parameters import FanIn, Varied
+from ...devices import Bounded
+from ...devices.device import Device
 from ...groups.connectivity import Edges
 from ...models import (
     LIF,
@@ -34,12 +37,12 @@ Work = dict[str, Any]
 
 
 def engines() -> tuple[str, ...]:
-    """The engines that `Network.init` lets one choose from."""
+    """Return the engines that `Network.init` lets one choose from."""
     return ("reference", "fused") if "engine" in inspect.signature(Network.init).parameters else ("reference",)
 
 
 def load(engine: str = "reference") -> None:
-    """Import what the engine needs, so that memory counts from there."""
+    """Import what an engine needs, so that memory counts from there."""
     if engine == "fused":
         importlib.import_module("numba")
 
@@ -51,9 +54,10 @@ def versions() -> dict[str, str]:
     return found
 
 
-def initialised(net: Network, dt: float, engine: str) -> Network:
+def initialised(net: Network, dt: float, engine: str, chips: int | None = None) -> Network:
+    """Initialise a network in float32, with the engine where this version has a choice, and return it."""
     chosen: dict[str, Any] = {"engine": engine} if len(engines()) > 1 else {}
-    net.init(dt=dt, seed=0, dtype=torch.float32, **chosen)
+    net.init(dt=dt, seed=0, dtype=torch.float32, chips=chips, **chosen)
     return net
 
 
@@ -62,7 +66,7 @@ def hertz(spikes: Tensor, dt: float) -> float:
 
 
 def training(net: Network, x: Tensor, g: Tensor, dt: float) -> Work:
-    """A step of training: forward, and the gradients of all that is trainable."""
+    """Return a step of training: the forward pass, and the gradients of all that is trainable."""
 
     def backward(out: Tensor) -> None:
         net.zero_grad()
@@ -72,6 +76,8 @@ def training(net: Network, x: Tensor, g: Tensor, dt: float) -> Work:
 
 
 def inference(net: Network, x: Tensor) -> Work:
+    """Return a run without gradients."""
+
     def forward() -> Any:
         with torch.no_grad():
             return net.run(x)
@@ -116,24 +122,25 @@ def _reservoir(data: Arrays, size: Arrays, engine: str) -> Network:
     return initialised(net, size["dt"], engine)
 
 
-def _reservoir_rate(net: Network, x: Tensor, dt: float) -> float:
-    net.monitor("res", "output")
+def rate_of(net: Network, tag: str, x: Tensor, dt: float) -> float:
+    """Return the mean firing rate (Hz) of a group, from a run of its own, so that no run that is measured has a monitor."""
+    net.monitor(tag, "output")
     with torch.no_grad():
         net.run(x)
-    rate = hertz(net.records["res"].output, dt)
+    rate = hertz(net.records[tag].output, dt)
     net.unmonitor()
     return rate
 
 
 def reservoir(data: Arrays, size: Arrays, engine: str) -> Work:
     net, x = _reservoir(data, size, engine), torch.from_numpy(data["x"])
-    rate = _reservoir_rate(net, x, size["dt"])
+    rate = rate_of(net, "res", x, size["dt"])
     return {**inference(net, x), "rate": lambda out: rate}
 
 
 def readout(data: Arrays, size: Arrays, engine: str) -> Work:
     net, x = _reservoir(data, size, engine), torch.from_numpy(data["x"])
-    rate = _reservoir_rate(net, x, size["dt"])
+    rate = rate_of(net, "res", x, size["dt"])
     return {**training(net, x, torch.from_numpy(data["g"]), size["dt"]), "rate": lambda out: rate}
 
 
@@ -207,3 +214,62 @@ def brunel(data: Arrays, size: Arrays, engine: str) -> Work:
         "warm": lambda: run(max(size["steps"] // 20, 1)),
         "rate": lambda spikes: spikes / n / (size["steps"] * dt),
     }
+
+
+def chips_network(
+    size: Arrays, engine: str, *, chips: int | None, neurons: Mapping[str, Any] | None = None, **synapse: Any
+) -> Network:
+    """Return inputs, a hidden layer of LIF neurons and leaky readouts, on so many chips; with None, without the axis of chips."""
+    net = Network()
+    net.add(SpikeInput, "in", n=size["n_in"])
+    net.add(LIF, "hid", n=size["n"], **(neurons or {}))
+    net.add(LeakyIntegrator, "out", n=size["n_out"], output=True)
+    net.add(ExpSynapse, "in>hid", source="in", target="hid", **synapse)
+    net.add(ExpSynapse, "hid>out", source="hid", target="out", **synapse)
+    return initialised(net, size["dt"], engine, chips)
+
+
+def _chips_training(net: Network, data: Arrays, dt: float) -> Work:
+    x = torch.from_numpy(data["x"])
+    rate = rate_of(net, "hid", x, dt)
+    return {**training(net, x, torch.from_numpy(data["g"]), dt), "rate": lambda out: rate}
+
+
+def chips_shared(data: Arrays, size: Arrays, engine: str) -> Work:
+    return _chips_training(chips_network(size, engine, chips=size["chips"]), data, size["dt"])
+
+
+def chips_neurons(data: Arrays, size: Arrays, engine: str) -> Work:
+    neurons = {"tau": Varied(20e-3, d2d=0.1)}
+    return _chips_training(chips_network(size, engine, chips=size["chips"], neurons=neurons), data, size["dt"])
+
+
+def chips_weights(data: Arrays, size: Arrays, engine: str) -> Work:
+    net = chips_network(size, engine, chips=size["chips"], weight=Varied(FanIn(), d2d=0.1))
+    return _chips_training(net, data, size["dt"])
+
+
+def chips_devices(data: Arrays, size: Arrays, engine: str) -> Work:
+    device = Device(g_min=1e-6, g_max=Varied(50e-6, d2d=0.05))
+    net = chips_network(size, engine, chips=size["chips"], neurons={"tau": Varied(20e-3, d2d=0.1)}, device=device)
+    net.program()
+    x = torch.from_numpy(data["x"])
+    rate = rate_of(net, "hid", x, size["dt"])
+    return {**inference(net, x), "rate": lambda out: rate}
+
+
+def learning_network(data: Arrays, size: Arrays, engine: str, device: Device | None = None) -> Work:
+    """Return a run that learns by pair STDP: on weights, or on the devices that hold them."""
+    net = Network()
+    net.add(SpikeInput, "in", n=size["n_in"])
+    net.add(LIF, "out", n=size["n"], output=True)
+    net.add(ExpSynapse, "syn", source="in", target="out", weight=data["w"], rule=PairSTDP(), device=device)
+    initialised(net, size["dt"], engine)
+    if device is not None:
+        net.program()
+    return {**inference(net, torch.from_numpy(data["x"])), "rate": lambda out: hertz(out, size["dt"])}
+
+
+def pulses(data: Arrays, size: Arrays, engine: str) -> Work:
+    device = Device(update=Bounded(alpha_p=0.01, alpha_d=0.02, gamma_p=1.0, gamma_d=1.0))
+    return learning_network(data, size, engine, device)

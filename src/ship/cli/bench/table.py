@@ -17,7 +17,7 @@ Row = dict[str, Any]
 
 
 def amount(row: Row, memory: bool) -> str:
-    """A time in ms, or memory in MB, with three digits; why there is none."""
+    """Return a time in ms, or memory in MB, with three digits, or why there is none."""
     if "error" in row:
         return "not run" if str(row["error"]).startswith("not run") else "failed"
     value = row["peak_memory_mb" if memory else "total_ms"]
@@ -28,12 +28,12 @@ def amount(row: Row, memory: bool) -> str:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Markdown: one line a case, bad ones included."""
+    """Return the table in Markdown: one line for each case that the README shows, bad ones included."""
     lines = [
         "| case | fused | reference | peers | floor | fused / best peer | fused / floor |",
         "|---|---|---|---|---|---|---|",
     ]
-    for name in dict.fromkeys(row["case"] for row in rows):
+    for name in dict.fromkeys(row["case"] for row in rows if row["case"] not in CASES or CASES[row["case"]].readme):
         memory = name in CASES and CASES[name].memory
         own = {row["engine"]: row for row in rows if row["case"] == name}
         peers = sorted((r for r in own.values() if r["peer"]), key=lambda r: ("error" in r, r.get("total_ms")))
@@ -52,7 +52,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def about(rows: Sequence[Row]) -> str:
-    """One sentence: machine and versions."""
+    """Return one sentence about the machine and the versions."""
     machine = rows[0]["machine"]
     found: dict[str, str] = {}
     for row in rows:
@@ -67,7 +67,7 @@ def refresh(results: Path, readme: Path) -> None:
     """Write the table between the markers of the README.
 
     Raises:
-        FileError: no results, or no markers.
+        FileError: there are no results, or no markers.
     """
     rows = [json.loads(line) for line in results.read_text().splitlines() if line.strip()]
     if not rows:

@@ -1,4 +1,4 @@
-"""One process for one engine and one case: builds, warms up, then runs once for each line it reads, and says how long it took.
+"""One process for one side and one case: it builds, warms up, runs once for each line that it reads, and says how long that took.
 
 ``python worker.py SIDE KIND SIZE [--option VALUE ...]``: SIDE is a Python file or a module with a function named KIND that takes
 the shared arrays and the sizes and returns what there is to run, as a dict:
@@ -7,10 +7,11 @@ forward     () -> output
 backward    (output) -> None; left out for inference
 whole       () -> output: forward and backward as one call, where they cannot be split; the time beyond forward's is backward's
 rate        (output) -> mean firing rate, Hz
+check       (output) -> another number that all sides of the case share, for work without spikes
 warm        () -> None: instead of one full run to warm up
 extra       name -> () -> None: further parts, timed alone
 
-Imports nothing of SHIP, so that it runs in any environment that has NumPy.
+This file imports nothing of SHIP, so that it runs in any environment that has NumPy.
 """
 
 from __future__ import annotations
@@ -31,13 +32,11 @@ from typing import IO, Any
 
 THREADS = 2
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-
-
-SEVERAL, SHORT = 5, 1500.0  # runs in a round, as long as they have taken less than so many ms
+SEVERAL, SHORT = 5, 1500.0  # the most runs of a round; no further one begins after this time (ms)
 
 
 def limit_threads() -> None:
-    """To the first cores and as many threads, for libraries that ask the variables and for those that count the cores."""
+    """Keep this process to the first cores and to as many threads, for libraries that read the variables or count the cores."""
     for name in THREAD_VARIABLES:
         os.environ[name] = str(THREADS)
     if hasattr(os, "sched_setaffinity"):
@@ -45,7 +44,7 @@ def limit_threads() -> None:
 
 
 def load(name: str) -> ModuleType:
-    """A module by name, or by file, under a name that hides no library's."""
+    """Import a module by its name, or by its file under a name that hides no library's."""
     if not name.endswith(".py"):
         return importlib.import_module(name)
     spec = importlib.util.spec_from_file_location(f"side_{Path(name).stem}", name)
@@ -57,7 +56,7 @@ def load(name: str) -> ModuleType:
 
 
 def memory(field: str) -> float:
-    """``VmRSS`` or ``VmHWM`` of this process, MB (10^6 bytes); the peak for both where the system keeps no such file."""
+    """Return ``VmRSS`` or ``VmHWM`` of this process in MB (10^6 bytes); the peak for both where the system keeps no such file."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith(field)) * 1024 / 1e6
@@ -69,7 +68,7 @@ def memory(field: str) -> float:
 
 
 def machine() -> dict[str, Any]:
-    """Cores and model of the processor."""
+    """Return the number of cores and the model of the processor."""
     model = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -80,7 +79,7 @@ def machine() -> dict[str, Any]:
 
 
 def once(work: Mapping[str, Any]) -> tuple[dict[str, float], Any]:
-    """Run once: times in ms, and the output."""
+    """Run once, and return the times in ms and the output."""
     clock = time.perf_counter
     start = clock()
     output = work["forward"]()
@@ -103,7 +102,7 @@ def once(work: Mapping[str, Any]) -> tuple[dict[str, float], Any]:
 
 
 def several(work: Mapping[str, Any]) -> tuple[dict[str, float], Any]:
-    """As `once`, and again where that was short: the medians. Work that repeats, as training does, finds data and code warm."""
+    """Run as `once` does, again where that was short, and return the medians: repeated work finds its data and code warm."""
     times, output = once(work)
     rounds = [times]
     while len(rounds) < SEVERAL and sum(t["total"] for t in rounds) < SHORT:
@@ -116,7 +115,7 @@ def several(work: Mapping[str, Any]) -> tuple[dict[str, float], Any]:
 def serve(
     side: str, kind: str, size: Mapping[str, Any], options: Mapping[str, str], ask: IO[str], say: Callable[..., None]
 ) -> None:
-    """Say ``ready``, then a line of times for each line asked, at the end rate and peak memory."""
+    """Say ``ready``, then a line of times for each line that is read, and at the end rate and peak memory."""
     module = load(side)
     if hasattr(module, "load"):
         module.load(**options)
@@ -133,18 +132,17 @@ def serve(
         _, output = once(work)
         del output
     say(ready=True, build_ms=(built - start) * 1e3, first_ms=(time.perf_counter() - built) * 1e3)
-    rate = None
+    shared: dict[str, float | None] = {"rate": None}
     for _ in ask:
         times, output = several(work)
-        if "rate" in work:
-            rate = float(work["rate"](output))
+        shared |= {name: float(work[name](output)) for name in ("rate", "check") if name in work}
         del output
         say(times=times)
-    say(rate=rate, peak_memory_mb=memory("VmHWM") - base)
+    say(**shared, peak_memory_mb=memory("VmHWM") - base)
 
 
 def main() -> None:
-    """What libraries print goes to standard error; standard output has JSON lines alone."""
+    """Send what libraries print to standard error, and JSON lines alone to standard output."""
     sys.path.pop(0)  # this file's folder: its modules are no libraries
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)

@@ -1,0 +1,188 @@
+"""Fits of pulse trains: known truth comes back, with curves, noise, spread and correlation told apart."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import ship
+from measurements import CURVES, pulses, up_down
+from ship.devices.fitting import pulse_curves, scatter
+from ship.devices.fitting.curve_fit import Scaled, fit_curve
+from ship.devices.fitting.trains import PulseTrain
+
+pytestmark = pytest.mark.usefixtures("no_grad")
+
+
+@pytest.mark.parametrize(("name", "gamma"), [("hard", 0.0), ("soft", 1.0), ("power", 1.7)])
+def test_curve_is_the_device(name, gamma):
+    """The closed form follows ``Bounded`` pulse by pulse (float64: to 1e-12 of the window)."""
+    update = ship.devices.Bounded(alpha_p=0.02, alpha_d=0.03, gamma_p=gamma, gamma_d=gamma)
+    device = ship.Device(g_min=0.0, g_max=1.0, update=update)
+    array = ship.DeviceArray(device, 1, dtype=torch.float64)
+    seen = []
+    for v in [1.0] * 30 + [-1.0] * 30:
+        array.pulse(v)
+        seen.append(float(array.conductance()))
+    own = {"alpha_p": 0.02, "alpha_d": 0.03, "gamma_p": gamma, "gamma_d": gamma}
+    w = CURVES[name].follow(0.0, own, [(True, 30), (False, 30)], (30, 30))
+    assert np.abs(w - np.array(seen)).max() < 1e-12
+    assert 0.3 < w.max() < 1
+
+
+def test_exponential_curve():
+    """Ends at the ends, is its own continuation, and mirrors itself downwards."""
+    whole = pulse_curves.exponential(0.0, 4.0, 50, 50)
+    assert whole[-1] == pytest.approx(1.0, abs=1e-12)
+    assert pulse_curves.exponential(float(whole[19]), 4.0, 30, 50) == pytest.approx(whole[20:], abs=1e-12)
+    assert pulse_curves.exponential(0.0, 0.0, 10, 10) == pytest.approx(np.arange(1, 11) / 10)
+    w = CURVES["exponential"].follow(0.0, {"k_p": 2.0, "k_d": 2.0}, [(True, 20), (False, 20)], (20, 20))
+    assert w[20:] == pytest.approx(1 - w[:20], abs=1e-12)
+
+
+@pytest.mark.parametrize(("nl", "a"), [(1.0, 1.2517), (1.75, 0.7021), (2.4, 0.4992), (4.88, 0.2003)])
+def test_nonlinearity_is_neurosims(nl, a):
+    """NL against the table of NeuroSim (A over p_max), which it gives to about 1 %."""
+    assert pulse_curves.nonlinearity(1 / a) == pytest.approx(nl, rel=0.015)
+
+
+def test_monotone_polygon():
+    n = np.arange(1.0, 101)
+    y = 1 - np.exp(-n / 20)
+    at, value = pulse_curves.monotone(n, y + 0.02 * np.random.default_rng(0).standard_normal(100), True, 12)
+    assert (np.diff(value) >= -1e-12).all()
+    assert np.abs(np.interp(n, at, value) - y).max() < 0.04
+    _, falling = pulse_curves.monotone(n, -y, False, 12)
+    assert (np.diff(falling) <= 1e-12).all()
+
+
+@pytest.mark.parametrize(("step", "read"), [(0.01, 0.0), (0.0, 0.05), (0.01, 0.05)])
+def test_scatter_is_told_apart(step, read):
+    """Steps that stay and reads that do not: each comes back within 20 % as a mean over 40 series of 400 points.
+
+    One series does not tell a random walk from what is forgotten over 50 pulses: up to 0.03 of a walk counts as read.
+    """
+    phi = np.ones(400)
+    made = scatter.Noise(np.array([step]), np.zeros((1, len(scatter.RHO))), np.array([read]))
+    found = scatter.split(scatter.simulate(made, phi, 40, np.random.default_rng(1)), phi, np.array([0]))
+    assert float(np.sqrt((found.step**2).mean())) == pytest.approx(step, rel=0.2, abs=0.002)
+    assert float(np.sqrt((found.read**2).mean())) == pytest.approx(read, rel=0.2, abs=0.03 if step else 0.01)
+
+
+@pytest.mark.parametrize("name", ["hard", "soft", "power", "exponential"])
+def test_each_law_is_found(name):
+    """Of noisy data of each law, that law (or one that contains it) comes first, with its parameters."""
+    own = {"alpha_p": 0.008, "alpha_d": 0.009} if name == "hard" else {}
+    found = pulses(up_down(name, n=120, read=0.01, seed=3, **own))
+    assert found.best.name == name or (name, found.best.name) in {("hard", "power"), ("soft", "exponential")}
+    by_name = {f.name: f for f in found.ranking}
+    assert by_name[name].fits
+    window = (found.summary["window, upper"].value - found.summary["window, lower"].value) / 80e-6
+    assert by_name[name].residual * window == pytest.approx(0.01, rel=0.2)
+    truth = {"hard": {"alpha_p": 0.008}, "soft": {"alpha_d": 0.05}, "power": {"gamma_d": 2.0}, "exponential": {"k_d": 5.0}}[name]
+    for parameter, value in truth.items():
+        assert by_name[name].parameters[parameter].value == pytest.approx(value, rel=0.15)
+
+
+@pytest.mark.slow
+def test_intervals_cover_the_truth():
+    """95 % intervals of four parameters hold the truth in at least 85 % of 40 data sets (binomial: 95 +- 4 %)."""
+    truth = np.array([10.0, 90.0, 0.03, 0.05])
+    inside = []
+    for seed in range(40):
+        y = up_down(n=80, step=0.004, read=0.02, seed=seed) * 1e6
+        low, high = np.percentile(y, [2, 98])
+        scaled = Scaled(PulseTrain("", [(True, 80), (False, 80)], y), (y - low) / (high - low), -low / (high - low))
+        fit = fit_curve(CURVES["soft"], [scaled], 60, np.random.default_rng(seed))
+        again = fit.replicates[0][:, [0, 1, 3, 4]]
+        again[:, :2] = low + again[:, :2] * (high - low)
+        bounds = np.percentile(again, [2.5, 97.5], axis=0)
+        inside.append((bounds[0] <= truth) & (truth <= bounds[1]))
+    assert 0.85 <= np.mean(inside) <= 1.0
+    assert (np.mean(inside, axis=0) > 0.75).all()
+
+
+def test_devices_and_their_correlation():
+    """Of 24 emulated devices (d2d 20 %, correlation 0.8), spread and correlation come back, and go into the device."""
+    update = ship.devices.Bounded(
+        alpha_p=ship.Varied(0.05, d2d=0.2), alpha_d=ship.Varied(0.06, d2d=0.2), gamma_p=1.0, gamma_d=1.0, noise=0.003
+    )
+    truth = ship.Device(g_min=10e-6, g_max=90e-6, update=update, correlated=(("update.alpha_p", "update.alpha_d", 0.8),))
+    array = ship.DeviceArray(truth, 24, dtype=torch.float64, seed=4)
+    seen = []
+    for v in [1.0] * 50 + [-1.0] * 50:
+        array.pulse(v)
+        seen.append(array.conductance())
+    g = torch.stack(seen).numpy()
+    columns = {
+        "conductance": g.T.ravel(),
+        "polarity": np.tile(np.repeat([1, -1], 50), 24),
+        "device": np.repeat(np.arange(24), 100),
+    }
+    found = ship.fit(columns, unit="S", replicates=480)
+    assert found.kind == "pulses"
+    values = found.values["soft"]
+    spread = dict(zip(values["names"], values["spread"], strict=True))
+    alpha = array.value("update.alpha_p").numpy().ravel()
+    assert spread["alpha_p"] == pytest.approx(alpha.std(ddof=1), rel=0.25)
+    i, j = values["names"].index("alpha_p"), values["names"].index("alpha_d")
+    r = np.corrcoef(alpha, array.value("update.alpha_d").numpy().ravel())[0, 1]
+    assert values["correlation"][i, j] == pytest.approx(r, abs=0.15)
+    soft = next(f for f in found.ranking if f.name == "soft")
+    assert soft.fits
+    assert soft.parameters["step noise"].value == pytest.approx(0.003, rel=0.3)
+    assert soft.parameters["alpha_p"].low < 0.05 < soft.parameters["alpha_p"].high
+    device = found.device
+    assert isinstance(device.update.alpha_p, ship.Varied)
+    ship.DeviceArray(device, 10, chips=3).pulse(count=5)
+    if found.best.name == "soft":
+        assert any({a, b} == {"update.alpha_p", "update.alpha_d"} for a, b, _ in device.correlated)
+
+
+def test_one_device_has_no_spread():
+    found = pulses(up_down(n=60, read=0.005))
+    assert any("cannot be estimated" in note for note in found.notes)
+    assert not isinstance(found.device.update.alpha_p, ship.Varied)
+
+
+def test_drop_between_the_branches_is_refused():
+    """A branch down that begins 30 % lower than the branch up ended: no law follows it, the table does."""
+    w = np.concatenate([np.linspace(0, 1, 60), np.linspace(0.7, 0, 60)])
+    g = 10e-6 + 80e-6 * (w + 0.004 * np.random.default_rng(0).standard_normal(120))
+    found = pulses(g)
+    laws = [f for f in found.ranking if f.name != "table"]
+    assert not any(f.fits for f in laws)
+    assert "cannot follow the drop between your branches" in laws[0].verdict
+    assert "use the table device" in laws[0].verdict
+    assert found.best.name == "table"
+    array = ship.DeviceArray(found.device, 1, variation=False, dtype=torch.float64)
+    array.pulse(count=60)
+    top = float(array.conductance())
+    array.pulse(-1.0, count=1)
+    assert top == pytest.approx(90e-6, rel=0.02)  # the scatter of a point is 0.4 % of the window, the monotone branch's end less
+    assert float(array.conductance()) == pytest.approx(66e-6, rel=0.03)
+
+
+def test_same_seed_same_fit():
+    g = up_down(n=40, read=0.01)
+    one, two, other = (json.dumps(pulses(g, seed=s).report()) for s in (1, 1, 2))
+    assert one == two
+    assert one != other
+
+
+def test_one_polarity_gives_no_device():
+    g = up_down(n=60, read=0.004)[:60]
+    found = ship.fit({"up": g}, "pulses", unit="S", replicates=20)
+    assert found.ranking[0].fits
+    with pytest.raises(ship.FitError, match="needs pulses down"):
+        _ = found.device
+
+
+def test_normalised_data_are_scaled():
+    g = up_down(n=60, read=0.004, low=0.0, high=1.0)
+    columns = {"up": g[:60] * 2 - 1, "down": g[60:] * 2 - 1}
+    found = ship.fit(columns, "pulses", unit="normalised", g_min=1e-6, g_max=11e-6, scale=(-1, 1), replicates=20)
+    soft = next(f for f in found.ranking if f.name == "soft")
+    assert soft.parameters["g_min"].value == pytest.approx(1e-6, abs=0.3e-6)
+    assert soft.parameters["g_max"].value == pytest.approx(11e-6, abs=0.3e-6)
