@@ -13,11 +13,11 @@ from ....base.native.cache import clear, contents, digest, folder, load, private
 __all__ = ["clear", "contents", "digest", "drivers", "folder", "helpers", "load", "part", "private_folder"]
 
 DRIVERS = {  # each with the texts that it is made of
-    "alone": ("floats", "memory", "alone"),
-    "loop": ("floats", "memory", "sums", "loop"),
-    "plastic": ("floats", "memory", "sums", "learning", "loop"),
-    "gradients": ("floats", "memory", "sums", "gradients", "loop"),
-    "grid": ("floats", "memory", "grid"),
+    "alone": ("records", "floats", "memory", "alone"),
+    "loop": ("records", "floats", "memory", "sums", "loop"),
+    "plastic": ("records", "floats", "memory", "sums", "learning", "loop"),
+    "gradients": ("records", "floats", "memory", "sums", "gradients", "loop"),
+    "grid": ("records", "floats", "memory", "grid"),
     "events": ("floats", "events"),
     "edges": ("edges",),
 }

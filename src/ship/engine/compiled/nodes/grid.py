@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ....base.parameters.bag import Bag
@@ -19,9 +20,10 @@ from ...reference.node import coefficients_of
 from ...slot import connection_slot, on_connections
 from ...trees import flatten, unflatten
 from ..emit import texts
+from ..emit.drivers.records import GRID
 from ..emit.numba import BLOCK_BYTES
 from ..kernels.kernel import Kernel, lean
-from ..run.executor import row_addresses, row_table
+from ..run.executor import Record, row_addresses, row_table
 from ..tape.tape import EVERY, park, unpark
 from ..trace.program import as_constants
 
@@ -125,16 +127,34 @@ class _Field:
     def rows(self) -> int:
         return self.lead[0] * self.lead[1]
 
+    def _record(self, **fields: int | NDArray[Any]) -> Record:
+        """The record that both passes begin with."""
+        k = self.kernel
+        return Record(
+            GRID,
+            tile=k.tile,
+            slots=len(self.x),
+            every=EVERY,
+            n_pre=self.n_pre,
+            n_post=self.n,
+            states=k.states,
+            constants=k.constants,
+            arrivals=row_addresses(self.x, 1, 2, self.lead),
+            arrival_step=self.x.stride(0),
+            rows=self.rows,
+            entry=row_table(self.entry, self.lead),
+            values=row_table(self.constants, self.lead),
+            strides=self.strides,
+        ).but(**fields)
+
     def forward(self) -> tuple[Tensor, ...]:
         k, slots = self.kernel, len(self.x)
         out = torch.empty(*self.lead, slots, self.n, dtype=k.dtype).permute(2, 0, 1, 3)
         leave = [torch.empty_like(t) for t in self.entry]
-        args = (
-            k.tile, slots, self.n_pre, self.n, k.states, k.constants, row_addresses(self.x, 1, 2, self.lead),
-            self.x.stride(0), row_addresses(out, 1, 2, self.lead), out.stride(0) * self.size, row_table(self.entry, self.lead),
-            row_table(leave, self.lead), row_table(self.constants, self.lead), self.strides,
-        )  # fmt: skip
-        spread(self.rows * self.blocks, lambda lo, hi: self.drivers["forward"](lo, hi, *args))
+        record = self._record(
+            outs=row_addresses(out, 1, 2, self.lead), out_stride=out.stride(0) * self.size, leave=row_table(leave, self.lead)
+        )
+        spread(self.rows * self.blocks, lambda lo, hi: self.drivers["forward"](lo, hi, record.address))
         return (out, *leave)
 
     def backward(self, grads: Sequence[Tensor | None], needs: Sequence[bool]) -> list[Tensor | None]:
@@ -150,14 +170,17 @@ class _Field:
         tasks = self.rows * self.blocks
         step = slots * self.n_pre * self.size
         at_x = np.zeros(tasks, np.int64) if g_x is None else g_x.data_ptr() + np.arange(tasks, dtype=np.int64) * step
-        args = (
-            k.tile, k.again, k.backward(k.wanted([needs[0]], needs[1 + s :])), slots, EVERY, self.n_pre, self.n, s, k.constants,
-            row_addresses(self.x, 1, 2, self.lead), self.x.stride(0), row_table(self.entry, self.lead),
-            row_table(self.constants, self.lead), self.strides, row_addresses(g_out, 1, 2, self.lead),
-            g_out.stride(0) * self.size, at_x, row_table(g_entry, self.lead), row_table(g_leave, self.lead),
-            row_table(g_constants, self.lead),
-        )  # fmt: skip
-        spread(tasks, lambda lo, hi: self.drivers["backward"](lo, hi, *args))
+        record = self._record(
+            again=k.again,
+            back=k.backward(k.wanted([needs[0]], needs[1 + s :])),
+            outs=row_addresses(g_out, 1, 2, self.lead),
+            out_stride=g_out.stride(0) * self.size,
+            g_arrivals=at_x,
+            g_entry=row_table(g_entry, self.lead),
+            g_leave=row_table(g_leave, self.lead),
+            g_values=row_table(g_constants, self.lead),
+        )
+        spread(tasks, lambda lo, hi: self.drivers["backward"](lo, hi, record.address))
         arrivals = None if g_x is None else g_x.sum(2).permute(2, 0, 1, 3)
         found = [arrivals, *(g if need else None for g, need in zip(g_entry, needs[1 : 1 + s], strict=True)), *g_constants]
         return [

@@ -15,11 +15,12 @@ import torch
 from torch import Tensor
 
 from ....base.threads import crew
-from ..emit import texts as kernels
+from ..emit import texts
+from ..emit.drivers.records import SHAPE, STEP
 from ..emit.numba import BLOCK_BYTES
 from ..tape.edges import Table
 from ..tape.tape import EVERY, Call
-from .executor import Executor, kept_buffer, record_of, step_rows
+from .executor import Executor, Records, kept_buffer, record_of, table_of
 
 L1_BYTES = 24 * 1024  # of work area that one part of a row should need
 SUM_BYTES = 4 * 2**20  # of sums that are made at a time, and then lie in the cache
@@ -34,7 +35,7 @@ class Single(Executor):
     def __init__(self, call: Call, tensors: Sequence[Tensor]) -> None:
         super().__init__(call, tensors)
         (self.step,) = self.tape.steps
-        self.drivers = kernels.drivers("alone", self.tape.dtype)
+        self.drivers = texts.drivers("alone", self.tape.dtype)
         first = sum(call.counts[:4])
         self.weights = [t.detach() for t in tensors[first:]]
         self.through = call.through  # for each external signal which weight it goes through, or -1
@@ -66,9 +67,6 @@ class Single(Executor):
 
     # -- tables ------------------------------------------------------------------------------------------------------------
 
-    def _step(self, backwards: Sequence[int] | None = None) -> Table:
-        return np.array([*step_rows(self.tape, backwards)[0], *[0] * 8], np.int64)
-
     @property
     def _inputs(self) -> list[Tensor | None]:
         """The memory that each input is read from: of a signal, or of sums."""
@@ -79,21 +77,22 @@ class Single(Executor):
         lags = [operand[0].lag if operand else 0 for operand in self.step.operands]
         return [lag + (0 if lag else self.start) if place >= 0 else 0 for lag, place in zip(lags, self.places, strict=True)]
 
-    def _times(self) -> tuple[Table, Table]:
-        """For each input strides, lags and slots; the slots in which something changes."""
-        shapes, cuts = [], {self.start, self.stop}
+    def _times(self) -> tuple[Records, Table]:
+        """The `SHAPE` of each input; the slots in which something changes."""
+        shapes: list[dict[str, int]] = []
+        cuts = {self.start, self.stop}
         if self.step.go >= 0:
             cuts.add(self.start + 1)
         for place, lag in zip(self.places, self._lags(), strict=True):
             if place < 0:
-                shapes.append([0, 0, 0])
+                shapes.append({})
                 continue
             t, slots = self.external[place], self.external[place].shape[0]
             stride = t.stride(0) if self.through[place] < 0 else self.step.n
-            shapes.append([stride * self.size, lag, slots])
+            shapes.append({"stride": stride * self.size, "lag": lag, "slots": slots})
             cuts |= {lag, lag + slots}
         inside = sorted(cut for cut in cuts if self.start <= cut <= self.stop)
-        return np.array(shapes, np.int64).reshape(-1, 3), np.array(inside, np.int64)
+        return table_of(SHAPE, shapes), np.array(inside, np.int64)
 
     def _rows(self, lists: Sequence[Sequence[Tensor | None]], signals: Sequence[Sequence[Tensor | None]]) -> list[Table]:
         """The addresses of the rows of tensors, of inputs, of other signals."""
@@ -103,6 +102,15 @@ class Single(Executor):
                 shift = np.arange(self.rows) % buffer.shape[0] * (buffer.stride(0) * self.size)
                 tables[len(lists)][i] = buffer.data_ptr() + shift
         return tables
+
+    def _strides(self, signals: Sequence[Tensor | None]) -> Table:
+        """Bytes from a slot to the next, of each signal."""
+        return np.array([0 if t is None else t.stride(0) * self.size for t in signals], np.int64)
+
+    def _numbers(self, cuts: Table) -> dict[str, int]:
+        """The fields of a `SINGLE` that both passes have."""
+        place = -1 if self.place is None else self.place
+        return {"splits": self._parts, "rows": self.rows, "every": EVERY, "last_cut": len(cuts) - 1, "place": place}
 
     @property
     def _parts(self) -> int:
@@ -147,16 +155,20 @@ class Single(Executor):
 
     def _forward_record(self, leave: Sequence[Tensor], outs: Sequence[Tensor]) -> Table:
         def tables() -> Table:
-            step, (shapes, cuts) = self.step, self._times()
-            steps = np.array([t.stride(0) * self.size for t in outs], np.int64)
-            ending = 0 if step.ending is None else step.ending.forward
-            place = -1 if self.place is None else self.place
-            head = self._parts, self.rows, EVERY, int(bool(self.checks)), len(cuts) - 1, ending, place, 0
-            rows = self._rows([self.entry, leave, self.constants, self.checks, [self.spare]], [outs])
-            kernels = self._step()
+            step = self.step
+            shapes, cuts = self._times()
+            (kernels,) = self._step_rows()
             if self._kept:
-                kernels[0] = step.kernel.keeping(self.wanted)
-            return record_of(head, kernels, cuts, shapes, steps, self._moves, *rows)
+                kernels["forward"] = step.kernel.keeping(self.wanted)
+            numbers = self._numbers(cuts) | {
+                "checked": int(bool(self.checks)),
+                "ending": 0 if step.ending is None else step.ending.forward,
+            }
+            names = ("entry", "leave", "constants", "checks", "spare", "inputs", "outs")
+            rows = self._rows([self.entry, leave, self.constants, self.checks, [self.spare]], [outs])
+            moves = {"moves": self._moves, "out_strides": self._strides(outs)}
+            tables = {"step": table_of(STEP, [kernels]), "shapes": shapes, "cuts": cuts} | moves
+            return record_of(numbers, tables | dict(zip(names, rows, strict=True)))
 
         tensors = [*self.entry, *leave, *self.constants, *self.checks, self.spare, *self._inputs, *outs]
         return self._record(("forward", self.recorded, self.wanted), tensors, tables)
@@ -213,16 +225,18 @@ class Single(Executor):
 
         def tables() -> Table:
             shapes, cuts = self._times()
-            steps = [
-                np.array([0 if t is None else t.stride(0) * self.size for t in some], np.int64) for some in (gradients, targets)
-            ]
-            place = -1 if self.place is None else self.place
-            head = parts, self.rows, EVERY, 1, len(cuts) - 1, 0, place, step.kernel.replaces(self.wanted, place)
-            rows = self._rows([self.constants, self.checks, [self.spare], g_entry, g_leave, g_constants], [gradients, targets])
-            kernels = self._step([step.kernel.backward(self.wanted, self.place)])
+            (kernels,) = self._step_rows([step.kernel.backward(self.wanted, self.place)])
             if self.place is not None:
-                kernels[1] = 0
-            return record_of(head, kernels, cuts, shapes, *steps, self._moves, *rows)
+                kernels["again"] = 0
+            numbers = self._numbers(cuts)
+            numbers["replaces"] = int(step.kernel.replaces(self.wanted, numbers["place"]))
+            names = (
+                "constants", "checks", "spare", "g_entry", "g_leave", "g_constants", "inputs", "gradients", "targets",
+            )  # fmt: skip
+            rows = self._rows([self.constants, self.checks, [self.spare], g_entry, g_leave, g_constants], [gradients, targets])
+            strides = {"back_strides": self._strides(gradients), "target_strides": self._strides(targets)}
+            tables = {"step": table_of(STEP, [kernels]), "shapes": shapes, "cuts": cuts, "moves": self._moves} | strides
+            return record_of(numbers, tables | dict(zip(names, rows, strict=True)))
 
         tensors = [
             *self.constants, *self.checks, self.spare, *g_entry, *g_leave, *g_constants, *self._inputs, *gradients, *targets,
