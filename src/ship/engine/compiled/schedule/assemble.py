@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -29,6 +29,13 @@ from ..tape.tape import Arguments, Call, OperandSource, RunsTape, Signal, Tape, 
 from ..trace.program import NotNow, Untraceable
 
 
+class Standing(NamedTuple):
+    """Where a group stands in a segment; the default is where a reference node stands that has run."""
+
+    behind: int | None = None  # the slot in which it has yet to act: it is part of a kernel that is one slot late, see `Cell`
+    ended: bool = False  # whether it has done what follows the last slot of the segment
+
+
 class TapeBlock:
     """Groups that run together as one tape: one alone over a window, or a loop."""
 
@@ -39,9 +46,18 @@ class TapeBlock:
         self.traces = {id(cell.node.trace): i for i, cell in enumerate(cells)}
         self.inner = {(part, name): self._inner(part, name) for cell in self.cells for part, name in cell.operands}
 
-    def run(self, k0: int, n: int, kept: Sequence[int], last: bool = False) -> bool:
-        """Slots k0 .. k0 + n - 1. ``kept``: for each cell how many of the last slots others will read; -1 for all. ``last``:
-        whether the segment ends with them, and gradients. Returns whether all cells have done what follows the last slot.
+    def run(self, k0: int, n: int, kept: Sequence[int], last: bool = False) -> dict[str, Standing]:
+        """Run slots ``k0 .. k0 + n - 1``; return where groups stand afterwards.
+
+        Args:
+            k0: the first slot.
+            n: how many slots.
+            kept: for each cell how many of the last slots others will read; -1 for all.
+            last: whether the segment ends with them, and gradients.
+
+        Raises:
+            NotNow: kernels cannot serve this run.
+            Untraceable: kernels cannot serve at all.
         """
         for cell in self.cells:
             if isinstance(cell.node, PlasticNode) and any(_learned(take) for take in cell.node.takes):
@@ -51,7 +67,10 @@ class TapeBlock:
         start = assembly.start
         result = run(assembly.tape, assembly.given, assembly.lead, start, start + n, assembly.executor, assembly.history)
         assembly.finish(result.signals, result.leave)
-        return assembly.ends
+        feeds = [node.tag for cell in self.cells for node in cell.behind]
+        if assembly.ends:
+            return {cell.node.tag: Standing(ended=True) for cell in self.cells} | dict.fromkeys(feeds, Standing())
+        return dict.fromkeys(feeds, Standing(behind=k0 + n - 1))
 
     def _inner(self, part: NodeSide, name: str) -> list[Line]:
         """The lines from cells of the block to an operand."""
@@ -141,7 +160,7 @@ class _Assembly:
         tape = Tape(tuple(steps), tuple(self.signals), node.group.dtype, node.dt, block.length, together)
         self.executor = block.executor(tape)
         self.ends = last and tape.steps[0].ending is not None and self.executor is Single
-        if last and not self.ends:  # other executors leave it to `Fusion.settle`
+        if last and not self.ends:  # other executors leave it to `Partition.finish`
             tape = replace(tape, steps=tuple(step._replace(ending=None) for step in steps), kept={})
         self.tape = block.tape = block.tape if block.tape == tape else tape
         signals, weights, through = self._given()
