@@ -24,7 +24,8 @@ from ..emit.drivers.records import GRID
 from ..emit.numba import BLOCK_BYTES
 from ..kernels.kernel import Kernel, lean
 from ..run.executor import Record, row_addresses, row_table
-from ..tape.tape import EVERY, park, unpark
+from ..tape.autograd import recorded_run
+from ..tape.tape import EVERY
 from ..trace.program import as_constants
 
 
@@ -71,42 +72,26 @@ def run(node: ConnectionNode, grid: Grid, k0: int, n: int) -> None:
     states, tree = flatten(node.state)
     dtype = node.group.dtype
     given = [arrivals, *(s.to(dtype) for s in states), *(tensors[i] for i in grid.constants)]
-    recorded = torch.is_grad_enabled() and any(t.requires_grad for t in given)
+    needs = [t.requires_grad for t in given]
+    recorded = torch.is_grad_enabled() and any(needs)
     if recorded:
-        grid.kernel.backward_program(
-            grid.kernel.wanted([arrivals.requires_grad], [t.requires_grad for t in given[1 + len(states) :]])
-        )
-    out, *after = _GridRun.apply(grid.kernel, node.lead, node.group.n_pre, node.group.n, recorded, *given)  # type: ignore[no-untyped-call]
+        grid.kernel.backward_program(grid.kernel.wanted([needs[0]], needs[1 + len(states) :]))
+
+    def make() -> _Field:
+        return _Field(grid.kernel, node.lead, node.group.n_pre, node.group.n, given)
+
+    out, *after = recorded_run(make, given, needs, given) if recorded else make().forward()[1]
     node.state = unflatten([a != 0 if f else a for a, f in zip(after, grid.kernel.flags, strict=True)], tree)
     node.trace.put(out + node.p.bias if node.bias else out)
     for take in node.takes:
         take(k0, n, node.window_lookup(k0, n))
 
 
-class _GridRun(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, kernel: Kernel, lead: tuple[int, int], n_pre: int, n: int, recorded: bool, *tensors: Tensor
-    ) -> tuple[Tensor, ...]:
-        field = _Field(kernel, lead, n_pre, n, tensors)
-        results = field.forward()
-        if recorded:
-            ctx.field = field
-            ctx.set_materialize_grads(False)
-            ctx.save_for_backward(*tensors, *park(field))
-        return results
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        field = unpark(ctx.field, ctx.saved_tensors)  # raises where one was changed since
-        return (None, None, None, None, None, *field.backward(grads, ctx.needs_input_grad[5:]))
-
-
 class _Field:
     """One run of a group of connections."""
 
     holds = ("x", "entry", "constants")
+    spent = False
 
     def __init__(self, kernel: Kernel, lead: tuple[int, int], n_pre: int, n: int, tensors: Sequence[Tensor]) -> None:
         self.kernel, self.lead, self.n_pre, self.n = kernel, lead, n_pre, n
@@ -147,7 +132,8 @@ class _Field:
             strides=self.strides,
         ).but(**fields)
 
-    def forward(self) -> tuple[Tensor, ...]:
+    def forward(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Run all slots; return no result that the gradient needs again, then the output and the final states."""
         k, slots = self.kernel, len(self.x)
         out = torch.empty(*self.lead, slots, self.n, dtype=k.dtype).permute(2, 0, 1, 3)
         leave = [torch.empty_like(t) for t in self.entry]
@@ -155,9 +141,10 @@ class _Field:
             outs=row_addresses(out, 1, 2, self.lead), out_stride=out.stride(0) * self.size, leave=row_table(leave, self.lead)
         )
         spread(self.rows * self.blocks, lambda lo, hi: self.drivers["forward"](lo, hi, record.address))
-        return (out, *leave)
+        return [], [out, *leave]
 
     def backward(self, grads: Sequence[Tensor | None], needs: Sequence[bool]) -> list[Tensor | None]:
+        """Return the gradient of each tensor that was given."""
         k, slots, s = self.kernel, len(self.x), self.kernel.states
         full = (*self.lead, self.n_pre, self.n)
         given = grads[0] if grads[0] is not None else torch.zeros(slots, *self.lead, self.n, dtype=k.dtype)

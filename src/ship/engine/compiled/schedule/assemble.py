@@ -25,7 +25,8 @@ from ..nodes.cell import Cell, NodeSide, Sum
 from ..run import cuda
 from ..run.loop import Loop
 from ..run.single import Single
-from ..tape.tape import Arguments, Call, OperandSource, RunsTape, Signal, Tape, TapeStep, run
+from ..tape.autograd import Differentiable
+from ..tape.tape import Arguments, Call, OperandSource, Signal, Tape, TapeStep, run
 from ..trace.program import NotNow, Untraceable
 
 
@@ -82,7 +83,7 @@ class TapeBlock:
             every = [line for line, _, _ in part.lines(name)]
         return [line for line in every if id(line.trace) in self.traces]
 
-    def executor(self, tape: Tape) -> Callable[[Call, Sequence[Tensor]], RunsTape]:
+    def executor(self, tape: Tape) -> Callable[[Call, Sequence[Tensor]], Differentiable]:
         """What executes a tape."""
         if self.cells[0].node.group.zero.device.type != "cpu":
             return cuda.CudaScan
