@@ -113,11 +113,16 @@ def applied(G, p, w, near, far, g, q):
 
 
 @njit(nogil=True, error_model="numpy", cache=CACHE)
-def solve(lo, hi, G, row_near, row_far, g_row, column_near, column_far, g_column, v, c, u, w, most, tolerance, steps):
-    """Node voltages ``u, w [batch, m, n]`` of networks ``lo .. hi - 1``; ``near``, ``far``: S. ``steps``: how many it took, or
-    -1.
+def solve(lo, hi, G, rows, columns, v, c, u, w, most, tolerance, steps):
+    """Compute the node voltages ``u, w [batch, m, n]`` of networks ``lo .. hi - 1``, in at most ``most`` steps.
+
+    ``rows`` and ``columns`` are the conductances of the connections at both ends of each line, and that between two nodes: near,
+    far, ``g`` (S). ``v`` and ``c`` are the voltages of the terminals of rows and columns. ``steps`` is set to how many steps each
+    network took, or -1 where ``tolerance`` was not reached.
     """
     _, m, n = G.shape
+    row_near, row_far, g_row = rows
+    column_near, column_far, g_column = columns
     pivot, step, column_pivot, column_step = np.empty((m, n)), np.empty((m, n)), np.empty((m, n)), np.empty((m, n))
     r, z, p, q = np.empty((m, n)), np.empty((m, n)), np.empty((m, n)), np.empty((m, n))
     none = np.zeros(n)

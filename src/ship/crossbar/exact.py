@@ -243,13 +243,12 @@ def solve(net: Net, v: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
 def _iterated(net: Net, v: Tensor, c: Tensor, u: Tensor, w: Tensor) -> Tensor:
     """Conjugate gradients into ``u`` and ``w``; True where they did not converge."""
     run = cache.load_file(Path(__file__).with_name("conjugate_gradient.py"))["solve"]
-    ends = [(1 / end).numpy() for side in (net.rows, net.columns) for end in (side.near, side.far)]
+    rows, columns = (((1 / side.near).numpy(), (1 / side.far).numpy(), 1 / side.r) for side in (net.rows, net.columns))
     arrays = [x.contiguous().numpy() for x in (v, c, u, w)]
     cells, steps = net.G.numpy(), torch.zeros(len(net.G), dtype=torch.int64)
-    g_row, g_column = 1 / net.rows.r, 1 / net.columns.r
 
     def work(lo: int, hi: int) -> None:
-        run(lo, hi, cells, *ends[:2], g_row, *ends[2:], g_column, *arrays, MOST_STEPS, TOLERANCE, steps.numpy())
+        run(lo, hi, cells, rows, columns, *arrays, MOST_STEPS, TOLERANCE, steps.numpy())
 
     spread(len(net.G), work)
     return steps < 0
