@@ -1,4 +1,4 @@
-"""The texts of the fused engine: drivers, and what kernels call."""
+"""The texts that the compiled engine gives to Numba: drivers, and the functions that kernels call."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DRIVERS = {  # each with the texts that it is made of
 
 @lru_cache(maxsize=16)
 def drivers(name: str, dtype: torch.dtype) -> dict[str, Any]:
-    """The drivers of a kind, for one float type."""
+    """Return the drivers of a kind by name, compiled for one float type when they are first called."""
     text = "\n\n".join(part(f"drivers/{one}") for one in DRIVERS[name])
     if dtype == torch.float64:
         text = text.replace("F = np.float32", "F = np.float64", 1)
@@ -33,10 +33,10 @@ def drivers(name: str, dtype: torch.dtype) -> dict[str, Any]:
 
 
 def part(name: str) -> str:
-    """A text of ours."""
+    """Return the text of a file of this folder."""
     return text_of(Path(__file__).parent / f"{name}.py")
 
 
 def helpers() -> str:
-    """What kernels for the CPU call."""
+    """Return the text of the functions that kernels for the CPU call."""
     return "\n\n".join([part("maths_numba"), part("memory_access")])

@@ -66,7 +66,7 @@ def build(node: ConnectionNode) -> Grid:
 
 
 def run(node: ConnectionNode, grid: Grid, k0: int, n: int) -> None:
-    """Slots k0 .. k0 + n - 1 of a node."""
+    """Run slots ``k0 .. k0 + n - 1`` of a node."""
     arrivals = node.feed.arrivals(k0, n, node.like)
     _, tensors, _ = leaves(node)
     states, tree = flatten(node.state)

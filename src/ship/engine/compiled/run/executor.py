@@ -1,4 +1,4 @@
-"""What executes a tape on the CPU: what `alone` and `loop` share, tables of addresses."""
+"""What the executors of tapes on the CPU, `single` and `loop`, have in common; records and tables of addresses."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Executor:
 
     @property
     def chunks(self) -> int:
-        """Of `EVERY` slots."""
+        """How many chunks of `EVERY` slots the run has, each with a checkpoint."""
         return -(-(self.stop - self.start) // EVERY)
 
     def blocks(self, step: TapeStep) -> int:
@@ -108,23 +108,23 @@ class Executor:
         return t.expand(*t.shape[:2], n if t.shape[-1] > 1 else BLOCK_BYTES // self.size).contiguous()
 
     def _buffer(self, slots: int, n: int, *, zero: bool = False) -> Tensor:
-        """A signal's buffer; each row's slots lie side by side."""
+        """Return a buffer for a signal; the slots of a row lie side by side."""
         make = torch.zeros if zero else torch.empty
         return make(*self.lead, slots, n, dtype=self.tape.dtype).permute(2, 0, 1, 3)
 
     def _checks(self) -> list[Tensor]:
-        """Buffers for the states at every checkpoint; none where there will be no gradient."""
+        """Return buffers for the states at every checkpoint; none where there will be no gradient."""
         return [torch.empty(*self.lead, self.chunks, t.shape[-1], dtype=t.dtype) for t in self.entry] if self.recorded else []
 
     def _leaving(self, grads: Sequence[Tensor | None]) -> list[Tensor]:
-        """The gradients of the final states."""
+        """Return the gradients of the final states, zeros where there are none."""
         return [
             torch.zeros_like(t) if g is None else g.expand_as(t).contiguous().to(t.dtype)
             for g, t in zip(grads, self.entry, strict=True)
         ]
 
     def _constant_gradients(self, needs: Sequence[bool]) -> list[Tensor | None]:
-        """Buffers for the gradients of constants."""
+        """Return buffers for the gradients of constants."""
         return [
             torch.empty(*self.lead, n, dtype=self.tape.dtype) if need else None for need, n in zip(needs, self.sizes, strict=True)
         ]
@@ -160,7 +160,7 @@ class Executor:
         return record
 
     def _step_rows(self, backwards: Sequence[int] | None = None) -> list[dict[str, int]]:
-        """For each step the fields of a `STEP`. ``backwards``: the kernels for gradients."""
+        """Return for each step the fields of a `STEP`. ``backwards`` are the kernels for gradients."""
         rows, first = [], dict.fromkeys(("state", "operand", "constant", "output"), 0)
         area = back_area = chunk = 0
         for i, step in enumerate(self.tape.steps):
@@ -180,7 +180,7 @@ class Executor:
         return rows
 
     def _summed(self, found: Sequence[Tensor | None]) -> list[Tensor | None]:
-        """Gradients summed over what was broadcast."""
+        """Return gradients summed over the axes along which a tensor was broadcast."""
         return [None if g is None else shaped(g, shape) for g, shape in zip(found, self.shapes, strict=True)]
 
 
@@ -202,7 +202,7 @@ def _addresses(tensors: Sequence[Tensor | None]) -> Table:
 
 
 def table_of(layout: np.dtype[np.void], rows: Sequence[Mapping[str, int]]) -> Records:
-    """A table of records from their fields; those that are left out are 0. There is one record at least."""
+    """Return a table of records from their fields; those that are left out are 0. There is one record at least."""
     return np.array([tuple(row.get(name, 0) for name in layout.names or ()) for row in rows or [{}]], layout)
 
 
@@ -225,7 +225,7 @@ class Record:
         return int(self.whole.ctypes.data)
 
     def but(self, **fields: float | NDArray[Any]) -> Record:
-        """A copy with other values of some fields."""
+        """Return a copy with other values of some fields."""
         made = object.__new__(Record)
         made.whole, made.arrays = self.whole.copy(), self.arrays
         made._set(fields)
@@ -233,7 +233,7 @@ class Record:
 
 
 def record_of(numbers: Mapping[str, int], tables: Mapping[str, NDArray[Any]]) -> Table:
-    """A `SINGLE` with its tables behind it, where `threads.crew` counts its tasks."""
+    """Return a `SINGLE` with its tables behind it, where `threads.crew` counts its tasks."""
     size, begins = SINGLE.itemsize, {}
     for name, table in tables.items():
         begins[name] = size
@@ -272,11 +272,11 @@ def _rows_at(places: Sequence[int], lead: tuple[int, int]) -> Table:
 
 @lru_cache(maxsize=64)
 def _rows(lead: tuple[int, int]) -> tuple[Table, Table]:
-    """Chip and sample of each row."""
+    """Return chip and sample of each row."""
     chips, samples = np.divmod(np.arange(lead[0] * lead[1], dtype=np.int64), lead[1])
     return chips, samples
 
 
 def shaped(gradient: Tensor, shape: torch.Size) -> Tensor:
-    """Summed over what was broadcast."""
+    """Sum a gradient over the axes along which its tensor was broadcast."""
     return gradient if gradient.shape == shape else gradient.sum_to_size(shape)

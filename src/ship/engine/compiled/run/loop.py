@@ -146,7 +146,7 @@ class Loop(Executor):
         return kept, leave
 
     def _step_table(self, backwards: Sequence[int] | None = None) -> Records:
-        """The table of steps."""
+        """Return the table of steps."""
         rows, learns = self._step_rows(backwards), 0
         for row, step in zip(rows, self.tape.steps, strict=True):
             row["listing"] = next((q for q in step.outs if q in self.rings), -1)
@@ -156,7 +156,7 @@ class Loop(Executor):
         return table_of(STEP, rows)
 
     def _record_of(self, steps: Records, splits: int, gradients: Sequence[Tensor | None], matrices: Sequence[Tensor]) -> Record:
-        """The record that both passes begin with."""
+        """Return the record that both passes begin with."""
         tape = self.tape
         operands, sources = operand_tables(tape, self.matrices, self.stores, self.start)
         constants, weights, base = self._tables(self.constants, matrices, signals=[self.buffers])
@@ -189,14 +189,16 @@ class Loop(Executor):
         return min(self.tape.lag, self.stop - self.start) + apart if self.rings else 1
 
     def _lists(self, groups: int) -> dict[str, Any]:
-        """Memory for lists of nonzeros of so many rows, and for their lengths."""
+        """Return memory for the lists of nonzeros of so many rows, and for their lengths."""
         shape = groups, self._parts, max(1, len(self.rings)), self._depth
         lists = np.empty((*shape, self.tape.widest + 1), np.int32)
         counts = np.zeros(shape, np.int64)
         return {"lists": lists, "list_bytes": lists.strides[-2], "counts": counts, "n_lists": shape[2], "depth": shape[3]}
 
     def _memory(self, steps: Records, areas: int, states: int = 0) -> dict[str, Any]:
-        """Memory that a driver works in: bytes of work areas and of states, one table of places, rows of numbers."""
+        """Return memory that a driver works in. ``areas`` and ``states`` are the bytes of work areas and of the states of a
+        chunk.
+        """
         block, widest = BLOCK_BYTES // self.size, self.tape.widest
         kind = np.float32 if self.size == 4 else np.float64
         wide = widest + block
@@ -214,7 +216,7 @@ class Loop(Executor):
         }
 
     def _scratch(self, steps: Records) -> dict[str, Any]:
-        """Memory for the forward driver."""
+        """Return memory for the forward driver to work in."""
         widest = self.tape.widest + 1
         area = sum(int(s["states"]) * BLOCK_BYTES * -(-int(s["units"]) * self.size // BLOCK_BYTES) for s in steps)
         memory = self._memory(steps, area * self.tape.together) | {"area_bytes": area, "list": np.empty(widest, np.int32)}
@@ -253,7 +255,7 @@ class Loop(Executor):
                 run(jobs, t0, min(self.stop, t0 + length))
 
     def backward(self, grads: Sequence[Tensor | None], needs: Sequence[bool]) -> list[Tensor | None]:
-        """The gradient of each tensor that was given."""
+        """Return the gradient of each tensor that was given."""
         tape = self.tape
         a, b, c = self.counts[:3]
         internal, external = tape.internal, tape.external
@@ -289,7 +291,9 @@ class Loop(Executor):
         return self._summed(found)
 
     def _begin_gradients(self, grads: Sequence[Tensor | None], need_external: Mapping[int, bool]) -> Table:
-        """Make the buffers for gradients of signals; return for each 1 where it is added to, 2 where it may be written, else 0."""
+        """Make the buffers for gradients of signals; return for each signal 0 where no gradient is wanted,
+        1 where it is added to, 2 where it may be written.
+        """
         tape = self.tape
         uses: dict[int, list[tuple[TapeStep, tuple[OperandSource, ...]]]] = {q: [] for q in range(len(self.buffers))}
         for step in tape.steps:
@@ -335,7 +339,7 @@ class Loop(Executor):
         return np.array(keep or [-1], np.int64), wanted
 
     def _matrix_gradient(self, m: int, keep: NDArray[np.int64]) -> Tensor:
-        """Sum over slots of signal times gradient of what it entered."""
+        """Return the sum over slots of the signal times the gradient of the operand that it entered."""
         shape = self.matrices[m].shape
         axes = ("c" if shape[0] > 1 else "") + ("b" if shape[1] > 1 else "")
         total: Tensor | None = None

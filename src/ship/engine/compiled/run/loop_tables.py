@@ -18,17 +18,19 @@ CONVERSIONS = {"none": 0, "mul": 1, "div": 2}
 
 
 def operand_sources(tape: Tape) -> Iterator[OperandSource]:
-    """All that enters the operands of a tape, in the order of the table of sources."""
+    """Yield all that enters the operands of a tape, in the order of the table of sources."""
     return (s for step in tape.steps for sources in step.operands for s in sources)
 
 
 def lag_of(tape: Tape, s: OperandSource, start: int) -> int:
-    """Slots from the first one of a signal. External ones begin with the run, unless known to begin a slot before it."""
+    """Return how many slots late a signal enters, counted from its first slot. External ones begin with the run,
+    unless known to begin a slot before it.
+    """
     return start if tape.signals[s.signal].external and not s.lag else s.lag
 
 
 def operand_tables(tape: Tape, matrices: Sequence[Tensor], stores: Mapping[int, int], start: int) -> tuple[Records, Records]:
-    """The tables of operands and of their sources. ``stores``: for operands the signal that keeps the sum."""
+    """Return the tables of operands and of their sources. ``stores`` names for operands the signal that keeps the sum."""
     operands: list[dict[str, int]] = []
     for sources in (sources for step in tape.steps for sources in step.operands):
         first = operands[-1]["last"] if operands else 0
@@ -52,7 +54,7 @@ def signal_table(
     listings: Mapping[int, int],
     stop: int,
 ) -> Records:
-    """The table of signals, whether of the tape or kept for the gradient. ``masks``: of those that are rings."""
+    """Return the table of all signals, of the tape and of those kept for the gradient. ``masks`` has an entry for each ring."""
     rows = []
     for q, (t, gradient) in enumerate(zip(buffers, gradients, strict=True)):
         row = {"stride": t.stride(0) * t.element_size(), "mask": masks.get(q, -1), "listing": listings.get(q, -1)}
@@ -63,7 +65,7 @@ def signal_table(
 
 
 def learn_tables(tape: Tape, fields: Sequence[Tensor]) -> tuple[Records, Records]:
-    """The tables of what changes weights, and of the operands of its kernels."""
+    """Return the tables of what changes weights, and of the operands of its kernels."""
     rows: list[dict[str, int]] = []
     parts: list[dict[str, int]] = []
     for learn in (step.learn for step in tape.steps if step.learn is not None):
@@ -85,7 +87,7 @@ def _part(part: ConnectionOperand, fields: Sequence[Tensor], size: int) -> dict[
 
 
 def edge_table(tape: Tape, n_matrices: int, parts: int) -> Records:
-    """For each matrix that is a list of weights its edges, for targets in so many parts."""
+    """Return for each matrix that is a list of weights its edges, for targets in so many parts."""
     block = BLOCK_BYTES // tape.dtype.itemsize
     rows: list[dict[str, int]] = [{} for _ in range(n_matrices)]
     for step in tape.steps:
@@ -100,7 +102,7 @@ def edge_table(tape: Tape, n_matrices: int, parts: int) -> Records:
 
 
 def cut_table(tape: Tape, buffers: Sequence[Tensor], stores: Mapping[int, int], start: int, stop: int) -> Table:
-    """The slots in which what enters an operand begins or ends, or the clock changes; the first and the last one."""
+    """Return the slots in which what enters an operand begins or ends, or the clock changes; the first and the last one."""
     cuts = {start, start + 1, stop}
     for x, sources in enumerate(sources for step in tape.steps for sources in step.operands):
         for s in sources if x not in stores else ():
@@ -110,7 +112,7 @@ def cut_table(tape: Tape, buffers: Sequence[Tensor], stores: Mapping[int, int], 
 
 
 def levels(tape: Tape, length: int) -> list[list[int]]:
-    """The steps of a tape by how many others they wait for in a slice of so many slots."""
+    """Return the steps of a tape by how many others they wait for in a slice of so many slots."""
     level: list[int] = []
     made = {q: i for i, step in enumerate(tape.steps) for q in step.outs}
     for step in tape.steps:
@@ -125,12 +127,12 @@ def levels(tape: Tape, length: int) -> list[list[int]]:
 
 
 def turned(matrices: Sequence[Tensor], tape: Tape) -> list[Tensor]:
-    """The matrices transposed, with one row for each target; lists of weights as they are."""
+    """Return the matrices transposed, with one row for each target; lists of weights as they are."""
     lists = {s.matrix for s in operand_sources(tape) if s.structure is not None}
     return [m if i in lists else m.transpose(-1, -2).contiguous() for i, m in enumerate(matrices)]
 
 
 def aligned(matrix: Tensor, dtype: torch.dtype) -> Tensor:
-    """Weights as ``[chip, batch, pre, post]``, the targets of a source unit side by side."""
+    """Return weights as ``[chip, batch, pre, post]``, the targets of a source unit side by side."""
     t = matrix.reshape((1,) * (4 - matrix.ndim) + tuple(matrix.shape)).to(dtype)
     return t if t.stride(-1) == 1 and t.stride(-2) >= t.shape[-1] else t.contiguous()

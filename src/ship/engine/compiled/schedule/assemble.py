@@ -74,7 +74,7 @@ class TapeBlock:
         return dict.fromkeys(feeds, Standing(behind=k0 + n - 1))
 
     def _inner(self, part: NodeSide, name: str) -> list[Line]:
-        """The lines from cells of the block to an operand."""
+        """Return the lines from cells of the block to an operand."""
         node = part.node
         if name == "value":
             assert isinstance(node, ConnectionNode)
@@ -84,7 +84,7 @@ class TapeBlock:
         return [line for line in every if id(line.trace) in self.traces]
 
     def executor(self, tape: Tape) -> Callable[[Call, Sequence[Tensor]], Differentiable]:
-        """What executes a tape."""
+        """Return what executes a tape."""
         if self.cells[0].node.group.zero.device.type != "cpu":
             return cuda.CudaScan
         return Single if tape.alone else Loop
@@ -190,7 +190,7 @@ class _Assembly:
         return len(self.signals) - 1
 
     def _unit(self, cell: Cell, node: PlasticNode) -> rule.Unit:
-        """A plastic synapse."""
+        """Return what a plastic synapse adds to the tape."""
         first = len(self.external)
         arrivals = self._operand(cell, cell.main, "value")
         self.bare += [x for x in self.external[first:] if isinstance(x, Tensor)]
@@ -202,8 +202,10 @@ class _Assembly:
         return rule.Unit(node, learner, self.k0, arrivals, posts, self._rigid)
 
     def _check_gradients(self) -> None:
-        """Raises:
-        NotNow: a gradient would flow through the weights as they were in each slot.
+        """Refuse gradients through weights that a rule changes.
+
+        Raises:
+            NotNow: a gradient would flow through the weights as they were in each slot.
         """
         every = (*self.given.entry, *self.given.signals, *self.given.constants, *self.given.matrices, *self.given.weights)
         through = any(t.requires_grad for t in self.bare) or (self.inner and any(t.requires_grad for t in every))
@@ -211,12 +213,12 @@ class _Assembly:
             raise NotNow("a gradient through weights that a rule changes")
 
     def _rigid(self, n: int) -> int:
-        """An internal signal without a gradient."""
+        """Add an internal signal without a gradient; return its number."""
         self.signals.append(Signal(n, False, False, False))
         return len(self.signals) - 1
 
     def _through_rule(self, unit: rule.Unit) -> tuple[OperandSource, ...]:
-        """What arrives, through weights that change."""
+        """Return what arrives at a plastic synapse, through weights that change."""
         self.matrices.append(unit.weight)
         return (OperandSource(unit.arrived, 0, unit.group.n_pre, matrix=len(self.matrices) - 1),)
 
@@ -276,7 +278,7 @@ class _Assembly:
         return sources
 
     def _along_edges(self, fused: NodeSide, node: ConnectionNode, inner: Sequence[Line], late: int) -> list[OperandSource]:
-        """What a sparse connection receives, also from outside: in proportion to what is not zero."""
+        """What a sparse connection receives, also from outside: in proportion to the nonzeros."""
         sources = []
         for offset, width, buckets in node.feed.sources:
             for line, chosen in buckets:
@@ -292,7 +294,7 @@ class _Assembly:
         return sources
 
     def _sent(self, line: Line, late: int, like: Tensor, signal: int) -> list[OperandSource]:
-        """What a line brings from a signal of the block, or (-1) from outside."""
+        """Return what a line brings from a signal of the block, or (-1) from outside."""
         first, lag = self._window(late)
         if signal < 0 and self.k0:
             return [self._outer(line.window(first, self.n, like), lag)]
@@ -305,7 +307,7 @@ class _Assembly:
         return found if early is None else [*found, self._outer(early, lag)]
 
     def _projection(self, i: int, constants: list[Tensor]) -> TapeStep:
-        """From the pre side of a filter to its targets."""
+        """Return the step from the pre side of a filter to its targets."""
         node, fused = self.block.cells[i].node, self.block.cells[i].main
         assert isinstance(node, ConnectionNode)
         source = OperandSource(self.outs[i][0], 0, fused.n, matrix=len(self.matrices))
@@ -354,7 +356,7 @@ class _Assembly:
 
 
 def _wide(window: Tensor, n: int) -> Tensor:
-    """``[slot, chip, batch, n]``."""
+    """Return a signal as ``[slot, chip, batch, n]``."""
     while window.ndim < 4:
         window = window.unsqueeze(0)
     return window if window.shape[-1] == n else window.expand(*window.shape[:-1], n)
@@ -362,5 +364,5 @@ def _wide(window: Tensor, n: int) -> Tensor:
 
 @lru_cache(maxsize=4)
 def _sum_kernel(dtype: torch.dtype, biased: bool) -> Kernel:
-    """The kernel that hands a sum on."""
+    """Return the kernel that hands a sum on."""
     return Kernel(lambda s, x, p: ([x[0] + p[0] if p else x[0]], []), (), 1, int(biased), dtype)

@@ -27,7 +27,7 @@ ENGINES = ("auto", "reference", "fused")
 
 
 def choose_engine(where: str, engine: str) -> str:
-    """``reference`` or ``fused``.
+    """Return the engine that serves, ``reference`` or ``fused``.
 
     Raises:
         RunError: an unknown name, or ``fused`` without Numba.
@@ -148,7 +148,7 @@ class Partition:
             node.run(slot, 1)
 
     def describe(self, blocks: Sequence[Planned]) -> dict[str, str]:
-        """How each group runs, in words; nodes must have begun a segment."""
+        """Say how each group runs, in words; nodes must have begun a segment."""
         said = {}
         layout = self._layout(blocks, frozenset())
         for planned in blocks:
@@ -171,7 +171,7 @@ class Partition:
         return said
 
     def reason(self, tag: str) -> str | None:
-        """Why a group stays with the reference engine; None for a kernel. Its node must have begun a segment."""
+        """Say why a group stays with the reference engine; None for a kernel. Its node must have begun a segment."""
         if tag not in self.reasons:
             self.reasons[tag] = self._find_out(tag)
         return self.reasons[tag]
@@ -218,11 +218,11 @@ class Partition:
         return Layout(made, feeds)
 
     def group_by_group(self, planned: Planned) -> GroupByGroup:
-        """What runs a block that is not one tape."""
+        """Return what runs a block that is not one tape."""
         return GroupByGroup(planned, self.run_group)
 
     def _fed_by(self, tag: str) -> str | None:
-        """The neuron that a connection feeds, unit by unit, and nothing else."""
+        """Return the neuron that a connection feeds, unit by unit, and nothing else; None where there is none."""
         node = self.nodes[tag]
         if not isinstance(node, ConnectionNode) or isinstance(node, PlasticNode) or node.group.side not in ("post", "unit"):
             return None

@@ -1,7 +1,7 @@
 """Tapes: what a block of groups does in every slot, as a list of steps that are executed in order, with its gradient.
 
 The operands of a step are summed from signals: of the steps themselves, or external ones that are known for all slots. Signals
-are ``[slot, chip, batch, unit]``. Who executes a tape is its executor: `alone` or `loop` on the CPU, `scan` on CUDA.
+are ``[slot, chip, batch, unit]``. An executor runs a tape: `single` or `loop` on the CPU, `cuda` on CUDA.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class OperandSource(NamedTuple):
 
 
 class TapeStep(NamedTuple):
-    """One group."""
+    """What one group does in each slot."""
 
     kernel: Kernel
     n: int
@@ -66,7 +66,7 @@ class ConnectionOperand(NamedTuple):
 
 
 class Pass(NamedTuple):
-    """A kernel on connections, by address."""
+    """A kernel on connections, by its address, with its operands."""
 
     kernel: int
     parts: tuple[ConnectionOperand, ...]
@@ -107,7 +107,7 @@ class Tape:
 
     @cached_property
     def lag(self) -> int:
-        """Slots that a run may look back into its own signals."""
+        """How many slots a run may look back into its own signals."""
         lags = [s.lag for step in self.steps for sources in step.operands for s in sources if not self.signals[s.signal].external]
         return max(lags, default=0)
 
@@ -159,7 +159,8 @@ def run(
     executor: Callable[[Call, Sequence[Tensor]], Differentiable],
     history: Sequence[Tensor] = (),
 ) -> Result:
-    """Execute slots ``start .. stop - 1`` on a executor; ``history``: the slots before ``start`` of each internal signal."""
+    """Execute slots ``start .. stop - 1`` on an executor; ``history`` has the slots before ``start`` of each internal
+    signal."""
     entry = [t.expand(*lead, t.shape[-1]) for t in given.entry]
     lists = (entry, given.signals, given.constants, given.matrices, given.weights)
     tensors = [t for part in lists for t in part]

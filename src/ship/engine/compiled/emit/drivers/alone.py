@@ -2,8 +2,8 @@
 # mypy: ignore-errors
 """The drivers of tapes of one step whose operands are signals as they are: each block of units through many slots at a time.
 
-All threads are given the address of the same `SINGLE`, and take tasks from it; a task is one of ``splits`` parts of the blocks of a
-row. The tables are in the record itself, behind its fields.
+All threads are given the address of the same `SINGLE`, and take tasks from it; a task is one of ``splits`` parts of the blocks of
+a row. The tables are in the record itself, behind its fields.
 """
 
 single_at, shape_at = reader(SINGLE), reader(SHAPE)
@@ -11,7 +11,7 @@ single_at, shape_at = reader(SINGLE), reader(SHAPE)
 
 @inner
 def numbers(record, begin):
-    """The table that begins so many bytes behind the beginning of the record."""
+    """The table of numbers that begins ``begin`` bytes behind the beginning of the record."""
     return integers(record + begin)
 
 

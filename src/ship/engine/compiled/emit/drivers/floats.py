@@ -2,8 +2,8 @@
 # mypy: ignore-errors
 """What drivers begin with: the float type, decorators, memory as floats, integers or records.
 
-Numba compiles drivers from texts that are put together (`texts.drivers`). One text serves both float types: the loader sets ``F``,
-``njit`` and ``CACHE``. Addresses are in bytes.
+Numba compiles drivers from texts that are put together (`texts.drivers`). One text serves both float types: the loader sets
+``F``, ``njit`` and ``CACHE``. Addresses are in bytes.
 """
 
 import numpy as np

@@ -98,8 +98,10 @@ def run_again(record, r, i, b, tiled, checks, waste):
 
 @inner
 def pull(record, task, i, c, work, checks, places):
-    """Compute the gradients of one source unit in chunk ``c``, from its checkpoint. The table of places has a row for the arrival,
-    rows for constants, then rows for states and for the gradients of the output and of the arrival.
+    """Compute the gradients of one source unit in chunk ``c``, from its checkpoint.
+
+    The table of places has a row for the arrival, rows for constants, then rows for states and for the gradients of the output
+    and of the arrival.
     """
     run, table = grid_at(record, 0), integers(places)
     n, S, own = run.n_post, run.states, 1 + run.constants

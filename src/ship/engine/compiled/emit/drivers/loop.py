@@ -10,8 +10,8 @@ ALONG = "back_along_edges" in globals()  # and that of `gradients` where gradien
 def forward(lo, hi, fresh, start, stop, record):
     """Run tasks ``lo .. hi - 1`` over slots ``start .. stop - 1``.
 
-    A task is ``together`` rows in lockstep, or one of ``splits`` parts of the blocks of a row. ``fresh`` says whether states are to
-    be loaded. What a part lists as nonzeros it has just written: another thread would have to fetch it.
+    A task is ``together`` rows in lockstep, or one of ``splits`` parts of the blocks of a row. ``fresh`` says whether states are
+    to be loaded. What a part lists as nonzeros it has just written: another thread would have to fetch it.
     """
     run = loop_at(record, 0)
     for task in range(lo, hi):

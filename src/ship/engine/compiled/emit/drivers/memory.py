@@ -74,9 +74,10 @@ def set_row(places, i, address, stride):
 
 @inner
 def place_constants(places, steps, s, r, rows, b, clock, ones, constants, moves):
-    """Let the rows of the constants of step ``s`` begin at block ``b``. ``constants`` and ``moves`` are the addresses of the table
-    of rows and of the distances between blocks. ``clock`` says whether there is a slot to advance over; in the first slot the
-    constant itself says so.
+    """Let the rows of the constants of step ``s`` begin at block ``b``.
+
+    ``constants`` and ``moves`` are the addresses of the table of rows and of the distances between blocks. ``clock`` says
+    whether there is a slot to advance over; in the first slot the constant itself says so.
     """
     step, table, row, move = step_at(steps, s), integers(places), integers(constants), integers(moves)
     X, first = step.inputs, step.first_constant
