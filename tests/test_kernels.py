@@ -188,7 +188,7 @@ def test_what_is_no_pointwise_program():
 
 PROGRAM = """
 import torch
-from ship.engine.kernel import Kernel
+from ship.engine.compiled.kernels.kernel import Kernel
 assert Kernel(lambda s, x, p: ([x[0] * 0.3 + torch.exp(x[1])], []), (), 2, 0, torch.float32).forward
 """
 
