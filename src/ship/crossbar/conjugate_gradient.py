@@ -115,10 +115,11 @@ def applied(G, p, w, near, far, g, q):
 
 @njit(nogil=True, error_model="numpy", cache=CACHE)
 def solve(lo, hi, G, rows, columns, v, c, u, w, most, tolerance, steps):
-    """Solve for the node voltages ``u, w [batch, m, n]`` of networks ``lo .. hi - 1``.
+    """Compute the node voltages ``u, w [batch, m, n]`` of networks ``lo .. hi - 1``, in at most ``most`` steps.
 
-    ``rows`` and ``columns`` are tuples of conductances in S: near ends, far ends, and one segment of wire. ``steps`` receives the
-    number of steps, or -1 where the iteration did not converge.
+    ``rows`` and ``columns`` are the conductances of the connections at both ends of each line, and that between two nodes: near,
+    far, ``g`` (S). ``v`` and ``c`` are the voltages of the terminals of rows and columns. ``steps`` is set to how many steps each
+    network took, or -1 where ``tolerance`` was not reached.
     """
     row_near, row_far, g_row = rows
     column_near, column_far, g_column = columns

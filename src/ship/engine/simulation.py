@@ -13,11 +13,12 @@ from torch import Tensor
 from ..base.clock import Segment, slots
 from ..groups.group import Group
 from ..groups.model_errors import models_named
-from ..groups.schedule import Schedule
+from ..groups.schedule import Block, Schedule
 from ..groups.wiring import Wiring, level_port
 from .compiled.nodes.spike_products import Choice
 from .compiled.schedule.partition import Partition
 from .persistence import keep, mark
+from .reference.block import GroupByGroup, RunsBlock
 from .reference.clock import Clock
 from .reference.connection import ConnectionNode
 from .reference.make import make_node
@@ -135,34 +136,31 @@ class Simulation:
         for i, line in self.lines:
             line.begin(dt, steps, int(i in plan.inserted))
         reach, marks = self._reach(), mark(self.keeping)
-        if self.fusion is not None:
-            self.fusion.begin(plan, wanted)
+        blocks = self._blocks(plan, wanted, reach)
         gradients = torch.is_grad_enabled() and not last
         for k0 in range(0, steps, chunk):
             n = min(chunk, steps - k0)
-            ending = k0 + n == steps and not gradients
-            for block in plan.blocks:
-                if self.fusion is not None and self.fusion.run(block, k0, n, reach, wanted, last=ending):
-                    continue
-                length = block.length or n
-                for s in range(k0, k0 + n, length):
-                    for tag in block.tags:
-                        slots = min(length, k0 + n - s)
-                        if self.fusion is None or not self.fusion.run_one(tag, s, slots):
-                            self.nodes[tag].run(s, slots)
+            for planned in plan.blocks:
+                blocks[planned].run(k0, n, last=k0 + n == steps and not gradients)
             on_chunk(k0, n)
             for tag, node in self.nodes.items():
                 node.trace.trim(k0 + n - reach[tag] - 1)
         with torch.set_grad_enabled(gradients):
             if self.fusion is not None:
-                self.fusion.settle()
-            for tag, node in self.nodes.items():
-                if self.fusion is None or tag not in self.fusion.ended:
+                self.fusion.finish(steps)
+            else:
+                for node in self.nodes.values():
                     node.finish(steps)
         keep(self.keeping, marks)
         for _, line in self.lines:
             line.end(dt, steps)
         self.clock = Clock(self.clock.time + dt * steps, self.clock.slot + steps, self.clock.trial, self.clock.first_sample)
+
+    def _blocks(self, plan: Schedule, wanted: Container[str], reach: Mapping[str, int]) -> Mapping[Block, RunsBlock]:
+        """What runs each block of a schedule."""
+        if self.fusion is not None:
+            return self.fusion.begin(plan, wanted, reach)
+        return {planned: GroupByGroup(planned, lambda tag, k0, n: self.nodes[tag].run(k0, n)) for planned in plan.blocks}
 
     def moved(self) -> None:
         """Adapt to tensors whose float type or device has changed."""

@@ -40,7 +40,7 @@ def captured(monkeypatch, build, dtype=F64, chips=CHIPS):
         return tape.run(which, given, lead, start, stop, *rest)
 
     monkeypatch.setattr(assemble, "run", spy)
-    monkeypatch.setattr(assemble.TapeBlock, "bench", lambda block, tape: Loop)  # which is given sums that are done
+    monkeypatch.setattr(assemble.TapeBlock, "executor", lambda block, tape: Loop)  # which is given sums that are done
     net = ship.Network()
     build(net)
     net.init(dt=DT, dtype=dtype, seed=1, chips=chips, engine="fused")
@@ -120,7 +120,7 @@ def test_a_network_with_fallbacks(monkeypatch):
     """Feed-forward groups run as kernels, a loop, a pre side and plastic synapses do not; outputs and gradients are those of the
     reference engine.
     """
-    monkeypatch.setattr(assemble.TapeBlock, "bench", lambda block, tape: cuda.CudaScan)
+    monkeypatch.setattr(assemble.TapeBlock, "executor", lambda block, tape: cuda.CudaScan)
     weights = [torch.rand(3, 4, generator=torch.Generator().manual_seed(i), dtype=F64) for i in range(3)]
     found = []
     for engine in ("reference", "fused"):

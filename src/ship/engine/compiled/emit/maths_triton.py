@@ -1,7 +1,7 @@
 """Mathematical functions for Triton kernels, by the names that the op table uses. Part of the text of every such kernel.
 
-``exp`` and ``expm1`` are those of `maths`, operation by operation, so that both devices give the same bits. Division and square
-root round correctly; Triton's own do not in float32. The others are those of libdevice.
+``exp`` and ``expm1`` are those of `maths_numba`, operation by operation, so that both devices give the same bits. Division and
+square root round correctly; Triton's own do not in float32. The others are those of libdevice.
 """
 
 import triton

@@ -15,7 +15,7 @@ SCOPES = 16  # from 2 on outputs; beyond the last they share it
 
 
 def scopes(module, numbers):
-    """The metadata of some of the kinds."""
+    """The metadata that names some of the kinds of pointers."""
     domain = module.add_metadata([ir.MetaDataString(module, "ship")])
     each = [module.add_metadata([ir.MetaDataString(module, f"ship {k}"), domain]) for k in numbers]
     return module.add_metadata(each)
@@ -52,7 +52,7 @@ def _pointer(kind):
 
 @intrinsic
 def get(typing, pointer, index, scope):
-    """An element; ``scope``: READ or WORK."""
+    """Read an element; ``scope`` is READ or WORK."""
     if not isinstance(scope, types.IntegerLiteral):
         return None  # asked again with the number itself
     number = scope.literal_value
@@ -67,7 +67,7 @@ def get(typing, pointer, index, scope):
 
 @intrinsic
 def put(typing, pointer, index, value, scope):
-    """Set an element; ``scope``: WORK, or 2 and more for outputs."""
+    """Set an element; ``scope`` is WORK, or 2 and more for outputs."""
     if not isinstance(scope, types.IntegerLiteral):
         return None
     number = min(scope.literal_value, SCOPES - 1)

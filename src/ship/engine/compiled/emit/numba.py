@@ -2,7 +2,7 @@
 
 A Numba kernel works on a block of up to ``BLOCK`` units, so that its states stay in the cache: through many slots, reading and
 writing along rows (`print_rows`); on connections, one call a block (`print_numba`), or many slots for one source unit
-(`print_tile`). All become vector instructions. A Triton kernel calls the program as a function of vectors; `scan` prints the time
+(`print_tile`). All become vector instructions. A Triton kernel calls the program as a function of vectors; `cuda` prints the time
 loop around it.
 """
 
@@ -16,7 +16,7 @@ import torch
 
 from ..trace.program import Program, Ref, Value, used
 
-BLOCK_BYTES = 512  # of one operand of a block; `machine` counts on it
+BLOCK_BYTES = 512  # of one operand of a block; the drivers count on it
 
 
 class Store(NamedTuple):
@@ -80,7 +80,8 @@ def _argument(ref: Ref) -> str:
 
 def print_numba(program: Program, stores: Sequence[Store], operands: int, dtype: torch.dtype, loads: Sequence[int]) -> str:
     """The text of a Numba module with one C function ``kernel(work, n)`` for a block of up to ``BLOCK`` units, without the
-    functions of `maths` that it calls. Operand i is ``work[i * BLOCK + j]``: that no two overlap is then plain to the compiler.
+    functions of `maths_numba` that it calls. Operand i is ``work[i * BLOCK + j]``: that no two overlap is then plain to the
+    compiler.
 
     Args:
         program: what it computes.
@@ -128,7 +129,8 @@ def print_rows(
     fixed: Container[int] = (),
     back: bool = False,
 ) -> str:
-    """The text of a Numba module with one C function ``kernel(work, n, slots, table)``, without `maths` and `access`.
+    """The text of a Numba module with one C function ``kernel(work, n, slots, table)``, without the functions that
+    it calls.
 
     It runs a block of up to ``BLOCK`` units through many slots. ``table`` has for each row its address in the first slot, and the
     bytes from a slot to the next.

@@ -1,4 +1,4 @@
-"""The texts of the fused engine: drivers, and what kernels call."""
+"""The texts that the compiled engine gives to Numba: drivers, and the functions that kernels call."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ....base.native.cache import clear, contents, digest, folder, load, private
 __all__ = ["clear", "contents", "digest", "drivers", "folder", "helpers", "load", "part", "private_folder"]
 
 DRIVERS = {  # each with the texts that it is made of
-    "alone": ("floats", "memory", "alone"),
-    "loop": ("floats", "memory", "sums", "loop"),
-    "plastic": ("floats", "memory", "sums", "learning", "loop"),
-    "gradients": ("floats", "memory", "sums", "gradients", "loop"),
-    "grid": ("floats", "memory", "grid"),
+    "alone": ("records", "floats", "memory", "alone"),
+    "loop": ("records", "floats", "memory", "sums", "loop"),
+    "plastic": ("records", "floats", "memory", "sums", "learning", "loop"),
+    "gradients": ("records", "floats", "memory", "sums", "gradients", "loop"),
+    "grid": ("records", "floats", "memory", "grid"),
     "events": ("floats", "events"),
     "edges": ("edges",),
 }
@@ -25,7 +25,7 @@ DRIVERS = {  # each with the texts that it is made of
 
 @lru_cache(maxsize=16)
 def drivers(name: str, dtype: torch.dtype) -> dict[str, Any]:
-    """The drivers of a kind, for one float type."""
+    """Return the drivers of a kind by name, compiled for one float type when they are first called."""
     text = "\n\n".join(part(f"drivers/{one}") for one in DRIVERS[name])
     if dtype == torch.float64:
         text = text.replace("F = np.float32", "F = np.float64", 1)
@@ -33,10 +33,10 @@ def drivers(name: str, dtype: torch.dtype) -> dict[str, Any]:
 
 
 def part(name: str) -> str:
-    """A text of ours."""
+    """Return the text of a file of this folder."""
     return text_of(Path(__file__).parent / f"{name}.py")
 
 
 def helpers() -> str:
-    """What kernels for the CPU call."""
+    """Return the text of the functions that kernels for the CPU call."""
     return "\n\n".join([part("maths_numba"), part("memory_access")])

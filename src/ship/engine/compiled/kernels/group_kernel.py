@@ -78,7 +78,7 @@ class KernelKey:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """Equal for equal traces."""
+        """A value that is equal for equal traces, and can be a key."""
         model = type(self.model)
         values = [(f.name, *_plain(getattr(self.model, f.name))) for f in fields(self.model)]
         functions = [getattr(model, name, None) for name in FUNCTIONS]
@@ -111,7 +111,7 @@ _remembered: dict[tuple[Any, ...], GroupKernel | Untraceable] = {}  # a pure fun
 
 
 def built(kind: KernelKey) -> GroupKernel:
-    """The kernel of a kind.
+    """Return the kernel of a kind of group, traced when it is first asked for.
 
     Raises:
         Untraceable: there is none.
@@ -173,7 +173,7 @@ def _trace(kind: KernelKey) -> GroupKernel:
 
 
 def split(whole: Sequence[Tensor], counts: Sequence[int]) -> list[list[Tensor]]:
-    """A sequence in parts of so many; what is left over belongs to none."""
+    """Cut a sequence into parts of these lengths; what is left over belongs to none."""
     ends = list(accumulate(counts))
     return [list(whole[end - count : end]) for end, count in zip(ends, counts, strict=True)]
 
@@ -194,7 +194,7 @@ def _advanced(kind: KernelKey, leaves: Sequence[Tensor], values: dict[str, Tenso
 
 
 def _given(kind: KernelKey, leaves: Sequence[Tensor], constants: Sequence[Tensor]) -> tuple[Any, Bag, Any]:
-    """State, parameters, coefficients, as a model knows them."""
+    """Return state, parameters and coefficients as a model knows them."""
     p = Bag(dict(zip(kind.names, constants, strict=False)))
     c = None if kind.tree is None else unflatten(list(constants[len(kind.names) :]), kind.tree)
     return unflatten(list(leaves), kind.state_tree), p, c
@@ -208,7 +208,7 @@ def _slot(
     go: Tensor | None,
     seen: Sequence[str],
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-    """Output, states after the slot, and what monitors want."""
+    """Return the output, the states after the slot, and what monitors want."""
     model, margin = kind.model, None
     state, p, c = _given(kind, leaves, constants)
     if isinstance(model, Neuron):

@@ -38,7 +38,7 @@ class Kernel:
     _bottlenecks: dict[tuple[int, ...], tuple[Value, ...] | None] = field(init=False, default_factory=dict)
     _places: dict[tuple[int, ...], set[int]] = field(init=False, default_factory=dict)
     _keep: list[Any] = field(init=False, default_factory=list)
-    scans: dict[Any, Any] = field(init=False, default_factory=dict)  # what `scan` compiled
+    scans: dict[Any, Any] = field(init=False, default_factory=dict)  # what `cuda` compiled
 
     def __post_init__(self) -> None:
         self.program = trace(self._flat, self.states + self.inputs + self.constants, self.dtype, twice=self.checked)
@@ -50,7 +50,7 @@ class Kernel:
 
     @property
     def backward_operands(self) -> int:
-        """Of the work area for the gradient: states, the gradients of states, of constants."""
+        """How many operands the work area for the gradient has: states, gradients of states, gradients of constants."""
         return 2 * self.states + self.constants
 
     def _flat(self, *given: Tensor) -> tuple[Tensor, ...]:
@@ -108,7 +108,7 @@ class Kernel:
         return self._compiled(print_tile(self.program, self.states, operands, self.dtype))
 
     def wanted(self, inputs: Sequence[bool], constants: Sequence[bool]) -> tuple[int, ...]:
-        """The arguments with gradients: states that are numbers, and those inputs and constants."""
+        """Return the arguments with gradients: states that are numbers, and those inputs and constants."""
         s, x = self.states, self.inputs
         return (
             *(i for i, flag in enumerate(self.flags) if not flag),
@@ -117,7 +117,8 @@ class Kernel:
         )
 
     def backward_program(self, wanted: tuple[int, ...]) -> Program:
-        """Of all arguments, then the gradients of outputs and of states that are numbers.
+        """Return the program for the gradients ``wanted``; its inputs are all arguments, then the gradients of outputs and of
+        states that are numbers.
 
         Raises:
             Untraceable: the model has no pointwise gradient; better asked before a run than after it.
@@ -129,14 +130,14 @@ class Kernel:
         return self._gradients[wanted]
 
     def bottleneck(self, wanted: tuple[int, ...]) -> tuple[Value, ...] | None:
-        """Of the program for gradients the value by which alone it depends on states and inputs, see `program.bottleneck`."""
+        """Return the value by which alone the program for gradients depends on states and inputs, see `simplify.bottleneck`."""
         if wanted not in self._bottlenecks:
             program, given = self.backward_program(wanted), self.states + self.rows
             self._bottlenecks[wanted] = bottleneck(program, range(self.states + self.inputs), range(given, program.inputs))
         return self._bottlenecks[wanted]
 
     def places(self, wanted: tuple[int, ...]) -> set[int]:
-        """The inputs that the bottleneck depends on."""
+        """Return the inputs that the bottleneck depends on."""
         if wanted not in self._places:
             made = pruned(replace(self.backward_program(wanted), outputs=self.bottleneck(wanted) or ()))
             self._places[wanted] = {i - self.states for i in used(made)} & set(range(self.inputs))
@@ -216,7 +217,7 @@ def lean(
 
 
 def reading(function: Flat, kept: Sequence[int], constants: int) -> Flat:
-    """The same function, which is given some of its constants."""
+    """Return the same function, which is given some of its constants."""
 
     def fewer(state: Sequence[Tensor], x: Sequence[Tensor], given: Sequence[Tensor]) -> Any:
         full = [torch.zeros_like([*given, *x, *state][0])] * constants

@@ -1,8 +1,8 @@
-"""The fused side of a group: what it gives to kernels. What a group does is the same `operation` that the reference engine calls.
+"""What a group gives to kernels. What it does in a slot is the same function of `slot` that the reference engine calls.
 
 A cell is a group with the connections that do nothing but feed it: together they are one step of a tape, one kernel. A neuron
 that emits first does, for slot k, the advance over slot k - 1; the connections that bring what flows over that slot then act
-for slot k - 1, too, and after the last slot of a segment they are one slot behind (`Fusion.settle`).
+for slot k - 1, too, and after the last slot of a segment they are one slot behind (`Partition.finish`).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Sum(NamedTuple):
 
 
 class NodeSide:
-    """The fused side of one node: its operands, its constants."""
+    """What one node gives to kernels: its operands, its constants."""
 
     def __init__(self, node: Node) -> None:
         self.node = node
@@ -52,7 +52,7 @@ class NodeSide:
 
     @property
     def n(self) -> int:
-        """Units that the kernel works on."""
+        """How many units the kernel works on."""
         group = self.node.group
         return group.n_pre if group.side == "pre" else group.n
 
@@ -117,7 +117,7 @@ class NodeSide:
         return names, [vars(self.node.p)[k] for k in names] + as_constants(coefficients, like), tree
 
     def kind(self, watched: bool, names: Sequence[str], count: int, tree: Any) -> KernelKey:
-        """What the trace depends on. ``names``, ``count``, ``tree``: of `leaves`."""
+        """Return what the trace depends on. ``names``, ``count`` and ``tree`` are those of `leaves`."""
         node, group = self.node, self.node.group
         states, state_tree = flatten(group.state_form())
         return KernelKey(
@@ -145,7 +145,7 @@ class NodeSide:
         return self.learners[key]
 
     def structure(self, line: Line | None, chosen: Tensor, offset: int, width: int) -> Structure:
-        """The edges of one source and delay.
+        """Return the edges of one source and delay, in the order in which kernels follow them.
 
         Raises:
             Untraceable: they are not on the CPU.
@@ -286,14 +286,14 @@ class Cell:
             part.node.state = unflatten(own, tree)
 
     def _clock(self, advancing: bool) -> Tensor:
-        """1 or 0."""
+        """Return the constant that says whether there is a slot to advance over, 1 or 0."""
         like = self.node.like
         if self._clocks is None or self._clocks[0] is not like:
             self._clocks = like, like + 0.0, like + 1.0
         return self._clocks[1 + advancing]
 
     def constants(self, built: GroupKernel, leaves: Sequence[Tensor], advancing: bool) -> list[Tensor]:
-        """Of the leaves those that the kernel reads, in its order."""
+        """Return the leaves that the kernel reads, in its order."""
         chosen = [leaves[i] for i in built.constants]
         if built.go >= 0:
             chosen.insert(built.go, self._clock(advancing))

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ....base.parameters.bag import Bag
@@ -19,10 +20,12 @@ from ...reference.node import coefficients_of
 from ...slot import connection_slot, on_connections
 from ...trees import flatten, unflatten
 from ..emit import texts
+from ..emit.drivers.records import GRID
 from ..emit.numba import BLOCK_BYTES
 from ..kernels.kernel import Kernel, lean
-from ..run.executor import row_addresses, row_table
-from ..tape.tape import EVERY, park, unpark
+from ..run.executor import Record, row_addresses, row_table
+from ..tape.autograd import recorded_run
+from ..tape.tape import EVERY
 from ..trace.program import as_constants
 
 
@@ -63,48 +66,32 @@ def build(node: ConnectionNode) -> Grid:
 
 
 def run(node: ConnectionNode, grid: Grid, k0: int, n: int) -> None:
-    """Slots k0 .. k0 + n - 1 of a node."""
+    """Run slots ``k0 .. k0 + n - 1`` of a node."""
     arrivals = node.feed.arrivals(k0, n, node.like)
     _, tensors, _ = leaves(node)
     states, tree = flatten(node.state)
     dtype = node.group.dtype
     given = [arrivals, *(s.to(dtype) for s in states), *(tensors[i] for i in grid.constants)]
-    recorded = torch.is_grad_enabled() and any(t.requires_grad for t in given)
+    needs = [t.requires_grad for t in given]
+    recorded = torch.is_grad_enabled() and any(needs)
     if recorded:
-        grid.kernel.backward_program(
-            grid.kernel.wanted([arrivals.requires_grad], [t.requires_grad for t in given[1 + len(states) :]])
-        )
-    out, *after = _GridRun.apply(grid.kernel, node.lead, node.group.n_pre, node.group.n, recorded, *given)  # type: ignore[no-untyped-call]
+        grid.kernel.backward_program(grid.kernel.wanted([needs[0]], needs[1 + len(states) :]))
+
+    def make() -> _Field:
+        return _Field(grid.kernel, node.lead, node.group.n_pre, node.group.n, given)
+
+    out, *after = recorded_run(make, given, needs, given) if recorded else make().forward()[1]
     node.state = unflatten([a != 0 if f else a for a, f in zip(after, grid.kernel.flags, strict=True)], tree)
     node.trace.put(out + node.p.bias if node.bias else out)
     for take in node.takes:
         take(k0, n, node.window_lookup(k0, n))
 
 
-class _GridRun(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, kernel: Kernel, lead: tuple[int, int], n_pre: int, n: int, recorded: bool, *tensors: Tensor
-    ) -> tuple[Tensor, ...]:
-        field = _Field(kernel, lead, n_pre, n, tensors)
-        results = field.forward()
-        if recorded:
-            ctx.field = field
-            ctx.set_materialize_grads(False)
-            ctx.save_for_backward(*tensors, *park(field))
-        return results
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        field = unpark(ctx.field, ctx.saved_tensors)  # raises where one was changed since
-        return (None, None, None, None, None, *field.backward(grads, ctx.needs_input_grad[5:]))
-
-
 class _Field:
     """One run of a group of connections."""
 
     holds = ("x", "entry", "constants")
+    spent = False
 
     def __init__(self, kernel: Kernel, lead: tuple[int, int], n_pre: int, n: int, tensors: Sequence[Tensor]) -> None:
         self.kernel, self.lead, self.n_pre, self.n = kernel, lead, n_pre, n
@@ -125,19 +112,39 @@ class _Field:
     def rows(self) -> int:
         return self.lead[0] * self.lead[1]
 
-    def forward(self) -> tuple[Tensor, ...]:
+    def _record(self, **fields: int | NDArray[Any]) -> Record:
+        """The record that both passes begin with."""
+        k = self.kernel
+        return Record(
+            GRID,
+            tile=k.tile,
+            slots=len(self.x),
+            every=EVERY,
+            n_pre=self.n_pre,
+            n_post=self.n,
+            states=k.states,
+            constants=k.constants,
+            arrivals=row_addresses(self.x, 1, 2, self.lead),
+            arrival_step=self.x.stride(0),
+            rows=self.rows,
+            entry=row_table(self.entry, self.lead),
+            values=row_table(self.constants, self.lead),
+            strides=self.strides,
+        ).but(**fields)
+
+    def forward(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Run all slots; return no result that the gradient needs again, then the output and the final states."""
         k, slots = self.kernel, len(self.x)
         out = torch.empty(*self.lead, slots, self.n, dtype=k.dtype).permute(2, 0, 1, 3)
         leave = [torch.empty_like(t) for t in self.entry]
-        args = (
-            k.tile, slots, self.n_pre, self.n, k.states, k.constants, row_addresses(self.x, 1, 2, self.lead),
-            self.x.stride(0), row_addresses(out, 1, 2, self.lead), out.stride(0) * self.size, row_table(self.entry, self.lead),
-            row_table(leave, self.lead), row_table(self.constants, self.lead), self.strides,
-        )  # fmt: skip
-        spread(self.rows * self.blocks, lambda lo, hi: self.drivers["forward"](lo, hi, *args))
-        return (out, *leave)
+        record = self._record(
+            outs=row_addresses(out, 1, 2, self.lead), out_stride=out.stride(0) * self.size, leave=row_table(leave, self.lead)
+        )
+        spread(self.rows * self.blocks, lambda lo, hi: self.drivers["forward"](lo, hi, record.address))
+        return [], [out, *leave]
 
     def backward(self, grads: Sequence[Tensor | None], needs: Sequence[bool]) -> list[Tensor | None]:
+        """Return the gradient of each tensor that was given."""
         k, slots, s = self.kernel, len(self.x), self.kernel.states
         full = (*self.lead, self.n_pre, self.n)
         given = grads[0] if grads[0] is not None else torch.zeros(slots, *self.lead, self.n, dtype=k.dtype)
@@ -150,14 +157,17 @@ class _Field:
         tasks = self.rows * self.blocks
         step = slots * self.n_pre * self.size
         at_x = np.zeros(tasks, np.int64) if g_x is None else g_x.data_ptr() + np.arange(tasks, dtype=np.int64) * step
-        args = (
-            k.tile, k.again, k.backward(k.wanted([needs[0]], needs[1 + s :])), slots, EVERY, self.n_pre, self.n, s, k.constants,
-            row_addresses(self.x, 1, 2, self.lead), self.x.stride(0), row_table(self.entry, self.lead),
-            row_table(self.constants, self.lead), self.strides, row_addresses(g_out, 1, 2, self.lead),
-            g_out.stride(0) * self.size, at_x, row_table(g_entry, self.lead), row_table(g_leave, self.lead),
-            row_table(g_constants, self.lead),
-        )  # fmt: skip
-        spread(tasks, lambda lo, hi: self.drivers["backward"](lo, hi, *args))
+        record = self._record(
+            again=k.again,
+            back=k.backward(k.wanted([needs[0]], needs[1 + s :])),
+            outs=row_addresses(g_out, 1, 2, self.lead),
+            out_stride=g_out.stride(0) * self.size,
+            g_arrivals=at_x,
+            g_entry=row_table(g_entry, self.lead),
+            g_leave=row_table(g_leave, self.lead),
+            g_values=row_table(g_constants, self.lead),
+        )
+        spread(tasks, lambda lo, hi: self.drivers["backward"](lo, hi, record.address))
         arrivals = None if g_x is None else g_x.sum(2).permute(2, 0, 1, 3)
         found = [arrivals, *(g if need else None for g, need in zip(g_entry, needs[1 : 1 + s], strict=True)), *g_constants]
         return [

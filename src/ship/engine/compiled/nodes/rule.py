@@ -46,7 +46,7 @@ class Traces(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Learner:
-    """The kernels of one rule. ``sides``: where each state lives."""
+    """The kernels of one rule. ``sides`` says where each state lives: before, behind or on the connection."""
 
     sides: tuple[str, ...]
     flags: tuple[bool, ...]
@@ -115,7 +115,7 @@ class _Builder:
         )
 
     def axes(self, i: int) -> set[str]:
-        """The axes along which an input of the program differs."""
+        """Return the axes along which an input of the program differs."""
         if i < self.count:
             return {"pre", "post"} if self.sides[i] == "connection" else {self.sides[i]}
         if i <= self.weight:
@@ -165,7 +165,7 @@ class _Builder:
         return self._printed(part, keys, stores, frozenset(outputs.values()), loads)
 
     def _apply(self) -> Work:
-        """The weight after the changes of all samples."""
+        """Return the kernel for the weight after the changes of all samples."""
         mean = self.rule.reduce == "mean"
 
         def function(w: Tensor, total: Tensor, low: Tensor, high: Tensor, *batch: Tensor) -> list[Tensor]:
@@ -198,7 +198,7 @@ def build(node: PlasticNode) -> Learner:
 
 
 def key(node: PlasticNode) -> Any:
-    """What the kernels of a rule depend on."""
+    """Return what the kernels of a rule depend on."""
     names, tensors, tree = leaves(node)
     return tuple(names), str(tree), tuple((t.shape[2] > 1, t.shape[3] > 1) for t in tensors), node.group.dtype
 
@@ -236,7 +236,7 @@ class Unit:
         ]
 
     def _together(self) -> int:
-        """Samples that share their weights.
+        """Return how many samples share their weights.
 
         Raises:
             Untraceable: they do, but not the limits, or not the weights themselves.
@@ -251,7 +251,7 @@ class Unit:
         return self.lead[1]
 
     def _own(self, t: Tensor, chips: int, batch: int) -> Tensor:
-        """A copy of all rows, to be changed in place."""
+        """Return a copy of all rows, to be changed in place."""
         return (
             t.detach()
             .to(self.node.like)
@@ -276,7 +276,7 @@ class Unit:
         return [*chosen, self.node.like + float(advancing)]
 
     def learn(self, fields: list[Tensor]) -> Learn:
-        """What changes the weights; its fields are added to those of the tape."""
+        """Return what changes the weights; its fields are added to those of the tape."""
         works = self.learner.alone if self.together == 1 else self.learner.shared
         at: dict[Key, int] = {}
         passes = tuple(

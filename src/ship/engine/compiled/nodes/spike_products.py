@@ -1,4 +1,4 @@
-"""Products of signals that are mostly zero with dense weights, in proportion to what is not zero.
+"""Products of signals that are mostly zero with dense weights; their time is in proportion to the nonzeros.
 
 Every output element is summed in one order, entry after entry in the order of the pre units (in groups of `GROUP`), whatever the
 number of threads. An entry of zero meets no weight, so that ``0 * inf`` is left out where a dense product has ``nan``.
@@ -25,7 +25,7 @@ REUSE = 2  # times that a dense row must be read for a copy of it to pay
 
 
 class Entries(NamedTuple):
-    """What is not zero in rows of numbers, as `events` sorts it."""
+    """The nonzeros of rows of numbers, as `drivers.events` sorts them."""
 
     cuts: Table  # where groups of inner elements begin, and their end
     offsets: Table  # the first entry of each row, and the end
@@ -58,7 +58,7 @@ class Choice(NamedTuple):
     """How a connection sums, and what was measured; None where it was fixed by hand."""
 
     how: str  # "dense" or "events"
-    density: float | None = None  # part of the arrivals that is not zero
+    density: float | None = None  # fraction of the arrivals that is not zero
     dense: float | None = None  # s, all sums of the run: forward, and the gradient to weights that are trained
     events: float | None = None  # s
 
@@ -98,19 +98,19 @@ class _Product(torch.autograd.Function):
 
 
 def _rows(x: Tensor) -> Tensor:
-    """``[chip, batch, slot, unit]``, units side by side."""
+    """Return a signal as ``[chip, batch, slot, unit]``, units side by side."""
     x = x.permute(1, 2, 0, 3)
     return x if x.stride(-1) == 1 or x.shape[-1] == 1 else x.contiguous()
 
 
 def _matrices(weight: Tensor) -> list[Tensor]:
-    """``[pre, post]`` for each chip, or for all."""
+    """Return the matrix ``[pre, post]`` of each chip, or the one of all."""
     weight = weight if weight.stride(-1) == 1 or weight.shape[-1] == 1 else weight.contiguous()
     return [weight] if weight.ndim == 2 else list(weight.squeeze(1))
 
 
 def addresses(rows: Tensor) -> Table:
-    """The address of each row, over all axes but the last."""
+    """Return the address of each row; rows run over all axes but the last."""
     found = np.array(rows.data_ptr(), np.int64)
     for size, stride in zip(rows.shape[:-1], rows.stride(), strict=False):
         found = found[..., None] + np.arange(size) * (stride * rows.element_size())
@@ -122,7 +122,7 @@ def _cuts(n: int) -> Table:
 
 
 def find(rows: Tensor) -> Entries:
-    """The entries of rows, over all axes but the last."""
+    """List the nonzeros of rows; rows run over all axes but the last."""
     drivers, at, n = texts.drivers("events", rows.dtype), addresses(rows), rows.shape[-1]
     offsets, cuts = np.zeros(len(at) + 1, np.int64), _cuts(n)
     spread(len(at), lambda lo, hi: drivers["count"](lo, hi, at, n, offsets[1:]))
@@ -138,7 +138,7 @@ def _lists(count: int, dtype: torch.dtype) -> tuple[NDArray[np.int32], NDArray[A
 
 
 def turned(entries: Entries, n: int) -> Entries:
-    """Those of the transpose: inner elements are rows, outer ones the n columns."""
+    """List the nonzeros of the transpose: inner elements are rows, outer ones the n columns."""
     drivers = texts.drivers("events", torch.float32 if entries.values.dtype == np.float32 else torch.float64)
     cuts = _cuts(len(entries.offsets) - 1)
     first, last = np.empty((2, len(cuts) - 1, n), np.int64)
@@ -149,7 +149,7 @@ def turned(entries: Entries, n: int) -> Entries:
 
 
 def multiply(entries: Entries, dense: Tensor, out: Tensor) -> None:
-    """``out[outer] = sum of value * dense[inner]``."""
+    """Compute ``out[outer] = sum of value * dense[inner]``."""
     drivers, width = texts.drivers("events", dense.dtype), dense.shape[-1]
     outer, inner = entries.first.shape[1], int(entries.cuts[-1])
     blocks, threads = -(-width // drivers["BLOCK"]), torch.get_num_threads()

@@ -1,20 +1,24 @@
-"""What executes a tape on the CPU: what `alone` and `loop` share, tables of addresses."""
+"""What the executors of tapes on the CPU, `single` and `loop`, have in common; records and tables of addresses."""
 
 from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from ..emit.drivers.records import SINGLE
 from ..emit.numba import BLOCK_BYTES
 from ..tape.edges import Table
-from ..tape.tape import EVERY, Call, Tape, TapeStep
+from ..tape.tape import EVERY, Call, TapeStep
+
+Records = NDArray[np.void]  # a table of records
 
 
 @lru_cache(maxsize=1)
@@ -79,7 +83,7 @@ class Executor:
 
     @property
     def chunks(self) -> int:
-        """Of `EVERY` slots."""
+        """How many chunks of `EVERY` slots the run has, each with a checkpoint."""
         return -(-(self.stop - self.start) // EVERY)
 
     def blocks(self, step: TapeStep) -> int:
@@ -104,23 +108,23 @@ class Executor:
         return t.expand(*t.shape[:2], n if t.shape[-1] > 1 else BLOCK_BYTES // self.size).contiguous()
 
     def _buffer(self, slots: int, n: int, *, zero: bool = False) -> Tensor:
-        """A signal's buffer; each row's slots lie side by side."""
+        """Return a buffer for a signal; the slots of a row lie side by side."""
         make = torch.zeros if zero else torch.empty
         return make(*self.lead, slots, n, dtype=self.tape.dtype).permute(2, 0, 1, 3)
 
     def _checks(self) -> list[Tensor]:
-        """Buffers for the states at every checkpoint; none where there will be no gradient."""
+        """Return buffers for the states at every checkpoint; none where there will be no gradient."""
         return [torch.empty(*self.lead, self.chunks, t.shape[-1], dtype=t.dtype) for t in self.entry] if self.recorded else []
 
     def _leaving(self, grads: Sequence[Tensor | None]) -> list[Tensor]:
-        """The gradients of the final states."""
+        """Return the gradients of the final states, zeros where there are none."""
         return [
             torch.zeros_like(t) if g is None else g.expand_as(t).contiguous().to(t.dtype)
             for g, t in zip(grads, self.entry, strict=True)
         ]
 
     def _constant_gradients(self, needs: Sequence[bool]) -> list[Tensor | None]:
-        """Buffers for the gradients of constants."""
+        """Return buffers for the gradients of constants."""
         return [
             torch.empty(*self.lead, n, dtype=self.tape.dtype) if need else None for need, n in zip(needs, self.sizes, strict=True)
         ]
@@ -155,19 +159,29 @@ class Executor:
         self.tape.kept[name] = Form(told, record, rows - _addresses(tensors))
         return record
 
+    def _step_rows(self, backwards: Sequence[int] | None = None) -> list[dict[str, int]]:
+        """Return for each step the fields of a `STEP`. ``backwards`` are the kernels for gradients."""
+        rows, first = [], dict.fromkeys(("state", "operand", "constant", "output"), 0)
+        area = back_area = chunk = 0
+        for i, step in enumerate(self.tape.steps):
+            k, size, at = step.kernel, self.blocks(step) * BLOCK_BYTES, first["constant"]
+            row = {"forward": k.forward, "again": k.again if k.states and backwards is not None else 0}
+            row |= {"back": 0 if backwards is None else backwards[i], "units": step.n, "states": k.states, "inputs": k.inputs}
+            row |= {"constants": k.constants, "outputs": k.outputs, "clock": step.go, "listing": -1, "learn": -1}
+            row |= {f"first_{what}": number for what, number in first.items()}
+            row |= {"area": area, "back_area": back_area, "chunk": chunk}
+            row["moving"] = int(self._moves[at : at + k.constants].any())
+            rows.append(row)
+            counts = {"state": k.states, "operand": k.inputs, "constant": k.constants, "output": len(step.outs)}
+            first = {what: number + counts[what] for what, number in first.items()}
+            area += k.states * size
+            back_area += k.backward_operands * size
+            chunk += k.states * size * EVERY
+        return rows
+
     def _summed(self, found: Sequence[Tensor | None]) -> list[Tensor | None]:
-        """Gradients summed over what was broadcast."""
+        """Return gradients summed over the axes along which a tensor was broadcast."""
         return [None if g is None else shaped(g, shape) for g, shape in zip(found, self.shapes, strict=True)]
-
-
-def step_rows(tape: Tape, backwards: Sequence[int] | None = None) -> list[list[int]]:
-    """For each step its kernels, sizes and clock, as `drivers.memory` reads them. ``backwards``: the kernels for gradients."""
-    rows = []
-    for i, step in enumerate(tape.steps):
-        k = step.kernel
-        again, back = (0, 0) if backwards is None else (k.again if k.states else 0, backwards[i])
-        rows.append([k.forward, again, back, step.n, k.states, k.inputs, k.constants, k.outputs, step.go])
-    return rows
 
 
 class Form(NamedTuple):
@@ -187,13 +201,45 @@ def _addresses(tensors: Sequence[Tensor | None]) -> Table:
     return np.array([0 if t is None else t.data_ptr() for t in tensors], np.int64).reshape(-1, 1)
 
 
-def record_of(head: Sequence[int], *tables: Table) -> Table:
-    """The record of a `crew`: buffer for its tasks, some numbers, where tables begin, the tables."""
-    begin, begins = 3 + len(head) + len(tables), []
-    for table in tables:
-        begins.append(begin)
-        begin += table.size
-    return np.concatenate([np.array([0, 0, 0, *head, *begins], np.int64), *(table.reshape(-1) for table in tables)])
+def table_of(layout: np.dtype[np.void], rows: Sequence[Mapping[str, int]]) -> Records:
+    """Return a table of records from their fields; those that are left out are 0. There is one record at least."""
+    return np.array([tuple(row.get(name, 0) for name in layout.names or ()) for row in rows or [{}]], layout)
+
+
+class Record:
+    """The record that a driver is given, with the arrays whose addresses it has."""
+
+    def __init__(self, layout: np.dtype[np.void], **fields: float | NDArray[Any]) -> None:
+        self.whole = np.zeros(1, layout)
+        self.arrays: tuple[NDArray[Any], ...] = ()
+        self._set(fields)
+
+    def _set(self, fields: Mapping[str, float | NDArray[Any]]) -> None:
+        for name, value in fields.items():
+            self.whole[name] = value.ctypes.data if isinstance(value, np.ndarray) else value
+        self.arrays += tuple(value for value in fields.values() if isinstance(value, np.ndarray))
+
+    @property
+    def address(self) -> int:
+        """Where the record is, as long as the object lives."""
+        return int(self.whole.ctypes.data)
+
+    def but(self, **fields: float | NDArray[Any]) -> Record:
+        """Return a copy with other values of some fields."""
+        made = object.__new__(Record)
+        made.whole, made.arrays = self.whole.copy(), self.arrays
+        made._set(fields)
+        return made
+
+
+def record_of(numbers: Mapping[str, int], tables: Mapping[str, NDArray[Any]]) -> Table:
+    """Return a `SINGLE` with its tables behind it, where `threads.crew` counts its tasks."""
+    size, begins = SINGLE.itemsize, {}
+    for name, table in tables.items():
+        begins[name] = size
+        size += table.nbytes
+    head = table_of(SINGLE, [{**numbers, **begins}])
+    return np.concatenate([head.view(np.int64), *(table.reshape(-1).view(np.int64) for table in tables.values())])
 
 
 def row_addresses(t: Tensor, chip: int, batch: int, lead: tuple[int, int]) -> Table:
@@ -226,11 +272,11 @@ def _rows_at(places: Sequence[int], lead: tuple[int, int]) -> Table:
 
 @lru_cache(maxsize=64)
 def _rows(lead: tuple[int, int]) -> tuple[Table, Table]:
-    """Chip and sample of each row."""
+    """Return chip and sample of each row."""
     chips, samples = np.divmod(np.arange(lead[0] * lead[1], dtype=np.int64), lead[1])
     return chips, samples
 
 
 def shaped(gradient: Tensor, shape: torch.Size) -> Tensor:
-    """Summed over what was broadcast."""
+    """Sum a gradient over the axes along which its tensor was broadcast."""
     return gradient if gradient.shape == shape else gradient.sum_to_size(shape)

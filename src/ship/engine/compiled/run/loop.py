@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,26 @@ from torch import Tensor
 
 from ....base.threads import spread
 from ..emit import texts
+from ..emit.drivers.records import LOOP, STEP
 from ..emit.numba import BLOCK_BYTES
 from ..tape.edges import Structure, Table
-from ..tape.tape import EVERY, Call, ConnectionOperand, OperandSource, TapeStep
-from .executor import Executor, kept_buffer, step_rows
+from ..tape.tape import EVERY, Call, OperandSource, TapeStep
+from .executor import Executor, Record, Records, kept_buffer, table_of
+from .loop_tables import (
+    aligned,
+    cut_table,
+    edge_table,
+    lag_of,
+    learn_tables,
+    levels,
+    operand_sources,
+    operand_tables,
+    signal_table,
+    turned,
+)
 
 WIDE_UNITS, WIDE_SLOTS = 4096, 4  # from where on units are spread over threads
 WEIGHTS = 2**15  # whose gradients are summed together: they stay in the L2 cache
-CONVERSIONS = {"none": 0, "mul": 1, "div": 2}
 
 
 class Loop(Executor):
@@ -35,90 +47,7 @@ class Loop(Executor):
         widths = [self.tape.signals[q].n for q in self.tape.external]
         self.external = [self._signal(t, n) for t, n in zip(self.external, widths, strict=True)]
         first, count = sum(call.counts[:3]), call.counts[3]
-        self.matrices = [self._matrix(t.detach()) for t in tensors[first : first + count]]
-
-    def _matrix(self, t: Tensor) -> Tensor:
-        t = t.reshape((1,) * (4 - t.ndim) + tuple(t.shape)).to(self.tape.dtype)
-        return t if t.stride(-1) == 1 and t.stride(-2) >= t.shape[-1] else t.contiguous()
-
-    # -- tables ------------------------------------------------------------------------------------------------------------
-
-    def _steps(self, backwards: Sequence[int] | None = None) -> tuple[Table, Table]:
-        """The table of steps, and the list of output signals."""
-        outs: list[int] = []
-        state = operand = constant = work = work_back = learns = 0
-        rows = step_rows(self.tape, backwards)
-        for row, step in zip(rows, self.tape.steps, strict=True):
-            k, blocks = step.kernel, self.blocks(step)
-            ring = next((q for q in step.outs if q in self.rings), -1)
-            row += [state, operand, constant, len(outs), work, ring, -1 if step.learn is None else learns, work_back]
-            learns += step.learn is not None
-            outs += list(step.outs)
-            state, operand, constant = state + k.states, operand + k.inputs, constant + k.constants
-            work += k.states * BLOCK_BYTES * blocks
-            work_back += k.backward_operands * BLOCK_BYTES * blocks
-        return np.array(rows, np.int64), np.array(outs or [-1], np.int64)
-
-    def _operands(self) -> tuple[Table, Table]:
-        operands: list[list[int]] = []
-        refs: list[list[int]] = []
-        for step in self.tape.steps:
-            for sources in step.operands:
-                x = len(operands)
-                first = len(refs)
-                for s in sources:
-                    m = self.matrices[s.matrix] if s.matrix >= 0 else None
-                    strides = (m.stride(-2) * self.size, m.shape[-2] * self.size) if m is not None else (0, 0)
-                    kind = 0 if m is None else 1 if s.structure is None else 2 + s.shared
-                    lag, how = self._lag(s), CONVERSIONS[s.convert]
-                    refs.append([kind, s.signal, lag, s.matrix, s.offset, s.into, s.width, how, *strides])
-                operands.append([first, len(refs), self.stores.get(x, -1)])
-        return np.array(operands or [[0, 0, -1]], np.int64), np.array(refs or [[0] * 10], np.int64)
-
-    def _lag(self, s: OperandSource) -> int:
-        """Slots from the first one of a signal. External ones begin with the run, unless known to begin a slot before it."""
-        return self.start if self.tape.signals[s.signal].external and not s.lag else s.lag
-
-    def _learns(self) -> tuple[Table, Table]:
-        """The tables of what changes weights, and of the operands of its kernels."""
-        rows: list[list[int]] = []
-        parts: list[list[int]] = []
-        for learn in (step.learn for step in self.tape.steps if step.learn is not None):
-            row = []
-            for p in learn.passes:
-                row += [p.kernel, len(parts), len(parts) + len(p.parts)]
-                parts += [self._part(part) for part in p.parts]
-            row += [0, 0, 0] * (2 - len(learn.passes))
-            rows.append([*row, learn.n_pre, learn.n, learn.pre, learn.post, int(learn.events)])
-        return np.array(rows or [[0]], np.int64), np.array(parts or [[0]], np.int64)
-
-    def _part(self, part: ConnectionOperand) -> list[int]:
-        """Signal, field, bytes to the next row, to the next column, whether it is written."""
-        if part.signal >= 0:
-            return [part.signal, -1, self.size * (part.on == "pre"), self.size * (part.on == "post"), 0]
-        field = self.fields[part.field]
-        down, along = (field.stride(axis) * self.size if field.shape[axis] > 1 else 0 for axis in (2, 3))
-        return [-1, part.field, down, along, int(part.written)]
-
-    def _cuts(self) -> Table:
-        """The slots in which what enters an operand begins or ends, or the clock changes; the first and the last one."""
-        cuts = {self.start, self.start + 1, self.stop}
-        operands, refs = self._operands()
-        for first, last, store in operands.tolist():
-            for q, lag in refs[first : last if store < 0 else first, 1:3].tolist():
-                cuts |= {lag, lag + len(self.buffers[q])}
-        return np.array(sorted(cut for cut in cuts if self.start <= cut <= self.stop), np.int64)
-
-    def _signals(self) -> Table:
-        rows = []
-        for q, t in enumerate(self.buffers):
-            mask = self.masks.get(q, -1)
-            n = self.tape.signals[q].n if q < len(self.tape.signals) else t.shape[-1]
-            gradient = self.gradients[q] if hasattr(self, "gradients") and self.gradients[q] is not None else None
-            slots = t.shape[0] if mask == -1 else self.stop
-            back = gradient.stride(0) * self.size if gradient is not None else 0
-            rows.append([t.stride(0) * self.size, mask, slots, self.rings.get(q, -1), n, back])
-        return np.array(rows or [[0] * 6], np.int64)
+        self.matrices = [aligned(t.detach(), self.tape.dtype) for t in tensors[first : first + count]]
 
     def _plain(self, sources: tuple[OperandSource, ...], n: int) -> bool:
         """Whether an operand is just one external signal."""
@@ -181,35 +110,30 @@ class Loop(Executor):
 
     @property
     def _parts(self) -> int:
-        """Parts into which the blocks of a row are split."""
+        """How many parts the blocks of a row are split into."""
         return torch.get_num_threads() if self.wide else 1
 
     def forward(self) -> tuple[list[Tensor], list[Tensor]]:
-        """Signals and final states."""
+        """Run all slots; return signals and final states."""
         self._prepare()
         tape = self.tape
-        every = EVERY if self.recorded else 0
         leave = [torch.empty_like(t) for t in self.entry]
         self.checks = self._checks()
-        steps, outs = self._steps()
-        operands, refs = self._operands()
-        entry, out, constants, matrices, checks, fields, base = self._tables(
-            self.entry, leave, self.constants, self.matrices, self.checks, self.fields, signals=[self.buffers]
+        steps = self._step_table()
+        rows = self._tables(self.entry, leave, self.checks, self.fields, signals=[])
+        names = ("entry", "leave", "checks", "fields")
+        learns, parts = learn_tables(tape, self.fields)
+        run = self._record_of(steps, self._parts, [None] * len(self.buffers), self.matrices).but(
+            learns=learns, parts=parts, **dict(zip(names, rows, strict=True))
         )
-        parts = self._parts
-        learns, learn_parts = self._learns()
-        tables = (operands, refs, self._signals(), base, constants.ravel(), self._moves, entry, out, checks, outs)
-        rest = (matrices, self._edges(parts), self._depth, tape.widest, tape.dt)
-        taught = (tape.together, learns, learn_parts, fields, self.stop)
-
-        def drive(lo: int, hi: int, fresh: bool, t0: int, t1: int, which: Table, *buffer: NDArray[Any]) -> None:
-            self.drivers["forward"](lo, hi, parts, fresh, self.start, t0, t1, every, which, *tables, *rest, *taught, *buffer)
+        drive = self.drivers["forward"]
 
         def whole(lo: int, hi: int) -> None:
-            drive(lo, hi, True, self.start, self.stop, steps, *self._scratch(steps), *self._lists(tape.together), self._list())
+            mine = run.but(**self._scratch(steps), **self._lists(tape.together))
+            drive(lo, hi, True, self.start, self.stop, mine.address)
 
         if self.wide:
-            self._wide(steps, drive)
+            self._wide(steps, run)
         else:
             spread(self.rows // tape.together, whole)
         kept = []
@@ -221,92 +145,158 @@ class Loop(Executor):
                 kept.append(self.buffers[q][self.start :].detach())  # another object: what is returned knows its own gradient
         return kept, leave
 
+    def _step_table(self, backwards: Sequence[int] | None = None) -> Records:
+        """Return the table of steps."""
+        rows, learns = self._step_rows(backwards), 0
+        for row, step in zip(rows, self.tape.steps, strict=True):
+            row["listing"] = next((q for q in step.outs if q in self.rings), -1)
+            if step.learn is not None:
+                row["learn"] = learns
+                learns += 1
+        return table_of(STEP, rows)
+
+    def _record_of(self, steps: Records, splits: int, gradients: Sequence[Tensor | None], matrices: Sequence[Tensor]) -> Record:
+        """Return the record that both passes begin with."""
+        tape = self.tape
+        operands, sources = operand_tables(tape, self.matrices, self.stores, self.start)
+        constants, weights, base = self._tables(self.constants, matrices, signals=[self.buffers])
+        return Record(
+            LOOP,
+            rows=self.rows,
+            splits=splits,
+            together=tape.together,
+            begin=self.start,
+            end=self.stop,
+            every=EVERY if self.recorded else 0,
+            dt=tape.dt,
+            n_steps=len(steps),
+            steps=steps,
+            operands=operands,
+            sources=sources,
+            signals=signal_table(self.buffers, gradients, self.masks, self.rings, self.stop),
+            edges=edge_table(tape, len(self.matrices), splits),
+            outs=np.array([q for step in tape.steps for q in step.outs], np.int64),
+            moves=self._moves,
+            base=base,
+            constants=constants,
+            matrices=weights,
+        )
+
     @property
     def _depth(self) -> int:
-        """Slots whose lists of what is not zero are kept: parts of a row may be a slice apart, a lag may exceed the run
-        and the slots before it that are still read.
+        """How many slots lists of nonzeros are kept for: parts of a row may be a slice apart; a lag may exceed the run together
+        with the slots before it that are still read.
         """
         apart = (self.tape.slice or self.stop - self.start) if self.wide else 1
         return min(self.tape.lag, self.stop) + apart if self.rings else 1
 
-    def _lists(self, groups: int) -> tuple[NDArray[np.int32], Table]:
-        """Buffers for lists of what is not zero, and for their lengths."""
+    def _lists(self, groups: int) -> dict[str, Any]:
+        """Return memory for the lists of nonzeros of so many rows, and for their lengths."""
         shape = groups, self._parts, max(1, len(self.rings)), self._depth
-        return np.empty((*shape, self.tape.widest + 1), np.int32), np.zeros(shape, np.int64)
+        lists = np.empty((*shape, self.tape.widest + 1), np.int32)
+        counts = np.zeros(shape, np.int64)
+        return {"lists": lists, "list_bytes": lists.strides[-2], "counts": counts, "n_lists": shape[2], "depth": shape[3]}
 
-    def _list(self) -> NDArray[np.int32]:
-        return np.empty(self.tape.widest + 1, np.int32)
-
-    def _scratch(self, steps: Table) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Memory that the driver works in: work areas, rows."""
-        block = BLOCK_BYTES // self.size
+    def _memory(self, steps: Records, areas: int, states: int = 0) -> dict[str, Any]:
+        """Return memory that a driver works in. ``areas`` and ``states`` are the bytes of work areas and of the states of a
+        chunk.
+        """
+        block, widest = BLOCK_BYTES // self.size, self.tape.widest
         kind = np.float32 if self.size == 4 else np.float64
-        area = sum(int(row[4]) * block * -(-int(row[3]) // block) for row in steps)
-        rows = int(steps[:, 5].max()) + 2
-        return np.zeros((self.tape.together, area + 1), kind), np.zeros((rows, self.tape.widest + block), kind)
+        wide = widest + block
+        rows = np.zeros((int(steps["inputs"].max()) + 2, wide), kind)
+        places = int((2 * steps["inputs"] + steps["constants"] + steps["outputs"]).max()) + 1
+        return {
+            "areas": np.zeros(areas // self.size + 1, kind),
+            "states": np.zeros(states // self.size + 1, kind),
+            "places": np.zeros(2 * places, np.int64),
+            "ones": np.ones(block, kind),
+            "zeros": rows,
+            "waste": rows[1:],
+            "sums": rows[2:],
+            "wide": wide * self.size,
+        }
 
-    def _wide(self, steps: Table, drive: Callable[..., None]) -> None:
-        """Slice by slice, and in a slice level by level: each level's steps and their parts side by side."""
+    def _scratch(self, steps: Records) -> dict[str, Any]:
+        """Return memory for the forward driver to work in."""
+        widest = self.tape.widest + 1
+        area = sum(int(s["states"]) * BLOCK_BYTES * -(-int(s["units"]) * self.size // BLOCK_BYTES) for s in steps)
+        memory = self._memory(steps, area * self.tape.together) | {"area_bytes": area, "list": np.empty(widest, np.int32)}
+        if self.learns:
+            operands = max(len(one.parts) for step in self.tape.steps if step.learn for one in step.learn.passes)
+            blocks = np.zeros(operands * BLOCK_BYTES // self.size, np.float32 if self.size == 4 else np.float64)
+            memory |= {"learn_at": np.zeros(operands, np.int64), "learn_blocks": blocks}
+            memory |= {name: np.zeros(widest, np.int32) for name in ("learn_rows", "learn_columns", "learn_all")}
+            memory |= {name: np.zeros(widest, np.int8) for name in ("marks", "row_marks", "column_marks")}
+        return memory
+
+    def _wide(self, steps: Records, whole: Record) -> None:
+        """Run slice by slice, and in a slice level by level: the steps of a level and their parts side by side."""
         length = self.tape.slice or self.stop - self.start
         singles = steps.copy()
-        singles[:, 13] = 0  # each step alone in its work area, which keeps its states from slice to slice
+        singles["area"] = 0  # each step alone in its work area, which keeps its states from slice to slice
         each = [singles[s : s + 1] for s in range(len(singles))]
-        tasks, lists = range(self.rows * self._parts), self._lists(self.rows)
-        levels = [
-            [(task, each[s], *self._scratch(each[s]), *lists, self._list()) for s in level for task in tasks]
-            for level in self._levels()
+        lists = self._lists(self.rows)
+        tasks = range(self.rows * self._parts)
+        plan = [
+            [(task, whole.but(steps=each[s], n_steps=1, **self._scratch(each[s]), **lists)) for s in level for task in tasks]
+            for level in levels(self.tape, self.tape.slice or self.stop)
         ]
+        drive = self.drivers["forward"]
 
-        def run(jobs: Sequence[Any], t0: int, t1: int, fresh: bool = False) -> None:
+        def run(jobs: Sequence[tuple[int, Record]], t0: int, t1: int, fresh: bool = False) -> None:
             def work(lo: int, hi: int) -> None:
-                for task, *buffer in jobs[lo:hi]:
-                    drive(task, task + 1, fresh, t0, t1, *buffer)
+                for task, record in jobs[lo:hi]:
+                    drive(task, task + 1, fresh, t0, t1, record.address)
 
             spread(len(jobs), work, torch.get_num_threads())
 
-        run([job for jobs in levels for job in jobs], self.start, self.start, fresh=True)
+        run([job for jobs in plan for job in jobs], self.start, self.start, fresh=True)
         for t0 in range(self.start, self.stop, length):
-            for jobs in levels:
+            for jobs in plan:
                 run(jobs, t0, min(self.stop, t0 + length))
 
-    def _levels(self) -> list[list[int]]:
-        """Steps by how many others they wait for in a slice."""
-        level: list[int] = []
-        made = {q: i for i, step in enumerate(self.tape.steps) for q in step.outs}
-        length = self.tape.slice or self.stop
-        for step in self.tape.steps:
-            waits = [
-                level[made[s.signal]] + 1
-                for sources in step.operands
-                for s in sources
-                if s.signal in made and made[s.signal] < len(level) and s.lag < length
-            ]
-            level.append(max(waits, default=0))
-        return [[i for i, at in enumerate(level) if at == wanted] for wanted in range(max(level) + 1)]
-
-    def _edges(self, parts: int) -> Table:
-        """For each matrix that is a list of weights: addresses of where edges begin and of their targets; their number, bytes of
-        a target.
-        """
-        block = BLOCK_BYTES // self.size
-        table = np.zeros((max(1, len(self.matrices)), 4), np.int64)
-        for step in self.tape.steps:
-            blocks = self.blocks(step)
-            cuts = (*(min(step.n, blocks * part // parts * block) for part in range(parts)), step.n)
-            for s in (s for sources in step.operands for s in sources if s.structure is not None):
-                assert s.structure is not None
-                bounds = s.structure.bounds(cuts)
-                posts = s.structure.posts
-                table[s.matrix] = bounds.ctypes.data, posts.ctypes.data, len(posts), posts.itemsize
-        return table
-
     def backward(self, grads: Sequence[Tensor | None], needs: Sequence[bool]) -> list[Tensor | None]:
-        """The gradient of each tensor that was given."""
+        """Return the gradient of each tensor that was given."""
         tape = self.tape
         a, b, c = self.counts[:3]
         internal, external = tape.internal, tape.external
         need_external = dict(zip(external, needs[a : a + b], strict=True))
         need_constant, need_matrix = needs[a + b : a + b + c], needs[a + b + c : sum(self.counts[:4])]
+        how = self._begin_gradients(grads[: len(internal)], need_external)
+        keep, wanted = self._wanted(how, need_constant, need_matrix)
+        g_entry = [torch.zeros_like(t) for t in self.entry]
+        g_leave, g_constants = self._leaving(grads[len(internal) :]), self._constant_gradients(need_constant)
+        steps = self._step_table([step.kernel.backward(w) for step, w in zip(tape.steps, wanted, strict=True)])
+        listed = any(s.structure is not None for s in operand_sources(tape))
+        drive = (texts.drivers("gradients", tape.dtype) if listed else self.drivers)["backward"]
+        rows = self._tables(self.checks, g_entry, g_leave, g_constants, signals=[self.gradients])
+        names = ("checks", "g_entry", "g_leave", "g_constants", "g_base")
+        cuts = cut_table(tape, self.buffers, self.stores, self.start, self.stop)
+        transposed = turned(self.matrices, tape)  # in use until the end: an address alone does not keep a tensor alive
+        run = self._record_of(steps, 1, self.gradients, transposed).but(
+            cuts=cuts, wants=how, g_operands=keep, **dict(zip(names, rows, strict=True))
+        )
+        sizes = [(step.kernel, self.blocks(step) * BLOCK_BYTES) for step in tape.steps]
+        area = sum(kernel.backward_operands * size for kernel, size in sizes)
+        states = sum(kernel.states * size * EVERY for kernel, size in sizes)
+
+        def work(lo: int, hi: int) -> None:
+            mine = run.but(**self._memory(steps, area, states))
+            drive(lo, hi, mine.address)
+
+        spread(self.rows, work)
+        found: list[Tensor | None] = [g if need else None for g, need in zip(g_entry, needs[:a], strict=True)]
+        found += [self.gradients[q] if need_external[q] else None for q in external]
+        found += g_constants
+        found += [self._matrix_gradient(m, keep) if need else None for m, need in enumerate(need_matrix)]
+        return self._summed(found)
+
+    def _begin_gradients(self, grads: Sequence[Tensor | None], need_external: Mapping[int, bool]) -> Table:
+        """Make the buffers for gradients of signals; return for each signal 0 where no gradient is wanted,
+        1 where it is added to, 2 where it may be written.
+        """
+        tape = self.tape
         uses: dict[int, list[tuple[TapeStep, tuple[OperandSource, ...]]]] = {q: [] for q in range(len(self.buffers))}
         for step in tape.steps:
             for sources in step.operands:
@@ -314,7 +304,7 @@ class Loop(Executor):
                     uses[s.signal].append((step, sources))
         self.gradients: list[Tensor | None] = [None] * len(self.buffers)
         how = np.zeros(len(self.buffers), np.int64)
-        for q, given in zip(internal, grads[: len(internal)], strict=True):
+        for q, given in zip(tape.internal, grads, strict=True):
             if uses[q] and tape.signals[q].smooth:
                 self.gradients[q] = buffer = self._buffer(self.stop, tape.signals[q].n, zero=given is None)
                 if given is not None:
@@ -322,34 +312,14 @@ class Loop(Executor):
                 how[q] = 1
             elif given is not None:
                 self.gradients[q] = self._signal(given.expand(self.stop, *self.lead, -1), tape.signals[q].n)
-        for q in external:
+        for q in tape.external:
             if need_external[q]:
                 step, sources = uses[q][0]
                 single = len(uses[q]) == 1 and self._plain(sources, step.n) and not sources[0].offset
                 covered = single and self.buffers[q].shape[0] <= self.stop - sources[0].lag
                 self.gradients[q] = self._buffer(self.buffers[q].shape[0], tape.signals[q].n, zero=not covered)
                 how[q] = 2 if single else 1
-        keep, wanted = self._wanted(how, need_constant, need_matrix)
-        g_entry = [torch.zeros_like(t) for t in self.entry]
-        g_leave, g_constants = self._leaving(grads[len(internal) :]), self._constant_gradients(need_constant)
-        steps, outs = self._steps([step.kernel.backward(w) for step, w in zip(tape.steps, wanted, strict=True)])
-        operands, refs = self._operands()
-        edges = self._edges(1)
-        turned = [m if width else m.transpose(-1, -2).contiguous() for m, width in zip(self.matrices, edges[:, 3], strict=False)]
-        drive = (texts.drivers("gradients", tape.dtype) if edges.any() else self.drivers)["backward"]
-        constants, checks, matrices, entry, left, g_constant, base, g_base = self._tables(
-            self.constants, self.checks, turned, g_entry, g_leave, g_constants, signals=[self.buffers, self.gradients]
-        )
-        args = (
-            steps, operands, refs, self._signals(), base, constants.ravel(), self._moves, checks, outs, matrices, edges,
-            tape.widest, tape.dt, self._cuts(), how, g_base, entry, left, g_constant, keep,
-        )  # fmt: skip
-        spread(self.rows, lambda lo, hi: drive(lo, hi, self.start, self.stop, EVERY, *args))
-        found: list[Tensor | None] = [g if need else None for g, need in zip(g_entry, needs[:a], strict=True)]
-        found += [self.gradients[q] if need_external[q] else None for q in external]
-        found += g_constants
-        found += [self._matrix_gradient(m, keep) if need else None for m, need in enumerate(need_matrix)]
-        return self._summed(found)
+        return how
 
     def _wanted(
         self, how: NDArray[np.int64], need_constant: Sequence[bool], need_matrix: Sequence[bool]
@@ -371,7 +341,7 @@ class Loop(Executor):
         return np.array(keep or [-1], np.int64), wanted
 
     def _matrix_gradient(self, m: int, keep: NDArray[np.int64]) -> Tensor:
-        """Sum over slots of signal times gradient of what it entered."""
+        """Return the sum over slots of the signal times the gradient of the operand that it entered."""
         shape = self.matrices[m].shape
         axes = ("c" if shape[0] > 1 else "") + ("b" if shape[1] > 1 else "")
         total: Tensor | None = None
@@ -397,7 +367,7 @@ class Loop(Executor):
 
     def _weigh(self, s: OperandSource, edges: Structure, later: Tensor, total: Tensor) -> None:
         """Add the gradient of the weights of edges, from what a source sent along them. Source units are spread over threads."""
-        signal, lag = self.buffers[s.signal], self._lag(s)
+        signal, lag = self.buffers[s.signal], lag_of(self.tape, s, self.start)
         first = max(self.start, lag)
         slots = min(self.stop, lag + len(signal)) - first
         if slots <= 0:

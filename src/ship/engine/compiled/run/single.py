@@ -1,9 +1,9 @@
 """Tapes of one step on the CPU whose operands are external signals: units spread over threads, many slots at a time.
 
 An operand may come as a product that is not done yet: the sums through weights are then made for some rows at a time, and read
-while they are in the cache; their gradients take the place of the sums. So does before them the only number that the gradient
-needs of a slot, where there is such a bottleneck (that of an integrate-and-fire neuron is its margin); else states are kept now and
-then, and computed again.
+while they are in the cache; their gradients take the place of the sums. Where the gradient depends on a slot by one number only,
+the bottleneck (that of an integrate-and-fire neuron is its margin), this number takes the place of the sum first; elsewhere
+states are kept at checkpoints, and computed again.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ import torch
 from torch import Tensor
 
 from ....base.threads import crew
-from ..emit import texts as kernels
+from ..emit import texts
+from ..emit.drivers.records import SHAPE, STEP
 from ..emit.numba import BLOCK_BYTES
 from ..tape.edges import Table
 from ..tape.tape import EVERY, Call
-from .executor import Executor, kept_buffer, record_of, step_rows
+from .executor import Executor, Records, kept_buffer, record_of, table_of
 
 L1_BYTES = 24 * 1024  # of work area that one part of a row should need
 SUM_BYTES = 4 * 2**20  # of sums that are made at a time, and then lie in the cache
@@ -27,14 +28,14 @@ KEPT_BYTES = 64 * 2**20  # the same where all are kept for the gradient: product
 
 
 class Single(Executor):
-    """One run of such a tape."""
+    """One run of a tape of one step whose operands are external signals."""
 
     holds = (*Executor.holds, "weights", "sums", "spare")
 
     def __init__(self, call: Call, tensors: Sequence[Tensor]) -> None:
         super().__init__(call, tensors)
         (self.step,) = self.tape.steps
-        self.drivers = kernels.drivers("alone", self.tape.dtype)
+        self.drivers = texts.drivers("alone", self.tape.dtype)
         first = sum(call.counts[:4])
         self.weights = [t.detach() for t in tensors[first:]]
         self.through = call.through  # for each external signal which weight it goes through, or -1
@@ -66,9 +67,6 @@ class Single(Executor):
 
     # -- tables ------------------------------------------------------------------------------------------------------------
 
-    def _step(self, backwards: Sequence[int] | None = None) -> Table:
-        return np.array([*step_rows(self.tape, backwards)[0], *[0] * 8], np.int64)
-
     @property
     def _inputs(self) -> list[Tensor | None]:
         """The memory that each input is read from: of a signal, or of sums."""
@@ -79,24 +77,25 @@ class Single(Executor):
         lags = [operand[0].lag if operand else 0 for operand in self.step.operands]
         return [lag + (0 if lag else self.start) if place >= 0 else 0 for lag, place in zip(lags, self.places, strict=True)]
 
-    def _times(self) -> tuple[Table, Table]:
-        """For each input strides, lags and slots; the slots in which something changes."""
-        shapes, cuts = [], {self.start, self.stop}
+    def _times(self) -> tuple[Records, Table]:
+        """Return the `SHAPE` of each input, and the slots in which something changes."""
+        shapes: list[dict[str, int]] = []
+        cuts = {self.start, self.stop}
         if self.step.go >= 0:
             cuts.add(self.start + 1)
         for place, lag in zip(self.places, self._lags(), strict=True):
             if place < 0:
-                shapes.append([0, 0, 0])
+                shapes.append({})
                 continue
             t, slots = self.external[place], self.external[place].shape[0]
             stride = t.stride(0) if self.through[place] < 0 else self.step.n
-            shapes.append([stride * self.size, lag, slots])
+            shapes.append({"stride": stride * self.size, "lag": lag, "slots": slots})
             cuts |= {lag, lag + slots}
         inside = sorted(cut for cut in cuts if self.start <= cut <= self.stop)
-        return np.array(shapes, np.int64).reshape(-1, 3), np.array(inside, np.int64)
+        return table_of(SHAPE, shapes), np.array(inside, np.int64)
 
     def _rows(self, lists: Sequence[Sequence[Tensor | None]], signals: Sequence[Sequence[Tensor | None]]) -> list[Table]:
-        """The addresses of the rows of tensors, of inputs, of other signals."""
+        """Return the addresses of the rows of tensors, of inputs, of other signals."""
         tables = self._tables(*lists, signals=[self._inputs, *signals])
         for i, buffer in enumerate(self._inputs):
             if buffer is not None and self.through[self.places[i]] >= 0:  # where there will be no gradient rows share the sums
@@ -104,9 +103,18 @@ class Single(Executor):
                 tables[len(lists)][i] = buffer.data_ptr() + shift
         return tables
 
+    def _strides(self, signals: Sequence[Tensor | None]) -> Table:
+        """Return the bytes from a slot to the next, of each signal."""
+        return np.array([0 if t is None else t.stride(0) * self.size for t in signals], np.int64)
+
+    def _numbers(self, cuts: Table) -> dict[str, int]:
+        """Return the fields of a `SINGLE` that both passes have."""
+        place = -1 if self.place is None else self.place
+        return {"splits": self._parts, "rows": self.rows, "every": EVERY, "last_cut": len(cuts) - 1, "place": place}
+
     @property
     def _parts(self) -> int:
-        """Parts into which the blocks of a row are split."""
+        """How many parts the blocks of a row are split into."""
         blocks, threads = self.blocks(self.step), torch.get_num_threads()
         fit = max(1, L1_BYTES // (max(1, self.step.kernel.backward_operands) * BLOCK_BYTES))  # a function may hold nothing
         return max(1, min(blocks, max(-(-blocks // fit), -(-2 * threads // self.rows))))
@@ -114,7 +122,7 @@ class Single(Executor):
     # -- running -----------------------------------------------------------------------------------------------------------
 
     def forward(self) -> tuple[list[Tensor], list[Tensor]]:
-        """Signals and final states."""
+        """Run all slots; return signals and final states."""
         step = self.step
         leave = [torch.empty_like(t) for t in self.entry]
         self.checks = self._checks() if self.place is None else []
@@ -147,22 +155,26 @@ class Single(Executor):
 
     def _forward_record(self, leave: Sequence[Tensor], outs: Sequence[Tensor]) -> Table:
         def tables() -> Table:
-            step, (shapes, cuts) = self.step, self._times()
-            steps = np.array([t.stride(0) * self.size for t in outs], np.int64)
-            ending = 0 if step.ending is None else step.ending.forward
-            place = -1 if self.place is None else self.place
-            head = self._parts, self.rows, EVERY, int(bool(self.checks)), len(cuts) - 1, ending, place, 0
-            rows = self._rows([self.entry, leave, self.constants, self.checks, [self.spare]], [outs])
-            kernels = self._step()
+            step = self.step
+            shapes, cuts = self._times()
+            (kernels,) = self._step_rows()
             if self._kept:
-                kernels[0] = step.kernel.keeping(self.wanted)
-            return record_of(head, kernels, cuts, shapes, steps, self._moves, *rows)
+                kernels["forward"] = step.kernel.keeping(self.wanted)
+            numbers = self._numbers(cuts) | {
+                "checked": int(bool(self.checks)),
+                "ending": 0 if step.ending is None else step.ending.forward,
+            }
+            names = ("entry", "leave", "constants", "checks", "spare", "inputs", "outs")
+            rows = self._rows([self.entry, leave, self.constants, self.checks, [self.spare]], [outs])
+            moves = {"moves": self._moves, "out_strides": self._strides(outs)}
+            tables = {"step": table_of(STEP, [kernels]), "shapes": shapes, "cuts": cuts} | moves
+            return record_of(numbers, tables | dict(zip(names, rows, strict=True)))
 
         tensors = [*self.entry, *leave, *self.constants, *self.checks, self.spare, *self._inputs, *outs]
         return self._record(("forward", self.recorded, self.wanted), tensors, tables)
 
     def _again(self) -> None:
-        """What the last backward pass used up."""
+        """Make again what the last backward pass used up."""
         self._sum(0, self.rows)
         if self._kept:
             leave = [torch.empty_like(t) for t in self.entry]
@@ -171,7 +183,7 @@ class Single(Executor):
             crew(self.drivers["forward"].address, record, 0, self.rows * self._parts)
 
     def _portions(self) -> list[int]:
-        """Rows that are worked on at a time."""
+        """Return how many rows are worked on at a time, portion by portion."""
         slots = [t.shape[0] for t, w in zip(self.external, self.through, strict=True) if w >= 0]
         if not slots:
             return [self.rows]
@@ -180,7 +192,7 @@ class Single(Executor):
         return [count] * (self.rows // count) + ([self.rows % count] if self.rows % count else [])
 
     def _sum(self, lo: int, hi: int) -> None:
-        """The sums of rows ``lo .. hi - 1``."""
+        """Make the sums of rows ``lo .. hi - 1``."""
         batch = self.lead[1]
         for x, w, buffer in zip(self.external, self.through, self.sums, strict=True):
             if buffer is None:
@@ -198,14 +210,14 @@ class Single(Executor):
                     torch.matmul(part, matrix, out=into)
 
     def backward(self, grads: Sequence[Tensor | None], needs: Sequence[bool]) -> list[Tensor | None]:
-        """The gradient of each tensor that was given."""
+        """Return the gradient of each tensor that was given."""
         step = self.step
         a, b, c = self.counts[:3]
         need_signal, need_constant, need_weight = needs[a : a + b], needs[a + b : a + b + c], needs[a + b + c :]
         if self.spent:
             self._again()
         by_signal = dict(zip(self.tape.internal, grads, strict=False))
-        gradients = [None if by_signal[q] is None else self._slope(by_signal[q]) for q in step.outs]  # type: ignore[arg-type]
+        gradients = [None if by_signal[q] is None else self._aligned(by_signal[q]) for q in step.outs]  # type: ignore[arg-type]
         targets = self._targets(need_signal, need_weight)
         g_entry, g_leave = [torch.zeros_like(t) for t in self.entry], self._leaving(grads[len(self.tape.internal) :])
         g_constants = self._constant_gradients(need_constant)
@@ -213,16 +225,18 @@ class Single(Executor):
 
         def tables() -> Table:
             shapes, cuts = self._times()
-            steps = [
-                np.array([0 if t is None else t.stride(0) * self.size for t in some], np.int64) for some in (gradients, targets)
-            ]
-            place = -1 if self.place is None else self.place
-            head = parts, self.rows, EVERY, 1, len(cuts) - 1, 0, place, step.kernel.replaces(self.wanted, place)
-            rows = self._rows([self.constants, self.checks, [self.spare], g_entry, g_leave, g_constants], [gradients, targets])
-            kernels = self._step([step.kernel.backward(self.wanted, self.place)])
+            (kernels,) = self._step_rows([step.kernel.backward(self.wanted, self.place)])
             if self.place is not None:
-                kernels[1] = 0
-            return record_of(head, kernels, cuts, shapes, *steps, self._moves, *rows)
+                kernels["again"] = 0
+            numbers = self._numbers(cuts)
+            numbers["replaces"] = int(step.kernel.replaces(self.wanted, numbers["place"]))
+            names = (
+                "constants", "checks", "spare", "g_entry", "g_leave", "g_constants", "inputs", "gradients", "targets",
+            )  # fmt: skip
+            rows = self._rows([self.constants, self.checks, [self.spare], g_entry, g_leave, g_constants], [gradients, targets])
+            strides = {"back_strides": self._strides(gradients), "target_strides": self._strides(targets)}
+            tables = {"step": table_of(STEP, [kernels]), "shapes": shapes, "cuts": cuts, "moves": self._moves} | strides
+            return record_of(numbers, tables | dict(zip(names, rows, strict=True)))
 
         tensors = [
             *self.constants, *self.checks, self.spare, *g_entry, *g_leave, *g_constants, *self._inputs, *gradients, *targets,
@@ -242,7 +256,7 @@ class Single(Executor):
         return self._summed([*found, *g_constants, *g_weights])
 
     def _targets(self, need_signal: Sequence[bool], need_weight: Sequence[bool]) -> list[Tensor | None]:
-        """Where the gradient of each input goes: that of a sum to where the sum was."""
+        """Return where the gradient of each input goes: that of a sum to where the sum was."""
         targets: list[Tensor | None] = []
         for place, lag in zip(self.places, self._lags(), strict=True):
             target = None
@@ -257,17 +271,17 @@ class Single(Executor):
             targets.append(target)
         return targets
 
-    def _slope(self, g: Tensor) -> Tensor:
+    def _aligned(self, g: Tensor) -> Tensor:
         return self._signal(g.expand(self.stop - self.start, *self.lead, -1), self.step.n)
 
     def _arrival_gradient(self, i: int, gradient: Tensor) -> Tensor:
-        """Of what went through weights."""
+        """Return the gradient of an external signal that went through weights."""
         g, weight = gradient.permute(1, 2, 0, 3), self.weights[self.through[i]]
         back = g @ weight.t() if weight.ndim == 2 else torch.matmul(g, weight.transpose(-1, -2))
         return back.permute(2, 0, 1, 3)
 
     def _weight_gradient(self, i: int, gradient: Tensor) -> Tensor:
-        """Of the weights."""
+        """Return the gradient of the weights that an external signal went through."""
         x, g = self.external[i].permute(1, 2, 0, 3), gradient.permute(1, 2, 0, 3)
         weight = self.weights[self.through[i]]
         if weight.ndim == 2 and len(x) == len(g):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,8 +25,16 @@ from ..nodes.cell import Cell, NodeSide, Sum
 from ..run import cuda
 from ..run.loop import Loop
 from ..run.single import Single
-from ..tape.tape import Arguments, Call, OperandSource, RunsTape, Signal, Tape, TapeStep, run
+from ..tape.autograd import Differentiable
+from ..tape.tape import Arguments, Call, OperandSource, Signal, Tape, TapeStep, run
 from ..trace.program import NotNow, Untraceable
+
+
+class Standing(NamedTuple):
+    """Where a group stands in a segment; the default is where a reference node stands that has run."""
+
+    behind: int | None = None  # the slot in which it has yet to act: it is part of a kernel that is one slot late, see `Cell`
+    ended: bool = False  # whether it has done what follows the last slot of the segment
 
 
 class TapeBlock:
@@ -39,9 +47,18 @@ class TapeBlock:
         self.traces = {id(cell.node.trace): i for i, cell in enumerate(cells)}
         self.inner = {(part, name): self._inner(part, name) for cell in self.cells for part, name in cell.operands}
 
-    def run(self, k0: int, n: int, kept: Sequence[int], last: bool = False) -> bool:
-        """Slots k0 .. k0 + n - 1. ``kept``: for each cell how many of the last slots others will read; -1 for all. ``last``:
-        whether the segment ends with them, and gradients. Returns whether all cells have done what follows the last slot.
+    def run(self, k0: int, n: int, kept: Sequence[int], last: bool = False) -> dict[str, Standing]:
+        """Run slots ``k0 .. k0 + n - 1``; return where groups stand afterwards.
+
+        Args:
+            k0: the first slot.
+            n: how many slots.
+            kept: for each cell how many of the last slots others will read; -1 for all.
+            last: whether the segment ends with them, and gradients.
+
+        Raises:
+            NotNow: kernels cannot serve this run.
+            Untraceable: kernels cannot serve at all.
         """
         for cell in self.cells:
             if isinstance(cell.node, PlasticNode) and any(_learned(take) for take in cell.node.takes):
@@ -51,10 +68,13 @@ class TapeBlock:
         start = assembly.start
         result = run(assembly.tape, assembly.given, assembly.lead, start, start + n, assembly.executor, assembly.history)
         assembly.finish(result.signals, result.leave)
-        return assembly.ends
+        feeds = [node.tag for cell in self.cells for node in cell.behind]
+        if assembly.ends:
+            return {cell.node.tag: Standing(ended=True) for cell in self.cells} | dict.fromkeys(feeds, Standing())
+        return dict.fromkeys(feeds, Standing(behind=k0 + n - 1))
 
     def _inner(self, part: NodeSide, name: str) -> list[Line]:
-        """The lines from cells of the block to an operand."""
+        """Return the lines from cells of the block to an operand."""
         node = part.node
         if name == "value":
             assert isinstance(node, ConnectionNode)
@@ -63,8 +83,8 @@ class TapeBlock:
             every = [line for line, _, _ in part.lines(name)]
         return [line for line in every if id(line.trace) in self.traces]
 
-    def executor(self, tape: Tape) -> Callable[[Call, Sequence[Tensor]], RunsTape]:
-        """What executes a tape."""
+    def executor(self, tape: Tape) -> Callable[[Call, Sequence[Tensor]], Differentiable]:
+        """Return what executes a tape."""
         if self.cells[0].node.group.zero.device.type != "cpu":
             return cuda.CudaScan
         return Single if tape.alone else Loop
@@ -141,7 +161,7 @@ class _Assembly:
         tape = Tape(tuple(steps), tuple(self.signals), node.group.dtype, node.dt, block.length, together)
         self.executor = block.executor(tape)
         self.ends = last and tape.steps[0].ending is not None and self.executor is Single
-        if last and not self.ends:  # other executors leave it to `Fusion.settle`
+        if last and not self.ends:  # other executors leave it to `Partition.finish`
             tape = replace(tape, steps=tuple(step._replace(ending=None) for step in steps), kept={})
         self.tape = block.tape = block.tape if block.tape == tape else tape
         signals, weights, through = self._given()
@@ -170,7 +190,7 @@ class _Assembly:
         return len(self.signals) - 1
 
     def _unit(self, cell: Cell, node: PlasticNode) -> rule.Unit:
-        """A plastic synapse."""
+        """Return what a plastic synapse adds to the tape."""
         first = len(self.external)
         arrivals = self._operand(cell, cell.main, "value")
         self.bare += [x for x in self.external[first:] if isinstance(x, Tensor)]
@@ -182,8 +202,10 @@ class _Assembly:
         return rule.Unit(node, learner, self.k0, arrivals, posts, self._rigid)
 
     def _check_gradients(self) -> None:
-        """Raises:
-        NotNow: a gradient would flow through the weights as they were in each slot.
+        """Refuse gradients through weights that a rule changes.
+
+        Raises:
+            NotNow: a gradient would flow through the weights as they were in each slot.
         """
         every = (*self.given.entry, *self.given.signals, *self.given.constants, *self.given.matrices, *self.given.weights)
         through = any(t.requires_grad for t in self.bare) or (self.inner and any(t.requires_grad for t in every))
@@ -191,12 +213,12 @@ class _Assembly:
             raise NotNow("a gradient through weights that a rule changes")
 
     def _rigid(self, n: int) -> int:
-        """An internal signal without a gradient."""
+        """Add an internal signal without a gradient; return its number."""
         self.signals.append(Signal(n, False, False, False))
         return len(self.signals) - 1
 
     def _through_rule(self, unit: rule.Unit) -> tuple[OperandSource, ...]:
-        """What arrives, through weights that change."""
+        """Return what arrives at a plastic synapse, through weights that change."""
         self.matrices.append(unit.weight)
         return (OperandSource(unit.arrived, 0, unit.group.n_pre, matrix=len(self.matrices) - 1),)
 
@@ -256,7 +278,7 @@ class _Assembly:
         return sources
 
     def _along_edges(self, fused: NodeSide, node: ConnectionNode, inner: Sequence[Line], late: int) -> list[OperandSource]:
-        """What a sparse connection receives, also from outside: in proportion to what is not zero."""
+        """What a sparse connection receives, also from outside: in proportion to the nonzeros."""
         sources = []
         for offset, width, buckets in node.feed.sources:
             for line, chosen in buckets:
@@ -272,7 +294,7 @@ class _Assembly:
         return sources
 
     def _sent(self, line: Line, late: int, like: Tensor, signal: int) -> list[OperandSource]:
-        """What a line brings from a signal of the block, or (-1) from outside."""
+        """Return what a line brings from a signal of the block, or (-1) from outside."""
         first, lag = self._window(late)
         if signal < 0 and self.k0:
             return [self._outer(line.window(first, self.n, like), lag)]
@@ -285,7 +307,7 @@ class _Assembly:
         return found if early is None else [*found, self._outer(early, lag)]
 
     def _projection(self, i: int, constants: list[Tensor]) -> TapeStep:
-        """From the pre side of a filter to its targets."""
+        """Return the step from the pre side of a filter to its targets."""
         node, fused = self.block.cells[i].node, self.block.cells[i].main
         assert isinstance(node, ConnectionNode)
         source = OperandSource(self.outs[i][0], 0, fused.n, matrix=len(self.matrices))
@@ -334,7 +356,7 @@ class _Assembly:
 
 
 def _wide(window: Tensor, n: int) -> Tensor:
-    """``[slot, chip, batch, n]``."""
+    """Return a signal as ``[slot, chip, batch, n]``."""
     while window.ndim < 4:
         window = window.unsqueeze(0)
     return window if window.shape[-1] == n else window.expand(*window.shape[:-1], n)
@@ -342,5 +364,5 @@ def _wide(window: Tensor, n: int) -> Tensor:
 
 @lru_cache(maxsize=4)
 def _sum_kernel(dtype: torch.dtype, biased: bool) -> Kernel:
-    """The kernel that hands a sum on."""
+    """Return the kernel that hands a sum on."""
     return Kernel(lambda s, x, p: ([x[0] + p[0] if p else x[0]], []), (), 1, int(biased), dtype)

@@ -12,6 +12,7 @@ from ....base.native import cache
 from ....groups.schedule import Block as Planned
 from ....groups.schedule import Schedule
 from ....groups.wiring import Wire
+from ...reference.block import GroupByGroup, RunsBlock
 from ...reference.connection import ConnectionNode
 from ...reference.neuron import NeuronNode
 from ...reference.node import Node
@@ -19,14 +20,14 @@ from ...reference.plastic import PlasticNode
 from ..nodes import grid
 from ..nodes.cell import Cell, NodeSide
 from ..trace.program import NotNow, Untraceable
-from .assemble import TapeBlock, outputs_only
+from .assemble import Standing, TapeBlock, outputs_only
 
 LONG_SLICE = 8  # slots from which on a kernel is worth its call
 ENGINES = ("auto", "reference", "fused")
 
 
 def choose_engine(where: str, engine: str) -> str:
-    """``reference`` or ``fused``.
+    """Return the engine that serves, ``reference`` or ``fused``.
 
     Raises:
         RunError: an unknown name, or ``fused`` without Numba.
@@ -42,12 +43,46 @@ def choose_engine(where: str, engine: str) -> str:
 class Layout(NamedTuple):
     """How the blocks of a schedule run."""
 
-    blocks: dict[Planned, TapeBlock | None]  # the tape of each; None where reference nodes run
+    blocks: dict[Planned, RunsBlock]
     feeds: dict[str, str]  # the connections that are part of another group's kernel, and whose
 
 
+class WithNeighbour:
+    """A block whose groups are part of the kernel of another block, and run with that."""
+
+    def run(self, k0: int, n: int, last: bool = False) -> None:
+        """Do nothing: it is done elsewhere."""
+
+
+class AsTape:
+    """A block that runs as a tape, or group by group where that cannot serve."""
+
+    def __init__(self, partition: Partition, planned: Planned, tape: TapeBlock) -> None:
+        self.partition, self.planned, self.tape = partition, planned, tape
+
+    def run(self, k0: int, n: int, last: bool = False) -> None:
+        """Run slots ``k0 .. k0 + n - 1``; ``last`` says whether the segment ends with them, and gradients."""
+        if self.partition.execute(self.tape, k0, n, self._kept(), last):
+            return
+        for feed in (feed.node for cell in self.tape.cells for feed in cell.feeds):
+            self.partition.catch_up(feed.tag)
+            feed.trace.end = k0
+            if feed.tag not in self.planned.tags:
+                self.partition.run_group(feed.tag, k0, n)
+        self.partition.group_by_group(self.planned).run(k0, n, last)
+
+    def _kept(self) -> list[int]:
+        """For each cell how many of the last slots others will read; -1 for all."""
+        inside, partition, kept = set(self.planned.tags), self.partition, []
+        for cell in self.tape.cells:
+            tag = cell.node.tag
+            outside = tag in partition.wanted or cell.node.takes or partition.readers[tag] - inside
+            kept.append(-1 if outside else partition.reach[tag] + 1)
+        return kept
+
+
 class Partition:
-    """Decides for each block of the schedule, and runs those that are kernels."""
+    """Decides how each block of the schedule runs: as kernels where it can."""
 
     def __init__(self, nodes: Mapping[str, Node], wires: Sequence[Wire]) -> None:
         self.nodes, self.wires = nodes, wires
@@ -63,44 +98,61 @@ class Partition:
         self.reasons: dict[str, str | None] = {}
         self.layouts: dict[Any, Layout] = {}
         self.grids: dict[str, grid.Grid] = {}
-        self.behind: dict[str, int] = {}  # groups that have yet to act in a slot, see `fused.Cell`
-        self.ended: set[str] = set()  # groups that have done what follows the last slot
+        self.standing: dict[str, Standing] = {}  # of groups that are behind or ahead of what reference nodes would have done
+        self.wanted: Container[str] = ()  # the groups whose outputs are read from outside
+        self.reach: Mapping[str, int] = {}  # for each group how many past slots someone still reads
         self.transformed = False  # whether tensors are those of `torch.func`, without memory that a kernel could work on
 
-    def begin(self, plan: Schedule, wanted: Container[str]) -> None:
-        """Start a segment. ``wanted``: the groups whose outputs are read from outside."""
-        self.behind.clear()
-        self.ended.clear()
+    def begin(self, plan: Schedule, wanted: Container[str], reach: Mapping[str, int]) -> Mapping[Planned, RunsBlock]:
+        """Start a segment.
+
+        Args:
+            plan: the schedule.
+            wanted: the groups whose outputs are read from outside.
+            reach: for each group how many past slots someone still reads.
+
+        Returns:
+            What runs each block; an entry changes where a kernel turns out not to serve.
+        """
+        self.standing.clear()
+        self.wanted, self.reach = wanted, reach
         for fused in self.fused.values():
             for structure in fused.structures.values():
                 structure.forget()
         self.transformed = torch._C._are_functorch_transforms_active()
         if self.transformed:
-            self.layout = Layout(dict.fromkeys(plan.blocks), {})
-            return
+            self.layout = Layout({planned: self.group_by_group(planned) for planned in plan.blocks}, {})
+            return self.layout.blocks
         watched = frozenset(tag for tag, node in self.nodes.items() if node.takes or tag in wanted)
         key = (plan.blocks, plan.inserted, watched)
         if key not in self.layouts:
             self.layouts[key] = self._layout(plan.blocks, watched)
         self.layout = self.layouts[key]
+        return self.layout.blocks
 
-    def settle(self) -> None:
-        """What is left to do after the last slot of a segment."""
-        for tag in list(self.behind):
-            self._catch_up(tag)
+    def finish(self, steps: int) -> None:
+        """Do what is left to do after the last slot of a segment of so many slots."""
+        for tag in list(self.standing):
+            self.catch_up(tag)
+        for tag, node in self.nodes.items():
+            if not self.standing.get(tag, Standing()).ended:
+                node.finish(steps)
 
-    def _catch_up(self, tag: str) -> None:
-        if tag in self.behind:
-            node, slot = self.nodes[tag], self.behind.pop(tag)
+    def catch_up(self, tag: str) -> None:
+        """Let a group that is behind act in its slot."""
+        slot = self.standing.get(tag, Standing()).behind
+        if slot is not None:
+            del self.standing[tag]
+            node = self.nodes[tag]
             node.trace.end = slot
             node.run(slot, 1)
 
     def describe(self, blocks: Sequence[Planned]) -> dict[str, str]:
-        """How each group runs, in words; nodes must have begun a segment."""
+        """Say how each group runs, in words; nodes must have begun a segment."""
         said = {}
         layout = self._layout(blocks, frozenset())
         for planned in blocks:
-            whole = layout.blocks[planned] is not None
+            whole = isinstance(layout.blocks[planned], AsTape)
             for tag in planned.tags:
                 why = self.reason(tag)
                 if tag in layout.feeds:
@@ -119,7 +171,7 @@ class Partition:
         return said
 
     def reason(self, tag: str) -> str | None:
-        """Why a group stays with the reference engine; None for a kernel. Its node must have begun a segment."""
+        """Say why a group stays with the reference engine; None for a kernel. Its node must have begun a segment."""
         if tag not in self.reasons:
             self.reasons[tag] = self._find_out(tag)
         return self.reasons[tag]
@@ -152,16 +204,25 @@ class Partition:
             except Untraceable:  # together, though not alone
                 del joined[target]
                 feeds = {tag: other for tag, other in feeds.items() if other != target}
-        made: dict[Planned, TapeBlock | None] = {}
+        made: dict[Planned, RunsBlock] = {}
         for planned in blocks:
             tags = [tag for tag in planned.tags if tag not in feeds]
             cells = [joined.get(tag) or Cell(self.fused[tag], ()) for tag in tags]
             plain = len(cells) == 1 and not cells[0].feeds and planned.length is None and not cells[0].main.worthwhile
-            made[planned] = TapeBlock(cells, planned.length) if whole[planned] and cells and not plain else None
+            if not cells:
+                made[planned] = WithNeighbour()
+            elif whole[planned] and not plain:
+                made[planned] = AsTape(self, planned, TapeBlock(cells, planned.length))
+            else:
+                made[planned] = self.group_by_group(planned)
         return Layout(made, feeds)
 
+    def group_by_group(self, planned: Planned) -> GroupByGroup:
+        """Return what runs a block that is not one tape."""
+        return GroupByGroup(planned, self.run_group)
+
     def _fed_by(self, tag: str) -> str | None:
-        """The neuron that a connection feeds, unit by unit, and nothing else."""
+        """Return the neuron that a connection feeds, unit by unit, and nothing else; None where there is none."""
         node = self.nodes[tag]
         if not isinstance(node, ConnectionNode) or isinstance(node, PlasticNode) or node.group.side not in ("post", "unit"):
             return None
@@ -176,64 +237,50 @@ class Partition:
         whole = offset == 0 and width == target.group.n == node.group.n
         return reader if whole and not line.lag else None
 
-    def run_one(self, tag: str, k0: int, n: int) -> bool:
-        """Run one group of a block that is not one tape; False where the reference node must."""
+    def run_group(self, tag: str, k0: int, n: int) -> None:
+        """Run one group of a block that is not one tape: as a kernel, or its reference node."""
+        if self.transformed or not (self._run_grid(tag, k0, n) or self._run_tape(tag, k0, n)):
+            self.nodes[tag].run(k0, n)
+
+    def _run_grid(self, tag: str, k0: int, n: int) -> bool:
+        """Run a group connection by connection, where it has such a kernel; return whether it has."""
         node = self.nodes[tag]
-        if self.transformed:
+        if self.reason(tag) is not None or tag not in self.grids or not outputs_only(node):
             return False
-        if self.reason(tag) is None and tag in self.grids and outputs_only(node):
-            assert isinstance(node, ConnectionNode)
-            try:
-                grid.run(node, self.grids[tag], k0, n)
-            except Untraceable as error:
-                self.reasons[tag] = str(error)
-                return False
-            return True
+        assert isinstance(node, ConnectionNode)
+        try:
+            grid.run(node, self.grids[tag], k0, n)
+        except Untraceable as error:
+            self.reasons[tag] = str(error)
+            return False
+        return True
+
+    def _run_tape(self, tag: str, k0: int, n: int) -> bool:
+        """Run a group as a tape of its own, where that is worth it; return whether it is."""
         if n < LONG_SLICE or self.reason(tag) is not None or tag in self.grids or not self.fused[tag].worthwhile:
             return False
-        return self._execute(TapeBlock([Cell(self.fused[tag], ())], n), k0, n, [-1])
+        return self.execute(TapeBlock([Cell(self.fused[tag], ())], n), k0, n, [-1])
 
-    def run(
-        self, planned: Planned, k0: int, n: int, reach: Mapping[str, int], wanted: Container[str], *, last: bool = False
-    ) -> bool:
-        """Run a block of the schedule; False where it is not for kernels. ``last``: whether the segment ends with it, and
-        gradients.
-        """
-        block = self.layout.blocks.get(planned)
-        if block is None:
-            return all(tag in self.layout.feeds for tag in planned.tags)  # which run where they belong
-        inside = set(planned.tags)
-        keep = []
-        for cell in block.cells:
-            tag = cell.node.tag
-            outside = tag in wanted or cell.node.takes or self.readers[tag] - inside
-            keep.append(-1 if outside else reach[tag] + 1)
-        if self._execute(block, k0, n, keep, last):
-            return True
-        for feed in (feed.node for cell in block.cells for feed in cell.feeds):
-            self._catch_up(feed.tag)
-            feed.trace.end = k0
-            if feed.tag not in inside and not self.run_one(feed.tag, k0, n):
-                feed.run(k0, n)
-        return False
-
-    def _execute(self, block: TapeBlock, k0: int, n: int, keep: Sequence[int], last: bool = False) -> bool:
-        """Run a tape; False where it cannot run, this time or for good."""
+    def execute(self, block: TapeBlock, k0: int, n: int, kept: Sequence[int], last: bool = False) -> bool:
+        """Run a tape; return False where it cannot run, this time or for good."""
         try:
-            ended = block.run(k0, n, keep, last)
+            self.standing.update(block.run(k0, n, kept, last))
         except NotNow:
             return False
         except Untraceable as error:
-            for cell in block.cells:
-                self.reasons[cell.node.tag] = str(error)
-            self.layouts.clear()
-            blocks = {planned: None if b is block else b for planned, b in self.layout.blocks.items()}
-            mine = {cell.node.tag for cell in block.cells}
-            self.layout = Layout(blocks, {tag: target for tag, target in self.layout.feeds.items() if target not in mine})
+            self._give_up(block, str(error))
             return False
-        if ended:
-            self.ended |= {cell.node.tag for cell in block.cells}
-            self.behind = {tag: slot for tag, slot in self.behind.items() if self.nodes[tag] not in block.cells[0].behind}
-        else:
-            self.behind.update({node.tag: k0 + n - 1 for cell in block.cells for node in cell.behind})
         return True
+
+    def _give_up(self, block: TapeBlock, why: str) -> None:
+        """Let the groups of a tape run with the reference engine from now on, and its feeds by themselves."""
+        mine = {cell.node.tag for cell in block.cells}
+        self.reasons.update(dict.fromkeys(mine, why))
+        self.layouts.clear()
+        feeds, blocks = self.layout.feeds, self.layout.blocks
+        for tag in [tag for tag, target in feeds.items() if target in mine]:
+            del feeds[tag]
+        for planned, runs in blocks.items():
+            joined = isinstance(runs, WithNeighbour) and all(tag in feeds for tag in planned.tags)
+            if not joined and not (isinstance(runs, AsTape) and runs.tape is not block):
+                blocks[planned] = self.group_by_group(planned)

@@ -1,7 +1,7 @@
 """Tapes: what a block of groups does in every slot, as a list of steps that are executed in order, with its gradient.
 
 The operands of a step are summed from signals: of the steps themselves, or external ones that are known for all slots. Signals
-are ``[slot, chip, batch, unit]``. Who executes a tape is its executor: `alone` or `loop` on the CPU, `scan` on CUDA.
+are ``[slot, chip, batch, unit]``. An executor runs a tape: `single` or `loop` on the CPU, `cuda` on CUDA.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..kernels.kernel import Kernel
+from .autograd import Differentiable, recorded_run
 from .edges import Structure
 
 EVERY = 16  # slots between two checkpoints of the states
@@ -35,7 +36,7 @@ class OperandSource(NamedTuple):
 
 
 class TapeStep(NamedTuple):
-    """One group."""
+    """What one group does in each slot."""
 
     kernel: Kernel
     n: int
@@ -65,7 +66,7 @@ class ConnectionOperand(NamedTuple):
 
 
 class Pass(NamedTuple):
-    """A kernel on connections, by address."""
+    """A kernel on connections, by its address, with its operands."""
 
     kernel: int
     parts: tuple[ConnectionOperand, ...]
@@ -106,7 +107,7 @@ class Tape:
 
     @cached_property
     def lag(self) -> int:
-        """Slots that a run may look back into its own signals."""
+        """How many slots a run may look back into its own signals."""
         lags = [s.lag for step in self.steps for sources in step.operands for s in sources if not self.signals[s.signal].external]
         return max(lags, default=0)
 
@@ -155,10 +156,11 @@ def run(
     lead: tuple[int, int],
     start: int,
     stop: int,
-    executor: Callable[[Call, Sequence[Tensor]], RunsTape],
+    executor: Callable[[Call, Sequence[Tensor]], Differentiable],
     history: Sequence[Tensor] = (),
 ) -> Result:
-    """Execute slots ``start .. stop - 1`` on a executor; ``history``: the slots before ``start`` of each internal signal."""
+    """Execute slots ``start .. stop - 1`` on an executor; ``history`` has the slots before ``start`` of each internal
+    signal."""
     entry = [t.expand(*lead, t.shape[-1]) for t in given.entry]
     lists = (entry, given.signals, given.constants, given.matrices, given.weights)
     tensors = [t for part in lists for t in part]
@@ -172,14 +174,14 @@ def run(
     call = Call(tape, counts, lead, start, stop, tuple(history), needs, executor, through, tuple(given.fields))
     if not recorded:
         return Result(*executor(call, tensors).forward())
-    smooth = [t for t, need in zip(tensors, needs, strict=True) if need]
-    out = _Run.apply(call, tensors, *smooth)  # type: ignore[no-untyped-call]
+    several = [t for t in tensors if t.numel() > 1]  # single numbers are copied
+    out = recorded_run(lambda: executor(call, tensors), tensors, needs, several)
     count = len(tape.internal)
-    return Result(list(out[:count]), list(out[count:]))
+    return Result(out[:count], out[count:])
 
 
 def _check_gradients(tape: Tape, given: Arguments) -> None:
-    """Trace what `_Run.backward` will need, while another engine can still step in.
+    """Trace what the gradient will need, while another engine can still step in.
 
     Raises:
         Untraceable: a model has no pointwise gradient.
@@ -205,7 +207,7 @@ class Call(NamedTuple):
     stop: int
     history: tuple[Tensor, ...]
     needs: Sequence[bool]  # for each tensor whether it gets a gradient
-    executor: Callable[[Call, Sequence[Tensor]], RunsTape]
+    executor: Callable[[Call, Sequence[Tensor]], Differentiable]
     through: tuple[int, ...]
     fields: tuple[Tensor, ...] = ()
 
@@ -213,76 +215,3 @@ class Call(NamedTuple):
     def recorded(self) -> bool:
         """Whether there will be a backward pass."""
         return any(self.needs)
-
-
-class RunsTape(Protocol):
-    """One run of a tape."""
-
-    spent: bool  # whether there was a backward before, which may have used up what was kept
-
-    @property
-    def holds(self) -> Sequence[str]:
-        """The attributes that are tensors, or lists of tensors and None."""
-
-    def forward(self) -> tuple[list[Tensor], list[Tensor]]:
-        """Signals and final states."""
-
-    def backward(self, grads: Sequence[Tensor | None], needs: Sequence[bool]) -> list[Tensor | None]:
-        """The gradient of each tensor that was given."""
-
-
-class _Run(torch.autograd.Function):
-    """A tape with its gradient. ``smooth``: those of the tensors that need one; PyTorch looks at each that it is given."""
-
-    @staticmethod
-    def forward(ctx: Any, call: Call, tensors: Sequence[Tensor], *smooth: Tensor) -> tuple[Tensor, ...]:
-        executor = call.executor(call, tensors)
-        signals, leave = executor.forward()
-        ctx.executor, ctx.needs = executor, call.needs
-        ctx.set_materialize_grads(False)
-        # Outputs are read again, too: they must not be changed either. Single numbers were copied.
-        ctx.save_for_backward(*(t for t in tensors if t.numel() > 1), *signals, *park(executor))
-        return (*signals, *leave)
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        executor = unpark(ctx.executor, ctx.saved_tensors)  # raises where one was changed since
-        ctx.executor.spent = True
-        wanted = iter(ctx.needs_input_grad[2:])
-        found = executor.backward(grads, [need and next(wanted) for need in ctx.needs])
-        return (None, None, *(g for g, need in zip(found, ctx.needs, strict=True) if need))
-
-
-class Parked(NamedTuple):
-    """The place of a tensor among those that autograd keeps, counted from the end."""
-
-    place: int
-
-
-def park(holder: Any) -> list[Tensor]:
-    """Take the tensors out of what an object ``holds``, for autograd to keep, and to free after the backward pass."""
-    tensors: list[Tensor] = []
-
-    def put(value: Any) -> Any:
-        if value is None:
-            return None
-        tensors.append(value)
-        return Parked(len(tensors))
-
-    _change(holder, put)
-    return tensors[::-1]
-
-
-def unpark(holder: Any, kept: Sequence[Tensor]) -> Any:
-    """A copy of the object with its tensors, the last of those that autograd kept."""
-    full = object.__new__(type(holder))
-    vars(full).update(vars(holder))
-    _change(full, lambda value: None if value is None else kept[-value.place])
-    return full
-
-
-def _change(holder: Any, change: Callable[[Any], Any]) -> None:
-    for name in holder.holds:
-        value = getattr(holder, name)
-        setattr(holder, name, [change(v) for v in value] if isinstance(value, list) else change(value))

@@ -68,7 +68,7 @@ class Operation(NamedTuple):
 
     @property
     def tensors(self) -> list[Tensor]:
-        """What went in."""
+        """The tensors that went in."""
         return [leaf for leaf in tree_leaves((self.args, self.kwargs)) if isinstance(leaf, Tensor)]
 
 
@@ -135,7 +135,7 @@ class Lowering:
         return "b" if isinstance(ref, bool) else "f"
 
     def emit(self, name: str, *args: Ref) -> Value:
-        """An operation, or the value of the same one before."""
+        """Return the value of an operation: a new one, or that of the same operation before."""
         key = (name, *((type(a).__name__, repr(a)) for a in args))
         if key not in self.known:
             chosen = name == "where" and self.kind(args[1]) == "b" and self.kind(args[2]) == "b"
@@ -290,7 +290,7 @@ class Lowering:
 
 
 def _constant(tensor: Tensor) -> Ref:
-    """A tensor that no call made."""
+    """Return the value of a tensor that no call made."""
     if tensor.numel() != 1:
         raise Untraceable("it uses a tensor that is no parameter")
     value = tensor.item()

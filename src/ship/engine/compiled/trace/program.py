@@ -1,4 +1,4 @@
-"""Programs: pointwise operations on numbers, of a small set (the op table of `printer`), and what can be known without a run."""
+"""Programs: pointwise operations on numbers, of a small set (the table of `emit.numba`), and what can be known without a run."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def as_constants(coefficients: Sequence[Any], like: Tensor) -> list[Tensor]:
 
 
 def pruned(program: Program) -> Program:
-    """Without operations that no output needs."""
+    """Return the program without operations that no output needs."""
     needed = {ref for ref in program.outputs if isinstance(ref, Value)}
     kept = []
     for op in reversed(program.ops):
@@ -66,11 +66,11 @@ def pruned(program: Program) -> Program:
 
 
 def used(program: Program) -> set[int]:
-    """The inputs that the program reads."""
+    """Return the inputs that the program reads."""
     refs = [a for op in program.ops for a in op.args] + list(program.outputs)
     return {int(r) for r in refs if isinstance(r, Value) and r < program.inputs}
 
 
 def only(program: Program, outputs: Sequence[int]) -> Program:
-    """The part of a program that gives some of its outputs."""
+    """Return the part of a program that gives some of its outputs."""
     return pruned(Program(program.inputs, program.ops, tuple(program.outputs[i] for i in outputs), program.kinds))

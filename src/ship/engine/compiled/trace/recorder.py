@@ -34,7 +34,7 @@ def trace(function: Callable[..., Sequence[Tensor]], inputs: int, dtype: torch.d
 def trace_gradient(
     function: Callable[..., Sequence[Tensor]], inputs: int, wanted: Sequence[int], outputs: Sequence[int], dtype: torch.dtype
 ) -> Program:
-    """The program of `gradient`.
+    """Trace the gradient of a function as a program.
 
     Raises:
         Untraceable: as `trace`.

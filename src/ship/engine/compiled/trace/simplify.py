@@ -10,7 +10,7 @@ from .program import Op, Program, Ref, Value, pruned
 
 
 def knowing(program: Program, known: Mapping[int, Ref]) -> Program:
-    """The program where other values stand for some of its own."""
+    """Return the program where other values stand for some of its own."""
     ops = [op._replace(args=tuple(_known(known, a) for a in op.args)) for op in program.ops if op.out not in known]
     return pruned(Program(program.inputs, tuple(ops), tuple(_known(known, ref) for ref in program.outputs), program.kinds))
 

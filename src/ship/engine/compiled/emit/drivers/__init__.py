@@ -1,1 +1,1 @@
-"""Texts that Numba compiles: the time loops of the fused engine on the CPU (`kernels.DRIVERS`)."""
+"""Texts that Numba compiles: the time loops of the fused engine on the CPU (`texts.DRIVERS`)."""

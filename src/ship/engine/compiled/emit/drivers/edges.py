@@ -7,7 +7,7 @@ import numpy as np
 
 @njit(nogil=True, error_model="numpy", cache=CACHE)
 def sort(units, n, offset, order):
-    """``order`` with its elements in order of ``units[element] - offset``, below n; those of equal units as they were."""
+    """Return ``order`` with its elements in order of ``units[element] - offset``, below n; those of equal units as they were."""
     at = np.zeros(n + 1, np.int64)
     for e in range(len(order)):
         at[units[e] - offset + 1] += 1

@@ -1,6 +1,6 @@
 # ruff: noqa: F821
 # mypy: ignore-errors
-"""The drivers of event-driven sums: lists of what is not zero, and products of such lists with dense rows.
+"""The drivers of event-driven sums: lists of nonzeros, and products of such lists with dense rows.
 
 A list is sorted by group of inner elements, then by outer element: entries ``first[group, outer] .. last[group, outer] - 1`` of
 ``indices`` (inner elements) and ``values``. Groups are as large as their dense rows, one block of columns wide, fit into the L2
@@ -57,7 +57,7 @@ def add_entries(builder, sums, q, unroll, table, offset, indices, values):
 
 
 def loop(builder, sums, start, last, unroll, *lists):
-    """While ``unroll`` entries are left; returns the sums and the next entry."""
+    """Add entries as long as ``unroll`` of them are left; return the sums and the next entry."""
     before = builder.block
     head, body, done = (builder.append_basic_block() for _ in range(3))
     builder.branch(head)
@@ -97,7 +97,7 @@ def gather(typing, target, table, offset, indices, values, first, last):
 
 @inner
 def gather_few(target, n, table, offset, indices, values, first, last):
-    """As `gather`, for a part of a block."""
+    """Do what `gather` does, for a part of a block."""
     t = vector(target, n)
     for e in range(first, last):
         row, value = vector(table[indices[e]] + offset, n), values[e]
@@ -107,7 +107,7 @@ def gather_few(target, n, table, offset, indices, values, first, last):
 
 @inner
 def move(target, source, n, total):
-    """Copy n elements; zeros from there to ``total``."""
+    """Copy n elements, and set those from there to ``total`` to 0."""
     t, s = vector(target, total), vector(source, n)
     for j in range(n):
         t[j] = s[j]
@@ -117,7 +117,7 @@ def move(target, source, n, total):
 
 @driver
 def count(lo, hi, rows, n, counts):
-    """Elements that are not zero, for rows ``lo .. hi - 1``."""
+    """Count the nonzeros of each of the rows ``lo .. hi - 1``."""
     for r in range(lo, hi):
         v = vector(rows[r], n)
         found = np.int32(0)
@@ -128,7 +128,9 @@ def count(lo, hi, rows, n, counts):
 
 @driver
 def collect(lo, hi, rows, cuts, offsets, first, last, indices, values):
-    """The list of rows ``lo .. hi - 1``: inner elements are columns, outer ones rows. ``cuts``: where groups of columns begin."""
+    """Make the list of rows ``lo .. hi - 1``: inner elements are columns, outer ones rows. ``cuts`` says where groups of
+    columns begin.
+    """
     buffer = np.empty(cuts[-1] + 1, np.int32)
     for r in range(lo, hi):
         at = offsets[r]
@@ -148,7 +150,7 @@ def collect(lo, hi, rows, cuts, offsets, first, last, indices, values):
 
 @driver
 def turn(lo, hi, cuts, offsets, indices, values, first, last, turned, turned_values):
-    """The list of the transpose, groups ``lo .. hi - 1`` of rows: inner elements are rows, outer ones columns."""
+    """Make the list of the transpose, for groups ``lo .. hi - 1`` of rows: inner elements are rows, outer ones columns."""
     for g in range(lo, hi):
         for i in range(last.shape[1]):
             last[g, i] = 0

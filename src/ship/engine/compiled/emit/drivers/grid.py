@@ -1,11 +1,13 @@
 # ruff: noqa: F821
 # mypy: ignore-errors
-"""The drivers of connections with a state each."""
+"""The drivers of connections with a state each. Each is given the address of a `GRID`."""
+
+grid_at = reader(GRID)
 
 
 @intrinsic
 def call_tile(typing, function, work, n, slots, signal, step, out):
-    """Call the kernel for a row of connections at an address."""
+    """Call the kernel at an address for a row of connections."""
 
     def build(context, builder, signature, args):
         number, floats = ir.IntType(64), context.get_value_type(types.CPointer(types.float32))
@@ -20,7 +22,7 @@ def call_tile(typing, function, work, n, slots, signal, step, out):
 
 @inner
 def total(address, n):
-    """The sum of a block, in eight parts."""
+    """The sum of the first n elements of a block, in eight parts; the others are set to 0."""
     v = vector(address, BLOCK)
     for j in range(n, BLOCK):
         v[j] = F(0)
@@ -37,104 +39,122 @@ def total(address, n):
     return ((a + b) + (c + d)) + ((e + f) + (g + h))
 
 
-@driver
-def forward(lo, hi, tile, slots, n_pre, n, S, P, arrivals, step, out, out_step, entry, leave, constants, strides):
-    """A state on every connection: rows ``lo .. hi - 1`` times blocks of targets, each source unit through all slots.
+@inner
+def row_of(table, i, r, rows):
+    """The address of row ``r`` of the i-th tensor of a table of rows."""
+    return integers(table)[i * rows + r]
 
-    ``arrivals``, ``out``, ``entry``, ``leave``, ``constants``: addresses for each row; ``strides``: bytes from one source unit
-    to the next, for each constant.
-    """
+
+@inner
+def value_at(record, k, r, i, b):
+    """The address of constant ``k`` for source unit ``i`` and a block of targets."""
+    run = grid_at(record, 0)
+    return row_of(run.values, k, r, run.rows) + i * integers(run.strides)[k] + b * ONE
+
+
+@driver
+def forward(lo, hi, record):
+    """Run tasks ``lo .. hi - 1``, each a row and a block of targets: one source unit after the other through all slots."""
+    run = grid_at(record, 0)
+    n, S, P, slots = run.n_post, run.states, run.constants, run.slots
     blocks = (n + BLOCK - 1) // BLOCK
     area = np.zeros((S + 1 + P) * BLOCK, F)
     sums = np.zeros(slots * BLOCK + 1, F)
-    work, acc = area.ctypes.data, sums.ctypes.data
+    work, acc = np.int64(area.ctypes.data), np.int64(sums.ctypes.data)
     for task in range(lo, hi):
         r, b = task // blocks, task % blocks
         width = min(BLOCK, n - b * BLOCK)
         sums[:] = F(0)
-        for i in range(n_pre):
+        for i in range(run.n_pre):
             at = (i * n + b * BLOCK) * SIZE
             for k in range(S):
-                copy(work + k * ONE, entry[k, r] + at, width * SIZE)
+                copy(work + k * ONE, row_of(run.entry, k, r, run.rows) + at, width * SIZE)
             for k in range(P):
-                copy(work + (S + 1 + k) * ONE, constants[k, r] + i * strides[k] + b * ONE, width * SIZE)
-            call_tile(tile, work, width, slots, arrivals[r] + i * SIZE, step, acc)
+                copy(work + (S + 1 + k) * ONE, value_at(record, k, r, i, b), width * SIZE)
+            call_tile(run.tile, work, width, slots, integers(run.arrivals)[r] + i * SIZE, run.arrival_step, acc)
             for k in range(S):
-                copy(leave[k, r] + at, work + k * ONE, width * SIZE)
+                copy(row_of(run.leave, k, r, run.rows) + at, work + k * ONE, width * SIZE)
         for t in range(slots):
-            copy(out[r] + t * out_step + b * ONE, acc + t * ONE, width * SIZE)
+            copy(integers(run.outs)[r] + t * run.out_stride + b * ONE, acc + t * ONE, width * SIZE)
     area[0], sums[0] = F(0), F(0)  # in use until here
 
 
-@driver
-def backward(
-    lo,
-    hi,
-    tile,
-    again,
-    back,
-    slots,
-    every,
-    n_pre,
-    n,
-    S,
-    P,
-    arrivals,
-    step,
-    entry,
-    constants,
-    strides,
-    g_out,
-    g_step,
-    g_arrivals,
-    g_entry,
-    g_leave,
-    g_constants,
-):
-    """The gradients of `forward`. ``g_arrivals``: for each row and block ``[slot, pre]``, or 0."""
+@inner
+def run_again(record, r, i, b, tiled, checks, waste):
+    """Run one source unit through all slots again, and keep its states every now and then."""
+    run = grid_at(record, 0)
+    n, S, slots, every = run.n_post, run.states, run.slots, run.every
+    at, width = (i * n + b * BLOCK) * SIZE, min(BLOCK, n - b * BLOCK)
+    arrivals = integers(run.arrivals)[r] + i * SIZE
+    for k in range(S):
+        copy(tiled + k * ONE, row_of(run.entry, k, r, run.rows) + at, width * SIZE)
+    for k in range(run.constants):
+        copy(tiled + (S + 1 + k) * ONE, value_at(record, k, r, i, b), width * SIZE)
+    for c in range((slots + every - 1) // every):
+        copy(checks + c * S * ONE, tiled, S * ONE)
+        x = arrivals + c * every * run.arrival_step * SIZE
+        call_tile(run.tile, tiled, width, min(every, slots - c * every), x, run.arrival_step, waste)
+
+
+@inner
+def pull(record, task, i, c, work, checks, places):
+    """Compute the gradients of one source unit in chunk ``c``, from its checkpoint.
+
+    The table of places has a row for the arrival, rows for constants, then rows for states and for the gradients of the output
+    and of the arrival.
+    """
+    run, table = grid_at(record, 0), integers(places)
+    n, S, own = run.n_post, run.states, 1 + run.constants
     blocks = (n + BLOCK - 1) // BLOCK
-    chunks = (slots + every - 1) // every
+    r, b = task // blocks, task % blocks
+    width, t0, t1 = min(BLOCK, n - b * BLOCK), c * run.every, min(run.slots, (c + 1) * run.every)
+    x, g_x = table[0], table[2 * (own + 2)]
+    copy(work, checks + c * S * ONE, S * ONE)
+    for t in range(t0, t1):
+        arrival = vector(integers(run.arrivals)[r] + (t * run.arrival_step + i) * SIZE, 1)[0]
+        fill(x + (t - t0) * ONE, width, arrival)
+    call(run.again, work, width, t1 - t0, places)
+    set_row(places, own + 1, integers(run.outs)[r] + t0 * run.out_stride + b * ONE, run.out_stride)
+    call(run.back, work, width, t1 - t0, places)
+    gradient = integers(run.g_arrivals)[task]
+    for t in range(t0, t1 if gradient != 0 else t0):
+        vector(gradient + (t * run.n_pre + i) * SIZE, 1)[0] = total(g_x + (t - t0) * ONE, width)
+
+
+@driver
+def backward(lo, hi, record):
+    """Compute the gradients of `forward`; ``outs`` are then the addresses of the gradients of outputs."""
+    run = grid_at(record, 0)
+    n, S, P, every = run.n_post, run.states, run.constants, run.every
+    blocks, chunks = (n + BLOCK - 1) // BLOCK, (run.slots + every - 1) // every
     area = np.zeros((S + 1 + P) * BLOCK, F)  # of the tile, whose arrivals lie between states and constants
     own = np.zeros((2 * S + P) * BLOCK + 1, F)
     checks = np.zeros(chunks * S * BLOCK + 1, F)
     states = np.zeros(every * S * BLOCK + 1, F)
     buffer = np.zeros((3, every, BLOCK), F)  # unwanted sums, arrivals of all connections, their gradients
     table = np.zeros(2 * (4 + P), np.int64)
-    tiled, work, checks0, states0 = area.ctypes.data, own.ctypes.data, checks.ctypes.data, states.ctypes.data
-    waste, rows = buffer.ctypes.data, table.ctypes.data
-    x, g_x = waste + every * ONE, waste + 2 * every * ONE
-    kept = 2 * (1 + P)  # the row of states; the gradients of the output and of the arrivals follow
-    table[0], table[1], table[kept], table[kept + 1], table[kept + 4], table[kept + 5] = x, ONE, states0, S * ONE, g_x, ONE
+    tiled, work, kept = np.int64(area.ctypes.data), np.int64(own.ctypes.data), np.int64(checks.ctypes.data)
+    waste, places = np.int64(buffer.ctypes.data), np.int64(table.ctypes.data)
+    set_row(places, np.int64(0), waste + every * ONE, np.int64(ONE))
+    set_row(places, 1 + P, np.int64(states.ctypes.data), S * ONE)
+    set_row(places, 3 + P, waste + 2 * every * ONE, np.int64(ONE))
     for task in range(lo, hi):
         r, b = task // blocks, task % blocks
         width = min(BLOCK, n - b * BLOCK)
-        for i in range(n_pre):
+        for i in range(run.n_pre):
             at = (i * n + b * BLOCK) * SIZE
-            x0 = arrivals[r] + i * SIZE
+            run_again(record, r, i, b, tiled, kept, waste)
             for k in range(S):
-                copy(tiled + k * ONE, entry[k, r] + at, width * SIZE)
-                copy(work + (S + k) * ONE, g_leave[k, r] + at, width * SIZE)
+                copy(work + (S + k) * ONE, row_of(run.g_leave, k, r, run.rows) + at, width * SIZE)
             for k in range(P):
-                copy(tiled + (S + 1 + k) * ONE, constants[k, r] + i * strides[k] + b * ONE, width * SIZE)
-                table[2 * (1 + k)] = constants[k, r] + i * strides[k] + b * ONE
-                fill(work + (2 * S + k) * ONE, BLOCK, F(0))
-            for c in range(chunks):
-                copy(checks0 + c * S * ONE, tiled, S * ONE)
-                call_tile(tile, tiled, width, min(every, slots - c * every), x0 + c * every * step * SIZE, step, waste)
+                table[2 * (1 + k)] = value_at(record, k, r, i, b)
+                fill(work + (2 * S + k) * ONE, np.int64(BLOCK), F(0))
             for c in range(chunks - 1, -1, -1):
-                t0, t1 = c * every, min(slots, (c + 1) * every)
-                copy(work, checks0 + c * S * ONE, S * ONE)
-                for t in range(t0, t1):
-                    fill(x + (t - t0) * ONE, width, vector(x0 + t * step * SIZE, 1)[0])
-                call(again, work, width, t1 - t0, rows)
-                table[kept + 2], table[kept + 3] = g_out[r] + t0 * g_step + b * ONE, g_step
-                call(back, work, width, t1 - t0, rows)
-                if g_arrivals[task] != 0:
-                    for t in range(t0, t1):
-                        vector(g_arrivals[task] + (t * n_pre + i) * SIZE, 1)[0] = total(g_x + (t - t0) * ONE, width)
+                pull(record, task, i, c, work, kept, places)
             for k in range(S):
-                copy(g_entry[k, r] + at, work + (S + k) * ONE, width * SIZE)
+                copy(row_of(run.g_entry, k, r, run.rows) + at, work + (S + k) * ONE, width * SIZE)
             for k in range(P):
-                if g_constants[k, r] != 0:
-                    copy(g_constants[k, r] + at, work + (2 * S + k) * ONE, width * SIZE)
+                gradient = row_of(run.g_values, k, r, run.rows)
+                if gradient != 0:
+                    copy(gradient + at, work + (2 * S + k) * ONE, width * SIZE)
     area[0], own[0], checks[0], states[0], buffer[0, 0, 0], table[0] = F(0), F(0), F(0), F(0), F(0), 0  # in use until here

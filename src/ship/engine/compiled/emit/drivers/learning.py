@@ -5,7 +5,7 @@
 
 @intrinsic
 def call_block(typing, function, address, n):
-    """Call a kernel of a block of connections."""
+    """Call a kernel for n connections of a block."""
 
     def build(context, builder, signature, args):
         floats = context.get_value_type(types.CPointer(types.float32))
@@ -17,9 +17,18 @@ def call_block(typing, function, address, n):
     return types.void(types.int64, types.int64, types.int64), build
 
 
+learn_at, part_at = reader(LEARN), reader(PART)
+
+
+@intrinsic
+def marked(typing, address):
+    """The address as a pointer to marks, 0 or 1."""
+    return pointer(types.int8)
+
+
 @inner
 def load(target, source, stride, n):
-    """Elements ``stride`` bytes apart to a block; one for all where the stride is 0."""
+    """Copy n elements ``stride`` bytes apart to a block; one for all where the stride is 0."""
     if stride == SIZE:
         copy(target, source, n * SIZE)
     elif stride == 0:
@@ -33,138 +42,118 @@ def load(target, source, stride, n):
 
 @inner
 def unload(target, stride, source, n, marks, first):
-    """From a block to elements ``stride`` bytes apart, those left out that are marked."""
+    """Copy a block to elements ``stride`` bytes apart, those left out that are marked."""
     step = stride // SIZE
-    a, v = vector(target, (n - 1) * step + 1), vector(source, n)
+    a, v, mark_of = vector(target, (n - 1) * step + 1), vector(source, n), marked(marks)
     for j in range(n):
-        if marks[first + j] == 0:
+        if mark_of[first + j] == 0:
             a[j * step] = v[j]
 
 
 @inner
-def sweep(kernel, parts, first, count, at, work, lines, n_lines, length, across, marks):
-    """Run a kernel on whole lines of connections: rows, or columns without the rows that are marked. ``across``: where ``parts``
-    has the strides from line to line, 2 for rows or 3 for columns; the other one is that along a line.
+def sweep(record, kernel, first, last, lines, n_lines, length, down, marks):
+    """Run a kernel on whole lines of connections: rows, or (``down``) columns without the rows that are marked. Its operands are
+    ``first .. last - 1``.
     """
-    along = 5 - across
+    run = loop_at(record, 0)
+    at, work, line = integers(run.learn_at), run.learn_blocks, listed(lines)
     for j in range(0, length if n_lines else 0, BLOCK):
         width = min(BLOCK, length - j)
-        for i in range(count):
-            step = parts[first + i, along]
-            if parts[first + i, across] == 0:
+        for i in range(last - first):
+            part = part_at(run.parts, first + i)
+            apart, step = (part.along, part.down) if down else (part.down, part.along)
+            if apart == 0:
                 load(work + i * ONE, at[i] + j * step, step, width)
         for k in range(n_lines):
-            for i in range(count):
-                apart, step = parts[first + i, across], parts[first + i, along]
+            for i in range(last - first):
+                part = part_at(run.parts, first + i)
+                apart, step = (part.along, part.down) if down else (part.down, part.along)
                 if apart != 0:
-                    load(work + i * ONE, at[i] + lines[k] * apart + j * step, step, width)
+                    load(work + i * ONE, at[i] + line[k] * apart + j * step, step, width)
             call_block(kernel, work, width)
-            for i in range(count):
-                apart, step = parts[first + i, across], parts[first + i, along]
-                if parts[first + i, 4] and across == 3:
-                    unload(at[i] + lines[k] * apart + j * step, step, work + i * ONE, width, marks, j)
-                elif parts[first + i, 4]:
-                    copy(at[i] + lines[k] * apart + j * SIZE, work + i * ONE, width * SIZE)
+            for i in range(last - first):
+                part = part_at(run.parts, first + i)
+                if part.written and down:
+                    unload(at[i] + line[k] * part.along + j * part.down, part.down, work + i * ONE, width, marks, j)
+                elif part.written:
+                    copy(at[i] + line[k] * part.down + j * SIZE, work + i * ONE, width * SIZE)
 
 
 @inner
-def visit(kernel, parts, first, last, r, t, at, work, rows, n_rows, columns, n_columns, marks, n_pre, n, fields, signals, base):
-    """Run a kernel on whole rows of connections, then on whole columns without the rows that are marked."""
-    count = last - first
-    for i in range(count):
-        q = parts[first + i, 0]
-        at[i] = base[q, r] + (t & signals[q, 1]) * signals[q, 0] if q >= 0 else fields[parts[first + i, 1], r]
-    sweep(kernel, parts, first, count, at, work, rows, n_rows, n, np.int64(2), marks)
-    sweep(kernel, parts, first, count, at, work, columns, n_columns, n_pre, np.int64(3), marks)
+def visit(record, x, applies, r, t, rows, n_rows, n_columns, marks):
+    """Run a kernel of a rule, the one that changes or the one that applies, on whole rows of connections, then on whole columns
+    without the rows that are marked.
+    """
+    run, rule = loop_at(record, 0), learn_at(loop_at(record, 0).learns, x)
+    kernel = rule.apply if applies else rule.kernel
+    first, last = (rule.apply_first, rule.apply_last) if applies else (rule.first, rule.last)
+    at = integers(run.learn_at)
+    for i in range(last - first):
+        part = part_at(run.parts, first + i)
+        if part.signal >= 0:
+            at[i] = slot_at(record, part.signal, r, t)
+        else:
+            at[i] = integers(run.fields)[part.field * run.rows + r]
+    sweep(record, kernel, first, last, rows, n_rows, rule.n_post, np.int64(0), marks)
+    sweep(record, kernel, first, last, run.learn_columns, n_columns, rule.n_pre, np.int64(1), marks)
+
+
+@inner
+def clear(marks, n):
+    """Take n marks away."""
+    mark_of = marked(marks)
+    for j in range(n):
+        mark_of[j] = 0
 
 
 @inner
 def mark(marks, seen, n_seen):
+    """Mark the positions of a list."""
+    mark_of, position = marked(marks), listed(seen)
     for k in range(n_seen):
-        marks[seen[k]] = 1
+        mark_of[position[k]] = 1
 
 
 @inner
 def collect(marks, n, indices):
-    """The positions of what is marked; returns how many."""
-    count = 0
+    """List the positions that are marked; return how many."""
+    mark_of, position, count = marked(marks), listed(indices), 0
     for j in range(n):
-        indices[count] = j
-        count += marks[j]
+        position[count] = j
+        count += mark_of[j]
     return count
 
 
 @inner
-def learn(x, t, r0, together, learns, parts, fields, signals, base, at, work, indices, marks):
-    """The weights for slot ``t``, from what happened in the slot before.
+def learn(record, x, t, r0):
+    """Change the weights for slot ``t``, from what happened in the slot before.
 
     Where only events change weights, rows with an arrival and columns with a spike are visited; else all rows. Of rows of a batch
     that share their weights (``together``) the first kernel adds up the changes, the second applies them.
     """
-    n_pre, n, events = learns[x, 6], learns[x, 7], learns[x, 10]
-    rows, columns, every = indices[0], indices[1], indices[2]
-    here, row_marks, column_marks = marks[0], marks[1], marks[2]
+    run, rule = loop_at(record, 0), learn_at(loop_at(record, 0).learns, x)
+    n_pre, n, every = rule.n_pre, rule.n_post, listed(run.learn_all)
     for k in range(n_pre):
         every[k] = k
-    row_marks[:] = 0
-    column_marks[:] = 0
-    for w in range(together):
-        r = r0 + w
-        n_rows, n_columns = n_pre, 0
-        if events:
-            q, p = learns[x, 8], learns[x, 9]
-            n_rows = compress(base[q, r] + (t & signals[q, 1]) * signals[q, 0], n_pre, rows, np.int64(0))
-            n_columns = compress(base[p, r] + (t & signals[p, 1]) * signals[p, 0], n, columns, np.int64(0))
-        seen = rows if events else every
+    clear(run.row_marks, n_pre)
+    clear(run.column_marks, n)
+    for r in range(r0, r0 + run.together):
+        seen, n_rows, n_columns = run.learn_all, n_pre, np.int64(0)
+        if rule.events:
+            seen = run.learn_rows
+            n_rows = compress(slot_at(record, rule.pre, r, t), n_pre, run.learn_rows, np.int64(0))
+            n_columns = compress(slot_at(record, rule.post, r, t), n, run.learn_columns, np.int64(0))
         if n_rows * n + 4 * n_columns * n_pre >= n_pre * n:  # a column takes about four times as long as a row of its size
-            seen, n_rows, n_columns = every, n_pre, 0
-        here[:] = 0
-        mark(here, seen, n_rows)
-        visit(
-            learns[x, 0],
-            parts,
-            learns[x, 1],
-            learns[x, 2],
-            r,
-            t,
-            at,
-            work,
-            seen,
-            n_rows,
-            columns,
-            n_columns,
-            here,
-            n_pre,
-            n,
-            fields,
-            signals,
-            base,
-        )
-        if learns[x, 3]:
-            mark(row_marks, seen, n_rows)
-            mark(column_marks, columns, n_columns)
-    if learns[x, 3]:
-        n_rows, n_columns = collect(row_marks, n_pre, rows), collect(column_marks, n, columns)
-        seen = rows
+            seen, n_rows, n_columns = run.learn_all, n_pre, np.int64(0)
+        clear(run.marks, n_pre)
+        mark(run.marks, seen, n_rows)
+        visit(record, x, np.int64(0), r, t, seen, n_rows, n_columns, run.marks)
+        if rule.apply:
+            mark(run.row_marks, seen, n_rows)
+            mark(run.column_marks, run.learn_columns, n_columns)
+    if rule.apply:
+        seen, n_rows = run.learn_rows, collect(run.row_marks, n_pre, run.learn_rows)
+        n_columns = collect(run.column_marks, n, run.learn_columns)
         if n_rows * n + 4 * n_columns * n_pre >= n_pre * n:
-            seen, n_rows, n_columns = every, n_pre, 0
-        visit(
-            learns[x, 3],
-            parts,
-            learns[x, 4],
-            learns[x, 5],
-            r0,
-            t,
-            at,
-            work,
-            seen,
-            n_rows,
-            columns,
-            n_columns,
-            row_marks,
-            n_pre,
-            n,
-            fields,
-            signals,
-            base,
-        )
+            seen, n_rows, n_columns = run.learn_all, n_pre, np.int64(0)
+        visit(record, x, np.int64(1), r0, t, seen, n_rows, n_columns, run.row_marks)

@@ -1,23 +1,21 @@
 # ruff: noqa: F821
 # mypy: ignore-errors
-"""What the drivers of tapes share: memory by address, and calls of kernels. All tables are int64. Rows are (chip, sample) pairs.
+"""What the drivers of tapes share: memory by address, and calls of kernels.
 
-A kernel has its work area, with ``BLOCK`` elements for each state (for the gradient twice that, and one for each constant), and a
-table with the address of each of its rows and the bytes from a slot to the next (`printer.print_rows`): inputs, constants, then
-the others. A constant that is one number has one block for all.
-
-A step is a row of numbers: addresses of the kernels forward, again, back; units, states, inputs, constants, outputs; the
-constant that is its clock, or -1; its first state, operand, constant and output among all; its work area; the list of what is
-not zero that its output keeps, or -1; what changes its weights, or -1; its work area for the gradient.
+A kernel is given a work area and a table of places. The work area has a block of ``BLOCK`` elements for each state; for the
+gradient it has one for each state, one for each gradient of a state, and one for each constant. The table has, for each row that
+the kernel reads or writes, an address and the bytes from a slot to the next (`numba.print_rows`): inputs first, then constants,
+then the others. A constant that is one number has one block for all units.
 """
 
+step_at = reader(STEP)
 BLOCK = 512 // SIZE
 ONE = BLOCK * SIZE
 
 
 @intrinsic
 def call(typing, function, work, n, slots, table):
-    """Call the kernel at an address."""
+    """Call the kernel at an address for n units and some slots."""
 
     def build(context, builder, signature, args):
         number, floats = ir.IntType(64), context.get_value_type(types.CPointer(types.float32))
@@ -31,7 +29,7 @@ def call(typing, function, work, n, slots, table):
 
 @intrinsic
 def copy(typing, target, source, count):
-    """memcpy of ``count`` bytes."""
+    """Copy ``count`` bytes (memcpy)."""
 
     def build(context, builder, signature, args):
         byte = ir.IntType(8).as_pointer()
@@ -47,6 +45,7 @@ def copy(typing, target, source, count):
 
 @inner
 def fill(address, n, value):
+    """Set n elements to a value."""
     v = vector(address, n)
     for j in range(n):
         v[j] = value
@@ -54,23 +53,33 @@ def fill(address, n, value):
 
 @inner
 def into_blocks(work, stride, source, first, last, n):
-    """From a row of units to the blocks of an operand."""
+    """Copy the units of a row to the blocks ``first .. last - 1`` of an operand, ``stride`` bytes apart."""
     for b in range(first, last):
-        copy(work + (b - first) * stride, source + b * BLOCK * SIZE, min(BLOCK, n - b * BLOCK) * SIZE)
+        copy(work + (b - first) * stride, source + b * ONE, min(BLOCK, n - b * BLOCK) * SIZE)
 
 
 @inner
 def from_blocks(target, work, stride, first, last, n):
+    """Copy the blocks ``first .. last - 1`` of an operand to the units of a row."""
     for b in range(first, last):
-        copy(target + b * BLOCK * SIZE, work + (b - first) * stride, min(BLOCK, n - b * BLOCK) * SIZE)
+        copy(target + b * ONE, work + (b - first) * stride, min(BLOCK, n - b * BLOCK) * SIZE)
 
 
 @inner
-def aim_constants(table, step, r, rows, b, clock, ones, constants, moves):
-    """Let the rows of the constants of a step begin at block ``b``. ``constants``: the addresses of their ``rows`` one after the
-    other. ``clock``: whether there is a slot to advance over; in the
-    first slot the constant itself says so.
+def set_row(places, i, address, stride):
+    """Let row ``i`` of a kernel begin at an address."""
+    table = integers(places)
+    table[2 * i], table[2 * i + 1] = address, stride
+
+
+@inner
+def place_constants(places, steps, s, r, rows, b, clock, ones, constants, moves):
+    """Let the rows of the constants of step ``s`` begin at block ``b``.
+
+    ``constants`` and ``moves`` are the addresses of the table of rows and of the distances between blocks. ``clock`` says
+    whether there is a slot to advance over; in the first slot the constant itself says so.
     """
-    X, first = step[5], step[11]
-    for i in range(step[6]):
-        table[2 * (X + i)] = ones if clock and i == step[8] else constants[(first + i) * rows + r] + b * moves[first + i]
+    step, table, row, move = step_at(steps, s), integers(places), integers(constants), integers(moves)
+    X, first = step.inputs, step.first_constant
+    for i in range(step.constants):
+        table[2 * (X + i)] = ones if clock and i == step.clock else row[(first + i) * rows + r] + b * move[first + i]

@@ -1,6 +1,9 @@
 # ruff: noqa: F821
 # mypy: ignore-errors
-"""How the operands of a loop are summed: from signals as they are, or gathered through weights from what is not zero."""
+"""How the operands of a loop are summed: from signals as they are, or gathered through weights from nonzeros."""
+
+loop_at, operand_at, source_at = reader(LOOP), reader(OPERAND), reader(SOURCE)
+signal_at, edges_at = reader(SIGNAL), reader(EDGES)
 
 
 @intrinsic
@@ -11,12 +14,19 @@ def wide_index(typing, address):
 
 @intrinsic
 def short_index(typing, address):
-    """The same of 16 bits."""
+    """The address as a pointer to unit numbers of 16 bits."""
     return pointer(types.uint16)
+
+
+@intrinsic
+def listed(typing, address):
+    """The address as a pointer to the entries of a list of nonzeros."""
+    return pointer(types.int32)
 
 
 @inner
 def accumulate(target, source, n):
+    """target += source."""
     a, b = vector(target, n), vector(source, n)
     for j in range(n):
         a[j] += b[j]
@@ -24,6 +34,7 @@ def accumulate(target, source, n):
 
 @inner
 def accumulate_scaled(target, source, n, how, dt):
+    """target += source times dt (``how`` is 1), or divided by dt."""
     a, b, scale = vector(target, n), vector(source, n), F(dt)
     if how == 1:
         for j in range(n):
@@ -43,6 +54,7 @@ def spread(target, weight, n, value):
 
 @inner
 def spread4(target, weight, stride, n, v0, v1, v2, v3):
+    """`spread` of four rows of weights, ``stride`` bytes apart."""
     a = vector(target, n)
     w0, w1, w2, w3 = vector(weight, n), vector(weight + stride, n), vector(weight + 2 * stride, n), vector(weight + 3 * stride, n)
     for j in range(n):
@@ -54,30 +66,30 @@ LOOK = 32  # elements that are looked at together
 
 @inner
 def compress(address, n, indices, first):
-    """The positions of what is not zero, counted from ``first``; returns how many."""
-    v, count, whole = vector(address, n), 0, n - n % LOOK
+    """Write the positions of nonzeros, counted from ``first``, to the list at the address ``indices``; return how many."""
+    v, found, count, whole = vector(address, n), listed(indices), 0, n - n % LOOK
     for start in range(0, whole, LOOK):
         bits = integers(address + start * SIZE)
-        found = np.int64(0)
+        some = np.int64(0)
         for q in range(LOOK * SIZE // 8):
-            found |= bits[q]
-        if found != 0:
+            some |= bits[q]
+        if some != 0:
             for j in range(start, start + LOOK):
-                indices[count] = first + j
+                found[count] = first + j
                 count += v[j] != F(0)
     for j in range(whole, n):
-        indices[count] = first + j
+        found[count] = first + j
         count += v[j] != F(0)
     return count
 
 
 @inner
 def gather(target, signal, indices, count, n_pre, matrix, stride, n):
-    """target += signal @ matrix, over the elements of the signal that are not zero."""
-    v = vector(signal, n_pre)
+    """target += signal @ matrix, over the nonzeros of the signal."""
+    v, at = vector(signal, n_pre), listed(indices)
     q = 0
     while q + 4 <= count:
-        i0, i1, i2, i3 = indices[q], indices[q + 1], indices[q + 2], indices[q + 3]
+        i0, i1, i2, i3 = at[q], at[q + 1], at[q + 2], at[q + 3]
         a = vector(target, n)
         w0, w1 = vector(matrix + i0 * stride, n), vector(matrix + i1 * stride, n)
         w2, w3 = vector(matrix + i2 * stride, n), vector(matrix + i3 * stride, n)
@@ -86,20 +98,20 @@ def gather(target, signal, indices, count, n_pre, matrix, stride, n):
             a[j] += (w0[j] * v0 + w1[j] * v1) + (w2[j] * v2 + w3[j] * v3)
         q += 4
     while q < count:
-        spread(target, matrix + indices[q] * stride, n, v[indices[q]])
+        spread(target, matrix + at[q] * stride, n, v[at[q]])
         q += 1
 
 
 @inner
-def along_edges(target, to, n_edges, n, signal, n_pre, indices, count, begins, ends, weights, shared):
-    """target[to] += signal[pre] * weight along the edges of the elements of the signal that are not zero. ``shared``: whether
-    all edges of a source have its weight.
+def along_edges(target, to, n, signal, n_pre, indices, count, begins, weights, shared):
+    """target[to] += signal[pre] * weight along the edges of the nonzeros of the signal. ``shared`` says whether all edges of a
+    source unit have its weight.
     """
-    a, v = vector(target, n), vector(signal, n_pre)
-    first, last = integers(begins), integers(ends)
-    w = vector(weights, n_pre if shared else n_edges)
+    a, v, at = vector(target, n), vector(signal, n_pre), listed(indices)
+    first, last = integers(begins), integers(begins + n_pre * 8)
+    w = vector(weights, n_pre)
     for q in range(count):
-        i = indices[q]
+        i = at[q]
         value = v[i]
         if shared:
             value *= w[i]
@@ -111,56 +123,113 @@ def along_edges(target, to, n_edges, n, signal, n_pre, indices, count, begins, e
 
 
 @inner
-def operand(x, t, r, part, buffer, zeros, lo, hi, n, operands, refs, signals, base, matrices, edges, lists, counts, own, dt):
-    """The address of what enters operand ``x`` in slot ``t``: of a signal, or of the sum, which is made in ``buffer`` or where it
-    is kept for the gradient. Units ``lo .. hi - 1`` of n are needed.
+def slot_at(record, q, r, t):
+    """The address of slot ``t`` of signal ``q`` in row ``r``."""
+    run = loop_at(record, 0)
+    signal = signal_at(run.signals, q)
+    return integers(run.base)[q * run.rows + r] + (t & signal.mask) * signal.stride
+
+
+@inner
+def list_at(record, r, part, which, t):
+    """The address of the list of nonzeros of a signal in slot ``t``, and where its length is kept."""
+    run = loop_at(record, 0)
+    group = r if run.splits > 1 else r % run.together
+    i = ((group * run.splits + part) * run.n_lists + which) * run.depth + t % run.depth
+    return run.lists + i * run.list_bytes, run.counts + 8 * i
+
+
+@inner
+def list_nonzeros(record, s, r, part, t):
+    """Keep the list of nonzeros of what a step put out in slot ``t``, for the units of a part."""
+    run = loop_at(record, 0)
+    step = step_at(run.steps, s)
+    n, q = step.units, step.listing
+    blocks = (n + BLOCK - 1) // BLOCK
+    low, high = blocks * part // run.splits * BLOCK, min(n, blocks * (part + 1) // run.splits * BLOCK)
+    indices, count = list_at(record, r, part, signal_at(run.signals, q).listing, t)
+    integers(count)[0] = compress(slot_at(record, q, r, t) + low * SIZE, high - low, indices, low)
+
+
+@inner
+def nonzeros(record, q, r, t, address, n):
+    """A list of the nonzeros of signal ``q`` in slot ``t``, and its length; ``address``: where the n units of the signal lie."""
+    run = loop_at(record, 0)
+    which = signal_at(run.signals, q).listing
+    if which < 0:  # no list is kept
+        return run.list, compress(address, n, run.list, np.int64(0))
+    if run.splits == 1:
+        indices, count = list_at(record, r, np.int64(0), which, t)
+        return indices, integers(count)[0]
+    found, whole = 0, listed(run.list)
+    for p in range(run.splits):
+        indices, count = list_at(record, r, p, which, t)
+        own = listed(indices)
+        for j in range(integers(count)[0]):
+            whole[found] = own[j]
+            found += 1
+    return run.list, found
+
+
+@inner
+def add_product(record, e, r, part, t, address, total, low, high, n):
+    """Add what a source sends through its weights to the units ``low .. high - 1`` of an operand; ``t`` and ``address`` are slot
+    and place of the signal.
     """
-    r0, r1, store = operands[x, 0], operands[x, 1], operands[x, 2]
-    if r0 == r1:
-        return zeros
-    if r1 == r0 + 1 and refs[r0, 0] == 0 and refs[r0, 6] == n and refs[r0, 7] == 0 and store < 0:
-        q = refs[r0, 1]
-        k = t - refs[r0, 2]
-        if k >= 0 and k < signals[q, 2]:
-            return base[q, r] + (k & signals[q, 1]) * signals[q, 0] + refs[r0, 4] * SIZE
-        return zeros
-    acc = buffer if store < 0 else base[store, r] + (t & signals[store, 1]) * signals[store, 0]
-    fill(acc + lo * SIZE, hi - lo, F(0))
-    for e in range(r0, r1):
-        q = refs[e, 1]
-        k = t - refs[e, 2]
-        if k < 0 or k >= signals[q, 2]:
-            continue
-        source = base[q, r] + (k & signals[q, 1]) * signals[q, 0] + refs[e, 4] * SIZE
-        if refs[e, 0] > 0:
-            m, ring, slot, at, found = refs[e, 3], signals[q, 3], k % counts.shape[2], own, 0
-            if ring < 0:  # no list is kept
-                found = compress(source, refs[e, 6], own, np.int64(0))
-            elif lists.shape[0] == 1:
-                at, found = lists[0, ring, slot], counts[0, ring, slot]
-            else:
-                for p in range(lists.shape[0]):
-                    for j in range(counts[p, ring, slot]):
-                        own[found] = lists[p, ring, slot, j]
-                        found += 1
-            if refs[e, 0] == 1:
-                gather(acc + lo * SIZE, source, at, found, refs[e, 6], matrices[m, r] + lo * SIZE, refs[e, 8], hi - lo)
-            else:
-                begins, shared = edges[m, 0] + part * refs[e, 6] * 8, refs[e, 0] == 3
-                ends = begins + refs[e, 6] * 8
-                if edges[m, 3] == 2:
-                    post = short_index(edges[m, 1])
-                    along_edges(acc, post, edges[m, 2], n, source, refs[e, 6], at, found, begins, ends, matrices[m, r], shared)
-                else:
-                    posts = wide_index(edges[m, 1])
-                    along_edges(acc, posts, edges[m, 2], n, source, refs[e, 6], at, found, begins, ends, matrices[m, r], shared)
-            continue
-        a, b = max(lo, refs[e, 5]), min(hi, refs[e, 5] + refs[e, 6])
-        if a >= b:
-            continue
-        source += (a - refs[e, 5]) * SIZE
-        if refs[e, 7] == 0:
-            accumulate(acc + a * SIZE, source, b - a)
-        else:
-            accumulate_scaled(acc + a * SIZE, source, b - a, refs[e, 7], dt)
-    return acc
+    run, source = loop_at(record, 0), source_at(loop_at(record, 0).sources, e)
+    width, m = source.width, source.matrix
+    indices, count = nonzeros(record, source.signal, r, t, address, width)
+    weights = integers(run.matrices)[m * run.rows + r]
+    if source.kind == 1:
+        gather(total + low * SIZE, address, indices, count, width, weights + low * SIZE, source.apart, high - low)
+        return
+    edges, shared = edges_at(run.edges, m), source.kind == 3
+    begins = edges.begins + part * width * 8
+    if edges.size == 2:
+        along_edges(total, short_index(edges.targets), n, address, width, indices, count, begins, weights, shared)
+    else:
+        along_edges(total, wide_index(edges.targets), n, address, width, indices, count, begins, weights, shared)
+
+
+@inner
+def add_source(record, e, r, part, t, total, low, high, n):
+    """Add what one source brings in slot ``t`` to the units ``low .. high - 1`` of an operand."""
+    run, source = loop_at(record, 0), source_at(loop_at(record, 0).sources, e)
+    q = source.signal
+    k = t - source.lag
+    if k < 0 or k >= signal_at(run.signals, q).slots:
+        return
+    address = slot_at(record, q, r, k) + source.offset * SIZE
+    if source.kind > 0:
+        add_product(record, e, r, part, k, address, total, low, high, n)
+        return
+    a, b = max(low, source.into), min(high, source.into + source.width)
+    if a >= b:
+        return
+    address += (a - source.into) * SIZE
+    if source.convert == 0:
+        accumulate(total + a * SIZE, address, b - a)
+    else:
+        accumulate_scaled(total + a * SIZE, address, b - a, source.convert, run.dt)
+
+
+@inner
+def operand(record, x, r, part, t, buffer, low, high, n):
+    """The address of what enters operand ``x`` in slot ``t``: of a signal, or of the sum, which is made in ``buffer`` or where it
+    is kept for the gradient. Units ``low .. high - 1`` of n are needed.
+    """
+    run, x_at = loop_at(record, 0), operand_at(loop_at(record, 0).operands, x)
+    first, last, store = x_at.first, x_at.last, x_at.store
+    if first == last:
+        return run.zeros
+    only = source_at(run.sources, first)
+    if last == first + 1 and only.kind == 0 and only.width == n and only.convert == 0 and store < 0:
+        k = t - only.lag
+        if k >= 0 and k < signal_at(run.signals, only.signal).slots:
+            return slot_at(record, only.signal, r, k) + only.offset * SIZE
+        return run.zeros
+    total = buffer if store < 0 else slot_at(record, store, r, t)
+    fill(total + low * SIZE, high - low, F(0))
+    for e in range(first, last):
+        add_source(record, e, r, part, t, total, low, high, n)
+    return total
