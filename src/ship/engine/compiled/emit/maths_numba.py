@@ -1,6 +1,7 @@
 """Mathematical functions for kernels, written so that loops over them vectorise. Part of the text of every kernel that needs one.
 
-``exp`` and ``expm1``: at most 1.5 and 2.5 units in the last place (measured against 50-digit arithmetic, tests/engine/test_kernels.py);
+``exp`` and ``expm1``: at most 1.5 and 2.5 units in the last place (measured against 50-digit arithmetic in
+tests/engine/test_kernels.py);
 overflow gives inf, underflow goes through the subnormal numbers to 0, NaN stays NaN. The others are those of the C library.
 """
 
