@@ -11,31 +11,12 @@ from pages import ROOT
 
 FILE_LINES, FUNCTION_LINES, PARAMETERS = 400, 80, 12
 
-LONG_FILES = {
-    "src/ship/network/network.py": "is to be cut into what a network is made of and what is done with it",
-    "src/ship/groups/group.py": "is to be cut into parameters, states and representation",
-    "src/ship/devices/array/array.py": "is to be cut into array, parameters and trajectory",
-    "src/ship/devices/weights/synapse.py": "is to be cut into the devices of a synapse and their gain",
-    "src/ship/engine/compiled/run/loop.py": "is to leave its tables to a module of their own",
-}
-LONG_FUNCTIONS = {
-    "src/ship/engine/compiled/emit/drivers/alone.py: backward": "the text of one time loop, which Numba compiles as a whole",
-    "src/ship/engine/compiled/emit/drivers/loop.py: forward": "the text of one time loop, which Numba compiles as a whole",
-    "src/ship/engine/compiled/emit/drivers/loop.py: backward": "the text of one time loop, which Numba compiles as a whole",
-}
+LONG_FILES: dict[str, str] = {}
+LONG_FUNCTIONS: dict[str, str] = {}
 MANY_PARAMETERS = {
-    "src/ship/network/network.py: add": "each is what a user may say of a group, and `help` shows all of them",
-    "src/ship/devices/fitting/api.py: fit": "each is what a user may say of a measurement, and `help` shows all of them",
+    "src/ship/network/structure.py: add": "each is what a user may say of a group, and `help` shows all of them",
     "src/ship/cli/main.py: fit": "a parameter of a command is one of its options",
     "src/ship/cli/main.py: ask": "a parameter of a command is one of its options",
-    "src/ship/engine/compiled/emit/drivers/grid.py: forward": "arrays of a compiled text",
-    "src/ship/engine/compiled/emit/drivers/grid.py: backward": "arrays of a compiled text",
-    "src/ship/engine/compiled/emit/drivers/learning.py: visit": "arrays of a compiled text",
-    "src/ship/engine/compiled/emit/drivers/learning.py: learn": "arrays of a compiled text",
-    "src/ship/engine/compiled/emit/drivers/loop.py: forward": "arrays of a compiled text",
-    "src/ship/engine/compiled/emit/drivers/loop.py: backward": "arrays of a compiled text",
-    "src/ship/engine/compiled/emit/drivers/loop.py: hand_on": "arrays of a compiled text",
-    "src/ship/engine/compiled/emit/drivers/sums.py: operand": "arrays of a compiled text",
 }
 
 

@@ -357,6 +357,7 @@ class Network(Monitors, DeviceVerbs):
     @property
     def _made(self) -> dict[str, Any]:
         """The settings of `init` that decide results, as plain values: a snapshot must share them."""
+        self._ready("Network")
         return deciding(self._settings)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
