@@ -17,51 +17,7 @@ MODULES = (ship, ship.train, ship.study, ship.data, ship.plot, ship.devices, shi
 WORDS = 5  # in a first sentence, at least: fewer only repeat the name
 
 # What does not read well yet. Nothing is to be added here.
-LATER = {
-    "ship.base.parameters.declare.Port",
-    "ship.base.parameters.declare.State",
-    "ship.base.parameters.values.LogNormal",
-    "ship.base.parameters.values.Uniform",
-    "ship.base.statistics.bootstrap_interval",
-    "ship.crossbar.adc.ADC",
-    "ship.crossbar.adc.ADC.highest",
-    "ship.crossbar.adc.ADC.lowest",
-    "ship.crossbar.adc.Converted",
-    "ship.crossbar.approximate.approximate",
-    "ship.crossbar.exact.nodes",
-    "ship.devices.array.array.DeviceArray",
-    "ship.devices.array.array.DeviceArray.current",
-    "ship.devices.array.array.DeviceArray.full_shape",
-    "ship.devices.array.array.DeviceArray.normals",
-    "ship.devices.fitting.api.fit",
-    "ship.devices.fitting.measured_array.measured_array",
-    "ship.devices.fitting.report.Found",
-    "ship.devices.weights.mapping.BitSliced.devices",
-    "ship.devices.weights.mapping.Differential",
-    "ship.devices.weights.mapping.Differential.devices",
-    "ship.devices.weights.mapping.Mapping",
-    "ship.devices.weights.mapping.Mapping.devices",
-    "ship.devices.weights.mapping.Offset.devices",
-    "ship.devices.materials.hfo2.hfo2_memory",
-    "ship.models.contract.Model",
-    "ship.models.neurons.lif.LIF",
-    "ship.models.neurons.noisy_lif.NoisyLIF",
-    "ship.models.synapses.weighted_sum.WeightedSum",
-    "ship.network.network.Network",
-    "ship.network.network.Network.add",
-    "ship.network.network.Network.init",
-    "ship.network.network.Network.load_state_dict",
-    "ship.network.network.Network.run",
-    "ship.network.on_devices.verbs.DeviceVerbs.repair",
-    "ship.network.readout.first_spike_time",
-    "ship.study.requirement.requirement",
-    "ship.train.metrics.ConfusionMatrix",
-    "ship.train.metrics.ConfusionMatrix.total",
-    "ship.train.perturb.Perturb",
-    "ship.train.perturb.Perturb.overlays",
-    "ship.train.robust.WorstCase",
-    "ship.train.trainer.History",
-}
+LATER: set[str] = set()
 
 
 def public_members(cls):
