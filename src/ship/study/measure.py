@@ -93,15 +93,16 @@ def _readout(net: Network, given: Readout | None) -> Readout:
 
 def _say_what_is_ideal(net: Network) -> None:
     """Warn once about devices that are ideal in a way that nobody asked for."""
-    said = []
+    said: dict[str, list[str]] = {}
     for tag, group in net.simulation("study").groups.items():
         hardware = group.hardware
         text = "" if hardware is None else hardware.ideal()
         if hardware is not None and text and text != hardware.told:
             hardware.told = text
-            said.append(f"{tag!r} {text}")
+            said.setdefault(text, []).append(repr(tag))
     if said:
-        warnings.warn(f"study.accuracy: {'; '.join(said)}", UserWarning, stacklevel=4)
+        texts = (f"{'each of ' * (len(tags) > 1)}{', '.join(tags)} {text}" for text, tags in said.items())
+        warnings.warn(f"study.accuracy: {'; '.join(texts)}", UserWarning, stacklevel=4)
 
 
 def yield_at(accuracies: Tensor | Sequence[float], threshold: float, *, level: float = 0.95) -> Interval:
