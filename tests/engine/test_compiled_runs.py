@@ -96,7 +96,7 @@ def in_a_forked_worker():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_worker():
-    """After its parent has used its kernels and its threads. The parent is a process of its own: what other tests have loaded into
+    """After its parent has used its kernels and threads. The parent is a process of its own: what other tests have loaded into
     this one (simulators with threads, interpreters) would be forked, too.
     """
     code = "import test_compiled_runs as t; t.in_a_forked_worker()"
