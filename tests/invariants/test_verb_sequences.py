@@ -19,6 +19,7 @@ from torch import Tensor
 
 import ship
 from ship import devices as d
+from ship.network.settings import deciding
 from synapses import HIGH, LOW, Drift, Noisy, Spread
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*the target would", "ignore:Network.init", "ignore:Network.program")
@@ -257,7 +258,7 @@ def fresh(net: ship.Network) -> ship.Network:
 def by_snapshot(net, path, disturb):
     made = fresh(net)
     done(disturb, made)
-    if made._made != net._made:  # else the snapshot belongs to another network
+    if deciding(made.settings) != deciding(net.settings):  # else the snapshot belongs to another network
         made = fresh(net)
     made.restore(net.snapshot())
     return made
@@ -266,7 +267,7 @@ def by_snapshot(net, path, disturb):
 def by_going_back(net, path, disturb):
     twin, kept = copy.deepcopy(net), net.snapshot()
     done(disturb, net)
-    if net._made == twin._made:
+    if deciding(net.settings) == deciding(twin.settings):
         net.restore(kept)
         return twin
     return copy.deepcopy(net)
@@ -293,7 +294,7 @@ def by_file_at_rest(net, path, disturb):
 def by_state_dict(net, path, disturb):
     made = fresh(net)
     done(disturb, made)
-    if made._made != net._made:
+    if deciding(made.settings) != deciding(net.settings):
         made = fresh(net)
     made.load_state_dict({name: value.clone() for name, value in net.state_dict().items()})
     return from_the_start(net, made)

@@ -344,7 +344,7 @@ class Network(Monitors, DeviceVerbs):
         """Take the whole state: parameters, persistent and transient state, what is in flight, clocks, trial; of devices also
         what was written to them and how they run. What monitors, the meter and lists of pulses have kept is no part of it.
         """
-        return capture(self._ready("Network.snapshot"), self.state_dict(), self._made)
+        return capture(self._ready("Network.snapshot"), self.state_dict(), deciding(self._settings))
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to a snapshot of this network, which then continues bit for bit.
@@ -352,13 +352,7 @@ class Network(Monitors, DeviceVerbs):
         Raises:
             RunError: it belongs to another network, or was taken after an `init` with other settings (all but the engine count).
         """
-        restore(self._ready("Network.restore"), self, snapshot, self._made)
-
-    @property
-    def _made(self) -> dict[str, Any]:
-        """The settings of `init` that decide results, as plain values: a snapshot must share them."""
-        self._ready("Network")
-        return deciding(self._settings)
+        restore(self._ready("Network.restore"), self, snapshot, deciding(self._settings))
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """Load tensors, as `torch.nn.Module` does. Their memory may be another then, so kernels are chosen afresh."""
