@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -63,21 +64,31 @@ def demo(
     run(out, seed=seed, chips=chips, epochs=epochs, progress=progress)
 
 
+def _named(where: str, what: str, name: str, known: Mapping[str, Any], *, width: int) -> bool:
+    """Tell whether one of those known is named; without a name print them all, each with the first line of its docstring.
+
+    Raises:
+        ShipError: none of them has this name.
+    """
+    from ..base.errors import suggest
+
+    if not name:
+        print("\n".join(f"{key:{width}} {(each.__doc__ or '').strip().splitlines()[0]}" for key, each in known.items()))
+    elif name not in known:
+        raise ShipError(where, f"no {what} named {name!r}", fix=suggest(name, known))
+    return bool(name)
+
+
 @app.command()
 def describe(
     model: Annotated[str, typer.Argument(help="Name of a model, e.g. LIF; without it the models are listed.")] = "",
 ) -> None:
     """List the models, or show parameters, states and ports of one, with units, limits and defaults."""
-    from ..base.errors import suggest
     from ..groups.describe import describe as table
     from ..network.files.files import library_models
 
     known = library_models()
-    if not model:
-        print("\n".join(f"{name:18} {(cls.__doc__ or '').strip().splitlines()[0]}" for name, cls in known.items()))
-    elif model not in known:
-        raise ShipError("ship describe", f"no model named {model!r}", fix=suggest(model, known))
-    else:
+    if _named("ship describe", "model", model, known, width=18):
         print(table(known[model]))
 
 
@@ -86,16 +97,11 @@ def devices(
     name: Annotated[str, typer.Argument(help="Name of a device, e.g. pcm; without it the devices are listed.")] = "",
 ) -> None:
     """List the devices of the library, or print the device file of one, to keep and to edit."""
-    from ..base.errors import suggest
     from ..devices import library
     from ..devices.files import device_text
 
     known = library()
-    if not name:
-        print("\n".join(f"{key:20} {(make.__doc__ or '').strip().splitlines()[0]}" for key, make in known.items()))
-    elif name not in known:
-        raise ShipError("ship devices", f"no device named {name!r}", fix=suggest(name, known))
-    else:
+    if _named("ship devices", "device", name, known, width=20):
         print(device_text(known[name]()), end="")
 
 
