@@ -156,7 +156,7 @@ class Batches:
         self, x: Tensor, labels: Tensor, size: int, *, encode: Encode | None = None, shuffle: bool = False, seed: int = 0
     ) -> None:
         _one_label_each("Batches", x, labels)
-        _whole("Batches.size", size)
+        check_whole("Batches.size", size, 1)
         self.x, self.labels, self.size, self.encode, self.shuffle, self.seed = x, labels, size, encode, shuffle, seed
         self.epoch = 0
 
@@ -217,8 +217,8 @@ class LengthBuckets(torch.utils.data.Sampler[list[int]]):
     """
 
     def __init__(self, lengths: Sequence[int] | Tensor, size: int, *, buckets: int = 8, seed: int = 0) -> None:
-        _whole("LengthBuckets.size", size)
-        _whole("LengthBuckets.buckets", buckets)
+        check_whole("LengthBuckets.size", size, 1)
+        check_whole("LengthBuckets.buckets", buckets, 1)
         if (isinstance(lengths, Tensor) and lengths.ndim != 1) or not len(lengths):
             raise RunError("LengthBuckets", "needs the length of at least one sample")
         self.order = torch.as_tensor(lengths).argsort(stable=True)
@@ -264,8 +264,8 @@ def from_events(times: Any, units: Any, *, n: int, steps: int, dt: float, dtype:
         ParameterError: n or steps below 1.
         RunError: dt not above 0 s, lists that differ in length, an event outside the units or slots, NaN.
     """
-    _whole("from_events: n", n)
-    _whole("from_events: steps", steps)
+    check_whole("from_events: n", n, 1)
+    check_whole("from_events: steps", steps, 1)
     check_dt("from_events", dt)
     time = to_tensor("from_events: times", times).double()
     unit = chosen("from_events: units", units, n, masks=False).numbers
@@ -293,7 +293,3 @@ def _one_label_each(where: str, x: Tensor | Sequence[Tensor], labels: Tensor) ->
         raise RunError(where, "needs samples and labels along a first axis", got="one number")
     if len(x) != len(labels):
         raise RunError(where, "needs one label for each sample", got=f"{len(x)} samples, {len(labels)} labels")
-
-
-def _whole(where: str, value: int) -> None:
-    check_whole(where, value, 1)
