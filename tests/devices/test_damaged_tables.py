@@ -10,7 +10,7 @@ import numpy as np
 
 import ship
 from sheets import NUMBERS, ROWS, put, rows_of, workbook
-from ship.devices.fitting.table import read
+from ship.devices.reading.table import read
 
 STRANGE = [
     "",

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 import ship
-from ship.devices.fitting import trend, units
+from ship.devices.fitting import trend
+from ship.devices.reading import units
 
 pytestmark = pytest.mark.usefixtures("no_grad")
 

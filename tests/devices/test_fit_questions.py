@@ -11,8 +11,8 @@ import ship
 from ship.cli import ask, main
 from ship.devices.fitting import pulse_curves, report, trend
 from ship.devices.fitting.neuron import rate
-from ship.devices.fitting.roles import NEEDS, ROLES, WAYS
-from ship.devices.fitting.spelling import argument, for_command
+from ship.devices.reading.roles import NEEDS, ROLES, WAYS
+from ship.devices.reading.spelling import argument, for_command
 
 pytestmark = pytest.mark.usefixtures("no_grad")
 UP = np.arange(1.0, 21)

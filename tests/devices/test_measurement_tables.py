@@ -9,9 +9,9 @@ import pytest
 
 import ship
 from sheets import NUMBERS, ROWS, container, inline, numbers, put, workbook
-from ship.devices.fitting import limits, units
-from ship.devices.fitting.table import read
-from ship.devices.fitting.xlsx import read_xlsx
+from ship.devices.reading import limits, units
+from ship.devices.reading.table import read
+from ship.devices.reading.xlsx import read_xlsx
 
 # -- XLSX ----------------------------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import ship
 from ship import devices
 from ship.base.parameters import declared
 from ship.base.parameters.bag import Bag
-from ship.devices import IV, Endurance, Faults, Programming, ReadNoise, Retention, Thermal, Update
+from ship.devices import IV, Endurance, Faults, Programming, ReadNoise, Retention, Thermal, Unmeasured, Update
 from ship.devices.contract import Pulse
 from ship.devices.memristor import ode
 from ship.devices.memristor.memristor import Memristor
@@ -228,7 +228,7 @@ def pulsed(part, g, p, xi, number, pulses):
         return value.expand(*(state.inner,) * bool(state.inner), *g.shape)
 
     x = part.place(g, type(states)(*map(start, states)), p)
-    for v, width, n in pulses:
+    for v, width, n in pulses if not isinstance(part, Unmeasured) else ():
         after = part.pulse(x, Pulse(number(v), number(width), number(n)), p, xi)
         found[f"{n:g} pulses of {v} V, {width} s"] = part.conductance(after, p)
     return found

@@ -166,7 +166,7 @@ def fit(
     replicates: Replicates = 200,
 ) -> None:
     """Fit compact models to a measurement; write a report, a figure and, where a model fits, a device file."""
-    from ..devices.fitting.spelling import for_command
+    from ..devices.reading.spelling import for_command
 
     given = _given("fit", locals())
     with for_command():
@@ -207,7 +207,7 @@ def ask(
     On a terminal each stage is announced.
     """
     from ..devices.files import load_device
-    from ..devices.fitting.spelling import for_command
+    from ..devices.reading.spelling import for_command
     from . import ask as question
 
     given = _given("ask", locals())

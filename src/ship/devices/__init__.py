@@ -37,6 +37,7 @@ from .parts.iv import PooleFrenkelIV, PowerIV, SinhIV
 from .parts.programming import GaussianProgramming, LevelProgramming, PolynomialProgramming
 from .parts.read_noise import AdditiveNoise, FlickerNoise, RelativeNoise
 from .parts.thermal import Arrhenius
+from .provenance import Origin
 from .retention.log_drift import LogDrift
 from .retention.power_law import PowerDrift
 from .retention.volatile import VolatileRetention
@@ -45,6 +46,7 @@ from .update.logarithmic import LogarithmicPulses
 from .update.nonlinear import NonlinearPulses
 from .update.stepped import ConstantStep, ExpStep, LinearStep, SoftBounds, SoftBoundsPmax, Stepped
 from .update.table import TableUpdate
+from .update.unmeasured import Unmeasured
 from .weights.mapping import BitSliced, Differential, Mapping, Offset
 
 __all__ = [
@@ -79,6 +81,7 @@ __all__ = [
     "Memristor",
     "NonlinearPulses",
     "Offset",
+    "Origin",
     "PCMDrift",
     "PCMNoise",
     "Part",
@@ -102,6 +105,7 @@ __all__ = [
     "TableUpdate",
     "Thermal",
     "TwoBranch",
+    "Unmeasured",
     "Update",
     "VolatileRetention",
     "Wear",

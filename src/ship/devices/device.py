@@ -8,7 +8,7 @@ seconds in one jump equals any number of steps, and one run can go from pulses o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -20,6 +20,7 @@ from ..base.parameters import Value, Varied, option, param
 from ..base.parameters.bag import Bag
 from ..base.parameters.resolve import varied
 from .contract import IV, Endurance, Faults, Part, Programming, Pulse, ReadNoise, Retention, Thermal, Update, Xi
+from .provenance import Origin, check_origins
 from .update.bounded import Bounded
 
 
@@ -35,6 +36,7 @@ class Device(Part):
         update ... thermal: the parts, see `ship.devices.contract`.
         correlated: pairs of parameters (``"update.alpha_p"``) whose deviates from device to device are correlated, with the
             coefficient: ``(("update.alpha_p", "update.alpha_d", 0.8),)``.
+        origins: where its numbers and parts come from, by name (`ship.devices.provenance`); empty where all are the user's.
     """
 
     name: str = option("device")
@@ -54,6 +56,7 @@ class Device(Part):
     endurance: Endurance | None = None
     thermal: Thermal | None = None
     correlated: Sequence[Sequence[Any]] = option(())
+    origins: Mapping[str, Origin] = field(default_factory=dict, hash=False, compare=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -63,7 +66,7 @@ class Device(Part):
                 raise ParameterError(
                     f"{self.name}.{name}", f"must be a part of the kind {kind.__name__}", got=repr(part), fix="See ship.devices."
                 )
-
+        check_origins(self.name, self.origins)
         top = self.g_max.nominal if isinstance(self.g_max, Varied) else self.g_max
         if is_real(top) and float(top) > 1:
             raise ParameterError(f"{self.name}.g_max", "must be at most 1 S", got=f"{top:g} S", fix="50 uS is written 50e-6.")

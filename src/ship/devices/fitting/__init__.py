@@ -1,7 +1,6 @@
 """From a measurement to a device: `fit` reads it, fits several models, puts them in order, and says where none follows.
 
-`table` reads files (by `text`, `xlsx` and `npz`, within `limits`); `roles`, `units` and `columns` say what each column is,
-`spelling` how a remedy is put to the caller. Then there is one module for each kind of measurement: `pulses` (with `trains`,
+`ship.devices.reading` reads the measurement. Here is one module for each kind of measurement: `pulses` (with `trains`,
 `pulse_curves`, `curve_fit` and `scatter`), `retention`, `endurance` (both with `trend`), `iv`, `switching`, `neuron` (f-I) and
 `measured_array` (one chip). `report` puts the models in order, `to_device` is the only module that knows the device parts.
 """

@@ -7,17 +7,17 @@ from typing import Any, TypedDict, Unpack
 
 from ...base.checks import check_choice, check_real, check_whole, is_real, is_whole
 from ...base.errors import FitError, suggest
-from . import limits
-from .columns import Columns, select
+from ..reading import limits
+from ..reading.columns import Columns, select
+from ..reading.roles import NEEDS, kind_of
+from ..reading.table import read
 from .endurance import fit_endurance
 from .iv import fit_iv
 from .neuron import fit_neuron
 from .pulses import fit_pulses
 from .report import Found
 from .retention import fit_retention
-from .roles import NEEDS, kind_of
 from .switching import fit_statistics
-from .table import read
 from .trains import rescale
 
 KINDS: Mapping[str, Callable[[Columns, str, str, dict[str, Any]], Found]] = {

@@ -8,8 +8,8 @@ import numpy as np
 
 from ...base.errors import FitError
 from .. import Device
+from ..reading.columns import Columns
 from . import to_device, trend
-from .columns import Columns
 from .figures import Panel, Series
 from .report import Estimate, Found, best, outcome, rank
 
@@ -50,14 +50,14 @@ def fit_endurance(columns: Columns, source: str, sha256: str, settings: dict[str
     values = {n: {"names": list(f.law.parameters), "on, off": f.theta} for n, f in fits.items()}
     notes = [*columns.notes, "a window that closes at once (a failure) is no trend: look at the figure"]
     settings = settings | {"points": len(x)}
-    made = outcome(lambda: _device(source, best(source, ranked).name, fits, float(x.min())))
+    made = outcome(lambda: _device(to_device.evidence(columns, source, sha256), best(source, ranked).name, fits, float(x.min())))
     scale = "rms, of each state's mean"
     return Found("endurance", source, sha256, ranked, scale, summary, notes, panels, settings, values, made)
 
 
-def _device(source: str, law: str, fits: dict[str, trend.TrendFit], first: float) -> Device:
+def _device(proof: to_device.Evidence, law: str, fits: dict[str, trend.TrendFit], first: float) -> Device:
     """Return the device with the window of the ``first`` cycle that wears by the best law."""
     fit = fits[law]
     on, off = float(fit.model[0][0]), float(fit.model[1][0])
     wear = to_device.endurance(law, fit.theta, on, off, first)
-    return Device(name=source.rsplit(".", 1)[0], g_min=off, g_max=on, endurance=wear)
+    return to_device.assembled(proof, {"g_min": off, "g_max": on, "endurance": wear})

@@ -20,12 +20,12 @@ import numpy as np
 
 from ...base.errors import FitError
 from .. import Device
+from ..reading.columns import Columns
+from ..reading.spelling import argument
 from . import to_device
-from .columns import Columns
 from .figures import Panel, Series
 from .report import Estimate, Fitted, Found, outcome, rank
 from .solve import aicc, interval, least_squares
-from .spelling import argument
 
 Array = np.ndarray
 BINS = 40
@@ -100,7 +100,8 @@ def fit_iv(columns: Columns, source: str, sha256: str, settings: dict[str, Any])
     values = {"sweeps": list(chosen), "on": on, "off": off}
     values |= {law.name: {"names": list(law.parameters), "on, off": theta} for law, theta, _ in fits}
     panels = _panels(loops, {law.name: theta for law, theta, _ in fits}, order, side)
-    made = outcome(lambda: _device(source, order, summary["on/off, median"], on, off, float(v_read)))
+    proof = to_device.evidence(columns, source, sha256)
+    made = outcome(lambda: _device(proof, order, summary["on/off, median"], on, off, float(v_read)))
     return Found("iv", source, sha256, order, "rms, of the local current", summary, notes, panels, settings, values, made)
 
 
@@ -284,7 +285,7 @@ def _panels(loops: Sequence[VoltageLoop], thetas: dict[str, Array], order: Seque
     ]
 
 
-def _device(source: str, order: Sequence[Fitted], ratio: Estimate, on: Array, off: Array, v_read: float) -> Device:
+def _device(proof: to_device.Evidence, order: Sequence[Fitted], ratio: Estimate, on: Array, off: Array, v_read: float) -> Device:
     """Return the device with the window at v_read, and the law of the on state where one fits that the library has."""
     high, low = float(np.median(on)), float(np.median(off))
     if not (low >= 0 and min(ratio.value, math.inf if math.isnan(ratio.low) else ratio.low) > HYSTERESIS):
@@ -296,4 +297,5 @@ def _device(source: str, order: Sequence[Fitted], ratio: Estimate, on: Array, of
         )
     first = order[0]
     law = to_device.iv_part(first.name, {k: v.value for k, v in first.parameters.items()}) if first.fits else None
-    return Device(name=source.rsplit(".", 1)[0], g_min=low, g_max=high, v_read=v_read, iv=law)
+    measured = {"g_min": low, "g_max": high, "v_read": v_read} | ({"iv": law} if first.fits else {})
+    return to_device.assembled(proof, measured)

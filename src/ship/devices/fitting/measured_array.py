@@ -12,9 +12,9 @@ from torch import Tensor
 
 from ...base.errors import FitError
 from ..contract import FAULTS, OPEN, SOUND
-from . import units
-from .columns import LARGEST
-from .table import Table, number, plain, read
+from ..reading import units
+from ..reading.columns import LARGEST
+from ..reading.table import Table, number, plain, read
 
 
 @dataclass(frozen=True)

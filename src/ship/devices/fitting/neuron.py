@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...base.errors import FitError
-from .columns import Columns
+from ..reading.columns import Columns
 from .figures import Panel, Series
 from .report import Estimate, Fitted, Found, rank
 from .solve import aicc, interval, least_squares

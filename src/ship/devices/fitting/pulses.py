@@ -9,9 +9,9 @@ import numpy as np
 
 from ...base.errors import FitError
 from .. import Device
+from ..reading.columns import Columns
 from . import scatter as scatter
 from . import to_device
-from .columns import Columns
 from .curve_fit import CurveFit, Scaled, fit_curve, verdict
 from .figures import Panel, Series
 from .pulse_curves import CURVES, monotone, nonlinearity
@@ -43,7 +43,7 @@ def fit_pulses(columns: Columns, source: str, sha256: str, settings: dict[str, A
     read = float(np.mean(by_name.get(order[0].name, calmest).read)) * (high - low)
     notes = [*columns.notes, *_notes(trains, fits, count, read)]
     values = {name: _values(fit, trains, low, high) for name, fit in by_name.items()} | {"table": table}
-    made = outcome(lambda: _device(source, order, values, by_name, scaled, notes))
+    made = outcome(lambda: _device(to_device.evidence(columns, source, sha256), order, values, by_name, scaled, notes))
     return Found(
         "pulses",
         source,
@@ -218,7 +218,7 @@ def _error(fit: CurveFit, low: float, high: float) -> Array:
 
 
 def _device(
-    source: str,
+    proof: to_device.Evidence,
     order: Sequence[Fitted],
     values: dict[str, Any],
     fits: dict[str, CurveFit],
@@ -226,29 +226,31 @@ def _device(
     notes: list[str],
 ) -> Device:
     """Return the device of the best model of which the library has a part; where that is not the best of all, note it."""
-    first, refused = best(source, order).name, None
+    first, refused = best(proof.source, order).name, None
     for fitted in order:
         if not fitted.fits:
             continue
         try:
-            device = _of_model(source, fitted, values, fits, scaled)
+            device = _of_model(proof, fitted, values, fits, scaled)
         except to_device.NoPartError as error:
             refused = refused or error
             continue
         if fitted.name != first:
             notes.append(f"the device follows {fitted.name!r}: the library has no part for {first!r}, the best model")
         return device
-    raise refused or FitError(f"fit of {source}", "no model follows the data")
+    raise refused or FitError(f"fit of {proof.source}", "no model follows the data")
 
 
-def _of_model(source: str, fitted: Fitted, tables: dict[str, Any], fits: dict[str, CurveFit], scaled: Sequence[Scaled]) -> Device:
+def _of_model(
+    proof: to_device.Evidence, fitted: Fitted, tables: dict[str, Any], fits: dict[str, CurveFit], scaled: Sequence[Scaled]
+) -> Device:
     """Return the device that follows one model, with the spread over devices where they were enough."""
-    name, model = source.rsplit(".", 1)[0], fitted.name
+    model = fitted.name
     if model == "table":
         table = tables["table"]
         nearest = min(fits.values(), key=lambda f: f.rss)
         step, read = (float(v) for v in _noise(nearest)[0].mean(0))
-        return to_device.tabled(table.get("up", ()), table.get("down", ()), step, read, name)
+        return to_device.tabled(table.get("up", ()), table.get("down", ()), step, read, proof)
     fit, values = fits[model], tables[model]
     spread = dict(zip(fit.names, values.get("spread", ()), strict=False))
     nominal = {n: fitted.parameters[n].value for n in fit.names if n != "w_0"}
@@ -266,7 +268,7 @@ def _of_model(source: str, fitted: Fitted, tables: dict[str, Any], fits: dict[st
         pairs = _possible(pairs, kept)
     longest = (max(s.p_max[0] for s in scaled), max(s.p_max[1] for s in scaled))
     step, read = (float(v) for v in _noise(fit)[0].mean(0))
-    return to_device.pulsed(model, nominal, spread, step, read, longest, name, pairs)
+    return to_device.pulsed(model, nominal, spread, step, read, longest, proof, pairs)
 
 
 def _possible(pairs: list[tuple[str, str, float]], names: list[str]) -> list[tuple[str, str, float]]:

@@ -11,8 +11,8 @@ import torch
 from ...base.errors import FitError
 from .. import Device
 from ..materials import hfo2
+from ..reading.columns import Columns
 from . import to_device, trend
-from .columns import Columns
 from .figures import Panel, Series
 from .report import Estimate, Found, best, outcome, rank
 
@@ -40,7 +40,7 @@ def fit_retention(columns: Columns, source: str, sha256: str, settings: dict[str
         notes.append("one curve: neither the spread from device to device nor how the law depends on the level can be estimated")
     settings = settings | {"points": sum(len(x) for x, _ in curves.values()), "curves": len(curves)}
     values = {n: {"levels": list(curves), "names": list(f.law.parameters), "parameters": f.theta} for n, f in fits.items()}
-    made = outcome(lambda: _device(source, best(source, order).name, fits, t0))
+    made = outcome(lambda: _device(to_device.evidence(columns, source, sha256), best(source, order).name, fits, t0))
     summary, panels, scale = _summary(curves, fits), _panels(curves, fits, order), "rms, of each curve's mean"
     return Found("retention", source, sha256, order, scale, summary, notes, panels, settings, values, made)
 
@@ -129,12 +129,12 @@ def _panels(curves: dict[str, tuple[Array, Array]], fits: dict[str, trend.TrendF
     ]
 
 
-def _device(source: str, law: str, fits: dict[str, trend.TrendFit], t0: float) -> Device:
+def _device(proof: to_device.Evidence, law: str, fits: dict[str, trend.TrendFit], t0: float) -> Device:
     """Return the device with the window of the levels whose conductances drift by the best law."""
     fit = fits[law]
     first = np.array([m[0] for m in fit.model])
     if len(first) < 2:
         raise FitError("fit: device", "needs the retention of at least two levels, for a window", got="one curve")
     retention = to_device.retention(law, fit.theta, t0, float(first.min()), float(first.max()))
-    name = source.rsplit(".", 1)[0]
-    return Device(name=name, g_min=float(first.min()), g_max=float(first.max()), retention=retention)
+    measured = {"g_min": float(first.min()), "g_max": float(first.max()), "retention": retention}
+    return to_device.assembled(proof, measured)

@@ -12,12 +12,12 @@ import numpy as np
 from ...base.errors import FitError
 from ...base.parameters import Varied
 from .. import Device
+from ..reading.columns import Columns
+from ..reading.spelling import argument
 from . import to_device
-from .columns import Columns
 from .figures import Panel, Series
 from .report import Estimate, Fitted, Found, outcome, rank
 from .solve import interval
-from .spelling import argument
 
 Array = np.ndarray
 LEAST = 8  # values, for a distribution
@@ -67,7 +67,7 @@ def fit_statistics(columns: Columns, source: str, sha256: str, settings: dict[st
     )
     settings = settings | {"points": len(columns.rows), "devices": len(groups)}
     panels = [_panel(n, x, columns) for n, x in data.items()]
-    made = outcome(lambda: _device(source, order, data, groups))
+    made = outcome(lambda: _device(to_device.evidence(columns, source, sha256), order, data, groups))
     distance = "Kolmogorov-Smirnov distance"
     return Found("statistics", source, sha256, order, distance, summary, notes, panels, settings, values, made)
 
@@ -148,7 +148,7 @@ def _panel(name: str, x: Array, columns: Columns) -> Panel:
     return Panel("normal quantile", text, series, log_y=wide, height=0.8)
 
 
-def _device(source: str, order: Sequence[Fitted], data: dict[str, Array], groups: dict[str, Array]) -> Device:
+def _device(proof: to_device.Evidence, order: Sequence[Fitted], data: dict[str, Array], groups: dict[str, Array]) -> Device:
     """Return the device with the medians of all sweeps, and their spread over devices where there are enough of them."""
     for name in data:
         if not any(f.fits for f in order if f.name.startswith(f"{name}:")):
@@ -164,4 +164,4 @@ def _device(source: str, order: Sequence[Fitted], data: dict[str, Array], groups
         centres = np.array([np.median(x[index]) for index in groups.values()])
         spread = float(centres.std(ddof=1)) if len(groups) >= to_device.LEAST else 0.0
         made[name] = Varied(float(np.median(centres)), d2d_abs=spread) if spread else float(np.median(x))
-    return Device(name=source.rsplit(".", 1)[0], **made)
+    return to_device.assembled(proof, made)

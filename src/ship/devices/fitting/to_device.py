@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,14 +21,66 @@ from .. import (
     PowerDrift,
     SinhIV,
     TableUpdate,
+    Unmeasured,
     VolatileRetention,
     Wear,
 )
+from ..provenance import DEFAULT, FACTS, MISSING, NUMBERS, Origin
+from ..reading.columns import Columns
+from ..reading.spelling import argument
 from ..update.nonlinear import SHARE, deviation
-from .spelling import argument
 
 LEAST = 3  # devices from which on a spread is estimated
 GAMMA = {"hard": 0.0, "soft": 1.0}
+
+
+class Evidence(NamedTuple):
+    """The measurement that the numbers of a device come from: its kind, the file with its digest, and the rows that were used."""
+
+    kind: str
+    source: str
+    sha256: str
+    rows: str
+
+    def origin(self, text: str = "") -> Origin:
+        """Return the origin of what was measured here."""
+        return Origin("measured", text, self.kind, self.source, self.sha256, self.rows)
+
+    @property
+    def name(self) -> str:
+        """The name of a device that was measured here: that of the file, without its ending."""
+        return self.source.rsplit(".", 1)[0]
+
+
+def evidence(columns: Columns, source: str, sha256: str) -> Evidence:
+    """Return the evidence that the columns of a measurement are."""
+    rows = columns.rows[0] if len(columns.rows) == 1 else f"{columns.rows[0]} to {columns.rows[-1]}" if columns.rows else ""
+    return Evidence(columns.kind, source, sha256, rows)
+
+
+def assembled(
+    proof: Evidence,
+    measured: Mapping[str, Any],
+    *,
+    spreads: Mapping[str, str] | None = None,
+    remarks: Mapping[str, str] | None = None,
+    correlated: Any = (),
+) -> Device:
+    """Return a device of what was measured; each other part is missing, and each other number an assumed default.
+
+    Args:
+        proof: the measurement.
+        measured: numbers and parts by the names of `Device`; a part may be None: it was measured that there is none.
+        spreads: of "d2d" and "c2c" those that were measured, each with what a reader should know.
+        remarks: what a reader should know of measured numbers and parts, by name.
+        correlated: pairs of parameters that vary together, with their coefficient.
+    """
+    told = dict(remarks or {})
+    known = {name: proof.origin(told.get(name, "")) for name in measured}
+    known |= {name: proof.origin(text) for name, text in (spreads or {}).items()}
+    rest = {name: DEFAULT if name in NUMBERS else MISSING for name in FACTS}
+    values = {"update": Unmeasured()} | dict(measured)
+    return Device(name=proof.name, correlated=correlated, origins=rest | known, **values)
 
 
 class NoPartError(FitError):
@@ -47,7 +99,7 @@ def pulsed(
     noise: float,
     read: float,
     p_max: tuple[int, int],
-    name: str,
+    proof: Evidence,
     correlated: Any,
 ) -> Device:
     """Return a device that pulses move along a fitted curve.
@@ -57,7 +109,7 @@ def pulsed(
         nominal, spread: the parameters and their spread over devices, by name; S for g_min and g_max.
         noise, read: the noise of one pulse's step, and that of a read, as fractions of the window.
         p_max: the number of pulses of the longest branch up, and down.
-        name: the name of the device.
+        proof: the measurement.
         correlated: pairs of parameters that vary together, with their coefficient.
 
     Raises:
@@ -82,11 +134,15 @@ def pulsed(
         update = Bounded(alpha_p=values["alpha_p"], alpha_d=values["alpha_d"], noise=noise, **gammas)
     read_noise = AdditiveNoise(sigma=read * (nominal["g_max"] - nominal["g_min"])) if read > 0 else None
     pairs = tuple((prefix(a), prefix(b), r) for a, b, r in correlated)
-    return Device(name=name, g_min=values["g_min"], g_max=values["g_max"], update=update, noise=read_noise, correlated=pairs)
+    made = {"g_min": values["g_min"], "g_max": values["g_max"], "update": update, "noise": read_noise}
+    spreads = {"c2c": "the step noise of the update, the read noise"}
+    if any(spread.values()):
+        spreads["d2d"] = "parameters of the update"
+    return assembled(proof, made, spreads=spreads, correlated=pairs)
 
 
 def tabled(
-    up: Sequence[tuple[float, float]], down: Sequence[tuple[float, float]], noise: float, read: float, name: str
+    up: Sequence[tuple[float, float]], down: Sequence[tuple[float, float]], noise: float, read: float, proof: Evidence
 ) -> Device:
     """Return a device that follows measured branches, given as knots (pulse number, S); noises are fractions of the window.
 
@@ -105,7 +161,8 @@ def tabled(
     high = max(g for _, g in (*up, *down))
     update = TableUpdate(up=_points(up), down=_points(down), noise=noise)
     read_noise = AdditiveNoise(sigma=read * (high - low)) if read > 0 else None
-    return Device(name=name, g_min=max(low, 0.0), g_max=high, update=update, noise=read_noise)
+    made = {"g_min": max(low, 0.0), "g_max": high, "update": update, "noise": read_noise}
+    return assembled(proof, made, spreads={"c2c": "the step noise of the update, the read noise"})
 
 
 def retention(law: str, theta: np.ndarray, t0: float, g_min: float, g_max: float) -> Any:

@@ -10,8 +10,8 @@ import numpy as np
 
 from ...base.checks import is_real
 from ...base.errors import FitError
-from .columns import Columns
-from .spelling import argument
+from ..reading.columns import Columns
+from ..reading.spelling import argument
 
 Array = np.ndarray
 UP = {"up", "+", "1", "+1", "1.0", "p", "ltp", "set", "potentiation", "true"}

@@ -25,6 +25,7 @@ class Role:
 
 G, A, V, T = "conductance", "current", "voltage", "time"
 DEVICE = Role("", ("device", "device_id", "cell", "dut"))
+CYCLE = Role("", ("cycle", "cycles", "run", "cycle_id"))
 ROLES: dict[str, dict[str, Role]] = {
     "pulses": {
         "up": Role(G, ("up", "conductance_up", "g_up", "ltp", "potentiation", "set")),
@@ -32,34 +33,53 @@ ROLES: dict[str, dict[str, Role]] = {
         "conductance": Role(G, ("conductance", "g")),
         "polarity": Role("", ("polarity", "direction", "branch")),
         "pulse": Role("number", ("pulse", "pulse_number", "n")),
+        "pulse_voltage": Role(V, ("pulse_voltage", "v_pulse", "v_write", "amplitude")),
+        "pulse_width": Role(T, ("pulse_width", "t_pulse", "t_write", "width")),
         "device": DEVICE,
+        "cycle": CYCLE,
     },
     "retention": {
         "time": Role(T, ("time", "t")),
         "conductance": Role(G, ("conductance", "g", "mean")),
-        "level": Role("", ("level", "curve", "state", "device", "device_id")),
+        "stage": Role("", ("stage", "step")),  # before and after a bake, where no time is known
+        "level": Role("", ("level", "curve", "state", "target")),
+        "device": DEVICE,
+        "cycle": CYCLE,
     },
     "iv": {
         "voltage": Role(V, ("voltage", "v")),
         "current": Role(A, ("current", "i")),
         "shunt": Role(V, ("shunt", "v_shunt")),
         "source": Role(V, ("source", "v_source")),
-        "sweep": Role("", ("sweep", "sweep_id", "offsets", "cycle")),
+        "sweep": Role("", ("sweep", "sweep_id", "offsets")),
+        "device": DEVICE,
+        "cycle": CYCLE,
     },
     "endurance": {
         "cycle": Role("number", ("cycle", "cycles", "n")),
-        "on": Role(G, ("on", "g_on", "lrs", "r_on")),
-        "off": Role(G, ("off", "g_off", "hrs", "r_off")),
+        "on": Role(G, ("on", "g_on", "lrs", "r_on", "r_lrs", "g_lrs")),
+        "off": Role(G, ("off", "g_off", "hrs", "r_off", "r_hrs", "g_hrs")),
+        "conductance": Role(G, ("conductance", "g")),
+        "state": Role("", ("state",)),  # on or off (set or reset, LRS or HRS), one read a row
         "device": DEVICE,
     },
     "statistics": {
         "v_set": Role(V, ("v_set", "vset")),
         "v_reset": Role(V, ("v_reset", "vreset")),
-        "i_on": Role(A, ("i_on", "ion")),
-        "i_off": Role(A, ("i_off", "ioff")),
+        "v_forming": Role(V, ("v_forming", "vforming", "v_form", "vform")),
+        "i_on": Role(A, ("i_on", "ion", "ilrs", "i_lrs")),
+        "i_off": Role(A, ("i_off", "ioff", "ihrs", "i_hrs")),
         "on": Role(G, ("g_on", "r_on", "r_lrs", "g_lrs")),
         "off": Role(G, ("g_off", "r_off", "r_hrs", "g_hrs")),
         "device": DEVICE,
+        "cycle": CYCLE,
+    },
+    "map": {
+        "conductance": Role(G, ("conductance", "g")),
+        "address": Role("", ("address", "addr", "device", "cell")),
+        "row": Role("number", ("row", "wl")),
+        "column": Role("number", ("column", "col", "bl")),
+        "state": Role("", ("state", "level", "target")),
     },
     "f-I": {
         "current": Role(A, ("current", "i", "input", "input_current")),
@@ -67,16 +87,18 @@ ROLES: dict[str, dict[str, Role]] = {
     },
 }
 NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "pulses": (("up", "down"), ("conductance", "polarity"), ("up",), ("down",)),
-    "retention": (("time", "conductance"),),
+    "pulses": (("up", "down"), ("conductance", "polarity"), ("conductance", "pulse_voltage"), ("up",), ("down",)),
+    "retention": (("time", "conductance"), ("stage", "conductance")),
     "iv": (("voltage", "current"), ("shunt", "source")),
-    "endurance": (("cycle", "on", "off"),),
-    "statistics": (("v_set",), ("v_reset",), ("i_on", "i_off"), ("on", "off")),
+    "endurance": (("cycle", "on", "off"), ("cycle", "conductance", "state")),
+    "statistics": (("v_set",), ("v_reset",), ("v_forming",), ("i_on", "i_off"), ("on", "off")),
+    "map": (("conductance",),),
     "f-I": (("current", "rate"),),
 }
 # Ways to measure the same thing, of which one is used; what stands in none goes with each of them.
 WAYS: dict[str, tuple[frozenset[str], ...]] = {
     "pulses": (frozenset({"up", "down"}), frozenset({"conductance", "polarity", "pulse"})),
+    "endurance": (frozenset({"on", "off"}), frozenset({"conductance", "state"})),
     "iv": (frozenset({"voltage", "current"}), frozenset({"shunt", "source"})),
 }
 
