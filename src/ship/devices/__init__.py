@@ -1,6 +1,7 @@
 """Memory devices: `contract` (the parts), `device` (a device and what can happen to it), one law a file, `library` by name."""
 
 from ..base.boundary import guard as _guard
+from .assume import assume
 from .contract import IV, Endurance, Faults, Part, Programming, Pulse, ReadNoise, Retention, Thermal, Update
 from .device import Device
 from .library.index import library
@@ -16,7 +17,7 @@ from .library.memristors import (
 )
 from .library.phase_change_memory import hermes, pcm, state_independent
 from .library.processing_units import capacitor, ecram, gokmen_vlasov, reram_es, reram_sb
-from .library.pulsed_synapses import ag_asi, cnr, fefet_32
+from .library.pulsed_synapses import ag_asi, cnr, fefet_32, gong_2018
 from .library.resistive_memory import cmo_hfox, hfo2_memory, reram_wan
 from .materials.cmo import CMODecay, CMONoise
 from .materials.hermes import HermesDrift, HermesNoise
@@ -111,6 +112,7 @@ __all__ = [
     "Wear",
     "Yakopcic",
     "ag_asi",
+    "assume",
     "capacitor",
     "cmo_hfox",
     "cnr",
@@ -118,6 +120,7 @@ __all__ = [
     "ecram",
     "fefet_32",
     "gokmen_vlasov",
+    "gong_2018",
     "hermes",
     "hfo2_memory",
     "kvatinsky_vteam",
