@@ -1,9 +1,9 @@
 """Assumptions about a device by the user: a part that was not measured, taken from a device of the library, or given.
 
 A part of another device is brought to the window of this one. Most laws are fractions of the window, and stay as they are. What
-is in S is scaled by the ratio of the windows' widths, and the origin says so. A law that is a function of the conductance in S (of
-a material) holds where it was measured, so the window must lie within that of its device. A law of pulses with a window of its own (a memristor, a
-table) is refused: it would move the device out of the window that was measured.
+is in S is scaled by the ratio of the windows' widths, and the origin says so. A law that is a function of the conductance in S
+holds where it was measured, so the window must lie within that of its device. A law of pulses with a window of its own (a
+memristor, a table) is refused: it would move the device out of the window that was measured.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..base.parameters import Value, Varied, declared
 from .contract import Part, Update
 from .device import KINDS, Device
 from .library.index import library
-from .provenance import NUMBERS, PARTS, SPREADS, USER, Origin, origin_of
+from .provenance import FACTS, GIVEN, NUMBERS, PARTS, SPREADS, USER, Origin, origin_of
 from .reading.spelling import assumption
 
 IDEAL = ("none", "ideal")
@@ -43,7 +43,7 @@ def assume(device: Device, **parts: str | Part | Value | None) -> Device:
         ParameterError: an unknown name, a device without such a part, a part that was measured, a law that does not fit.
     """
     values: dict[str, Any] = {}
-    origins = dict(device.origins)
+    origins = dict(device.origins) or dict.fromkeys(FACTS, GIVEN)
     for name, given in parts.items():
         where = f"assume: {name}"
         if name not in (*NUMBERS, *PARTS):

@@ -172,6 +172,23 @@ def origin_of(device: Any, name: str) -> Origin:
     return stated
 
 
+def stated(device: Any, names: tuple[str, ...]) -> list[str]:
+    """Return in words where some numbers and parts of a device come from, those with one origin together.
+
+    Args:
+        device: the device.
+        names: names of `FACTS`.
+
+    Returns:
+        Such as ``["v_read: measured: iv of iv.csv", "v_set, t_write: assumed: default of ship.Device"]``; nothing for a device
+        that says nothing of origins.
+    """
+    by: dict[Origin, list[str]] = {}
+    for name in names if device.origins else ():
+        by.setdefault(origin_of(device, name), []).append(name)
+    return [f"{', '.join(own)}: {origin}" for origin, own in by.items()]
+
+
 @dataclass(frozen=True)
 class Fact:
     """A number or a part of a device, in words, with its origin."""
