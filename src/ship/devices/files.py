@@ -211,7 +211,7 @@ def load_device(path: str | os.PathLike[str], *, parts: Sequence[type[Part]] = (
     Raises:
         FileError: no such file, no TOML, another version, an unknown class or parameter, a value out of its limits.
     """
-    return _device(_read(path), Path(path).name, parts)
+    return _device(read_toml(path), Path(path).name, parts)
 
 
 def read_device(text: str, where: str, parts: Sequence[type[Part]] = (), *, give: str = GIVE) -> Device:
@@ -267,7 +267,7 @@ def _origins(entry: Any, where: str) -> dict[str, Origin]:
 
 def load_origin(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return what a device file says about where its numbers come from."""
-    origin = _read(path).get("origin", {})
+    origin = read_toml(path).get("origin", {})
     if not isinstance(origin, dict):
         raise FileError(Path(path).name, "[origin] must be a table", got=repr(origin))
     return origin
@@ -280,7 +280,12 @@ def devices_kinds() -> tuple[str, ...]:
     return tuple(KINDS)
 
 
-def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the content of a file in TOML that may come from a stranger.
+
+    Raises:
+        FileError: no such file, no TOML, or one too large or too deep.
+    """
     path = regular_file(path, MOST)
     try:
         text = path.read_text(encoding="utf-8")
