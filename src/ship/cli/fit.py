@@ -83,8 +83,7 @@ def _of_project(
         fix = "Write it to the project file, beside its measurement."
         raise ShipError("ship fit", "how a measurement is read stands in the project file", got=", ".join(options), fix=fix)
     project = load_project(files[0])
-    common = {"seed": seed, "replicates": given["replicates"]}
-    found = [fitting.fit(m.source, **(common | m.options)) for m in project.measurements]
+    found = project.found(seed=seed, replicates=given["replicates"])
     for each in found:
         print(each)
     name = project.name or files[0].stem

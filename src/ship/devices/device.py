@@ -98,8 +98,8 @@ class Device(Part):
     @property
     def bare(self) -> Device:
         """The device as made and read once, without the effects of writes, time, wear, noise and faults; it has no origins."""
-        none = dict.fromkeys(("programming", "retention", "noise", "faults", "endurance"))
-        return replace(self, **none, correlated=(), origins={})
+        made = replace(self, programming=None, retention=None, noise=None, faults=None, endurance=None)
+        return replace(made, correlated=(), origins={})
 
     @property
     def parts(self) -> dict[str, Part]:

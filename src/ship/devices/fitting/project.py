@@ -34,6 +34,7 @@ from ...base.errors import FileError, suggest
 from ..files import FORMAT, read_toml
 from .api import DEFAULTS, fit
 from .combine import Combined, fit_device
+from .report import Found
 
 KEYS = ("name", "measurement", "take", "assume")
 OPTIONS = ("file", "kind", *DEFAULTS)
@@ -63,17 +64,27 @@ class Project:
     take: Mapping[str, str]
     assume: Mapping[str, Any]
 
-    def fit(self, **options: Any) -> Combined:
-        """Fit each measurement, and make one device of them.
+    def found(self, **options: Any) -> list[Found]:
+        """Fit each measurement.
 
         Args:
             options: options of `ship.fit` for all measurements that do not say them (seed, replicates).
 
         Raises:
+            FitError: as for `ship.fit`.
+        """
+        return [fit(m.source, **{**options, **m.options}) for m in self.measurements]
+
+    def fit(self, **options: Any) -> Combined:
+        """Fit each measurement, and make one device of them.
+
+        Args:
+            options: as for `found`.
+
+        Raises:
             FitError, ParameterError: as for `ship.fit` and `ship.fit_device`.
         """
-        found = [fit(m.source, **(options | m.options)) for m in self.measurements]
-        return fit_device(found, name=self.name or None, take=self.take, assume=self.assume)
+        return fit_device(self.found(**options), name=self.name or None, take=self.take, assume=self.assume)
 
 
 def is_project(path: str | os.PathLike[str]) -> bool:
@@ -115,8 +126,8 @@ def _measurement(entry: Mapping[str, Any], where: str, folder: Path) -> Measurem
         if key not in OPTIONS:
             raise FileError(where, f"a measurement has no {key!r}", fix=suggest(key, OPTIONS))
     given = entry.get("file")
-    files = given if isinstance(given, list) else [given]
-    if not files or not all(isinstance(f, str) and f for f in files):
+    files = [f for f in (given if isinstance(given, list) else [given]) if isinstance(f, str) and f]
+    if not files or (isinstance(given, list) and len(files) < len(given)):
         raise FileError(f"{where}: file", "must be the name of a file, or a list of them", got=repr(given)[:80])
     paths = [str(folder / f) for f in files]
     options = {key: _plain(value, f"{where}: {key}") for key, value in entry.items() if key != "file"}

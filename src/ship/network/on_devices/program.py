@@ -97,7 +97,7 @@ def _warn_exact(where: str, chosen: Mapping[str, SynapseDevices]) -> None:
         if hardware.array.device.origins and (text := hardware.ideal()):
             said.setdefault(text, []).append(repr(tag))
     for text, tags in said.items():
-        warnings.warn(f"{where}: {', '.join(tags)} {text}", UserWarning, stacklevel=4)
+        warnings.warn(f"{where}: {', '.join(tags)} {text}", UserWarning, stacklevel=5)
 
 
 def adopt(groups: Groups, tag: str, measured: Sequence[Any], faults: Sequence[Any] | None) -> None:
