@@ -200,6 +200,9 @@ def _wanted(take: Mapping[str, str], claims: Mapping[str, Mapping[str, Claim]]) 
             if source not in having:
                 raise FitError(where, f"does not determine {one}", got=repr(source), fix=suggest(source, having))
             wanted[one] = source
+    for one, other in (WINDOW, WINDOW[::-1]):  # the two ends of a window belong together
+        if one in wanted and other not in wanted and other in claims[wanted[one]]:
+            wanted[other] = wanted[one]
     return wanted
 
 
@@ -212,8 +215,6 @@ def _chosen(claims: Mapping[str, Mapping[str, Claim]], wanted: Mapping[str, str]
         if not having:
             continue
         owner = chosen["update"].source if "update" in chosen else None
-        if name == "g_max" and "g_min" in chosen and "g_max" not in wanted:
-            owner = chosen["g_min"].source  # the two ends of a window belong together
         first = next((c for c in having if c.source == wanted.get(name)), None)
         agreeing = all(_agree(having[0], other) for other in having[1:])
         if first is None and name in NUMBERS:
@@ -224,13 +225,12 @@ def _chosen(claims: Mapping[str, Mapping[str, Claim]], wanted: Mapping[str, str]
             rule = f"{name} was measured in {len(having)} of them, and they differ: {', '.join(map(_said, having))}"
             raise FitError("fit_device", rule, fix=f"Say which to take: {choices}.")
         chosen[name] = first or having[0]
-        if not agreeing and name not in wanted:
+        if not agreeing:
             others = ", ".join(_said(c) for c in having if c is not chosen[name])
-            why = "to which the law of pulses belongs" if owner == chosen.get("update", chosen[name]).source else "with g_min"
-            conflicts.append(f"{name} is {others}, and {_said(chosen[name])}, {why}: this one is taken")
-        elif not agreeing:
-            others = ", ".join(_said(c) for c in having if c is not chosen[name])
-            conflicts.append(f"{name} is {others}, and {_said(chosen[name])}: this one is taken, as you say")
+            why = (
+                ": this one is taken, as you say" if name in wanted else ", to which the law of pulses belongs: this one is taken"
+            )
+            conflicts.append(f"{name} is {others}, and {_said(chosen[name])}{why}")
     return chosen, conflicts
 
 

@@ -1,0 +1,71 @@
+"""``ship fit`` with several measurements, with assumptions, and with a project file, as a user calls it."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import ship
+
+
+def call(folder, *words):
+    return subprocess.run([sys.executable, "-m", "ship.cli", *words], capture_output=True, text=True, timeout=300, cwd=folder)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    rng, n = np.random.default_rng(1), np.arange(40)
+    up, down = (5 + 45 * c + rng.normal(0, 0.5, 40) for c in (1 - np.exp(-n / 12), np.exp(-n / 12)))
+    np.savetxt(tmp_path / "pulses.csv", np.c_[up, down], delimiter=",", header="up (uS),down (uS)", comments="")
+    t = np.tile(np.geomspace(1, 1e4, 20), 3)
+    g = np.repeat([10.0, 20.0, 40.0], 20) * t**-0.03 * (1 + rng.normal(0, 0.003, 60))
+    rows = np.c_[t, g, np.repeat([1, 2, 3], 20)]
+    np.savetxt(tmp_path / "decay.csv", rows, delimiter=",", header="time (s),G (uS),level", comments="")
+    return tmp_path
+
+
+def test_two_measurements_one_device(folder):
+    done = call(
+        folder, "fit", "pulses.csv", "decay.csv", "--replicates", "20", "--out", "mine", "--assume", "programming=cmo_hfox"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "mine: one device of 2 measurements" in done.stdout
+    assert "Written: mine/report.json, mine/device.toml, mine/pulses/report.json" in done.stdout
+    made = ship.load_device(folder / "mine" / "device.toml")
+    assert made.name == "mine"
+    assert made.origin_of("update").source == "pulses.csv"
+    assert made.origin_of("retention").source == "decay.csv"
+    assert made.origin_of("programming").status == "assumed"
+
+
+def test_a_project_file(folder):
+    (folder / "mine.toml").write_text('[[measurement]]\nfile = "pulses.csv"\n[[measurement]]\nfile = "decay.csv"\n')
+    done = call(folder, "fit", "mine.toml", "--replicates", "20")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ship.load_device(folder / "fit-output" / "device.toml").name == "mine"
+    done = call(folder, "fit", "mine.toml", "--unit", "uS")
+    assert done.stderr == (
+        "ship: ship fit: how a measurement is read stands in the project file; got unit. "
+        "Write it to the project file, beside its measurement.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("pulses.csv", "pulses.csv"),
+            "2 files are of the kind 'pulses'; got pulses.csv, pulses.csv. Say what they are: --label",
+        ),
+        (("pulses.csv", "--assume", "update=gong_2018"), "assume: update: was measured (pulses of pulses.csv"),
+        (("pulses.csv", "--assume", "update"), "ship fit: --assume: must be two words with = between them"),
+        (("fit-output/device.toml",), "ship fit: is neither a measurement nor a project file; got device.toml."),
+    ],
+)
+def test_refusals_are_one_line(folder, words, said):
+    ship.save_device(ship.Device(), (folder / "fit-output").mkdir() or folder / "fit-output" / "device.toml")
+    done = call(folder, "fit", *words, "--replicates", "20")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
