@@ -56,7 +56,7 @@ def test_a_project_file(folder):
     [
         (
             ("pulses.csv", "pulses.csv"),
-            "2 files are of the kind 'pulses'; got pulses.csv, pulses.csv. Say what they are: --label",
+            "2 files are of the kind 'pulses'; got pulses.csv, pulses.csv. Say what they are",
         ),
         (("pulses.csv", "--assume", "update=gong_2018"), "assume: update: was measured (pulses of pulses.csv"),
         (("pulses.csv", "--assume", "update"), "ship fit: --assume: must be two words with = between them"),

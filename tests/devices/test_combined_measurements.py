@@ -99,7 +99,8 @@ class TestConflicts:
             made = ship.fit_device(order)
             assert made.device.g_max == 50e-6
             assert made.conflicts == (
-                "g_max is 6e-05 [5.8e-05, 6.2e-05] S in i.csv, and 5e-05 in p.csv, to which the law of pulses belongs: this one is taken",
+                "g_max is 6e-05 [5.8e-05, 6.2e-05] S in i.csv, and 5e-05 in p.csv: this one is taken, "
+                "for the law of pulses is in it",
             )
 
     def test_within_their_intervals_they_agree(self):
@@ -111,9 +112,7 @@ class TestConflicts:
 
     def test_without_a_law_of_pulses_it_is_asked(self):
         files = [found("a.csv", "iv", g_min=5e-6, g_max=50e-6), found("b.csv", "endurance", g_min=5e-6, g_max=80e-6)]
-        with pytest.raises(
-            ship.FitError, match=r"g_max was measured in 2 of them, and they differ: 5e-05 in a.csv, 8e-05 in b.csv"
-        ):
+        with pytest.raises(ship.FitError, match=r"g_max was measured in 2 of them, and they differ: 5e-05 in a.csv, 8"):
             ship.fit_device(files, take=None)
         with for_command(), pytest.raises(ship.FitError, match=r"--take window=a.csv, or --take window=b.csv"):
             ship.fit_device(files)
@@ -254,7 +253,7 @@ class TestFiles:
                 project.fit()
 
     def test_a_missing_file(self, folder):
-        with pytest.raises(ship.FileError, match="none.csv"):
+        with pytest.raises(ship.FileError, match=r"none\.csv"):
             load_project(self.write(folder, "[[measurement]]\nfile = 'none.csv'")).fit()
 
     def test_values_of_a_device_by_hand_are_no_measurement(self, folder):

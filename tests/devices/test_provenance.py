@@ -1,4 +1,4 @@
-"""Where the numbers and parts of a device come from: kept through copies, files and networks, and never claimed of another value."""
+"""Where numbers and parts of a device come from: kept through copies, files and networks, and never said of another value."""
 
 import copy
 import json
@@ -183,7 +183,8 @@ class TestKnown:
             "g_max   8e-05 S (0.05 d2d)  measured  pulses of a.csv, rows 2 to 101; kept",
             "update  Bounded             measured  pulses of a.csv, rows 2 to 101; kept",
             "c2c     update.alpha_p      measured  pulses of a.csv, rows 2 to 101; kept",
-            "Assumed, defaults of ship.Device: g_min 1e-06 S, v_read 0.1 V, t_read 1e-07 s, v_set 1 V, v_reset -1 V, t_write 1e-07 s.",
+            "Assumed, defaults of ship.Device: g_min 1e-06 S, v_read 0.1 V, t_read 1e-07 s, v_set 1 V, v_reset -1 V, "
+            "t_write 1e-07 s.",
             "Missing: programming, retention, noise, iv, faults, endurance, thermal, d2d.",
         ]
 

@@ -227,10 +227,8 @@ def _chosen(claims: Mapping[str, Mapping[str, Claim]], wanted: Mapping[str, str]
         chosen[name] = first or having[0]
         if not agreeing:
             others = ", ".join(_said(c) for c in having if c is not chosen[name])
-            why = (
-                ": this one is taken, as you say" if name in wanted else ", to which the law of pulses belongs: this one is taken"
-            )
-            conflicts.append(f"{name} is {others}, and {_said(chosen[name])}{why}")
+            why = "as you say" if name in wanted else "for the law of pulses is in it"
+            conflicts.append(f"{name} is {others}, and {_said(chosen[name])}: this one is taken, {why}")
     return chosen, conflicts
 
 
