@@ -69,6 +69,21 @@ def test_none_is_a_word_of_the_user():
         assert made.origin_of("retention") == Origin("assumed", "none (ideal), by the user")
 
 
+def test_a_law_of_voltages_needs_voltages():
+    """Domains of a FeFET do not switch at the 1 V that every device has by default: then nothing would move, in silence."""
+    with pytest.raises(
+        ship.ParameterError, match="FeFET acts by the voltage of pulses, and v_set, v_reset, t_write of this"
+    ) as error:
+        assume(window_only(), update="deng_fefet")
+    assert "ship.devices.assume(device, v_set='deng_fefet')" in str(error.value)
+    given = {n: getattr(ship.devices.deng_fefet(), n) for n in ("v_set", "v_reset", "t_write")}
+    made = assume(window_only(), update="deng_fefet", **given)
+    array = ship.DeviceArray(made, 4, variation=False)
+    before = array.conductance()
+    array.pulse(count=1)
+    assert not torch.equal(array.conductance(), before)
+
+
 def test_parts_and_numbers():
     made = assume(window_only(), retention=PowerDrift(nu=0.02), v_set=1.4, v_reset="-1.2", t_write="ag_asi")
     assert made.retention == PowerDrift(nu=0.02)

@@ -18,10 +18,11 @@ from ..base.parameters import Value, Varied, declared
 from .contract import Part, Update
 from .device import KINDS, Device
 from .library.index import library
-from .provenance import FACTS, GIVEN, NUMBERS, PARTS, SPREADS, USER, Origin, origin_of
+from .provenance import DEFAULT, FACTS, GIVEN, MISSING, NUMBERS, PARTS, SPREADS, USER, Origin, origin_of
 from .reading.spelling import assumption
 
 IDEAL = ("none", "ideal")
+PULSE = ("v_set", "v_reset", "t_write")
 IN_SIEMENS: Mapping[str, tuple[str, ...]] = {
     "GaussianProgramming": ("sigma",),
     "AdditiveNoise": ("sigma",),
@@ -53,6 +54,8 @@ def assume(device: Device, **parts: str | Part | Value | None) -> Device:
             rule = f"was measured ({before.where})"
             raise ParameterError(where, rule, fix=f"Leave it out; to replace it, dataclasses.replace(device, {name}=...).")
         values[name], text = _taken(where, device, name, given)
+        if name == "update" and isinstance(given, str):
+            _check_voltages(where, device, values[name], given, parts)
         origins[name] = Origin("assumed", f"{text}, by the user" if text else USER.text)
     made = replace(device, **values, origins={})
     for spread in SPREADS:  # what was measured stays so; what the assumed parts add is said
@@ -126,6 +129,16 @@ def _has_own_window(part: Any) -> bool:
     return ohms or (isinstance(part, Update) and type(part).window is not Update.window)
 
 
+def _check_voltages(where: str, device: Device, law: Any, donor: str, parts: Mapping[str, Any]) -> None:
+    """Refuse a law that acts by the voltage of pulses where nobody said which voltage and width this device has."""
+    acts = [n for n, p in declared(type(law))[0].items() if p.unit == "V" and _nominal(where, law, n)]
+    unsaid = [n for n in PULSE if n not in parts and origin_of(device, n) in (DEFAULT, MISSING)]
+    if acts and unsaid:
+        rule = f"{type(law).__name__} acts by the voltage of pulses, and {', '.join(unsaid)} of this device are defaults"
+        fix = f"Assume them, too: {', '.join(assumption(n, donor) for n in unsaid)}."
+        raise ParameterError(where, rule, got=repr(donor), fix=fix)
+
+
 def _brought(where: str, device: Device, donor: Device, name: str, part: Any) -> tuple[Any, str]:
     """Return a part of another device as it acts in the window of this one, and what was done to it, in words."""
     cls = type(part)
@@ -147,11 +160,12 @@ def _brought(where: str, device: Device, donor: Device, name: str, part: Any) ->
     return replace(part, **chosen), f", {', '.join(chosen)} times {ratio:.4g}, the ratio of the windows"
 
 
-def _nominal(where: str, device: Device, name: str) -> float:
-    value = getattr(device, name)
+def _nominal(where: str, owner: Part, name: str) -> float:
+    """Return a number of a device or a part, without its spread."""
+    value = getattr(owner, name)
     value = value.nominal if isinstance(value, Varied) else value
     if not is_real(value):
-        raise ParameterError(where, f"needs a device whose {name} is a number, or a Varied one", got=repr(value)[:80])
+        raise ParameterError(where, f"needs {name} to be a number, or a Varied one", got=repr(value)[:80])
     return float(value)
 
 
