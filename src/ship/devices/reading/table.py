@@ -35,8 +35,19 @@ class Table:
         name: the name of the file, without its folder; "memory" for arrays.
         columns: the columns by header: lists of text, or arrays ``[row]`` (or ``[sweep, point]``, ``[sweep, point, k]``).
         rows: the number of each row in the file, from 1; None for arrays.
-        sha256: the digest of the file's bytes, or of the arrays'.
+        sha256: the digest of the file's bytes, or of the arrays'; of several files that of their digests, one after the other.
         notes: remarks on what was left out.
+        format: what wrote the file, e.g. "Keysight EasyEXPERT export"; else what it is, "comma-separated text"; "" for arrays.
+        recognised: one line for the user, e.g. "Keysight EasyEXPERT export; header in row 212, data in rows 213 to 413".
+        header: whether the columns have names in the file; without them they are "1", "2", ...
+        meta: what stands above and below the table, by key.
+        units: the units that are known by column, from a row of units or from the instrument; not those within a header.
+        quantities: what a column is by the instrument's description: "voltage", "current", "time", "cycle", "state", ...
+        dropped: the numbers of the rows that were left out, by reason ("comment", "footer", "repeated header", ...).
+        sources: the name and the digest of each file.
+        places: where there are several files or sheets, the one from which each row is.
+        unnamed: the columns that have no name in a file whose others have one; they are called by their number.
+        decimal: "," where the cells can be read with decimal commas only, "." where with points only, "" where nothing tells.
     """
 
     name: str
@@ -44,15 +55,28 @@ class Table:
     rows: list[int] | None = None
     sha256: str = ""
     notes: list[str] = field(default_factory=list)
+    format: str = ""
+    recognised: str = ""
+    header: bool = True
+    meta: Mapping[str, str] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    quantities: Mapping[str, str] = field(default_factory=dict)
+    dropped: Mapping[str, list[int]] = field(default_factory=dict)
+    sources: list[tuple[str, str]] = field(default_factory=list)
+    places: list[str] | None = None
+    unnamed: tuple[str, ...] = ()
+    decimal: str = ""
 
     def column(self, header: str) -> Any:
-        """Return one column; ``"volt[1]"`` is index 1 on the last axis of an array.
+        """Return one column, by its name or number (from 1); ``"volt[1]"`` is index 1 on the last axis of an array.
 
         Raises:
             FitError: no such column.
         """
         if header in self.columns:
             return self.columns[header]
+        if self.rows is not None and re.fullmatch(r"[1-9]\d{0,5}", header) and int(header) <= len(self.columns):
+            return self.columns[list(self.columns)[int(header) - 1]]
         match = re.fullmatch(r"(.+)\[(\d+)\]", header)
         if match and match[1] in self.columns:
             array = np.asarray(self.columns[match[1]])
@@ -65,7 +89,8 @@ class Table:
 
     def row(self, index: int) -> str:
         """Name a row for an error."""
-        return f"row {self.rows[index] if self.rows is not None else index}"
+        place = f"{self.places[index]}: " if self.places is not None else ""
+        return f"{place}row {self.rows[index] if self.rows is not None else index}"
 
 
 def read(source: Any, *, sheet: str | None = None) -> Table:
