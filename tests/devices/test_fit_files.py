@@ -124,7 +124,7 @@ def test_errors(tmp_path, text, more, message):
 
 def test_skipped_rows_are_counted(tmp_path):
     found = fit_text(tmp_path, rows(lambda x: [*x[:5], ",3", *x[5:]]), skip_empty=True)
-    assert "1 rows with empty cells or NaN were left out, as asked (skip_empty)" in found.notes
+    assert "left out, as asked (skip_empty=True): 1 row with an empty cell or NaN (row 6)" in found.notes
 
 
 @pytest.mark.parametrize(
