@@ -69,7 +69,7 @@ def first_row(rows: Sequence[Row], numeric: Sequence[int], comma: bool) -> int:
     widest = max(len(row.cells) for row in rows[at : at + best])
     while at > 0:
         above = rows[at - 1]
-        if form[at - 1] or (len(above.cells) == widest > 1 and any_number(above, numeric, comma)):
+        if form[at - 1] or (len(above.cells) >= widest > 1 and any_number(above, numeric, comma)):
             at -= 1
         elif at >= FEW + 1 and all(form[at - 1 - FEW : at - 1]):
             at -= FEW + 1

@@ -24,11 +24,6 @@ UNITLESS = {
     "db",
     "none",
     "m/s",
-    "w",
-    "j",
-    "f",
-    "h",
-    "t",
     "cm2",
     "hz",
 }
@@ -124,7 +119,7 @@ def is_row_of_units(cells: Sequence[str]) -> bool:
     """Return whether the cells are units: at least half of them known ones, the others no words."""
     there = [unit_of(c) for c in cells if c]
     known = sum(is_unit(u) for u in there)
-    return bool(there) and 2 * known >= len(there) and all(is_unit(u) or u.lower() in UNITLESS or len(u) <= 4 for u in there)
+    return bool(there) and 2 * known >= len(there) and all(is_unit(u) or u.lower() in UNITLESS for u in there)
 
 
 def own_unit(name: str) -> str:

@@ -1,8 +1,8 @@
 """Instruments and their files, as descriptions that anyone can add: one TOML file each.
 
 SHIP's own are in the folder ``instruments`` beside this module. Those in the folder ``instruments`` of the user's configuration
-(``platformdirs.user_config_dir("ship")``) come first, and ``instrument=`` names one of either, or a file. A description adds what the
-maker of the instrument says about its files, and nothing else. Its entries, all but ``name`` optional:
+(``platformdirs.user_config_dir("ship")``) come first, and ``instrument=`` names one of either, or a file. A description adds
+what the maker of the instrument says about its files, and nothing else. Its entries, all but ``name`` optional:
 
 ``name``            what the report says, e.g. ``"Keysight EasyEXPERT export"``
 ``source``          where the maker, or the authors of the program, say so
@@ -18,7 +18,7 @@ maker of the instrument says about its files, and nothing else. Its entries, all
 ``header``          the names of the columns of a file without a header, in order, with units: ``["V (V)", "I (uA)"]``
 ``[[columns]]``     what a column is
     ``name``        its name; ``*`` stands for anything
-    ``quantity``    voltage, current, conductance, resistance, time, rate, number, or label; cycle, state or device where it says so
+    ``quantity``    voltage, current, conductance, resistance, time, rate, number, label, cycle, state, or device
     ``unit``        its unit, where it has one
 ``[[listed]]``      columns whose names stand in the preamble
     ``key``         the key of the preamble whose values are the names
@@ -186,11 +186,11 @@ def _checked(where: str, entries: Mapping[str, Any]) -> Instrument:
         for k, entry in enumerate(entries.get(part, []), 1):
             _check(f"{where}: [[{part}]] {k}", part, entry)
             _check_quantity(f"{where}: [[{part}]] {k}", entry)
-    log = entries.get("log", {})
+    log: Mapping[str, Any] = entries.get("log", {})
     if log and (log["kind"] != len(log.get("common", ())) + 1):
         raise FileError(f"{where}: [log] common", f"must name the {log['kind'] - 1} columns before the operation")
     for key, kind, said in (("states", str, "texts"), ("cycles", int, "numbers of columns")):
-        if not all(type(value) is kind and (kind is str or value > 0) for value in log.get(key, {}).values()):
+        if not all(type(value) is kind and value not in (0, "") and str(value)[0] != "-" for value in log.get(key, {}).values()):
             raise FileError(f"{where}: [log] {key}", f"must be a table of {said}", got=repr(log[key])[:100])
     recognise = entries.get("recognise", {})
     if "operations" in recognise and not log:

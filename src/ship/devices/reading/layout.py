@@ -1,8 +1,8 @@
 """Where the table is in the rows of a file: what stands above it, its header, its first and its last row, what stands below.
 
-The columns of numbers are found first (``block``). The first row of their form begins the data, the row of texts above it is the header
-(with a row of units below the names, or of groups above them), and what is above is the preamble. Rows of words at the end are the
-footer. Nothing is left out within the data: a cell that does not fit there is for those to refuse who want its column.
+The columns of numbers are found first (``block``). The first row of their form begins the data, the row of texts above it is the
+header (with a row of units below the names, or of groups above them), and what is above is the preamble. Rows of words at the end
+are the footer. Nothing is left out within the data: a cell that does not fit there is for those to refuse who want its column.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ...base.errors import FitError
 from . import headers, limits
-from .block import Row, first_row, kind, last_row, numeric_columns
+from .block import Row, first_row, has_form, kind, last_row, numeric_columns
 from .cells import COMMA, short
 from .spelling import argument
 from .text import Raw, split
@@ -54,7 +54,7 @@ class Layout(NamedTuple):
 
 
 class _Head(NamedTuple):
-    """The rows of a header: names, groups above and units below them, where the first row is, and the number of that of the names."""
+    """The rows of a header: names, groups above and units below them; where the first is, and the number of that of the names."""
 
     names: list[str] | None = None
     groups: list[str] | None = None
@@ -81,7 +81,7 @@ def find(name: str, raw: Raw) -> Layout:
         raise FitError(name, "holds no numbers", got=f"rows of text, the first of them {got!r}")
     first = first_row(rows, numeric, comma) if numeric else 1
     head = _head(name, raw, rows, numeric, first)
-    if head.names is None and _counts(rows, first):
+    if head.names is None and _has_numbers_as_names(rows, numeric, first):
         head, first = _plain_head(name, rows, first), first + 1
     last = last_row(rows, numeric, first, comma)
     if last < first:
@@ -91,7 +91,9 @@ def find(name: str, raw: Raw) -> Layout:
     if head.names is None:
         head = _commented(name, raw, body)
     dropped = {"comment": [n for n, _ in raw.comments if n != head.number], "empty": empty}
-    dropped |= {"preamble": [r.number for r in rows[:top]], "footer": [r.number for r in rows[last + 1 :]]}
+    above = [(row.number, has_form(row, numeric, comma)) for row in rows[:top]]
+    dropped |= {"preamble": [n for n, fits in above if not fits], "numbers above the header": [n for n, fits in above if fits]}
+    dropped["footer"] = [row.number for row in rows[last + 1 :]]
     body, block, dropped["repeated header"] = _without_repeats(body, head.names, comma)
     if not body:
         raise FitError(name, "needs a header and at least one row", got=f"{len(rows)} row(s)")
@@ -135,7 +137,7 @@ def _made(name: str, raw: Raw, body: Sequence[Row], head: _Head, width: int) -> 
         _names(head, width),
         head.names is not None,
         head.number,
-        [row.cells + [""] * (width - len(row.cells)) for row in body],
+        [row.cells if len(row.cells) == width else row.cells + [""] * (width - len(row.cells)) for row in body],
         [row.number for row in body],
         {},
         {},
@@ -163,7 +165,9 @@ def _trimmed(raw: Raw) -> tuple[list[Row], list[int]]:
     """Return the rows that hold something, and the numbers of the others."""
     rows, empty = [], []
     for number, cells in zip(raw.numbers, raw.cells, strict=True):
-        stripped = _without_end([c.strip() for c in cells])
+        stripped = [c.strip() for c in cells]
+        if not stripped or not stripped[-1]:
+            stripped = _without_end(stripped)
         if stripped:
             rows.append(Row(stripped, number, len(cells)))
         else:
@@ -175,8 +179,8 @@ def _head(name: str, raw: Raw, rows: Sequence[Row], numeric: Sequence[int], firs
     """Return the header above the first row of data."""
     if first == 0:
         return _Head()
-    wide = len(rows[first].cells) if first < len(rows) else len(rows[0].cells)
-    lines = [_resplit(raw, row, wide) for row in rows[max(0, first - 3) : first]]
+    wide = max((len(row.cells) for row in rows[first : first + SAMPLE]), default=len(rows[0].cells))
+    lines = [_resplit(raw.lines.get(row.number, ""), row.cells, wide) for row in rows[max(0, first - 3) : first]]
     below = lines[-1]
     if not _is_header(below, rows, numeric, first, wide):
         return _Head()
@@ -195,28 +199,25 @@ def _plain_head(name: str, rows: Sequence[Row], at: int) -> _Head:
     return _Head(headers.clean(name, rows[at].cells), top=at, number=rows[at].number, width=rows[at].width)
 
 
-def _resplit(raw: Raw, row: Row, wide: int) -> list[str]:
-    """Return the cells of a row above the data; where its separator is another than theirs, it is the one that gives as many."""
-    line = raw.lines.get(row.number, "")
-    if len(row.cells) >= wide or not line or '"' in line:
-        return row.cells
-    for delimiter in "\t;,":
-        cells = [c.strip() for c in split(line.strip(), delimiter)]
-        if delimiter in line and len(cells) == wide:
-            return cells
-    joined = [c.strip() for c in re.split(r"\s{2,}|\t", line.strip())]
-    loose = re.sub(r"\s+([(\[])", r"\\1", line).split()  # "V (V) I (A)": a unit belongs to the name before it
-    for cells in (joined, loose, line.split()):
-        if len(cells) == wide > 1 and not any(c.endswith((":", "=")) for c in cells):
-            return [re.sub(r"(?<=\w)([(\[])", r" \1", c) for c in cells] if cells is loose else cells
-    return row.cells
+def _resplit(line: str, cells: list[str], wide: int) -> list[str]:
+    """Return the cells of a line above the data; where its separator is another than theirs, it is the one that gives as many."""
+    if len(cells) == wide or not line or '"' in line:
+        return cells
+    line = line.strip()
+    loose = re.sub(r"\s+([(\[])", r"\1", line).split()  # "V (V) I (A)": a unit belongs to the name before it
+    loose = [re.sub(r"(?<=\w)([(\[])", r" \1", c) for c in loose]
+    ways = [split(line, delimiter) for delimiter in "\t;,|" if delimiter in line]
+    for way in (*ways, re.split(r"\s{2,}|\t", line), loose, line.split()):
+        if len(way) == wide > 1 and not any(c.strip().endswith((":", "=")) for c in way):
+            return [c.strip() for c in way]
+    return cells
 
 
 def _is_header(cells: list[str], rows: Sequence[Row], numeric: Sequence[int], first: int, wide: int) -> bool:
     """Return whether the row above the data names its columns: no number, not a key with its value, a name for most of them."""
     if any(kind(c) == "n" for k, c in enumerate(cells) if k in numeric) or not any(cells):
         return False
-    if len(cells) == 1 < wide and (first > 1 or KEY.fullmatch(cells[0])):
+    if len(cells) == 1 < wide:
         return False
     named = sum(1 for k in numeric if k < len(cells) and cells[k])
     return first == 1 or 2 * named >= len(numeric)
@@ -228,25 +229,30 @@ def _over(above: Sequence[str], names: Sequence[str]) -> bool:
     return len(there) > 1 or len(names) == 1 if len(above) <= len(names) and not any(kind(c) == "n" for c in there) else False
 
 
-def _counts(rows: Sequence[Row], first: int) -> bool:
-    """Return whether the first row numbers the columns of a matrix: nothing or a word, then 0, 1, 2, ... or 1, 2, 3, ..."""
-    head = rows[first].cells if first < len(rows) else []
-    if len(head) < 3 or kind(head[0]) == "n" or first + 1 >= len(rows):
+def _has_numbers_as_names(rows: Sequence[Row], numeric: Sequence[int], first: int) -> bool:
+    """Return whether the first row names its columns by numbers: a word where the others have a number, or 0, 1, 2, ..."""
+    if first + 1 >= len(rows) or not numeric:
         return False
-    return head[1:] in ([str(k) for k in range(len(head) - 1)], [str(k) for k in range(1, len(head))])
+    head = rows[first].cells
+    word = head[numeric[0]] if numeric[0] < len(head) else ""
+    if first == 0 and word[:1].isalpha() and kind(word) == "t" and not any(c.isdigit() for c in word):
+        return any(kind(c) == "n" for c in head)
+    counted = head[1:] in ([str(k) for k in range(len(head) - 1)], [str(k) for k in range(1, len(head))])
+    labels = [row.cells[0] for row in rows[first + 1 : first + SAMPLE]]
+    return counted and len(head) > 2 and kind(head[0]) != "n" and (not head[0] or (len(head) > 4 and head[0] not in labels))
 
 
 def _commented(name: str, raw: Raw, body: Sequence[Row]) -> _Head:
-    """Return the header that is a comment, as numpy.savetxt writes it: the last one above the data that has a name for each column."""
+    """Return the header that is a comment, as numpy.savetxt writes it: the last above the data with a name for each column."""
     wide = max(len(row.cells) for row in body[:SAMPLE])
     above = [(number, text) for number, text in raw.comments if number < body[0].number]
     for number, text in reversed(above[-3:]):
         line = re.sub(r"^[#%!/]+", "", text).strip(" ")
-        for delimiter in (raw.delimiter, "\t", ",", ";", " "):
-            cells = [c.strip() for c in split(line, delimiter)] if delimiter else []
-            if len(cells) == wide and any(cells) and not any(kind(c) == "n" or c.endswith((":", "=")) for c in cells):
-                if wide > 1 or not KEY.fullmatch(line):
-                    return _Head(headers.clean(name, cells), number=number, width=wide)
+        cells = [c.strip() for c in split(line, raw.delimiter)] if raw.delimiter else [line]
+        cells = _resplit(line, cells, wide)
+        named = len(cells) == wide and any(cells) and not any(kind(c) == "n" or c.endswith(":") or "=" in c for c in cells)
+        if named and (wide > 1 or not KEY.fullmatch(line)):
+            return _Head(headers.clean(name, cells), number=number, width=wide)
     return _Head()
 
 
@@ -264,7 +270,7 @@ def _without_repeats(body: list[Row], names: list[str] | None, comma: bool) -> t
         else:
             kept.append(row)
             block.append(seen)
-    return kept, block, repeats
+    return kept, block if repeats else [], repeats
 
 
 def _width(name: str, raw: Raw, body: Sequence[Row], head: _Head) -> int:

@@ -96,13 +96,17 @@ def kinds_of_rows(raw: Raw) -> tuple[int, dict[str, int]] | None:
 def trains(name: str, raw: Raw) -> Long | None:
     """Return one row for each value, where each line holds words and then the values of a train; None where it is no such file.
 
-    Such lines have a word or ``key=value`` at the beginning, at least ``FEWEST`` values after it, and differ in their lengths or in
-    their words, so that a table with a header, or one with a column of labels, is none.
+    Such lines have a word or ``key=value`` at the beginning, at least ``FEWEST`` values after it, and differ in their lengths or
+    in their words, so that a table with a header, or one with a column of labels, is none.
     """
-    parts = [_train(row) for row in raw.cells]
-    if len(parts) < 2 or any(part is None for part in parts):
+    found = []
+    for row in raw.cells:
+        part = _train(row)
+        if part is None:
+            return None
+        found.append(part)
+    if len(found) < 2:
         return None
-    found = [part for part in parts if part is not None]
     heads = {len(words) for words, _ in found}
     lengths = {len(values) for _, values in found}
     keyed = all(any(PAIR.fullmatch(w) for w in words) for words, _ in found)

@@ -12,7 +12,18 @@ from .log import Long, kinds_of_rows, read_log, trains
 from .spelling import argument
 from .text import Raw
 
-SEPARATED = {"\t": "tab-separated text", ",": "comma-separated text", ";": "semicolon-separated text", " ": "text with spaces"}
+SEPARATED = {
+    "\t": "tab-separated text",
+    ",": "comma-separated text",
+    ";": "semicolon-separated text",
+    "|": "text with bars",
+    " ": "text with spaces",
+}
+LEFT_OUT = {
+    "numbers above the header": "of numbers above the header",
+    "footer": "that belong to no row of data",
+    "repeated header": "that are the header again",
+}
 LONG = 30  # rows that a note lists, at most
 
 
@@ -110,7 +121,7 @@ def _renamed(where: str, part: Part, made: Instrument) -> Part:
 
 def _part(name: str, raw: Raw, sha256: str, found: layout.Layout) -> Part:
     names = found.header.names
-    columns = {head: [row[k] for row in found.rows] for k, head in enumerate(names)}
+    columns = {head: list(cells) for head, cells in zip(names, zip(*found.rows, strict=True), strict=True)}
     positions = {str(k): head for k, head in enumerate(names, 1)}
     unnamed = found.header.unnamed if found.named else ()
     bare = [head for head in unnamed if not any(columns[head])]
@@ -130,7 +141,7 @@ def _part(name: str, raw: Raw, sha256: str, found: layout.Layout) -> Part:
         notes.append(f"{len(comments)} lines that begin with # were left out as comments")
     if unnamed:
         notes.append(f"columns without a header are called by their number: {', '.join(unnamed[:20])}")
-    for reason, text in (("footer", "that belong to no row of data"), ("repeated header", "that are the header again")):
+    for reason, text in LEFT_OUT.items():
         if reason in found.dropped:
             notes.append(f"{len(found.dropped[reason])} rows {text} were left out: {spans(found.dropped[reason])}")
     if found.short:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -184,7 +185,7 @@ def _sheets(
 def _order(names: Sequence[str]) -> list[str]:
     """Say where the numbers of sheets fall: a program that puts the newest run first."""
     keys = [natural(name) for name in names]
-    falls = len(names) > 1 and all(a > b for a, b in zip(keys, keys[1:], strict=False))
+    falls = len(names) > 1 and all(a > b for a, b in itertools.pairwise(keys))
     return [f"the sheets stand in falling order, {names[0]} to {names[-1]}, and are read in this order"] if falls else []
 
 

@@ -96,10 +96,10 @@ def read(source: Any, *, sheet: str | Sequence[str] | None = None, instrument: s
     """Read a table from files, a mapping of columns, or an array ``[row, column]``.
 
     Args:
-        source: a file, a pattern of files (``"runs/*.csv"``), a sequence of files, a mapping of columns, or an array. Several files
-            become one table, with the name of the file in the column "file".
-        sheet: the sheet of an XLSX file, several of them, or "all" for those that have the columns of the first that holds a table;
-            several have their name in the column "sheet".
+        source: a file, a pattern of files (``"runs/*.csv"``), a sequence of files, a mapping of columns, or an array. Several
+            files become one table, with the name of the file in the column "file".
+        sheet: the sheet of an XLSX file, several of them, or "all" for those that have the columns of the first that holds a
+            table; several have their name in the column "sheet".
         instrument: the name of a description of the instrument (see `instruments`), or its file; None: it is found by itself.
 
     Raises:

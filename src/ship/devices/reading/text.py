@@ -1,7 +1,7 @@
 """Measurements as text: from bytes to rows of cells, one row a line, cells in quotes where they hold line breaks.
 
-Text is UTF-8, UTF-16 or Latin-1, with or without a mark of its order. What stands between the cells follows from the rows of numbers:
-the separator that leaves most cells as numbers is that of the file, in the order tab, semicolon, comma, spaces.
+Text is UTF-8, UTF-16 or Latin-1, with or without a mark of its order. What stands between the cells follows from the rows of
+numbers: the separator that leaves most cells as numbers is that of the file, in the order tab, semicolon, comma, spaces.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ...base.errors import FileError, FitError
 from . import limits
 from .cells import FAILED, is_number
 
-DELIMITERS = "\t;, "
+DELIMITERS = "\t;,| "
 SAMPLE = 150  # lines from the beginning, the middle and the end from which the separator follows
 LINE = re.compile(r"[^\r\n]+(?:\r\n|\r|\n)?|\r\n|\r|\n")  # (str.splitlines knows more line breaks than CSV has)
 COMMENT = ("#", "%", "!", "//")
@@ -97,7 +97,9 @@ def _decoded(name: str, data: bytes) -> str:
             continue
         if "\0" in text or (trial == "latin-1" and b"\0" in data):
             break
-        return text
+        if text.lstrip()[:1] in "{<" and text.strip():
+            raise FileError(name, "is JSON, XML or HTML, not a table", fix="Export it as CSV.")
+        return text.replace("\N{MINUS SIGN}", "-")
     raise FileError(name, "is no text file")
 
 
@@ -139,7 +141,7 @@ class _Lines(Iterator[str]):
 
 def is_comment(start: str) -> bool:
     """Return whether a line that begins so is a comment: #REF and the like are cells."""
-    return start.startswith(COMMENT) and not (start[0] == "#" and FAILED.match(start))
+    return start[:1] in "#%!/" and start.startswith(COMMENT) and not (start[0] == "#" and FAILED.match(start))
 
 
 def _delimiter(physical: list[str]) -> str:
@@ -159,4 +161,4 @@ def _delimiter(physical: list[str]) -> str:
     if score[best] > 0:
         return best
     first = next(iter(sample), "")
-    return next((d for d in "\t;," if d in first), ",")
+    return next((d for d in "\t;,|" if d in first), ",")
