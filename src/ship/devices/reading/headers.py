@@ -10,24 +10,7 @@ from typing import NamedTuple
 from ...base.errors import FileError
 from . import limits, units
 
-UNITLESS = {
-    "",
-    "-",
-    "#",
-    "1",
-    "a.u.",
-    "%",
-    "k",
-    "c",
-    "\N{DEGREE SIGN}c",
-    "deg",
-    "db",
-    "none",
-    "m/s",
-    "cm2",
-    "hz",
-}
-LONGEST = 14  # characters of a unit in a row of units
+UNITLESS = {"", *"- # 1 a.u. % k c \N{DEGREE SIGN}c deg db none m/s cm2".split()}
 
 
 class Header(NamedTuple):

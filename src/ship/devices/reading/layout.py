@@ -99,6 +99,7 @@ def find(name: str, raw: Raw) -> Layout:
         raise FitError(name, "needs a header and at least one row", got=f"{len(rows)} row(s)")
     remarks = (re.sub(r"^[#%!/\s]+", "", text) for n, text in raw.comments if n != head.number)
     meta = _meta((row.cells for row in (*rows[:top], *rows[last + 1 :])), remarks)
+    _refuse_cut_numbers(name, raw, body, head)
     found = _made(name, raw, body, head, _width(name, raw, body, head))
     dropped = {reason: numbers for reason, numbers in dropped.items() if numbers}
     return found._replace(meta=meta, dropped=dropped, decimal=_decimal(body, numeric, comma), block=block)
@@ -297,6 +298,23 @@ def _width(name: str, raw: Raw, body: Sequence[Row], head: _Head) -> int:
             fix=f"With decimal commas, export with points, or with semicolons between cells and {argument('decimal', ',')}.",
         )
     return max(longest, len(head.names or []))
+
+
+def _refuse_cut_numbers(name: str, raw: Raw, body: Sequence[Row], head: _Head) -> None:
+    """Refuse rows without a header in which commas separate cells and seem to stand in numbers, too: 0,25,1,05.
+
+    Raises:
+        FitError: no cell has a point, and every other column has numbers such as 05 that no program writes for 5.
+    """
+    if raw.delimiter != "," or head.names is not None or len(body[0].cells) % 2:
+        return
+    sample = [row.cells for row in body[:SAMPLE]]
+    if any("." in c for cells in sample for c in cells):
+        return
+    odd, even = ([c for cells in sample for c in cells[k::2] if re.match(r"[-+]?0\d", c)] for k in (1, 0))
+    if odd and not even:
+        fix = f"Export it with semicolons or tabs between cells, and give {argument('decimal', ',')}."
+        raise FitError(name, "its commas may be decimal signs as well as separators", got=",".join(sample[0])[:60], fix=fix)
 
 
 def _checked(name: str, width: int) -> int:

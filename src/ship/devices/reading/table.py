@@ -196,7 +196,13 @@ def _recognised(found: Read) -> str:
         return parts[0].recognised
     alike = all(part.recognised == parts[0].recognised for part in parts)
     each = parts[0].recognised if alike else parts[0].form
-    what = f"{len(parts)} sheets" if len(found.sources) == 1 else f"{len(found.sources)} files"
+    if len(found.sources) == 1:
+        return f"{len(parts)} sheets of {parts[0].name}, {parts[0].place!r} to {parts[-1].place!r}, each: {each}"
+    what = (
+        f"{len(found.sources)} files"
+        if len(parts) == len(found.sources)
+        else f"{len(parts)} sheets of {len(found.sources)} files"
+    )
     return f"{what}, {title(parts[0])} to {title(parts[-1])}, each: {each}"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ...base.errors import FileError, FitError
@@ -16,7 +16,9 @@ from . import limits
 from .cells import FAILED, is_number
 
 DELIMITERS = "\t;,| "
-SAMPLE = 150  # lines from the beginning, the middle and the end from which the separator follows
+SAMPLE = 40_000  # characters at the beginning, in the middle and at the end from which the separator follows
+HEAD = 5000  # rows that are kept as they stand, too
+MOST = 20_000  # characters of them, and of comments
 LINE = re.compile(r"[^\r\n]+(?:\r\n|\r|\n)?|\r\n|\r|\n")  # (str.splitlines knows more line breaks than CSV has)
 COMMENT = ("#", "%", "!", "//")
 TUPLE = re.compile(r"(?:(?<=,)|^)[ ]*[(\[][^()\[\]\"]*,[^()\[\]\"]*[)\]][ ]*(?=,|[\r\n]|$)")  # (2.5, 1.3): one cell
@@ -52,16 +54,15 @@ def read_text(name: str, data: bytes) -> Raw:
         FileError: no text; quotes that are not closed; lines or cells that no table has.
         FitError: nothing in it.
     """
-    physical = [line[0] for line in LINE.finditer(_decoded(name, data))]
-    for number, line in enumerate(physical, 1):
-        if len(line) > limits.LINE:
-            raise FileError(f"{name}: line {number}", f"must have at most {limits.LINE} characters", got=str(len(line)))
-    delimiter = _delimiter(physical)
-    lines = _Lines(physical, tuples=delimiter == ",")
+    text = _decoded(name, data)
+    sample = _sample(text)
+    delimiter = _delimiter(sample)
+    lines = _Lines(name, text, tuples=delimiter == ",")
     cells: list[list[str]] = []
     numbers, count = [], 0
     try:
-        for row in _rows(lines, delimiter):
+        spaced = any(f'{delimiter} "' in line for line in sample)
+        for row in _rows(lines, delimiter, spaced):
             count += len(row)
             limits.check_cells(name, count)
             cells.append([c.replace(INNER, ",") for c in row] if lines.replaced else row)
@@ -72,7 +73,7 @@ def read_text(name: str, data: bytes) -> Raw:
         raise FileError(f"{name}: row {lines.row}", "is no row of a table", got=str(error), fix=fix) from error
     if not cells:
         raise FitError(name, "is empty")
-    return Raw(cells, numbers, delimiter, dict(enumerate(physical[:5000], 1)), tuple(lines.comments))
+    return Raw(cells, numbers, delimiter, lines.head, tuple(lines.comments))
 
 
 def split(text: str, delimiter: str) -> list[str]:
@@ -103,19 +104,19 @@ def _decoded(name: str, data: bytes) -> str:
     raise FileError(name, "is no text file")
 
 
-def _rows(lines: _Lines, delimiter: str) -> Iterator[list[str]]:
+def _rows(lines: _Lines, delimiter: str, spaced: bool) -> Iterator[list[str]]:
     if delimiter == " ":
         return ([c.strip('"') for c in split(line, " ")] for line in lines)
-    spaced = any(f'{delimiter} "' in line for line in lines.physical[:SAMPLE])
     return csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=spaced)
 
 
 class _Lines(Iterator[str]):
     """The lines for `csv.reader`, without comments and empty lines between rows; within a quoted cell nothing is left out."""
 
-    def __init__(self, physical: list[str], tuples: bool) -> None:
-        self.physical, self.tuples = physical, tuples
-        self.lines = enumerate(physical, 1)
+    def __init__(self, name: str, text: str, tuples: bool) -> None:
+        self.name, self.tuples = name, tuples
+        self.lines = enumerate((line[0] for line in LINE.finditer(text)), 1)
+        self.head: dict[int, str] = {}  # rows at the beginning as they stand in the file
         self.between = True
         self.replaced = False  # whether a tuple is in the row
         self.row = 0  # the line on which the row began
@@ -123,13 +124,18 @@ class _Lines(Iterator[str]):
 
     def __next__(self) -> str:
         for number, line in self.lines:
+            if len(line) > limits.LINE:
+                raise FileError(f"{self.name}: line {number}", f"must have at most {limits.LINE} characters", got=str(len(line)))
             if self.between:
                 start = line.lstrip()
                 if not start:
                     continue
                 if is_comment(start):
-                    self.comments.append((number, start.rstrip()))
+                    self.comments.append((number, start.rstrip()[:MOST]))
+                    limits.check_cells(self.name, len(self.comments))
                     continue
+                if len(self.head) < HEAD:
+                    self.head[number] = line[:MOST]
                 self.between, self.row = False, number
             if self.tuples and ("(" in line or "[" in line):
                 changed = TUPLE.sub(lambda found: found[0].replace(",", INNER), line)
@@ -144,21 +150,24 @@ def is_comment(start: str) -> bool:
     return start[:1] in "#%!/" and start.startswith(COMMENT) and not (start[0] == "#" and FAILED.match(start))
 
 
-def _delimiter(physical: list[str]) -> str:
+def _sample(text: str) -> list[str]:
+    """Return lines from the beginning, the middle and the end of a text; those of the end twice: no preamble is there."""
+    middle = max(SAMPLE, len(text) // 2)
+    pieces = [text[:SAMPLE], text[middle : middle + SAMPLE], text[max(SAMPLE, len(text) - SAMPLE) :]]
+    lines = [[line[0].strip("\r\n ") for line in LINE.finditer(piece)] for piece in pieces]
+    whole = lines[0] + lines[1][1:-1] + 2 * (lines[2][1:] or lines[0][len(lines[0]) // 2 :])
+    return [line[:2000] for line in whole if line and not is_comment(line)]
+
+
+def _delimiter(sample: Sequence[str]) -> str:
     """Return the separator that leaves most cells as numbers; without any number the first that stands in the first line."""
-    step = max(1, len(physical) // SAMPLE)
-    sample = physical[:SAMPLE] + physical[::step][:SAMPLE] + 2 * physical[-SAMPLE:]
-    sample = [re.sub(r'"[^"\n]*"', "q", s) if '"' in s else s for s in (line.strip("\r\n ") for line in sample) if s]
-    sample = [line[:2000] for line in sample if not is_comment(line)]
+    unquoted = [re.sub(r'"[^"]*"', "q", line) if '"' in line else line for line in sample]
     score = dict.fromkeys(DELIMITERS, 0.0)
     for delimiter in score:
-        for line in sample:
+        for line in unquoted:
             cells = [c.strip() for c in (line.split() if delimiter == " " else line.split(delimiter)) if c.strip()]
-            if delimiter == " " or delimiter in line:
-                numbers = sum(is_number(c.strip('"'), delimiter != ",") for c in cells)
-                score[delimiter] += numbers / len(cells) if cells and (len(cells) > 1 or delimiter != " ") else 0.0
+            if cells and (len(cells) > 1 if delimiter == " " else delimiter in line):
+                score[delimiter] += sum(is_number(c, delimiter != ",") for c in cells) / len(cells)
     best = max(score, key=lambda d: score[d])
-    if score[best] > 0:
-        return best
-    first = next(iter(sample), "")
-    return next((d for d in "\t;,|" if d in first), ",")
+    first = next(iter(unquoted), "")
+    return best if score[best] > 0 else next((d for d in "\t;,|" if d in first), ",")
