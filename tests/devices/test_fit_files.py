@@ -95,8 +95,6 @@ def rows(change):
         (rows(lambda x: x[:2]), {}, "pulses up: must be at least 8 in a row; got 1"),
         (rows(lambda x: x[:1]), {}, "needs a header and at least one row"),
         ("", {}, "is empty"),
-        (rows(lambda x: x[1:]), {}, "needs a header: names of the columns"),
-        (rows(lambda x: ["up_uS,up_uS", *x[1:]]), {}, "needs different names"),
         (rows(lambda x: ["a,b", *x[1:]]), {"kind": "pulses"}, "needs columns for up + down"),
         (rows(lambda x: ["a,b", *x[1:]]), {}, "the columns fit no kind of measurement"),
         (GOOD, {"columns": {"up": "upp"}}, "no column 'upp'. Known: 'up_uS', 'down_uS'. Did you mean 'up_uS'?"),
