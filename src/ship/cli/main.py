@@ -139,6 +139,7 @@ def fit(
     skip_empty: reading.SkipEmpty = False,
     decimal: reading.Decimal = None,
     sheet: reading.Sheet = None,
+    instrument: reading.Instrument = None,
     out: Annotated[Path, typer.Option(help="Folder that report.json, figure.png and device.toml are written to.")] = Path(
         "fit-output"
     ),
@@ -173,6 +174,7 @@ def ask(
     skip_empty: reading.SkipEmpty = False,
     decimal: reading.Decimal = None,
     sheet: reading.Sheet = None,
+    instrument: reading.Instrument = None,
     replicates: reading.Replicates = 200,
     chips: Chips = 64,
     learn: Annotated[bool, typer.Option(help="Let a layer of weights learn on the chips as well, by pulses.")] = False,
@@ -221,6 +223,7 @@ def look(
     files: Annotated[list[Path], typer.Argument(help="Files of a measurement; several are looked at as one.")],
     decimal: reading.Decimal = None,
     sheet: reading.Sheet = None,
+    instrument: reading.Instrument = None,
 ) -> None:
     """Show what is in a file: format, columns with units and ranges, first rows, and the command that could fit it."""
     from ..devices.reading.spelling import for_command
@@ -228,7 +231,7 @@ def look(
 
     given = reading.given("look", locals())
     with for_command():
-        show(files, decimal=given["decimal"], sheet=given["sheet"])
+        show(files, decimal=given["decimal"], sheet=given["sheet"], instrument=given["instrument"])
 
 
 @app.command()

@@ -72,7 +72,7 @@ def given(command: str, options: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ShipError: an option that must be two words with = between them is not.
     """
-    plain = ("g_min", "g_max", "scale", "shunt", "v_read", "series_resistance", "compliance", "decimal")
+    plain = ("g_min", "g_max", "scale", "shunt", "v_read", "series_resistance", "compliance", "decimal", "instrument")
     return {name: options.get(name) for name in plain} | {
         "kind": options.get("kind") or None,
         "columns": pairs(command, "--column", options.get("column")),

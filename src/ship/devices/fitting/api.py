@@ -49,7 +49,8 @@ class FitOptions(TypedDict, total=False):
     only: Mapping[str, Any] | str | Sequence[str] | None
     skip_empty: bool
     decimal: str | None
-    sheet: str | None
+    sheet: str | Sequence[str] | None
+    instrument: str | None
     seed: int
     replicates: int
 
@@ -69,6 +70,7 @@ DEFAULTS: FitOptions = {
     "skip_empty": False,
     "decimal": None,
     "sheet": None,
+    "instrument": None,
     "seed": 0,
     "replicates": 200,
 }
@@ -78,19 +80,19 @@ def fit(source: Any, kind: str | None = None, **options: Unpack[FitOptions]) -> 
     """Fit compact models to a measurement.
 
     Args:
-        source: a file (.csv, .tsv, .txt, .xlsx, .npz), a mapping of columns, or an array ``[row, column]``.
+        source: a file (text, .xlsx, .npz), a pattern or a list of files, a mapping of columns, or an array ``[row, column]``.
         kind: the kind of measurement: pulses (columns up, down; or conductance with polarity or pulse_voltage), retention (time
             or stage, conductance, level), iv (voltage, current, sweep; or shunt, source), endurance (cycle, on, off; or cycle,
             conductance, state), statistics (v_set, v_reset, v_forming, i_on, i_off, on, off of each sweep), map (conductance,
             address) or f-I (current, rate of a neuron). None: the kind follows from the columns; where they fit several
             kinds, it is the one that needs most of them, and the report names the others.
         columns: the column of each quantity: its header, its number (from 1), a range ``"3:55"``, a pattern ``"I*"``, or a list
-            of these; several columns of one quantity are devices, unless ``label`` says what they are. Those left out are found by
-            their usual names, and the report says so. Where two columns have a usual name of one quantity, neither is taken: it
+            of these; several columns of one quantity are devices, unless ``label`` says what they are. Those left out are
+            found by their usual names, and the report says so. Where two columns have a usual name of one quantity, neither is taken: it
             is an error that asks for this argument.
         unit: the unit of the conductance (current, voltage), or of each quantity: ``{"time": "s", "conductance": "uS"}``. It is
-            not needed where headers say it (``G (uS)``, ``time_s``) or the instrument is known. It is never guessed. A conductance may
-            be measured as a resistance ("kohm"), or as a current ("uA") at ``v_read``.
+            not needed where headers say it (``G (uS)``, ``time_s``) or the instrument is known. It is never guessed. A
+            conductance may be measured as a resistance ("kohm"), or as a current ("uA") at ``v_read``.
         g_min, g_max, scale: for ``unit="normalised"``: the normalised values ``scale`` stand for ``g_min`` and ``g_max`` (S).
         shunt: the resistance (ohm) of the shunt, for iv measured as the voltages of a shunt and of the source.
         v_read: the voltage (V) at which states were read: where currents stand for conductances, and where on and off states of
@@ -104,7 +106,8 @@ def fit(source: Any, kind: str | None = None, **options: Unpack[FitOptions]) -> 
         skip_empty: leave rows out that have no value in a column that is used (the report counts them); by default they are an
             error. Other columns may be empty.
         decimal: the decimal sign, "." or ","; None: a comma where the file can be read in no other way, else a point.
-        sheet: the sheet of an XLSX file; needed where it has several.
+        sheet: the sheet of an XLSX file, several, or "all" for those of one form; needed where it has several.
+        instrument: the instrument that wrote the file, by name, or a description of it (.toml); None: found by itself.
         seed: the seed of the replicates, 0 by default; everything else is deterministic.
         replicates: the number of bootstrap replicates, 200 by default.
 
@@ -117,7 +120,7 @@ def fit(source: Any, kind: str | None = None, **options: Unpack[FitOptions]) -> 
     asked = DEFAULTS | options
     _check_numbers(kind, asked)
     _check_mappings(asked)
-    table = read(source, sheet=asked["sheet"])
+    table = read(source, sheet=asked["sheet"], instrument=asked["instrument"])
     with instead(table, source, kind, asked["columns"]):
         request, also = _request(table, kind, asked)
         found = select(table, request)

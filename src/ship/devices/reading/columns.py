@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...base.errors import FitError, suggest
-from . import blocks, labels, melt, physical, rows, units
+from . import labels, melt, physical, places, rows, units
 from .request import Request
 from .roles import ROLES, A, G, Role, T, V, assign, listed
 from .spelling import argument
@@ -101,7 +101,7 @@ def _decimal(table: Table, request: Request, out: Columns) -> str:
 
 
 def _note_unused(table: Table, chosen: Mapping[str, tuple[str, ...]], request: Request, out: Columns) -> None:
-    used = {head for heads in chosen.values() for head in heads} | set(blocks.SOURCES)
+    used = {head for heads in chosen.values() for head in heads} | set(places.SOURCES)
     asked = [c.pair[0] if c.pair else c.text for c in request.only]
     unused = [
         head

@@ -15,9 +15,9 @@ import numpy as np
 
 from ...base.errors import FitError, suggest
 from . import units
-from .blocks import SOURCES, origins
 from .conditions import as_number
 from .melt import Long
+from .places import SOURCES, origins
 from .roles import Role, listed
 from .spelling import argument
 from .table import Table

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from ...base.errors import FitError
+from .conditions import as_number
 from .profile import CONTENTS, Profile, profiles, texts
 from .spelling import argument
 from .suggest import Suggestion, suggest
@@ -17,8 +19,8 @@ from .table import Table, read
 
 WIDTH = 100  # columns of a page
 BARS = "▁▂▃▄▅▆▇█"
-SKETCH = 24  # characters of a sketch
-ROWS, FACTS, LISTED = 3, 8, 6  # first rows, facts of a preamble and numbers of rows that are shown
+SKETCH = 16  # characters of a sketch
+ROWS, FACTS, LISTED, SHOWN = 3, 8, 6, 7  # first rows, facts of a preamble, numbers of rows, and columns that are shown
 
 
 @dataclass(frozen=True)
@@ -44,20 +46,31 @@ class Look:
     __repr__ = __str__
 
 
-def look(source: Any, *, sheet: Any = None, decimal: str | None = None) -> Look:
+def look(source: Any, *, sheet: Any = None, instrument: str | None = None, decimal: str | None = None) -> Look:
     """Read a file, or several, and see what is in it, without taking it for a measurement of some kind.
 
     Args:
         source: as in `ship.fit`.
         sheet: the sheet of an XLSX file; None: where it has several, all of the same columns.
+        instrument: as in `ship.fit`.
         decimal: the decimal sign; None: what the file shows.
 
     Raises:
         FitError: no table.
         FileError: the file is missing or damaged.
     """
-    table = read(source, sheet=sheet)
+    table = _table(source, sheet, instrument)
     return Look(table, tuple(profiles(table, decimal)), tuple(suggest(table, decimal)), source)
+
+
+def _table(source: Any, sheet: Any, instrument: str | None) -> Table:
+    """Read a table; of a file with several sheets, where none was named, all that have the columns of the first."""
+    try:
+        return read(source, sheet=sheet, instrument=instrument)
+    except FitError as error:
+        if sheet is not None or "several sheets" not in error.rule:
+            raise
+        return read(source, sheet="all", instrument=instrument)
 
 
 def _head(table: Table) -> str:
@@ -82,26 +95,26 @@ def _facts(table: Table) -> str:
 
 
 def _columns(columns: Sequence[Profile]) -> str:
-    """Return a line for each column; neighbours that look alike share one."""
-    lines = [f"{'column':<22} {'unit':<5} {'content':<28} {'range':<17} sketch", "-" * WIDTH]
+    """Return a line for each column; neighbours that look alike share one, where there are many."""
+    lines = [_line("column", "unit", "values", "content", "range", "sketch"), "-" * WIDTH]
     for group in _groups(columns):
         p = group[0]
-        name = _cut(p.header, 22)
         if len(group) > 3:
-            name = _cut(f"{p.header} ... {group[-1].header} ({len(group)})", 22)
             values = np.concatenate([each.values for each in group]) if p.values.size else p.values
-            lines.append(_line(name, p, CONTENTS[p.content], _range(values), _sketch(p.values)))
+            name = f"{p.header} ... {group[-1].header} ({len(group)})"
+            lines.append(_line(name, p.unit, str(p.filled), CONTENTS[p.content], _range(values), _sketch(p.values)))
             continue
         for each in group:
-            number = f"{each.number} " if not each.header.isdigit() else ""
+            name = each.header if each.header == str(each.number) else f"{each.number} {each.header}"
             content = CONTENTS[each.content] + (f": {', '.join(each.examples)}" if each.examples else "")
-            filled = "" if each.filled >= len(each.values) or not each.values.size else f", {each.filled} values"
-            lines.append(_line(number + each.header, each, content + filled, _range(each.values), _sketch(each.values)))
+            lines.append(_line(name, each.unit, str(each.filled), content, _range(each.values), _sketch(each.values)))
     return "\n".join(lines)
 
 
-def _line(name: str, p: Profile, content: str, span: str, sketch: str) -> str:
-    return f"{_padded(name, 22)} {_padded(p.unit or '-', 5)} {_padded(content, 28)} {_padded(span, 17)} {sketch}".rstrip()
+def _line(name: str, unit: str, count: str, content: str, span: str, sketch: str) -> str:
+    """Return one line of the table of columns, of at most 100 characters."""
+    cells = [_padded(name, 20), _padded(unit or "-", 5), _padded(count, 6), _padded(content, 26), _padded(span, 21), sketch]
+    return " ".join(cells).rstrip()
 
 
 def _groups(columns: Sequence[Profile]) -> list[list[Profile]]:
@@ -121,7 +134,7 @@ def _range(values: np.ndarray) -> str:
     if not len(good):
         return ""
     low, high = float(good.min()), float(good.max())
-    return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
+    return f"{low:.4g}" if low == high else f"{low:.3g} to {high:.3g}"
 
 
 def _sketch(values: np.ndarray) -> str:
@@ -139,18 +152,22 @@ def _sketch(values: np.ndarray) -> str:
 
 
 def _rows(table: Table) -> str:
-    heads = list(table.columns)[:8]
+    heads = list(table.columns)[:SHOWN]
     if not heads:
         return ""
     cells = {head: texts(table.columns[head], ROWS) for head in heads}
     count = max(len(each) for each in cells.values())
-    lines = ["First rows" + (f" (of columns 1 to {len(heads)})" if len(table.columns) > len(heads) else "")]
-    width = max(6, (WIDTH - 4 - 2 * len(heads)) // len(heads))
-    width = min(width, 16)
-    for k in range(count):
-        row = [_padded(cells[head][k] if k < len(cells[head]) else "", width) for head in heads]
-        lines.append(f"  {'  '.join(row)}".rstrip())
+    width = min(16, (WIDTH - 2 * len(heads)) // len(heads))
+    lines = ["First rows" + (f" (columns 1 to {len(heads)})" if len(table.columns) > len(heads) else "")]
+    for row in [heads, *([each[k] if k < len(each) else "" for each in cells.values()] for k in range(count))]:
+        lines.append("  " + "  ".join(_padded(_shortened(cell, width), width) for cell in row).rstrip())
     return "\n".join(lines)
+
+
+def _shortened(cell: str, width: int) -> str:
+    """Return a long number with fewer digits; what is cut off shows in the dots."""
+    value = as_number(cell)
+    return f"{value:.{width - 8}g}.." if len(cell) > width and np.isfinite(value) else cell
 
 
 def _left_out(table: Table) -> str:

@@ -77,7 +77,9 @@ def headers(table: Table, said: str | int | Sequence[str | int]) -> tuple[str, .
 
 def by_number(table: Table) -> dict[int, str]:
     """Return the headers by number: from 1, or by themselves where all headers are numbers."""
-    heads = [head for head in table.columns if head not in ("file", "sheet")]
+    if table.positions:
+        return {int(number): head for number, head in table.positions.items()}
+    heads = list(table.columns)
     if heads and all(head.isascii() and head.isdigit() for head in heads):
         return {int(head): head for head in heads}
     return dict(enumerate(table.columns, 1))

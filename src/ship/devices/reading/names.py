@@ -6,8 +6,8 @@ A name is here only where it says what the quantity is. Which column of a table 
 from __future__ import annotations
 
 VOLTAGE = (
-    "voltage", "v", "u", "drainv", "av", "vd", "v_d", "v1", "v_g", "vg", "bias", "v_bias", "vbias", "v_applied", "voltage_applied",
-    "applied_voltage", "spannung", "tension", "tensione", "tensión", "voltaje", "tensão", "spänning", "spanning", "napětí",
+    "voltage", "v", "u", "drainv", "av", "vd", "v_d", "v1", "v_g", "vg", "bias", "v_bias", "vbias", "v_applied",
+    "voltage_applied", "applied_voltage", "spannung", "tension", "tensione", "tensión", "voltaje", "tensão", "spänning", "spanning", "napětí",
     "napięcie", "напряжение", "電圧", "电压", "電壓", "전압",
 )  # fmt: skip
 CURRENT = (

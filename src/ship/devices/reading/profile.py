@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from . import units
-from .blocks import starts
+from .cells import mark
 from .conditions import numbers
 from .physical import CLOCK, seconds
-from .table import Table, is_empty
+from .places import one_a_block, starts
+from .table import Table
 
 NUMERIC = 0.9  # share of the filled cells that must be numbers, for a column of numbers
 LEVELS = 4  # different values that a pulse voltage or a label has at most
@@ -50,7 +51,7 @@ class Profile:
 
 CONTENTS = {
     "empty": "empty",
-    "single": "one value, in the first row",
+    "single": "a value in the first row",
     "text": "text",
     "labels": "labels",
     "dates": "dates and times",
@@ -58,8 +59,8 @@ CONTENTS = {
     "constant": "constant",
     "levels": "a few levels, in blocks",
     "rising": "rising whole numbers",
-    "address": "whole numbers (addresses, labels)",
-    "sweep": "a sweep, through 0 both ways",
+    "address": "whole numbers",
+    "sweep": "a sweep through 0",
     "ramp": "a ramp, in steps",
     "time": "rising numbers",
     "large": "positive, 1e2 or more",
@@ -79,13 +80,12 @@ def _profile(table: Table, header: str, number: int, decimal: str) -> Profile:
     raw = table.columns[header]
     cells = list(raw) if isinstance(raw, list) else np.asarray(raw).ravel()
     unit = own_unit(table, header)
-    filled = [cell for cell in cells if not is_empty(cell)] if isinstance(cells, list) else cells
+    filled = [cell for cell in cells if not mark(cell)] if isinstance(cells, list) else cells
     texts = tuple(dict.fromkeys(str(cell) for cell in filled[:10_000]))
     if not len(filled):
         return Profile(header, number, "empty", np.array([]), 0, 0, unit)
-    if len(cells) > 2 and isinstance(cells, list) and 0 < len(filled) <= len(first := starts(table, len(cells))) < len(cells) / 2:
-        if all(not is_empty(cells[i]) for i in first[: len(filled)]):
-            return Profile(header, number, "single", numbers(cells, decimal), len(filled), len(set(filled)), unit, texts[:LEVELS])
+    if one_a_block(table, cells):
+        return Profile(header, number, "single", numbers(cells, decimal), len(filled), len(set(filled)), unit)
     values = numbers(cells, decimal)
     good = values[np.isfinite(values)]
     if len(good) < NUMERIC * len(filled):

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from ...base.errors import FitError, suggest
 from . import names, units
-from .blocks import one_a_block
+from .cells import mark
+from .places import one_a_block
 from .spelling import argument
-from .table import Table, is_empty
+from .table import Table
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ ROLES: dict[str, dict[str, Role]] = {
         "current": Role(A, names.CURRENT),
         "shunt": Role(V, ("shunt", "v_shunt")),
         "source": Role(V, ("source", "v_source")),
-        "sweep": Role("", ("sweep", "sweep_id", "offsets")),
+        "sweep": Role("", ("sweep", "sweep_id", "offsets", "block")),
         "device": DEVICE,
         "cycle": CYCLE,
     },
@@ -122,6 +123,7 @@ WAYS: dict[str, tuple[frozenset[str], ...]] = {
     "endurance": (frozenset({"on", "off"}), frozenset({"conductance", "state"})),
     "iv": (frozenset({"voltage", "current"}), frozenset({"shunt", "source"})),
 }
+USUAL = {name for roles in ROLES.values() for role in roles.values() for name in role.names}
 Headers = Mapping[str, tuple[str, ...]]  # the columns of each role: several are one below the other; none: a label was given
 
 
@@ -205,7 +207,8 @@ def listed(headers: Iterable[str], most: int = 20) -> str:
 def candidates(table: Table, kind: str, given: Headers, v_read: bool) -> dict[str, list[str]]:
     """Return for each role that was not given the headers with one of its usual names, of columns that are not empty.
 
-    The name may stand behind that of a group ("SET.VSET"). A role that can be made of another quantity takes its columns where
+    The name may stand behind that of a group ("SET.VSET"); where the instrument says what a column is, that is its name, and those
+    of the instrument come before columns that were added to its file. A role that can be made of another quantity takes its columns where
     there are none of its own: resistances, or, with a read voltage, currents.
     """
     taken = {header for headers in given.values() for header in headers}
@@ -215,11 +218,17 @@ def candidates(table: Table, kind: str, given: Headers, v_read: bool) -> dict[st
         if role in given:
             continue
         for group in (spec.names, *spec.others[: 2 if v_read else 1]):
-            named = [h for h, name in bare.items() if {name, name.rpartition(".")[2], table.quantities.get(h)} & set(group)]
-            if named := [h for h in named if _filled(table, h)]:
+            named = [h for h, name in bare.items() if _called(table, h, name) & set(group) and _filled(table, h)]
+            if named := [h for h in named if h in table.quantities] or named:
                 known[role] = named
                 break
     return known
+
+
+def _called(table: Table, header: str, bare: str) -> set[str]:
+    """Return the names of a column: its header, that without the group, and, where neither is usual, its quantity."""
+    own = {bare, bare.rpartition(".")[2]}
+    return own if own & USUAL else own | {table.quantities.get(header, "")}
 
 
 def _filled(table: Table, header: str) -> bool:
@@ -227,7 +236,7 @@ def _filled(table: Table, header: str) -> bool:
     if not isinstance(table.columns, dict):  # (the arrays of an NPZ file)
         return True
     cells = table.columns[header]
-    return not isinstance(cells, list) or not (all(map(is_empty, cells)) or one_a_block(table, cells))
+    return not isinstance(cells, list) or not (all(map(mark, cells)) or one_a_block(table, cells))
 
 
 def _way(table: Table, kind: str, given: Headers, found: Mapping[str, list[str]]) -> set[str]:

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from ...base.errors import FitError
-from . import blocks, melt
+from . import melt, places
+from .cells import mark, short
 from .conditions import met
 from .request import Request
 from .roles import ROLES
 from .spelling import argument
-from .table import Table, is_empty
+from .table import Table
 
 ONE_FOR_ALL = ("v_read", "pulse_voltage", "pulse_width")  # what stands in the first row only holds for the rows below
 SHOWN = 5  # numbers of rows that are listed in a note
@@ -50,7 +51,7 @@ def kept(
         empty |= here
     if empty.any() and not request.skip_empty:
         first = int(np.flatnonzero(empty)[0])
-        role = next(r for r, cells in quantities.items() if is_empty(cells[first]))
+        role = next(r for r, cells in quantities.items() if mark(cells[first]))
         raise FitError(
             f"{table.name}: {table.row(int(long.index[first]))}, {role}",
             "must be a number",
@@ -88,10 +89,10 @@ def _one_for_all(
     Raises:
         FitError: a quantity that must change from row to row has one value.
     """
-    single = [role for role, cells in quantities.items() if blocks.one_a_block(table, cells)]
+    single = [role for role, cells in quantities.items() if places.one_a_block(table, cells)]
     if not single:
         return keep
-    first = np.isin(long.index, blocks.starts(table, int(long.index.max()) + 1))
+    first = np.isin(long.index, places.starts(table, int(long.index.max()) + 1))
     if set(single) == set(quantities):
         notes.append(f"{', '.join(single)}: one value for each file or sheet, in its first row")
         return keep & first
@@ -114,10 +115,10 @@ def _without_value(cells: Any) -> np.ndarray:
         return np.isnan(cells)
     if isinstance(cells, np.ndarray) and cells.dtype.kind in "iub":
         return np.zeros(len(cells), dtype=bool)
-    return np.array([is_empty(cell) for cell in cells], dtype=bool)
+    return np.array([bool(mark(cell)) for cell in cells], dtype=bool)
 
 
 def _reason(cell: Any) -> str:
     """Return why a cell has no value: it is empty, or holds a mark."""
-    text = str(cell).strip()
-    return "an empty cell or NaN" if text.lower() in ("", "nan") else f"{text[:20]!r}"
+    why = mark(cell)
+    return "an empty cell or NaN" if why == "empty" else f"{why} ({short(str(cell).strip(), 20)})"

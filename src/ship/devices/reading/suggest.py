@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .blocks import SOURCES, origins
+from .places import SOURCES, origins
 from .profile import Profile, guess_unit, own_unit, profiles, roughness
 from .roles import NEEDS, ROLES, ColumnsError, G, candidates
 from .spelling import call
@@ -343,7 +343,7 @@ def _by_map(table: Table, used: Sequence[Profile]) -> Suggestion | None:
 def _by_branch(table: Table, used: Sequence[Profile]) -> Suggestion | None:
     """States in their order, which could be a train of pulses."""
     counts, state = _of(used, "rising"), _state(used)
-    if state is None or len(used) > 2 or (len(used) == 2 and not counts):
+    if state is None or not _follows(state.values) or len(used) > 2 or (len(used) == 2 and not counts):
         return None
     rises = float(state.values[-1]) > float(state.values[0])
     role = "up" if rises else "down"
