@@ -12,8 +12,8 @@ from ..reading.columns import Columns, given_headers, select
 from ..reading.conditions import conditions
 from ..reading.request import Request
 from ..reading.roles import NEEDS, ROLES, G, kind_of
-from ..reading.suggest import instead
-from ..reading.table import Table, read
+from ..reading.suggest import instead, opened
+from ..reading.table import Table
 from .endurance import fit_endurance
 from .iv import fit_iv
 from .neuron import fit_neuron
@@ -88,8 +88,8 @@ def fit(source: Any, kind: str | None = None, **options: Unpack[FitOptions]) -> 
             kinds, it is the one that needs most of them, and the report names the others.
         columns: the column of each quantity: its header, its number (from 1), a range ``"3:55"``, a pattern ``"I*"``, or a list
             of these; several columns of one quantity are devices, unless ``label`` says what they are. Those left out are
-            found by their usual names, and the report says so. Where two columns have a usual name of one quantity, neither is taken: it
-            is an error that asks for this argument.
+            found by their usual names, and the report says so. Where two columns have a usual name of one quantity, neither is
+            taken: it is an error that asks for this argument.
         unit: the unit of the conductance (current, voltage), or of each quantity: ``{"time": "s", "conductance": "uS"}``. It is
             not needed where headers say it (``G (uS)``, ``time_s``) or the instrument is known. It is never guessed. A
             conductance may be measured as a resistance ("kohm"), or as a current ("uA") at ``v_read``.
@@ -120,7 +120,7 @@ def fit(source: Any, kind: str | None = None, **options: Unpack[FitOptions]) -> 
     asked = DEFAULTS | options
     _check_numbers(kind, asked)
     _check_mappings(asked)
-    table = read(source, sheet=asked["sheet"], instrument=asked["instrument"])
+    table = opened(source, asked["sheet"], asked["instrument"])
     with instead(table, source, kind, asked["columns"]):
         request, also = _request(table, kind, asked)
         found = select(table, request)

@@ -81,7 +81,10 @@ def _parts(value: Any) -> list[str]:
 def _source(table: Table, name: str, rows: np.ndarray) -> list[str]:
     if isinstance(table.columns, dict) and name in table.columns:
         found = [str(cell) for cell in table.columns[name]]
-        return [found[i] for i in rows]
+        short = {each: PurePath(each).stem if name == "file" else each for each in dict.fromkeys(found)}
+        if len(set(short.values())) < len(short):  # (a.csv and a.txt)
+            short = {each: each for each in short}
+        return [short[found[i]] for i in rows]
     if name == "sheet":
         raise FitError("fit: label", "there is one sheet, whose name is not known", fix="Give a word instead.")
     return [PurePath(table.name).stem] * len(rows)

@@ -14,7 +14,7 @@ from ...base.errors import FitError
 from .conditions import as_number
 from .profile import CONTENTS, Profile, profiles, texts
 from .spelling import argument
-from .suggest import Suggestion, suggest
+from .suggest import Suggestion, several_sheets, suggest
 from .table import Table, read
 
 WIDTH = 100  # columns of a page
@@ -68,7 +68,7 @@ def _table(source: Any, sheet: Any, instrument: str | None) -> Table:
     try:
         return read(source, sheet=sheet, instrument=instrument)
     except FitError as error:
-        if sheet is not None or "several sheets" not in error.rule:
+        if sheet is not None or not several_sheets(error):
             raise
         return read(source, sheet="all", instrument=instrument)
 
@@ -113,7 +113,14 @@ def _columns(columns: Sequence[Profile]) -> str:
 
 def _line(name: str, unit: str, count: str, content: str, span: str, sketch: str) -> str:
     """Return one line of the table of columns, of at most 100 characters."""
-    cells = [_padded(name, 20), _padded(unit or "-", 5), _padded(count, 6), _padded(content, 26), _padded(span, 21), sketch]
+    cells = [
+        _padded(_head_of(name, 20), 20),
+        _padded(unit or "-", 5),
+        _padded(count, 6),
+        _padded(content, 26),
+        _padded(span, 21),
+        sketch,
+    ]
     return " ".join(cells).rstrip()
 
 
@@ -134,7 +141,9 @@ def _range(values: np.ndarray) -> str:
     if not len(good):
         return ""
     low, high = float(good.min()), float(good.max())
-    return f"{low:.4g}" if low == high else f"{low:.3g} to {high:.3g}"
+    whole = low.is_integer() and high.is_integer() and max(abs(low), abs(high)) < 1e9
+    low_, high_ = (f"{low:.0f}", f"{high:.0f}") if whole else (f"{low:.3g}", f"{high:.3g}")
+    return low_ if low == high else f"{low_} to {high_}"
 
 
 def _sketch(values: np.ndarray) -> str:
@@ -159,7 +168,10 @@ def _rows(table: Table) -> str:
     count = max(len(each) for each in cells.values())
     width = min(16, (WIDTH - 2 * len(heads)) // len(heads))
     lines = ["First rows" + (f" (columns 1 to {len(heads)})" if len(table.columns) > len(heads) else "")]
-    for row in [heads, *([each[k] if k < len(each) else "" for each in cells.values()] for k in range(count))]:
+    for row in [
+        [_head_of(head, width) for head in heads],
+        *([each[k] if k < len(each) else "" for each in cells.values()] for k in range(count)),
+    ]:
         lines.append("  " + "  ".join(_padded(_shortened(cell, width), width) for cell in row).rstrip())
     return "\n".join(lines)
 
@@ -192,6 +204,12 @@ def _suggested(suggestions: Sequence[Suggestion], source: Any) -> str:
 
 def _cut(text: str, most: int) -> str:
     return text if _width(text) <= most else _fitting(text, most - 3) + "..."
+
+
+def _head_of(header: str, most: int) -> str:
+    """Return a header, of a long one the beginning and the end: groups begin alike, names differ at the end."""
+    half = (most - 3) // 2
+    return header if _width(header) <= most else f"{_fitting(header, most - 3 - half)}...{_fitting(header[::-1], half)[::-1]}"
 
 
 def _padded(text: str, width: int) -> str:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 VOLTAGE = (
     "voltage", "v", "u", "drainv", "av", "vd", "v_d", "v1", "v_g", "vg", "bias", "v_bias", "vbias", "v_applied",
-    "voltage_applied", "applied_voltage", "spannung", "tension", "tensione", "tensión", "voltaje", "tensão", "spänning", "spanning", "napětí",
-    "napięcie", "напряжение", "電圧", "电压", "電壓", "전압",
+    "voltage_applied", "applied_voltage", "spannung", "tension", "tensione", "tensión", "voltaje", "tensão", "spänning",
+    "spanning", "napětí", "napięcie", "напряжение", "電圧", "电压", "電壓", "전압",
 )  # fmt: skip
 CURRENT = (
     "current", "i", "draini", "ai", "id", "i_d", "i1", "i_meas", "measured_current", "strom", "courant", "corrente", "corriente",

@@ -141,7 +141,7 @@ def kind_of(table: Table, given: Headers, *, v_read: bool = False) -> tuple[str,
         ColumnsError: none, or more than one that needs as many.
     """
     kinds = [k for k in ROLES if not set(given) - set(ROLES[k])]
-    most = {k: _met(k, {**candidates(table, k, given, v_read), **given}) for k in kinds}
+    most = {k: _met(k, {**candidates(table, k, given, v_read=v_read), **given}) for k in kinds}
     fits = {k: size for k, size in most.items() if size}
     if len(fits) > 1:
         fits.pop("map", None)
@@ -172,7 +172,7 @@ def assign(table: Table, kind: str, given: Headers, *, v_read: bool = False) -> 
             if header == same:
                 what = f"{other!r} and {role!r} must be different columns" if role != other else f"{role!r} has a column twice"
                 raise FitError("fit: columns", what, got=repr(header))
-    found = candidates(table, kind, given, v_read)
+    found = candidates(table, kind, given, v_read=v_read, single=True)
     used = _way(table, kind, given, found)
     notes = []
     for role, headers in list(found.items()):
@@ -204,12 +204,19 @@ def listed(headers: Iterable[str], most: int = 20) -> str:
     return ", ".join(texts[:most]) + (f", ... ({len(texts)} in all)" if len(texts) > most else "")
 
 
-def candidates(table: Table, kind: str, given: Headers, v_read: bool) -> dict[str, list[str]]:
+def candidates(table: Table, kind: str, given: Headers, *, v_read: bool, single: bool = False) -> dict[str, list[str]]:
     """Return for each role that was not given the headers with one of its usual names, of columns that are not empty.
 
-    The name may stand behind that of a group ("SET.VSET"); where the instrument says what a column is, that is its name, and those
-    of the instrument come before columns that were added to its file. A role that can be made of another quantity takes its columns where
-    there are none of its own: resistances, or, with a read voltage, currents.
+    The name may stand behind that of a group ("SET.VSET"). Where the instrument says what a column is, that is its name, and
+    its columns come before those that were added to its file. A role that can be made of another quantity takes its columns
+    where there are none of its own: resistances, or, with a read voltage, currents.
+
+    Args:
+        table: the table.
+        kind: the kind of measurement.
+        given: the columns of those roles that were given.
+        v_read: whether a read voltage is known.
+        single: whether columns with one value for each file or sheet count, where there are no others.
     """
     taken = {header for headers in given.values() for header in headers}
     bare = {header: units.bare(header) for header in table.columns if header not in taken}
@@ -218,7 +225,8 @@ def candidates(table: Table, kind: str, given: Headers, v_read: bool) -> dict[st
         if role in given:
             continue
         for group in (spec.names, *spec.others[: 2 if v_read else 1]):
-            named = [h for h, name in bare.items() if _called(table, h, name) & set(group) and _filled(table, h)]
+            every = [h for h, name in bare.items() if _called(table, h, name) & set(group)]
+            named = [h for h in every if _filled(table, h)] or [h for h in every if single and _filled(table, h, single=True)]
             if named := [h for h in named if h in table.quantities] or named:
                 known[role] = named
                 break
@@ -231,12 +239,12 @@ def _called(table: Table, header: str, bare: str) -> set[str]:
     return own if own & USUAL else own | {table.quantities.get(header, "")}
 
 
-def _filled(table: Table, header: str) -> bool:
-    """Return whether a column of text holds values of rows; arrays are not read for this."""
+def _filled(table: Table, header: str, *, single: bool = False) -> bool:
+    """Return whether a column of text holds values of rows (or ``single`` ones); arrays are not read for this."""
     if not isinstance(table.columns, dict):  # (the arrays of an NPZ file)
         return True
     cells = table.columns[header]
-    return not isinstance(cells, list) or not (all(map(mark, cells)) or one_a_block(table, cells))
+    return not isinstance(cells, list) or not (all(map(mark, cells)) or (one_a_block(table, cells) and not single))
 
 
 def _way(table: Table, kind: str, given: Headers, found: Mapping[str, list[str]]) -> set[str]:

@@ -1,8 +1,8 @@
 """What a table could be, by what its numbers look like: kinds of measurement with the call that reads it so.
 
-A suggestion is printed with its reason and never applied: whoever measured knows better. Names of columns come first; where there
-are none, a voltage is what runs smoothly up and down, a pulse voltage what has a few levels in blocks, a cycle what rises in whole
-numbers, a conductance what is positive and small. Units are suggested by size.
+A suggestion is printed with its reason and never applied: whoever measured knows better. Names of columns come first; where
+there are none, a voltage is what runs smoothly up and down, a pulse voltage what has a few levels in blocks, a cycle what rises in
+whole numbers, a conductance what is positive and small. Units are suggested by size.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from .melt import headers
 from .places import SOURCES, origins
 from .profile import Profile, guess_unit, own_unit, profiles, roughness
-from .roles import NEEDS, ROLES, ColumnsError, G, candidates
+from .roles import NEEDS, ROLES, ColumnsError, G, assign, candidates
 from .spelling import call
-from .table import Table
+from .table import Table, read
 
 WORDS = {
     "pulses": ("pulse", "ltp", "potentiation", "conductance_"),
@@ -52,9 +53,8 @@ class Suggestion:
 
     def call(self, source: Any) -> str:
         """Spell the call, for Python or the command."""
-        sources = [source] if isinstance(source, str | PurePath) else list(source) if isinstance(source, Sequence) else ["..."]
         said = {"kind": self.kind, "columns": dict(self.columns), "unit": dict(self.unit), **self.options}
-        return call("fit", sources, said)
+        return call("fit", _sources(source), said)
 
 
 @contextlib.contextmanager
@@ -71,8 +71,38 @@ def instead(table: Table, source: Any, kind: str | None, columns: Mapping[str, A
         found = [each for each in found if kind in (None, each.kind)]
         if not found:
             raise
-        fix = f"It looks like {found[0].kind}: {found[0].call(source)}"
-        raise ColumnsError(error.where, error.rule, got=error.got, fix=f"{error.fix} {fix} ({found[0].reason}).") from error
+        raise ColumnsError(error.where, error.rule, got=error.got, fix=f"{error.fix} {_in_words(found[0], source)}") from error
+
+
+def opened(source: Any, sheet: Any, instrument: str | None) -> Table:
+    """Read a table; where a file has several sheets and none was named, the error suggests how all of them could be read.
+
+    Raises:
+        FitError: as `read`.
+        FileError: as `read`.
+    """
+    try:
+        return read(source, sheet=sheet, instrument=instrument)
+    except FitError as error:
+        if sheet is not None or not several_sheets(error):
+            raise
+        found = suggest(read(source, sheet="all", instrument=instrument))
+        if not found:
+            raise
+        raise FitError(error.where, error.rule, got=error.got, fix=f"{error.fix} {_in_words(found[0], source)}") from error
+
+
+def several_sheets(error: FitError) -> bool:
+    """Return whether an error asks which of several sheets is meant."""
+    return "has several sheets" in error.rule
+
+
+def _in_words(made: Suggestion, source: Any) -> str:
+    return f"{call('look', _sources(source), {})} shows what is in it. It looks like {made.kind}: {made.call(source)}"
+
+
+def _sources(source: Any) -> list[Any]:
+    return [source] if isinstance(source, str | PurePath) else list(source) if isinstance(source, Sequence) else ["..."]
 
 
 def suggest(table: Table, decimal: str | None = None) -> list[Suggestion]:
@@ -92,7 +122,24 @@ def suggest(table: Table, decimal: str | None = None) -> list[Suggestion]:
     if len(found) > 1 and hinted and len(hinted) < len(found):
         first = replace(hinted[0], reason=f"{hinted[0].reason}; the name of the file says {hinted[0].kind}")
         found = [first, *(each for each in found if each is not hinted[0])]
-    return [_labelled(table, each) for each in found[:MOST]]
+    looks = {p.header: p for p in every}
+    return [_with_units(table, _labelled(table, each), looks) for each in found[:MOST]]
+
+
+def _with_units(table: Table, made: Suggestion, looks: Mapping[str, Profile]) -> Suggestion:
+    """Add the units of columns that will be found by name, where neither header nor instrument says them."""
+    try:
+        given = {role: headers(table, said) for role, said in made.columns.items()}
+        labels = dict.fromkeys(made.options.get("label", {}), ())
+        chosen, _ = assign(table, made.kind, {**given, **labels})
+    except FitError:
+        return made
+    known = {ROLES[made.kind][role].quantity for role in made.unit if role in ROLES[made.kind]} | set(made.unit)
+    others = {role: looks[heads[0]] for role, heads in chosen.items() if heads and heads[0] in looks}
+    wanted = {r: p for r, p in others.items() if r not in made.unit and ROLES[made.kind][r].quantity not in known}
+    states = {G, "resistance", "current"} & set(made.unit)
+    wanted = {r: p for r, p in wanted.items() if not (states and ROLES[made.kind][r].quantity == G)}
+    return replace(made, unit={**made.unit, **_units(table, wanted, made.kind)})
 
 
 def _labelled(table: Table, made: Suggestion) -> Suggestion:
@@ -122,7 +169,7 @@ def _by_name(table: Table, used: Sequence[Profile]) -> list[Suggestion]:
     profile = {p.header: p for p in used}
     found: list[tuple[int, Suggestion]] = []
     for kind, roles in ROLES.items():
-        known = candidates(table, kind, {}, False)
+        known = candidates(table, kind, {}, v_read=False)
         known = {role: [h for h in heads if h in profile] for role, heads in known.items()}
         known = {role: heads for role, heads in known.items() if heads}
         needs = [need for need in NEEDS[kind] if all(role in known for role in need)]
