@@ -54,7 +54,8 @@ def given_headers(table: Table, columns: Mapping[str, Any], label: Mapping[str, 
     Raises:
         FitError: no such columns.
     """
-    return {role: melt.headers(table, said) for role, said in columns.items()} | {str(role): () for role in label}
+    labelled: dict[str, tuple[str, ...]] = {str(role): () for role in label}
+    return labelled | {role: melt.headers(table, said) for role, said in columns.items()}
 
 
 def select(table: Table, request: Request) -> Columns:

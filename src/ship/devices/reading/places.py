@@ -35,5 +35,5 @@ def one_a_block(table: Table, cells: Any) -> bool:
     if not isinstance(cells, list) or len(cells) < 3:
         return False
     first = starts(table, len(cells))
-    filled = [i for i, cell in enumerate(cells) if not mark(cell)] if len(first) * 2 < len(cells) else []
+    filled = [i for i, cell in enumerate(cells) if mark(cell) != "empty"] if len(first) * 2 < len(cells) else []
     return 0 < len(filled) <= len(first) and set(filled) <= set(first.tolist())

@@ -118,7 +118,7 @@ def _content(x: np.ndarray, distinct: int, first: np.ndarray) -> str:
         return "rising"
     if whole and x.min() >= 0:
         return "address"
-    if len(steps) and (steps > 0).mean() > 0.98:
+    if len(steps) and (steps >= 0).all() and (steps > 0).mean() > 0.9:
         return "time" if x.min() >= 0 else "ramp"
     if swept := _swept(x, steps, distinct):
         return swept

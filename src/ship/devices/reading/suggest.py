@@ -1,8 +1,8 @@
 """What a table could be, by what its numbers look like: kinds of measurement with the call that reads it so.
 
 A suggestion is printed with its reason and never applied: whoever measured knows better. Names of columns come first; where
-there are none, a voltage is what runs smoothly up and down, a pulse voltage what has a few levels in blocks, a cycle what rises in
-whole numbers, a conductance what is positive and small. Units are suggested by size.
+there are none, a voltage is what runs smoothly up and down, a pulse voltage what has a few levels in blocks, a cycle what rises
+in whole numbers, a conductance what is positive and small. Units are suggested by size.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from ...base.errors import FitError
 from .melt import headers
 from .places import SOURCES, origins
-from .profile import Profile, guess_unit, own_unit, profiles, roughness
+from .profile import SMALL, Profile, guess_unit, own_unit, profiles, roughness
 from .roles import NEEDS, ROLES, ColumnsError, G, assign, candidates
 from .spelling import call
 from .table import Table, read
@@ -340,6 +341,8 @@ def _by_sweeps(table: Table, used: Sequence[Profile]) -> Suggestion | None:
 def _by_time(table: Table, used: Sequence[Profile]) -> Suggestion | None:
     """A clock or rising numbers, and a state."""
     times, state = _of(used, "clock", "dates", "time", "rising"), _state(used)
+    if state is None and len(times) > 1 and SMALL[0] <= times[-1].median <= SMALL[1]:  # (a trace that rises, too)
+        state = times.pop()
     if not times or state is None or _of(used, "sweep", "ramp", "levels"):
         return None
     time = min(times, key=lambda p: ("clock", "dates", "time", "rising").index(p.content))
