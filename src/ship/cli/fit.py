@@ -12,6 +12,7 @@ from ..devices import Device, fitting
 from ..devices.files import load_device
 from ..devices.fitting.project import is_project, load_project
 from ..devices.reading.spelling import argument
+from .reading_options import one_measurement, source
 
 
 def measured(
@@ -26,7 +27,7 @@ def measured(
     """Fit what the command line names, and print what was found.
 
     Args:
-        files: a measurement, several of them (each of its own kind), or a project file.
+        files: a measurement (several with a label are one), several of them, each of its own kind, or a project file.
         given: how the measurements are read, as arguments of `ship.fit`.
         seed: the seed of the replicates.
         name: the name of the device of several measurements.
@@ -37,8 +38,8 @@ def measured(
     """
     if any(file.suffix == ".toml" for file in files):
         return _of_project(files, given, seed, assume or {}, take or {})
-    sources: list[Any] = list(files) if len(files) == 1 or not one_measurement(files, given) else [list(files)]
-    founds = [fitting.fit(source, seed=seed, **given) for source in sources]
+    sources: list[Any] = [source(files)] if one_measurement(files, given) else list(files)
+    founds = [fitting.fit(each, seed=seed, **given) for each in sources]
     for found in founds:
         print(found)
     if len(founds) == 1 and not assume:
@@ -48,11 +49,6 @@ def measured(
     made = fitting.fit_device(founds, name=name if len(founds) > 1 else None, assume=assume, take=take)
     print(made)
     return made
-
-
-def one_measurement(files: Sequence[Path], given: Mapping[str, Any]) -> bool:
-    """Return whether files are one measurement: a single file, or several that a label says are devices or cycles of one."""
-    return len(files) == 1 or bool(given.get("label"))
 
 
 def _refuse_repeats(founds: Sequence[fitting.Found]) -> None:
