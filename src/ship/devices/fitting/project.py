@@ -9,6 +9,7 @@
     kind = "pulses"
     unit = "uS"
     columns = {up = "G_up", down = "G_down"}
+    label = {device = "M1"}
 
     [[measurement]]
     file = "bake.xlsx"
@@ -131,6 +132,8 @@ def _measurement(entry: Mapping[str, Any], where: str, folder: Path) -> Measurem
         raise FileError(f"{where}: file", "must be the name of a file, or a list of them", got=repr(given)[:80])
     paths = [str(folder / f) for f in files]
     options = {key: _plain(value, f"{where}: {key}") for key, value in entry.items() if key != "file"}
+    if str(options.get("instrument", "")).endswith(".toml"):  # a description of the user's own, beside the project
+        options["instrument"] = str(folder / options["instrument"])
     return Measurement(paths if isinstance(given, list) else paths[0], options)
 
 
