@@ -205,7 +205,7 @@ def _tagged(where: str, name: str, raw: Raw, sha256: str, made: Instrument) -> P
         elif tag == data_tag and names is not None:
             lines.append(rest)
             numbers.append(number)
-            block.append(len(again) + 1)
+            block.append(len(again))
         else:
             other.append(number)
             if tag in made.rows.get("meta", ()) and rest:
