@@ -2,7 +2,6 @@
 
 import csv
 import io
-import random
 import re
 
 import numpy as np
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 
 import ship
 from sheets import put, rows_of, workbook
-from ship.devices.reading import limits
 from ship.devices.reading.cells import is_number, mark
 from ship.devices.reading.spelling import for_command
 from ship.devices.reading.table import read
@@ -101,6 +99,10 @@ def test_every_form_gives_back_what_was_written(
         (",0,1,2\n0,5,6,7\n1,6,7,8\n", ["1#2", "0", "1", "2"], {"unnamed": ("1#2",)}),
         ("T,300,350\n0,1,2\n1,2,3\n", ["T", "300", "350"], {}),
         ("A,0,1\nA,1,2\nB,0,1\n", ["1", "2", "3"], {"header": False}),
+        ("note,3\nV,I,0.5\n0,1,2\n1,2,3\n", ["V", "I", "0.5"], {"rows": [3, 4]}),
+        ("V,I\n#REF,#REF\n1,2\n2,3\n", ["V", "I"], {"rows": [2, 3, 4]}),
+        ("V | I\n---|---\n1 | 2\n2 | 3\n", ["V", "I"], {"rows": [3, 4], "dropped": {"line of signs": [2]}}),
+        ("SET,1,2,3,4\nREAD,1,2,3,4,5\nSET,2,2,3,4\nREAD,1,2,3,4,6\n", ["1", "2", "3", "4", "5", "6"], {"header": False}),
         ("1\n2\n3\n", ["1"], {"header": False, "rows": [1, 2, 3]}),
         ("V,I\n0,9.91E37\n1,OVERFLOW\n2,#REF\n3,#DIV/0!\n4,-\n5,inf\n", ["V", "I"], {"rows": [2, 3, 4, 5, 6, 7]}),
         ("#REF,1\n2,3\n4,5\n", ["1", "2"], {"rows": [1, 2, 3]}),
@@ -210,187 +212,6 @@ def test_logs_of_unknown_instruments(tmp_path):
     assert "rows of 3 kinds by column 2: SET 2, READ 3, RESET 2" in table.recognised
     assert any("--only 2=SET" in note for note in table.notes)
     assert table.columns["3"] == ["2.5", "1e4", "2.5", "9e4", "2.5", "1e4", "2.5"]
-
-
-# -- several files and sheets --------------------------------------------------------------------------------------------------
-
-
-def test_several_files(tmp_path):
-    """A label says the file; patterns are in natural order; each row knows its file and number; digests are combined."""
-    for k in (10, 2, 1):
-        put(tmp_path, f"V,I\n{k},1\n{k},2\n", f"run{k}.csv")
-    table = read(str(tmp_path / "run*.csv"))
-    assert table.columns["file"] == ["run1.csv"] * 2 + ["run2.csv"] * 2 + ["run10.csv"] * 2
-    assert table.columns["V"] == ["1", "1", "2", "2", "10", "10"]
-    assert table.row(5) == "run10.csv: row 3"
-    assert table.name == "run1.csv and 2 more"
-    assert [name for name, _ in table.sources] == ["run1.csv", "run2.csv", "run10.csv"]
-    again = read([tmp_path / f"run{k}.csv" for k in (1, 2, 10)])
-    assert (again.columns, again.sha256) == (table.columns, table.sha256)
-    assert read([tmp_path / "run1.csv"]).columns == {"V": ["1", "1"], "I": ["1", "2"]}
-
-
-def test_files_that_do_not_belong_together(tmp_path):
-    one, other = put(tmp_path, "V,I\n1,2\n2,3\n", "a.csv"), put(tmp_path, "V,J\n1,2\n2,3\n", "b.csv")
-    with pytest.raises(ship.FitError, match=r"b.csv: must have the columns of a.csv; got no column 'I'"):
-        read([one, other])
-    with pytest.raises(ship.FileError, match="is named twice"):
-        read([one, one])
-    with pytest.raises(ship.FileError, match="no file has such a name"):
-        read(str(tmp_path / "x*.csv"))
-    np.savez(tmp_path / "c.npz", V=np.arange(3.0))
-    with pytest.raises(ship.FitError, match="cannot be read with other files"):
-        read([one, tmp_path / "c.npz"])
-    same = tmp_path / "more"
-    same.mkdir()
-    both = read([one, put(same, "V,I\n5,6\n", "a.csv")])
-    assert len(set(both.columns["file"])) == 2  # of one name, so they have their folders
-
-
-def book_of(tmp_path, sheets, name="a.xlsx"):
-    openpyxl = pytest.importorskip("openpyxl")
-    book = openpyxl.Workbook()
-    book.remove(book.active)
-    for title, rows in sheets.items():
-        sheet = book.create_sheet(title)
-        for row in rows:
-            sheet.append(row)
-    book.save(tmp_path / name)
-    return tmp_path / name
-
-
-RUN = [["V", "I"], [0.0, 1.0], [1.0, 2.0]]
-
-
-def test_several_sheets(tmp_path):
-    """All that have the columns of the first; others are named; the order of the workbook stays."""
-    path = book_of(
-        tmp_path, {"Run3": RUN, "Calc": [], "Settings": [["Start"], ["Stop"]], "Run2": RUN, "Run1": [*RUN, [2.0, 3.0]]}
-    )
-    with pytest.raises(
-        ship.FitError, match=r"several sheets; got Run3, Calc, .* Choose one: sheet='Run3', or all .* sheet='all'"
-    ):
-        read(path)
-    table = read(path, sheet="all")
-    assert table.columns["sheet"] == ["Run3"] * 2 + ["Run2"] * 2 + ["Run1"] * 3
-    assert table.row(6) == "sheet Run1: row 4"
-    assert "sheets without the columns of 'Run3' were left out: Calc, Settings" in table.notes
-    assert any("falling order" in note for note in table.notes)
-    assert read(path, sheet=["Run1", "Run3"]).columns["sheet"] == ["Run1"] * 3 + ["Run3"] * 2
-    assert "sheet" not in read(path, sheet="Run1").columns
-    with pytest.raises(ship.FitError, match="Settings'"):
-        read(path, sheet="Settings")
-
-
-def test_the_only_sheet_that_holds_a_table(tmp_path):
-    """Empty sheets, and those of settings, are no reason to ask."""
-    path = book_of(tmp_path, {"Sheet1": [], "Data": RUN, "Settings": [["Start"], ["Stop"]]})
-    table = read(path)
-    assert table.columns == {"V": ["0", "1"], "I": ["1", "2"]}
-    assert "left out: Sheet1, Settings" in table.notes[0]
-
-
-def test_too_many_cells_in_all(tmp_path, monkeypatch):
-    monkeypatch.setattr(limits, "CELLS", 30)
-    paths = [put(tmp_path, "V,I\n" + "1,2\n" * 10, f"{k}.csv") for k in range(3)]
-    with pytest.raises(ship.FileError, match="must have at most 30 cells"):
-        read(paths)
-
-
-# -- whatever the bytes are ----------------------------------------------------------------------------------------------------
-
-
-SEEDS = [
-    "SetupTitle, x\nTestParameter, Channel.VName, V1\nDataName, V1, I1\n"
-    + "".join(f"DataValue, {k}, {k * k}\n" for k in range(9)),
-    "Cycle,S#1,S#1\nIndex,ILRS,VSET\n" + "".join(f"{k},{k}E-6,{k / 7:.3f}\n" for k in range(1, 12)) + "Total Cycles,11\n",
-    "".join(f"C1,{k}.5,7,SET,2.5,3\nC1,{k}.6,7,READ,1e4,1e-4,2e-5,0.2\nC1,{k}.7,7,RESET,(2, 3),0,1\n" for k in range(6)),
-    "".join(f"(A,{k}),tup=0.1,G, " + ", ".join(f"{j}e-6" for j in range(1, 6 + k)) + "\n" for k in range(5)),
-    "# note\nSpannung (V);Strom (A)\n" + "".join(f"{k},5;{k * 2},25\n" for k in range(12)),
-    "V (V)\tI (A)\n" + "".join(f"0.{k}\t{k}e-6\n" for k in range(10)),
-    "".join(f" {k}  {k * k:.4f}   d{k % 3}\n" for k in range(12)),
-]
-ENCODINGS = ("utf-8-sig", "latin-1", "utf-16", "utf-16-le", "utf-16-be")
-PIECES = [
-    '"',
-    "#",
-    "\n\n",
-    ",,,",
-    "\t",
-    ";",
-    "(",
-    "[",
-    "NaN",
-    "\xff",
-    "\0",
-    "\r",
-    "1e999",
-    "#REF",
-    "key: value\n",
-    "=",
-    "%",
-    "\u2212",
-]
-
-
-def mutant(data, rng):
-    """A file with a few changes: bytes, lines, separators, signs, encodings."""
-    data = bytearray(data)
-    for _ in range(rng.randint(1, 4)):
-        what, i = rng.randrange(10), rng.randrange(len(data) + 1)
-        j = min(len(data), i + rng.randint(0, 40))
-        lines = bytes(data).split(b"\n")
-        if what == 0 and i < len(data):
-            data[i] ^= 1 << rng.randrange(8)
-        elif what == 1:
-            del data[i:j]
-        elif what == 2:
-            data[i:i] = data[i:j]
-        elif what == 3:
-            data[i:i] = rng.choice(PIECES).encode()
-        elif what == 4:
-            data = data.replace(b",", rng.choice([b";", b"\t", b" ", b", ", b"|"]))
-        elif what == 5:
-            data = bytearray(bytes(data).decode("latin-1").encode(rng.choice(["utf-16", "utf-16-le", "utf-8-sig", "latin-1"])))
-        elif what == 6:
-            del lines[rng.randrange(len(lines))]
-            data = bytearray(b"\n".join(lines))
-        elif what == 7:
-            rng.shuffle(lines)
-            data = bytearray(b"\n".join(lines))
-        elif what == 8:
-            data = data.replace(b".", b",")
-        else:
-            del data[i:]
-    return bytes(data)
-
-
-@pytest.mark.parametrize("seed", range(len(SEEDS)))
-def test_mutants(tmp_path, seed):
-    """400 mutants of each form: a table whose cells are all in the file, or an error of SHIP's that can be read."""
-    rng, good, longest = random.Random(seed), 0, 0
-    for _ in range(400):
-        data = mutant(SEEDS[seed].encode(), rng)
-        try:
-            table = read(put(tmp_path, data))
-        except ship.ShipError as error:
-            longest = max(longest, len(str(error)))
-            continue
-        good += 1
-        assert all(len(column) == len(table.rows) for column in table.columns.values())
-        made = {"pulse", "cycle", "state", "block"}
-        cells = {c for head, column in table.columns.items() if head not in made for c in column}
-        texts = (data.decode(encoding, "ignore") for encoding in ENCODINGS)
-        text = next(t for t in texts if all(clean(c) in clean(t) for c in cells))
-        assert text
-        assert all(table.column(number) is not None for number in table.positions)
-        assert table.row(0)
-    assert good > 100
-    assert 0 < longest < 1000
-
-
-def clean(text):
-    return text.replace('"', "").replace("\u2212", "-")
 
 
 def test_a_quoted_file_is_what_the_csv_module_reads(tmp_path):

@@ -11,7 +11,7 @@ from . import cells
 HEAD = 3000  # rows in which the data must begin, and from which the columns of numbers are found
 FEW = 3  # rows of numbers above a row of words that are no table of their own
 
-kind = lru_cache(50_000)(cells.kind)
+_kind = lru_cache(50_000)(cells.kind)
 
 
 class Row(NamedTuple):
@@ -20,6 +20,11 @@ class Row(NamedTuple):
     cells: list[str]
     number: int
     width: int
+
+
+def kind(text: str, comma: bool = False) -> str:
+    """Return what a cell is, as `cells.kind`; short texts, which come again, are looked at once."""
+    return _kind(text, comma) if len(text) < 64 else cells.kind(text, comma)
 
 
 def numeric_columns(rows: Sequence[Row], comma: bool) -> list[int]:
@@ -69,13 +74,23 @@ def first_row(rows: Sequence[Row], numeric: Sequence[int], comma: bool) -> int:
     widest = max(len(row.cells) for row in rows[at : at + best])
     while at > 0:
         above = rows[at - 1]
-        if form[at - 1] or (len(above.cells) >= widest > 1 and any_number(above, numeric, comma)):
+        if (
+            form[at - 1]
+            or _is_blank(above, numeric, comma)
+            or (len(above.cells) >= widest > 1 and any_number(above, numeric, comma))
+        ):
             at -= 1
         elif at >= FEW + 1 and all(form[at - 1 - FEW : at - 1]):
             at -= FEW + 1
         else:
             break
     return at
+
+
+def _is_blank(row: Row, numeric: Sequence[int], comma: bool) -> bool:
+    """Return whether a row has marks of no value and no text in the columns of numbers."""
+    there = [row.cells[k] for k in numeric if k < len(row.cells) and row.cells[k]]
+    return bool(there) and all(kind(c, comma) == "e" for c in there)
 
 
 def any_number(row: Row, numeric: Sequence[int], comma: bool) -> bool:

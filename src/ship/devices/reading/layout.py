@@ -19,6 +19,7 @@ from .cells import COMMA, short
 from .spelling import argument
 from .text import Raw, split
 
+RULE = "-=_+:*"
 META = 2000  # entries of a preamble
 VALUE = 300  # characters of an entry
 SAMPLE = 1000  # rows from which the decimal sign follows
@@ -71,7 +72,7 @@ def find(name: str, raw: Raw) -> Layout:
         FitError: there is none; no number in it; rows that are longer than the header.
         FileError: a header that no table has.
     """
-    rows, empty = _trimmed(raw)
+    rows, dropped = _trimmed(raw)
     comma = raw.delimiter not in ("", ",")
     if not rows:
         raise FitError(name, "needs a header and at least one row", got="0 row(s)")
@@ -90,7 +91,7 @@ def find(name: str, raw: Raw) -> Layout:
     top = head.top if head.names is not None else first
     if head.names is None:
         head = _commented(name, raw, body)
-    dropped = {"comment": [n for n, _ in raw.comments if n != head.number], "empty": empty}
+    dropped["comment"] = [n for n in dropped["comment"] if n != head.number]
     above = [(row.number, has_form(row, numeric, comma)) for row in rows[:top]]
     dropped |= {"preamble": [n for n, fits in above if not fits], "numbers above the header": [n for n, fits in above if fits]}
     dropped["footer"] = [row.number for row in rows[last + 1 :]]
@@ -111,11 +112,10 @@ def bare(name: str, raw: Raw) -> Layout:
     Raises:
         FitError: no row, or too many columns.
     """
-    rows, empty = _trimmed(raw)
+    rows, dropped = _trimmed(raw)
     if not rows:
         raise FitError(name, "needs at least one row", got="0 row(s)")
     width = _checked(name, max(len(row.cells) for row in rows))
-    dropped = {"comment": [n for n, _ in raw.comments], "empty": empty}
     return _made(name, raw, rows, _Head(), width)._replace(dropped={k: v for k, v in dropped.items() if v})
 
 
@@ -162,18 +162,27 @@ def _without_end(cells: list[str]) -> list[str]:
     return cells[:size]
 
 
-def _trimmed(raw: Raw) -> tuple[list[Row], list[int]]:
+def _is_rule(cells: Sequence[str]) -> bool:
+    """Return whether a row is a line of signs, ``-----`` or ``=====``, as it stands below headers."""
+    return cells[0][:1] in RULE and all(len(c) > 2 and not c.strip(RULE) for c in cells if c)
+
+
+def _trimmed(raw: Raw) -> tuple[list[Row], dict[str, list[int]]]:
     """Return the rows that hold something, and the numbers of the others."""
-    rows, empty = [], []
+    rows: list[Row] = []
+    empty: list[int] = []
+    rules: list[int] = []
     for number, cells in zip(raw.numbers, raw.cells, strict=True):
         stripped = [c.strip() for c in cells]
         if not stripped or not stripped[-1]:
             stripped = _without_end(stripped)
-        if stripped:
+        if stripped and _is_rule(stripped):
+            rules.append(number)
+        elif stripped:
             rows.append(Row(stripped, number, len(cells)))
         else:
             empty.append(number)
-    return rows, empty
+    return rows, {"comment": [n for n, _ in raw.comments], "empty": empty, "line of signs": rules}
 
 
 def _head(name: str, raw: Raw, rows: Sequence[Row], numeric: Sequence[int], first: int) -> _Head:
@@ -216,7 +225,7 @@ def _resplit(line: str, cells: list[str], wide: int) -> list[str]:
 
 def _is_header(cells: list[str], rows: Sequence[Row], numeric: Sequence[int], first: int, wide: int) -> bool:
     """Return whether the row above the data names its columns: no number, not a key with its value, a name for most of them."""
-    if any(kind(c) == "n" for k, c in enumerate(cells) if k in numeric) or not any(cells):
+    if any(kind(c) == "n" for k, c in enumerate(cells) if k in numeric) or not any(kind(c) == "t" or c == "#" for c in cells):
         return False
     if len(cells) == 1 < wide:
         return False
@@ -236,7 +245,7 @@ def _has_numbers_as_names(rows: Sequence[Row], numeric: Sequence[int], first: in
         return False
     head = rows[first].cells
     word = head[numeric[0]] if numeric[0] < len(head) else ""
-    if first == 0 and word[:1].isalpha() and kind(word) == "t" and not any(c.isdigit() for c in word):
+    if word[:1].isalpha() and kind(word) == "t" and not any(c.isdigit() for c in word):
         return any(kind(c) == "n" for c in head)
     counted = head[1:] in ([str(k) for k in range(len(head) - 1)], [str(k) for k in range(1, len(head))])
     labels = [row.cells[0] for row in rows[first + 1 : first + SAMPLE]]

@@ -18,7 +18,7 @@ from .cells import FAILED, is_number
 DELIMITERS = "\t;,| "
 SAMPLE = 40_000  # characters at the beginning, in the middle and at the end from which the separator follows
 HEAD = 5000  # rows that are kept as they stand, too
-MOST = 20_000  # characters of them, and of comments
+MOST = 5000  # characters of them, and of comments
 LINE = re.compile(r"[^\r\n]+(?:\r\n|\r|\n)?|\r\n|\r|\n")  # (str.splitlines knows more line breaks than CSV has)
 COMMENT = ("#", "%", "!", "//")
 TUPLE = re.compile(r"(?:(?<=,)|^)[ ]*[(\[][^()\[\]\"]*,[^()\[\]\"]*[)\]][ ]*(?=,|[\r\n]|$)")  # (2.5, 1.3): one cell
