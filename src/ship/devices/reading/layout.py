@@ -73,18 +73,17 @@ def find(name: str, raw: Raw) -> Layout:
         FileError: a header that no table has.
     """
     rows, dropped = _trimmed(raw)
-    comma = raw.delimiter not in ("", ",")
     if not rows:
         raise FitError(name, "needs a header and at least one row", got="0 row(s)")
-    numeric = numeric_columns(rows, comma)
+    numeric = numeric_columns(rows)
     if not numeric and len(rows) > 1:
         got = ", ".join(short(c) for c in rows[0].cells[:4])
         raise FitError(name, "holds no numbers", got=f"rows of text, the first of them {got!r}")
-    first = first_row(rows, numeric, comma) if numeric else 1
+    first = first_row(rows, numeric) if numeric else 1
     head = _head(name, raw, rows, numeric, first)
     if head.names is None and _has_numbers_as_names(rows, numeric, first):
         head, first = _plain_head(name, rows, first), first + 1
-    last = last_row(rows, numeric, first, comma)
+    last = last_row(rows, numeric, first)
     if last < first:
         raise FitError(name, "needs a header and at least one row", got=f"{len(rows)} row(s)")
     body = rows[first : last + 1]
@@ -92,10 +91,10 @@ def find(name: str, raw: Raw) -> Layout:
     if head.names is None:
         head = _commented(name, raw, body)
     dropped["comment"] = [n for n in dropped["comment"] if n != head.number]
-    above = [(row.number, has_form(row, numeric, comma)) for row in rows[:top]]
+    above = [(row.number, has_form(row, numeric)) for row in rows[:top]]
     dropped |= {"preamble": [n for n, fits in above if not fits], "numbers above the header": [n for n, fits in above if fits]}
     dropped["footer"] = [row.number for row in rows[last + 1 :]]
-    body, block, dropped["repeated header"] = _without_repeats(body, head.names, comma)
+    body, block, dropped["repeated header"] = _without_repeats(body, head.names)
     if not body:
         raise FitError(name, "needs a header and at least one row", got=f"{len(rows)} row(s)")
     remarks = (re.sub(r"^[#%!/\s]+", "", text) for n, text in raw.comments if n != head.number)
@@ -103,7 +102,7 @@ def find(name: str, raw: Raw) -> Layout:
     _refuse_cut_numbers(name, raw, body, head)
     found = _made(name, raw, body, head, _width(name, raw, body, head))
     dropped = {reason: numbers for reason, numbers in dropped.items() if numbers}
-    return found._replace(meta=meta, dropped=dropped, decimal=_decimal(body, numeric, comma), block=block)
+    return found._replace(meta=meta, dropped=dropped, decimal=_decimal(body, numeric), block=block)
 
 
 def bare(name: str, raw: Raw) -> Layout:
@@ -194,15 +193,24 @@ def _head(name: str, raw: Raw, rows: Sequence[Row], numeric: Sequence[int], firs
     below = lines[-1]
     if not _is_header(below, rows, numeric, first, wide):
         return _Head()
-    under = None
+    under = groups = None
+    remark = len(lines) > 2 and headers.is_row_of_units(lines[-2]) and _over(lines[-3], lines[-2])
+    at = first - 1
+    if remark:  # names, units, remarks: as Origin writes them
+        under, names, at = lines[-2], headers.clean(name, lines[-3]), first - 3
+        groups = headers.clean(name, below) if _repeats(names) else None
+        return _Head(names, groups, under, at, rows[at].number, max(rows[at].width, len(names)))
     if len(lines) > 1 and headers.is_row_of_units(below) and _over(lines[-2], below):
-        under, lines = below, lines[:-1]
+        under, lines, at = below, lines[:-1], first - 2
     names = headers.clean(name, lines[-1])
-    at = first - 1 - (under is not None)
-    groups = None
-    if len(lines) > 1 and len(Counter(filter(None, names))) < len([*filter(None, names)]) and _over(lines[-2], names):
+    if len(lines) > 1 and _repeats(names) and _over(lines[-2], names):
         groups = headers.clean(name, lines[-2])
     return _Head(names, groups, under, at - (groups is not None), rows[at].number, max(rows[at].width, len(names)))
+
+
+def _repeats(names: Sequence[str]) -> bool:
+    there = [name for name in names if name]
+    return len(set(there)) < len(there)
 
 
 def _plain_head(name: str, rows: Sequence[Row], at: int) -> _Head:
@@ -266,15 +274,13 @@ def _commented(name: str, raw: Raw, body: Sequence[Row]) -> _Head:
     return _Head()
 
 
-def _without_repeats(body: list[Row], names: list[str] | None, comma: bool) -> tuple[list[Row], list[int], list[int]]:
+def _without_repeats(body: list[Row], names: list[str] | None) -> tuple[list[Row], list[int], list[int]]:
     """Return the rows without those that are the header again, the number of headers above each row, and the rows left out."""
     if names is None or not any(row.cells[0] == names[0] for row in body):
         return body, [], []
     kept, block, repeats, seen = [], [], [], 0
     for row in body:
-        if [" ".join(c.split()) for c in row.cells] == [*names[: len(row.cells)]] and not any(
-            kind(c, comma) == "n" for c in row.cells
-        ):
+        if [" ".join(c.split()) for c in row.cells] == [*names[: len(row.cells)]] and not any(kind(c) == "n" for c in row.cells):
             repeats.append(row.number)
             seen += 1
         else:
@@ -350,11 +356,11 @@ def _meta(rows: Iterable[Sequence[str]], remarks: Iterable[str]) -> dict[str, st
     return meta
 
 
-def _decimal(body: Sequence[Row], numeric: Sequence[int], comma: bool) -> str:
+def _decimal(body: Sequence[Row], numeric: Sequence[int]) -> str:
     """Return the decimal sign, where the cells of the columns of numbers tell it."""
     step = max(1, len(body) // SAMPLE)
     cells = [row.cells[k] for row in body[::step] for k in numeric if k < len(row.cells)]
-    commas = [c for c in cells if comma and "," in c and COMMA.fullmatch(c)]
+    commas = [c for c in cells if "," in c and COMMA.fullmatch(c)]
     points = any("." in c for c in cells if "," not in c)
     if not commas:
         return "." if points else ""
