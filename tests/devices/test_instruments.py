@@ -1,9 +1,11 @@
 """Descriptions of instruments: what they add to a file, what they may hold, and that a user can add one."""
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import ship
-from sheets import put
+from sheets import put, rows_of, workbook
 from ship.devices.reading import instruments
 from ship.devices.reading.spelling import for_command
 from ship.devices.reading.table import read
@@ -107,6 +109,42 @@ def test_log_of_operations(tmp_path):
         with pytest.raises(ship.FitError) as caught:
             read(put(tmp_path, "\n".join([*LOG[:line], wrong, *LOG[line + 1 :]])))
         assert message in str(caught.value)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    names=st.lists(
+        st.sampled_from(["DrainV", "GateV", "V1", "DrainI", "I1", "IG", "Rd", "Time"]), min_size=2, max_size=5, unique=True
+    ),
+    values=st.lists(st.floats(-1e-3, 1e-3), min_size=2, max_size=12),
+    spaced=st.booleans(),
+    extra=st.integers(0, 40),
+    newline=st.sampled_from(["\n", "\r\n"]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+)
+def test_any_export_of_easyexpert(tmp_path_factory, names, values, spaced, extra, newline, encoding):
+    """What is written as this instrument writes it is read back: names, numbers, units, rows; also from a sheet."""
+    comma = ", " if spaced else ","
+    voltages, currents = ([n for n in names if mark in n] for mark in "VI")
+    rows = [["SetupTitle", "x"], ["TestParameter", "Channel.VName", *voltages], ["TestParameter", "Channel.IName", *currents]]
+    rows += [["AnalysisSetup", f"Analysis.Setup.Vector.Graph.Y{k}.Thickness", str(k)] for k in range(extra)]
+    rows += [["Dimension1", str(len(values)), str(len(values))], ["DataName", *names]]
+    rows += [["DataValue", *(f"{v * (k + 1):.12G}" for k in range(len(names)))] for v in values]
+    folder = tmp_path_factory.mktemp("export")
+    table = read(put(folder, (newline + newline.join(comma.join(r) for r in rows)).encode(encoding)))
+    sheet = read(put(folder, workbook(rows_of(rows)), "a.xlsx"))
+    for found, first in ((table, len(rows) - len(values) + 2), (sheet, len(rows) - len(values) + 1)):
+        assert found.format == "Keysight EasyEXPERT export"
+        assert found.rows == list(range(first, first + len(values)))
+        assert found.columns == {n: [row[k + 1] for row in rows[-len(values) :]] for k, n in enumerate(names)}
+        assert found.units == dict.fromkeys(voltages, "V") | dict.fromkeys(currents, "A")
+
+
+def test_a_log_in_a_sheet(tmp_path):
+    """Rows of a sheet are as long as the longest one; empty cells at their ends do not count."""
+    rows = [line.replace("(2.5, 1.3)", "both").split(",") for line in LOG]
+    table = read(put(tmp_path, workbook(rows_of(rows)), "a.xlsx"))
+    assert table.columns["cycle"] == ["0", "500", "500", "2000"]
 
 
 MINE = """

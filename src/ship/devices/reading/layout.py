@@ -63,6 +63,7 @@ class _Head(NamedTuple):
     top: int = 0
     number: int = 0
     width: int = 0
+    remarks: str = ""
 
 
 def find(name: str, raw: Raw) -> Layout:
@@ -99,6 +100,7 @@ def find(name: str, raw: Raw) -> Layout:
         raise FitError(name, "needs a header and at least one row", got=f"{len(rows)} row(s)")
     remarks = (re.sub(r"^[#%!/\s]+", "", text) for n, text in raw.comments if n != head.number)
     meta = _meta((row.cells for row in (*rows[:top], *rows[last + 1 :])), remarks)
+    meta |= {"remarks": head.remarks[: 2 * VALUE]} if head.remarks else {}
     _refuse_cut_numbers(name, raw, body, head)
     found = _made(name, raw, body, head, _width(name, raw, body, head))
     dropped = {reason: numbers for reason, numbers in dropped.items() if numbers}
@@ -191,7 +193,8 @@ def _head(name: str, raw: Raw, rows: Sequence[Row], numeric: Sequence[int], firs
     wide = max((len(row.cells) for row in rows[first : first + SAMPLE]), default=len(rows[0].cells))
     lines = [_resplit(raw.lines.get(row.number, ""), row.cells, wide) for row in rows[max(0, first - 3) : first]]
     below = lines[-1]
-    if not _is_header(below, rows, numeric, first, wide):
+    title = raw.delimiter == " " and len(below) > wide  # more words than columns
+    if title or not _is_header(below, numeric, first, wide):
         return _Head()
     under = groups = None
     remark = len(lines) > 2 and headers.is_row_of_units(lines[-2]) and _over(lines[-3], lines[-2])
@@ -199,7 +202,8 @@ def _head(name: str, raw: Raw, rows: Sequence[Row], numeric: Sequence[int], firs
     if remark:  # names, units, remarks: as Origin writes them
         under, names, at = lines[-2], headers.clean(name, lines[-3]), first - 3
         groups = headers.clean(name, below) if _repeats(names) else None
-        return _Head(names, groups, under, at, rows[at].number, max(rows[at].width, len(names)))
+        remarks = "" if groups else ", ".join(below)
+        return _Head(names, groups, under, at, rows[at].number, max(rows[at].width, len(names)), remarks)
     if len(lines) > 1 and headers.is_row_of_units(below) and _over(lines[-2], below):
         under, lines, at = below, lines[:-1], first - 2
     names = headers.clean(name, lines[-1])
@@ -231,7 +235,7 @@ def _resplit(line: str, cells: list[str], wide: int) -> list[str]:
     return cells
 
 
-def _is_header(cells: list[str], rows: Sequence[Row], numeric: Sequence[int], first: int, wide: int) -> bool:
+def _is_header(cells: list[str], numeric: Sequence[int], first: int, wide: int) -> bool:
     """Return whether the row above the data names its columns: no number, not a key with its value, a name for most of them."""
     if any(kind(c) == "n" for k, c in enumerate(cells) if k in numeric) or not any(kind(c) == "t" or c == "#" for c in cells):
         return False

@@ -49,6 +49,8 @@ def read_log(name: str, raw: Raw, log: Mapping[str, Any]) -> Long:
     state, cycles = "", 0.0
     for number, row in zip(raw.numbers, raw.cells, strict=True):
         cells = [c.strip() for c in row]
+        while cells and not cells[-1]:
+            cells.pop()
         word = cells[at] if len(cells) > at else ""
         if word == log["read"]:
             rest = cells[at + 1 : at + 1 + len(log["names"])]
