@@ -52,9 +52,9 @@ def mark(cell: Any) -> str:
         return ""
 
 
-def kind(text: str, comma: bool = False) -> str:
-    """Return "n" for a number, "e" for an empty cell or a mark of no value, "t" for a text."""
-    if is_number(text, comma):
+def kind(text: str) -> str:
+    """Return "n" for a number, with whatever decimal sign, "e" for an empty cell or a mark of no value, "t" for a text."""
+    if is_number(text, comma=True):
         return "n"
     return "e" if mark(text) else "t"
 

@@ -19,6 +19,7 @@ from .cells import COMMA, short
 from .spelling import argument
 from .text import Raw, split
 
+RULE = "-=_+:*"
 META = 2000  # entries of a preamble
 VALUE = 300  # characters of an entry
 SAMPLE = 1000  # rows from which the decimal sign follows
@@ -62,6 +63,7 @@ class _Head(NamedTuple):
     top: int = 0
     number: int = 0
     width: int = 0
+    remarks: str = ""
 
 
 def find(name: str, raw: Raw) -> Layout:
@@ -71,38 +73,38 @@ def find(name: str, raw: Raw) -> Layout:
         FitError: there is none; no number in it; rows that are longer than the header.
         FileError: a header that no table has.
     """
-    rows, empty = _trimmed(raw)
-    comma = raw.delimiter not in ("", ",")
+    rows, dropped = _trimmed(raw)
     if not rows:
         raise FitError(name, "needs a header and at least one row", got="0 row(s)")
-    numeric = numeric_columns(rows, comma)
+    numeric = numeric_columns(rows)
     if not numeric and len(rows) > 1:
         got = ", ".join(short(c) for c in rows[0].cells[:4])
         raise FitError(name, "holds no numbers", got=f"rows of text, the first of them {got!r}")
-    first = first_row(rows, numeric, comma) if numeric else 1
+    first = first_row(rows, numeric) if numeric else 1
     head = _head(name, raw, rows, numeric, first)
     if head.names is None and _has_numbers_as_names(rows, numeric, first):
         head, first = _plain_head(name, rows, first), first + 1
-    last = last_row(rows, numeric, first, comma)
+    last = last_row(rows, numeric, first)
     if last < first:
         raise FitError(name, "needs a header and at least one row", got=f"{len(rows)} row(s)")
     body = rows[first : last + 1]
     top = head.top if head.names is not None else first
     if head.names is None:
         head = _commented(name, raw, body)
-    dropped = {"comment": [n for n, _ in raw.comments if n != head.number], "empty": empty}
-    above = [(row.number, has_form(row, numeric, comma)) for row in rows[:top]]
+    dropped["comment"] = [n for n in dropped["comment"] if n != head.number]
+    above = [(row.number, has_form(row, numeric)) for row in rows[:top]]
     dropped |= {"preamble": [n for n, fits in above if not fits], "numbers above the header": [n for n, fits in above if fits]}
     dropped["footer"] = [row.number for row in rows[last + 1 :]]
-    body, block, dropped["repeated header"] = _without_repeats(body, head.names, comma)
+    body, block, dropped["repeated header"] = _without_repeats(body, head.names)
     if not body:
         raise FitError(name, "needs a header and at least one row", got=f"{len(rows)} row(s)")
     remarks = (re.sub(r"^[#%!/\s]+", "", text) for n, text in raw.comments if n != head.number)
     meta = _meta((row.cells for row in (*rows[:top], *rows[last + 1 :])), remarks)
+    meta |= {"remarks": head.remarks[: 2 * VALUE]} if head.remarks else {}
     _refuse_cut_numbers(name, raw, body, head)
     found = _made(name, raw, body, head, _width(name, raw, body, head))
     dropped = {reason: numbers for reason, numbers in dropped.items() if numbers}
-    return found._replace(meta=meta, dropped=dropped, decimal=_decimal(body, numeric, comma), block=block)
+    return found._replace(meta=meta, dropped=dropped, decimal=_decimal(body, numeric), block=block)
 
 
 def bare(name: str, raw: Raw) -> Layout:
@@ -111,11 +113,10 @@ def bare(name: str, raw: Raw) -> Layout:
     Raises:
         FitError: no row, or too many columns.
     """
-    rows, empty = _trimmed(raw)
+    rows, dropped = _trimmed(raw)
     if not rows:
         raise FitError(name, "needs at least one row", got="0 row(s)")
     width = _checked(name, max(len(row.cells) for row in rows))
-    dropped = {"comment": [n for n, _ in raw.comments], "empty": empty}
     return _made(name, raw, rows, _Head(), width)._replace(dropped={k: v for k, v in dropped.items() if v})
 
 
@@ -162,18 +163,27 @@ def _without_end(cells: list[str]) -> list[str]:
     return cells[:size]
 
 
-def _trimmed(raw: Raw) -> tuple[list[Row], list[int]]:
+def _is_rule(cells: Sequence[str]) -> bool:
+    """Return whether a row is a line of signs, ``-----`` or ``=====``, as it stands below headers."""
+    return cells[0][:1] in RULE and all(len(c) > 2 and not c.strip(RULE) for c in cells if c)
+
+
+def _trimmed(raw: Raw) -> tuple[list[Row], dict[str, list[int]]]:
     """Return the rows that hold something, and the numbers of the others."""
-    rows, empty = [], []
+    rows: list[Row] = []
+    empty: list[int] = []
+    rules: list[int] = []
     for number, cells in zip(raw.numbers, raw.cells, strict=True):
         stripped = [c.strip() for c in cells]
         if not stripped or not stripped[-1]:
             stripped = _without_end(stripped)
-        if stripped:
+        if stripped and _is_rule(stripped):
+            rules.append(number)
+        elif stripped:
             rows.append(Row(stripped, number, len(cells)))
         else:
             empty.append(number)
-    return rows, empty
+    return rows, {"comment": [n for n, _ in raw.comments], "empty": empty, "line of signs": rules}
 
 
 def _head(name: str, raw: Raw, rows: Sequence[Row], numeric: Sequence[int], first: int) -> _Head:
@@ -183,17 +193,28 @@ def _head(name: str, raw: Raw, rows: Sequence[Row], numeric: Sequence[int], firs
     wide = max((len(row.cells) for row in rows[first : first + SAMPLE]), default=len(rows[0].cells))
     lines = [_resplit(raw.lines.get(row.number, ""), row.cells, wide) for row in rows[max(0, first - 3) : first]]
     below = lines[-1]
-    if not _is_header(below, rows, numeric, first, wide):
+    title = raw.delimiter == " " and len(below) > wide  # more words than columns
+    if title or not _is_header(below, numeric, first, wide):
         return _Head()
-    under = None
+    under = groups = None
+    remark = len(lines) > 2 and headers.is_row_of_units(lines[-2]) and _over(lines[-3], lines[-2])
+    at = first - 1
+    if remark:  # names, units, remarks: as Origin writes them
+        under, names, at = lines[-2], headers.clean(name, lines[-3]), first - 3
+        groups = headers.clean(name, below) if _repeats(names) else None
+        remarks = "" if groups else ", ".join(below)
+        return _Head(names, groups, under, at, rows[at].number, max(rows[at].width, len(names)), remarks)
     if len(lines) > 1 and headers.is_row_of_units(below) and _over(lines[-2], below):
-        under, lines = below, lines[:-1]
+        under, lines, at = below, lines[:-1], first - 2
     names = headers.clean(name, lines[-1])
-    at = first - 1 - (under is not None)
-    groups = None
-    if len(lines) > 1 and len(Counter(filter(None, names))) < len([*filter(None, names)]) and _over(lines[-2], names):
+    if len(lines) > 1 and _repeats(names) and _over(lines[-2], names):
         groups = headers.clean(name, lines[-2])
     return _Head(names, groups, under, at - (groups is not None), rows[at].number, max(rows[at].width, len(names)))
+
+
+def _repeats(names: Sequence[str]) -> bool:
+    there = [name for name in names if name]
+    return len(set(there)) < len(there)
 
 
 def _plain_head(name: str, rows: Sequence[Row], at: int) -> _Head:
@@ -214,9 +235,9 @@ def _resplit(line: str, cells: list[str], wide: int) -> list[str]:
     return cells
 
 
-def _is_header(cells: list[str], rows: Sequence[Row], numeric: Sequence[int], first: int, wide: int) -> bool:
+def _is_header(cells: list[str], numeric: Sequence[int], first: int, wide: int) -> bool:
     """Return whether the row above the data names its columns: no number, not a key with its value, a name for most of them."""
-    if any(kind(c) == "n" for k, c in enumerate(cells) if k in numeric) or not any(cells):
+    if any(kind(c) == "n" for k, c in enumerate(cells) if k in numeric) or not any(kind(c) == "t" or c == "#" for c in cells):
         return False
     if len(cells) == 1 < wide:
         return False
@@ -236,7 +257,7 @@ def _has_numbers_as_names(rows: Sequence[Row], numeric: Sequence[int], first: in
         return False
     head = rows[first].cells
     word = head[numeric[0]] if numeric[0] < len(head) else ""
-    if first == 0 and word[:1].isalpha() and kind(word) == "t" and not any(c.isdigit() for c in word):
+    if word[:1].isalpha() and kind(word) == "t" and not any(c.isdigit() for c in word):
         return any(kind(c) == "n" for c in head)
     counted = head[1:] in ([str(k) for k in range(len(head) - 1)], [str(k) for k in range(1, len(head))])
     labels = [row.cells[0] for row in rows[first + 1 : first + SAMPLE]]
@@ -257,15 +278,13 @@ def _commented(name: str, raw: Raw, body: Sequence[Row]) -> _Head:
     return _Head()
 
 
-def _without_repeats(body: list[Row], names: list[str] | None, comma: bool) -> tuple[list[Row], list[int], list[int]]:
+def _without_repeats(body: list[Row], names: list[str] | None) -> tuple[list[Row], list[int], list[int]]:
     """Return the rows without those that are the header again, the number of headers above each row, and the rows left out."""
     if names is None or not any(row.cells[0] == names[0] for row in body):
         return body, [], []
     kept, block, repeats, seen = [], [], [], 0
     for row in body:
-        if [" ".join(c.split()) for c in row.cells] == [*names[: len(row.cells)]] and not any(
-            kind(c, comma) == "n" for c in row.cells
-        ):
+        if [" ".join(c.split()) for c in row.cells] == [*names[: len(row.cells)]] and not any(kind(c) == "n" for c in row.cells):
             repeats.append(row.number)
             seen += 1
         else:
@@ -341,11 +360,11 @@ def _meta(rows: Iterable[Sequence[str]], remarks: Iterable[str]) -> dict[str, st
     return meta
 
 
-def _decimal(body: Sequence[Row], numeric: Sequence[int], comma: bool) -> str:
+def _decimal(body: Sequence[Row], numeric: Sequence[int]) -> str:
     """Return the decimal sign, where the cells of the columns of numbers tell it."""
     step = max(1, len(body) // SAMPLE)
     cells = [row.cells[k] for row in body[::step] for k in numeric if k < len(row.cells)]
-    commas = [c for c in cells if comma and "," in c and COMMA.fullmatch(c)]
+    commas = [c for c in cells if "," in c and COMMA.fullmatch(c)]
     points = any("." in c for c in cells if "," not in c)
     if not commas:
         return "." if points else ""

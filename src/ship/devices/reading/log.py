@@ -49,6 +49,8 @@ def read_log(name: str, raw: Raw, log: Mapping[str, Any]) -> Long:
     state, cycles = "", 0.0
     for number, row in zip(raw.numbers, raw.cells, strict=True):
         cells = [c.strip() for c in row]
+        while cells and not cells[-1]:
+            cells.pop()
         word = cells[at] if len(cells) > at else ""
         if word == log["read"]:
             rest = cells[at + 1 : at + 1 + len(log["names"])]
@@ -93,11 +95,16 @@ def kinds_of_rows(raw: Raw) -> tuple[int, dict[str, int]] | None:
     return None
 
 
-def trains(name: str, raw: Raw) -> Long | None:
+def trains(name: str, raw: Raw, keyed: bool) -> Long | None:
     """Return one row for each value, where each line holds words and then the values of a train; None where it is no such file.
 
-    Such lines have a word or ``key=value`` at the beginning, at least ``FEWEST`` values after it, and differ in their lengths or
-    in their words, so that a table with a header, or one with a column of labels, is none.
+    Such lines have words at the beginning and at least ``FEWEST`` values after them. They differ in their lengths, or have
+    ``key=value`` among their words: a table with a header, or one with a column of labels, is none.
+
+    Args:
+        name: the name of the file, for errors.
+        raw: its rows.
+        keyed: whether only lines with ``key=value`` count, since the words tell of operations.
     """
     found = []
     for row in raw.cells:
@@ -109,11 +116,11 @@ def trains(name: str, raw: Raw) -> Long | None:
         return None
     heads = {len(words) for words, _ in found}
     lengths = {len(values) for _, values in found}
-    keyed = all(any(PAIR.fullmatch(w) for w in words) for words, _ in found)
-    if len(heads) != 1 or not (keyed or len(lengths) > 1):
+    pairs = all(any(PAIR.fullmatch(w) for w in words) for words, _ in found)
+    if len(heads) != 1 or not (pairs or (len(lengths) > 1 and not keyed)):
         return None
     limits.check_cells(name, sum(len(values) for _, values in found) * (len(found[0][0]) + 2))
-    return _long(raw, found, keyed)
+    return _long(raw, found)
 
 
 def _train(row: Sequence[str]) -> tuple[list[str], list[str]] | None:
@@ -128,7 +135,7 @@ def _train(row: Sequence[str]) -> tuple[list[str], list[str]] | None:
     return cells[:first], values
 
 
-def _long(raw: Raw, found: list[tuple[list[str], list[str]]], keyed: bool) -> Long:
+def _long(raw: Raw, found: list[tuple[list[str], list[str]]]) -> Long:
     pairs = [[PAIR.fullmatch(word) for word in words] for words, _ in found]
     keys = list(dict.fromkeys(p[1] for line in pairs for p in line if p is not None))
     single = all(sum(p is not None for p in line) == 1 for line in pairs)

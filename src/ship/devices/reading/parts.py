@@ -79,10 +79,10 @@ def arrange(name: str, raw: Raw, sha256: str, instruments: Sequence[Instrument],
             return _long_part(name, raw, sha256, read_log(where, raw, made.log), made.name)
         if made.rows and made.writes(raw):
             return _tagged(where, name, raw, sha256, made)
-    long = trains(where, raw)
+    kinds = kinds_of_rows(raw)
+    long = trains(where, raw, keyed=kinds is not None)
     if long is not None:
         return _long_part(name, raw, sha256, long, SEPARATED.get(raw.delimiter, "a sheet"))
-    kinds = kinds_of_rows(raw)
     found = layout.find(where, raw) if kinds is None else layout.bare(where, raw)
     part = _part(name, raw, sha256, found)
     if kinds is not None:
@@ -205,7 +205,7 @@ def _tagged(where: str, name: str, raw: Raw, sha256: str, made: Instrument) -> P
         elif tag == data_tag and names is not None:
             lines.append(rest)
             numbers.append(number)
-            block.append(len(again) + 1)
+            block.append(len(again))
         else:
             other.append(number)
             if tag in made.rows.get("meta", ()) and rest:

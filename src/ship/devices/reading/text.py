@@ -18,11 +18,13 @@ from .cells import FAILED, is_number
 DELIMITERS = "\t;,| "
 SAMPLE = 40_000  # characters at the beginning, in the middle and at the end from which the separator follows
 HEAD = 5000  # rows that are kept as they stand, too
-MOST = 20_000  # characters of them, and of comments
+MOST = 5000  # characters of them, and of comments
 LINE = re.compile(r"[^\r\n]+(?:\r\n|\r|\n)?|\r\n|\r|\n")  # (str.splitlines knows more line breaks than CSV has)
 COMMENT = ("#", "%", "!", "//")
 TUPLE = re.compile(r"(?:(?<=,)|^)[ ]*[(\[][^()\[\]\"]*,[^()\[\]\"]*[)\]][ ]*(?=,|[\r\n]|$)")  # (2.5, 1.3): one cell
 INNER = "\x1f"  # stands for a comma within a tuple while the line is split
+QUOTED = re.compile(r'"([^"]*)"')
+WORDS = 0.8  # for spaces, which stand in titles and remarks, too
 WORD = re.compile(r'"[^"]*"|\S+')
 ORDERS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 
@@ -161,13 +163,14 @@ def _sample(text: str) -> list[str]:
 
 def _delimiter(sample: Sequence[str]) -> str:
     """Return the separator that leaves most cells as numbers; without any number the first that stands in the first line."""
-    unquoted = [re.sub(r'"[^"]*"', "q", line) if '"' in line else line for line in sample]
+    unquoted = [QUOTED.sub(lambda q: "1" if is_number(q[1], True) else "q", s) if '"' in s else s for s in sample]
     score = dict.fromkeys(DELIMITERS, 0.0)
     for delimiter in score:
         for line in unquoted:
             cells = [c.strip() for c in (line.split() if delimiter == " " else line.split(delimiter)) if c.strip()]
             if cells and (len(cells) > 1 if delimiter == " " else delimiter in line):
                 score[delimiter] += sum(is_number(c, delimiter != ",") for c in cells) / len(cells)
+    score[" "] *= WORDS
     best = max(score, key=lambda d: score[d])
     first = next(iter(unquoted), "")
     return best if score[best] > 0 else next((d for d in "\t;,|" if d in first), ",")
