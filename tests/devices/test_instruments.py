@@ -1,5 +1,7 @@
 """Descriptions of instruments: what they add to a file, what they may hold, and that a user can add one."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -39,6 +41,8 @@ def test_every_description_of_ship_is_sound():
     for file in files:
         assert instruments.read_description(file).name
         assert "source = " in file.read_text()
+    packed = Path(__file__).parents[2] / "pyproject.toml"
+    assert '"devices/reading/instruments/*.toml"' in packed.read_text()  # or a wheel would come without them
 
 
 def test_easyexpert(tmp_path):
