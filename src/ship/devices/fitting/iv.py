@@ -236,8 +236,11 @@ def _device(
             }
     for kind, (value, text) in switched.numbers(settings).items():
         more[kind], remarks[kind] = value, text
-    scaled = {name: part._replace(centre=_times(part.centre, scale)) for name, part in parts.items()}
-    scatter = "sweeps" if states.devices is None else "cycles of one device"
+    scaled = {
+        name: part._replace(centre=_times(states.clustered(x, "S"), scale))
+        for (name, part), x in zip(parts.items(), (states.on, states.off), strict=True)
+    }
+    scatter = "sweeps of one device" if states.devices is not None else "sweeps, which no label says the device of"
     pair = to_device.States(scaled["off"], scaled["on"], states.v_read)
     return to_device.two_states(proof, pair, more, remarks, scatter)
 

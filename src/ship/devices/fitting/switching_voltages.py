@@ -103,8 +103,7 @@ def median(values: Array, unit: str = "") -> Estimate:
     """Return the median with a 95 % interval between order statistics, which holds for any distribution.
 
     The ends are interpolated between neighbouring order statistics; below 6 values no two of them include the median with 95 %,
-    and the interval is that of the mean of a normal sample (in the logarithm where all have one sign and span more than a factor
-    of 2).
+    and the interval is that of the mean of a normal sample (in the logarithm where all have one sign); below 3 there is none.
 
     Source: Hettmansperger & Sheather, Statistics & Probability Letters 4, 75 (1986).
     """
@@ -112,11 +111,11 @@ def median(values: Array, unit: str = "") -> Estimate:
 
     x = np.sort(np.asarray(values, dtype=float))
     n, middle = len(x), float(np.median(x))
-    if n < 2:
+    if n < 3:
         return Estimate(middle, math.nan, math.nan, unit)
     if n < 6:
         sign = np.sign(middle)
-        wide = bool((sign * x > 0).all()) and float((sign * x).max()) > 2 * float((sign * x).min())
+        wide = bool((sign * x > 0).all())
         y = np.log(sign * x) if wide else x
         half = float(t.ppf(0.975, n - 1)) * float(y.std(ddof=1)) / math.sqrt(n)
         ends = np.array([float(y.mean()) - half, float(y.mean()) + half])

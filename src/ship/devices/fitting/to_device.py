@@ -232,7 +232,8 @@ def two_states(proof: Evidence, states: States, more: Mapping[str, Any], remarks
         numbers: dict[str, Any] = {f"sigma_{name}": value for name, value in within.items()}
         numbers |= {f"shift_{name}": varied(0.0, value) for name, value in between.items()}
         made["programming"] = TwoStateProgramming(**numbers)
-        told.setdefault("programming", f"writes to one of the two states, with the log-normal scatter of {scatter}")
+        whose = f"from write to write of {scatter}" if within else "from device to device; none from write to write was measured"
+        told.setdefault("programming", f"writes to one of the two states, with the log-normal scatter {whose}")
     return assembled(proof, made, spreads=spreads, remarks=told)
 
 
