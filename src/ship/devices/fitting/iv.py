@@ -25,6 +25,7 @@ from .report import Estimate, Fitted, Found, outcome, rank
 from .switching_voltages import median
 
 Array = np.ndarray
+MOST_NEGATIVE = 0.2  # of the sweeps: with more off currents not above 0 A the off state is not known
 MARGIN = 0.97  # of the switching voltage, and of the compliance: laws hold below
 
 
@@ -54,7 +55,7 @@ def fit_iv(columns: Columns, source: str, sha256: str, settings: dict[str, Any])
     notes = [*columns.notes, *_notes(settings, found, states, switched, flat), *_offset_notes(zero, states)]
     if not fits:
         notes.append("no law was fitted: too few points lie below the switching voltage")
-    settings = settings | {"points": len(voltage), "sweeps": len(states.on), "v_read": states.v_read}
+    settings = settings | {"points": len(voltage), "records": len(found.records), "sweeps": len(states.on), "v_read": states.v_read}
     panels = iv_figures.panels(states, switched, voltage, current, fits, branches, order)
     values = _values(states, switched, fits)
     proof = to_device.evidence(columns, source, sha256)
@@ -105,11 +106,8 @@ def _laws(
 
 
 def _area(e: Excursion, voltage: Array, current: Array) -> float:
-    """Return the area (W) between the ways out and back."""
-    ways = [branch_of(e.side * voltage[way], e.side * current[way]) for way in (e.out, e.back)]
-    v = np.linspace(max(b.v[0] for b in ways), min(b.v[-1] for b in ways), 200)
-    gap = np.interp(v, ways[0].v, ways[0].i) - np.interp(v, ways[1].v, ways[1].i)
-    return float(np.trapezoid(np.abs(gap), v))
+    """Return the area (W) between the ways out and back: that which the excursion goes around."""
+    return float(abs(np.trapezoid(current[e.rows], voltage[e.rows])))
 
 
 def _summary(
@@ -156,7 +154,10 @@ def _notes(settings: dict[str, Any], found: Cut, states: ReadStates, switched: S
     word = "positive" if states.side > 0 else "negative"
     notes = [f"the two states are compared at {states.v_read:g} V, at the {word} side; {len(states.on)} sweeps reach it"]
     if "v_read" not in settings:
-        notes.append("v_read was not given: it is a tenth of the median sweep, at the side where the states differ more")
+        notes.append(
+            "v_read was not given: it is a tenth of the median sweep (or more, where the current there is not above 0 A in 95 % of "
+            "the sweeps), at the side where the states differ more"
+        )
     halves = [e for e in found.excursions if not e.whole]
     if halves:
         notes.append(f"{len(halves)} excursions were left out: they do not go out and back at one polarity")
@@ -211,7 +212,14 @@ def _device(
     proof: to_device.Evidence, order: tuple[Fitted, ...], states: ReadStates, switched: Switches, settings: dict[str, Any]
 ) -> Device:
     """Return the device with both states and their scatter, its switching voltages, and a law of the current where one fits."""
-    ratio = states.clustered(states.ratio, "") if len(states.ratio) else Estimate(0.0)
+    if states.negative > MOST_NEGATIVE * (states.negative + len(states.on)):
+        raise FitError(
+            "fit: device",
+            "needs an off current above the meter's offset and noise at v_read",
+            got=f"{states.negative} of {states.negative + len(states.on)} sweeps with no off current above 0 A at {states.v_read:g} V",
+            fix=f"Choose a larger {argument('v_read')}, or take the meter's offset off the current.",
+        )
+    ratio = states.clustered(states.ratio, "")
     if not (ratio.value > SAME and (np.isnan(ratio.low) or ratio.low > SAME)):
         raise FitError(
             "fit: device",
