@@ -38,6 +38,7 @@ class Fitted:
         verdict: the verdict in words; where ``fits`` is false, the reason.
         fits: whether it keeps within the limit of its kind, and no other model that does is clearly closer and likelier, see
             `compared`.
+        open: the names of parameters that the data do not determine: no device takes their numbers.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Fitted:
     n_parameters: int
     verdict: str = "fits"
     fits: bool = True
+    open: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,10 @@ class Found:
         for k, fitted in enumerate(self.ranking, 1):
             gap = f"AICc +{fitted.criterion - min(finite):.1f}" if math.isfinite(fitted.criterion) else "AICc none"
             lines.append(f"  {k}. {fitted.name:14} residual {fitted.residual:7.2%}  {gap:14} {fitted.verdict}")
-            lines += [f"       {name} = {value}" for name, value in fitted.parameters.items()]
+            lines += [
+                f"       {name} = {value}{' (not determined)' if name in fitted.open else ''}"
+                for name, value in fitted.parameters.items()
+            ]
         refusal = self.refusal()
         lines.append(f"Device: {self.device.name!r}" if refusal is None else f"No device: {refusal}")
         lines += [f"Note: {note}" for note in self.notes]
@@ -136,6 +141,7 @@ class Found:
         models = [
             {"name": f.name, "fits": f.fits, "verdict": f.verdict, "residual": f.residual, "aicc": f.criterion}
             | {"n_parameters": f.n_parameters, "parameters": {k: v.as_dict() for k, v in f.parameters.items()}}
+            | {"not_determined": list(f.open)}
             for f in self.ranking
         ]
         made: dict[str, Any] = {"kind": self.kind, "source": self.source, "sha256": self.sha256, "scale": self.scale}
