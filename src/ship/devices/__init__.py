@@ -34,12 +34,12 @@ from .memristor.yakopcic import TwoBranch, Yakopcic
 from .parts.endurance import Wear
 from .parts.faults import Stuck
 from .parts.iv import PooleFrenkelIV, PowerIV, SinhIV
-from .parts.programming import GaussianProgramming, LevelProgramming, PolynomialProgramming
+from .parts.programming import GaussianProgramming, LevelProgramming, PolynomialProgramming, TwoStateProgramming
 from .parts.read_noise import AdditiveNoise, FlickerNoise, RelativeNoise
 from .parts.thermal import Arrhenius
 from .provenance import Origin
 from .retention.log_drift import LogDrift
-from .retention.power_law import PowerDrift
+from .retention.power_law import PowerDrift, PowerTrend
 from .retention.volatile import VolatileRetention
 from .update.bounded import Bounded
 from .update.logarithmic import LogarithmicPulses
@@ -89,6 +89,7 @@ __all__ = [
     "PooleFrenkelIV",
     "PowerDrift",
     "PowerIV",
+    "PowerTrend",
     "Programming",
     "Pulse",
     "ReRAMRelaxation",
@@ -105,6 +106,7 @@ __all__ = [
     "TableUpdate",
     "Thermal",
     "TwoBranch",
+    "TwoStateProgramming",
     "Unmeasured",
     "Update",
     "VolatileRetention",
