@@ -6,14 +6,15 @@ d2d. For a trial pair of variances the device means have the weights ``w_i = 1 /
 
     c2c^2 = SS_within / (N - k),     sum w_i (mean_i - m)^2 = k - 1,     m = sum w_i mean_i / sum w_i
 
-give the estimates, for unequal groups, too. On their right sides stand the means of chi-square numbers with N - k and k - 1 degrees
-of freedom; with draws of these in their place, the equations give draws of ``d2d`` and ``c2c`` whose middle 95 % are the intervals
-(generalised confidence intervals, which need no large number of devices). That of m is Student's, with k - 1 degrees of freedom
-and the variance ``sum w_i (mean_i - m)^2 / ((k - 1) sum w_i)``: exact for equal groups. Within devices, scatter with heavier tails
-than normal counts for fewer degrees of freedom, by its kurtosis.
+give the estimates, for unequal groups, too. On their right sides stand the means of chi-square numbers with N - k and k - 1
+degrees of freedom; with draws of these in their place, the equations give draws of ``d2d`` and ``c2c`` whose middle 95 % are the
+intervals (generalised confidence intervals, which need no large number of devices). That of m is Student's, with k - 1 degrees
+of freedom and the variance ``sum w_i (mean_i - m)^2 / ((k - 1) sum w_i)``: exact for equal groups. Within devices, scatter with
+heavier tails than normal counts for fewer degrees of freedom, by its kurtosis.
 
-Sources: Mandel & Paule, Anal. Chem. 42:1194 (1970), for the weights; Weerahandi, J. Am. Stat. Assoc. 88:899 (1993), and Li & Li,
-J. Stat. Plan. Inference 133:1 (2005), for the intervals of the variances; Hartung & Knapp, Stat. Med. 20:3875 (2001), for that of m; Searle, Casella & McCulloch, Variance Components (1992).
+Sources: Mandel & Paule, Anal. Chem. 42:1194 (1970), for the weights; Weerahandi, J. Am. Stat. Assoc. 88:899 (1993), for the
+intervals of the variances; Hartung & Knapp, Stat. Med. 20:3875 (2001), for that of m; Searle, Casella & McCulloch, Variance
+Components (1992).
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ def components(
     """
     sign = -1.0 if log and float(np.median(values)) < 0 else 1.0
     y = np.log(sign * np.asarray(values, dtype=float)) if log else np.asarray(values, dtype=float)
-    label = _labels(y, devices)
+    label = numbered(y, devices)
     keep = _tame(y, label) if robust else np.ones(len(y), dtype=bool)
     groups = grouped(y[keep], label[keep])
     made = drawn(groups, np.random.default_rng(seed), max(replicates, DRAWS))
@@ -113,7 +114,7 @@ def components(
 
 
 def told(estimate: Estimate) -> str:
-    """Say an estimate: a scatter of 0 whose interval has 0 in it is "at most" its upper end, a median above all data "at least"."""
+    """Say an estimate: a scatter of 0 whose interval has 0 in it is "at most" its upper end, an infinite median "at least"."""
     if estimate.value == 0 and estimate.low == 0 and estimate.high > 0:
         return f"at most {estimate.high:.4g} {estimate.unit}".rstrip()
     if math.isinf(estimate.value):
@@ -124,17 +125,17 @@ def told(estimate: Estimate) -> str:
 def shrunk(
     values: Array, devices: Sequence[str], *, log: bool = False, unit: str = "", seed: int = 0, replicates: int = 200
 ) -> dict[str, Estimate]:
-    """Return the mean of each device (the median where ``log``), drawn to the mean of all by what the scatter within it leaves open.
+    """Return the mean of each device (the median where ``log``), drawn to the mean of all by what its own scatter leaves open.
 
-    A device's mean counts with ``d2d^2 / (d2d^2 + c2c^2 / n_i)``, the mean of all with the rest; intervals have the uncertainty of
-    both variances in them.
+    A device's mean counts with ``d2d^2 / (d2d^2 + c2c^2 / n_i)``, the mean of all with the rest; intervals have the uncertainty
+    of both variances in them.
 
     Args:
         values, devices, log, unit, seed, replicates: see `components`; at least three devices.
     """
     sign = -1.0 if log and float(np.median(values)) < 0 else 1.0
     y = np.log(sign * np.asarray(values, dtype=float)) if log else np.asarray(values, dtype=float)
-    label = _labels(y, devices)
+    label = numbered(y, devices)
     groups = grouped(y, label)
     rng = np.random.default_rng(seed)
     made = drawn(groups, rng, max(replicates, DRAWS))
@@ -151,7 +152,7 @@ def shrunk(
 
 def grouped(y: Array, label: Array) -> Groups:
     """Return the values by device; ``label`` counts devices from 0, ``[row]``."""
-    present, label = np.unique(label, return_inverse=True)
+    _, label = np.unique(label, return_inverse=True)
     n = np.bincount(label).astype(float)
     mean = np.bincount(label, y) / n
     return Groups(n, mean, y - mean[label])
@@ -176,7 +177,7 @@ def drawn(groups: Groups, rng: np.random.Generator, draws: int) -> Draws:
     return Draws(centre + error * np.r_[0.0, rng.standard_t(k - 1, draws)], between, within)
 
 
-def _labels(y: Array, devices: Sequence[str] | None) -> Array:
+def numbered(y: Array, devices: Sequence[str] | None) -> Array:
     """Return the number of each row's device, in order of appearance."""
     if devices is None:
         return np.zeros(len(y), dtype=int)
