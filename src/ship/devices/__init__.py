@@ -39,7 +39,7 @@ from .parts.read_noise import AdditiveNoise, FlickerNoise, RelativeNoise
 from .parts.thermal import Arrhenius
 from .provenance import Origin
 from .retention.log_drift import LogDrift
-from .retention.power_law import PowerDrift
+from .retention.power_law import PowerDrift, PowerTrend
 from .retention.volatile import VolatileRetention
 from .update.bounded import Bounded
 from .update.logarithmic import LogarithmicPulses
@@ -89,6 +89,7 @@ __all__ = [
     "PooleFrenkelIV",
     "PowerDrift",
     "PowerIV",
+    "PowerTrend",
     "Programming",
     "Pulse",
     "ReRAMRelaxation",

@@ -66,6 +66,8 @@ class Found:
         settings: the settings of the fit (seed, replicates, units), for the record.
         values: tables of the fit (parameters of each device, their correlation), by name.
         outcome: the device of the fit, or the error that says why there is none; None: such a measurement determines none.
+        measured: the numbers and parts of a `Device` that this measurement determines, by name, also where no whole device
+            follows: a retention without a window. A part may be None: it was measured that there is none.
     """
 
     kind: str
@@ -79,6 +81,7 @@ class Found:
     settings: dict[str, Any]
     values: dict[str, Any] = field(default_factory=dict)
     outcome: Device | ShipError | None = field(default=None, repr=False)
+    measured: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def best(self) -> Fitted:
