@@ -158,7 +158,7 @@ def fitted(fits: dict[str, LawFit], noise: float) -> Fitted:
             shown = f"{name}, {state}" if state else name
             made[shown] = median(values, unit)
             if i == 1 and _at_limit(float(np.median(values)), law.limits):
-                unknown.append(shown)
+                unknown += [shown] if law.name != "sinh" else [shown.replace("b", "a", 1), shown]  # of a sinh then only a b is known
     left = np.concatenate([fit.left for fit in fits.values()])
     k = sum(fit.theta.size for fit in fits.values())
     rms, n = float(np.sqrt(np.mean(left**2))), len(left)

@@ -266,7 +266,11 @@ def switches(whole: list[Excursion], voltage: Array, current: Array, states: Rea
     """Find what happened on each whole excursion; a sweep of a device that is in its new state already counts as neither."""
     found = [switch_of(e, voltage, current) for e in whole]
     counted = np.array([s.kind for s in found])
-    on, off = float(np.median(states.on)), float(np.median(states.off))
+    moved_at = {id(e) for e, s in zip(whole, found, strict=True) if s.kind}
+    real = np.array([id(e) in moved_at for e in states.excursions])
+    if not real.any():
+        return Switches(whole, found, counted, states.devices)
+    on, off = float(np.median(states.on[real])), float(np.median(states.off[real]))
     for side in (1, -1):
         here = np.array([e.side == side for e in whole])
         moved = counted[here & (counted != 0)]
