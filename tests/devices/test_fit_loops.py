@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from loops import UNIT, Known, fit_loops, loops, sine
 
 import ship
+from loops import UNIT, Known, fit_loops, loops, sine
 from ship.devices.fitting.loops import phase
 from ship.devices.fitting.switching_voltages import censored_median, median
 
@@ -41,7 +41,9 @@ def test_the_device_has_the_scatter():
     both = np.log(array.conductance().double().numpy().ravel())
     assert both.std() == pytest.approx(np.hypot(part.sigma_off, part.shift_off.d2d_abs), rel=0.05)
     assert np.exp(np.median(both)) == pytest.approx(device.g_min, rel=0.05)
-    assert {name: device.origins[name].status for name in ("g_max", "programming", "d2d", "c2c", "v_set", "update", "t_write")} == {
+    assert {
+        name: device.origins[name].status for name in ("g_max", "programming", "d2d", "c2c", "v_set", "update", "t_write")
+    } == {
         **dict.fromkeys(("g_max", "programming", "d2d", "c2c", "v_set"), "measured"),
         "update": "missing",
         "t_write": "assumed",

@@ -85,7 +85,9 @@ def sine(known=Known(), points=200, phase=0.0, noise=0.0, reach=2.0, seed=0):
     """One period of a sine that starts at a phase (of 1), of a device that is off before its positive half: V and A."""
     t = np.arange(points) / points
     v = reach * np.sin(2 * np.pi * t)
-    on = ((v >= known.v_set) | ((t > 0.25) & (v > 0)) | (t >= 0.5)) & ~((t > 0.5) & (v <= known.v_reset)) & ~((t > 0.75) & (v < 0))
+    on = (
+        ((v >= known.v_set) | ((t > 0.25) & (v > 0)) | (t >= 0.5)) & ~((t > 0.5) & (v <= known.v_reset)) & ~((t > 0.75) & (v < 0))
+    )
     i = current(np.where(on, known.on, known.off), v, known.b) * (1 + noise * np.random.default_rng(seed).standard_normal(points))
     shift = round(phase * points)
     return np.roll(v, -shift), np.roll(i, -shift)

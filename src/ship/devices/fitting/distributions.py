@@ -94,7 +94,9 @@ def _start_two(s: Sample) -> list[Array]:
         k = min(max(int(share * len(y)), 2), len(y) - 2)
         parts = y[:k], y[k:]
         widths = [max(float(p.std()), NARROW * float(y.std()), 1e-6) for p in parts]
-        made.append(np.array([parts[0].mean(), math.log(widths[0]), parts[1].mean(), math.log(widths[1]), math.log(share / (1 - share))]))
+        made.append(
+            np.array([parts[0].mean(), math.log(widths[0]), parts[1].mean(), math.log(widths[1]), math.log(share / (1 - share))])
+        )
     return made
 
 

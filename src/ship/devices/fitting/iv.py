@@ -55,7 +55,12 @@ def fit_iv(columns: Columns, source: str, sha256: str, settings: dict[str, Any])
     notes = [*columns.notes, *_notes(settings, found, states, switched, flat), *_offset_notes(zero, states)]
     if not fits:
         notes.append("no law was fitted: too few points lie below the switching voltage")
-    settings = settings | {"points": len(voltage), "records": len(found.records), "sweeps": len(states.on), "v_read": states.v_read}
+    settings = settings | {
+        "points": len(voltage),
+        "records": len(found.records),
+        "sweeps": len(states.on),
+        "v_read": states.v_read,
+    }
     panels = iv_figures.panels(states, switched, voltage, current, fits, branches, order)
     values = _values(states, switched, fits)
     proof = to_device.evidence(columns, source, sha256)
@@ -238,10 +243,9 @@ def _device(
         remarks["iv"] = f"the law {first.name!r} of the on state"
         if law is not None:
             scale = _small_signal(first, abs(states.v_read))
-            remarks |= {
-                name: "at small voltages, by the law of the current, so that the read current is the measured one"
-                for name in ("g_min", "g_max")
-            }
+            remarks |= dict.fromkeys(
+                ("g_min", "g_max"), "at small voltages, by the law of the current, so that the read current is the measured one"
+            )
     for kind, (value, text) in switched.numbers(settings).items():
         more[kind], remarks[kind] = value, text
     scaled = {

@@ -48,7 +48,11 @@ def panels(
                 if i == 0:
                     series.append(Series(states.side * branch.v, model * size, name, style, 2))
                 left.append(Series(states.side * branch.v, 100 * (branch.i - model) / weight_of(branch), name, style, i + 2))
-    title = f"{len(states.on)} sweeps; the best-ranked law, solid: on state, dashed: off state" if order else f"{len(states.on)} sweeps"
+    title = (
+        f"{len(states.on)} sweeps; the best-ranked law, solid: on state, dashed: off state"
+        if order
+        else f"{len(states.on)} sweeps"
+    )
     made = [Panel("voltage (V)", f"|current| ({unit})", tuple(series), title, log_y=True, height=1.2)]
     if left:
         made.append(Panel("voltage (V)", "residual\n(% of |I| + 1 %\nof its largest)", tuple(left), height=0.6))

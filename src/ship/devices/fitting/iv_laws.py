@@ -158,11 +158,17 @@ def fitted(fits: dict[str, LawFit], noise: float) -> Fitted:
             shown = f"{name}, {state}" if state else name
             made[shown] = median(values, unit)
             if i == 1 and _at_limit(float(np.median(values)), law.limits):
-                unknown += [shown] if law.name != "sinh" else [shown.replace("b", "a", 1), shown]  # of a sinh then only a b is known
+                unknown += (
+                    [shown] if law.name != "sinh" else [shown.replace("b", "a", 1), shown]
+                )  # of a sinh then only a b is known
     left = np.concatenate([fit.left for fit in fits.values()])
     k = sum(fit.theta.size for fit in fits.values())
     rms, n = float(np.sqrt(np.mean(left**2))), len(left)
-    text = "fits" if rms <= ACCEPT else f"{law.name} misses the current by {rms:.0%} (rms); use a measured table, or a narrower range"
+    text = (
+        "fits"
+        if rms <= ACCEPT
+        else f"{law.name} misses the current by {rms:.0%} (rms); use a measured table, or a narrower range"
+    )
     correction = 2 * k * (k + 1) / (n - k - 1) if n > k + 1 else math.inf
     criterion = float((left**2).sum()) / noise**2 + 2 * k + correction
     return Fitted(law.name, made, rms, criterion, k, text, rms <= ACCEPT, tuple(unknown))

@@ -103,7 +103,9 @@ def read_states(
     known = np.isfinite(pairs).all(1)
     good = known & (pairs > 0).all(1)
     if not known.any():
-        raise FitError("fit: v_read", "no sweep has points there", got=f"{v_read:g} V", fix=f"Choose another {argument('v_read')}.")
+        raise FitError(
+            "fit: v_read", "no sweep has points there", got=f"{v_read:g} V", fix=f"Choose another {argument('v_read')}."
+        )
     if not good.any():
         raise FitError(
             "fit: v_read",
@@ -240,7 +242,9 @@ class Switches:
         for kind, name in NAMES.items():
             _, cut, side, _ = self.of(kind)
             if cut.any():
-                notes.append(f"{name}: {int(cut.sum())} of {len(cut)} sweeps do not switch below their end; they count as beyond it")
+                notes.append(
+                    f"{name}: {int(cut.sum())} of {len(cut)} sweeps do not switch below their end; they count as beyond it"
+                )
             if len(cut) and side == 0:
                 notes.append(f"{name} occurs at both polarities: its magnitudes are taken together")
         return notes
