@@ -101,7 +101,7 @@ def test_statistics_of_two_populations_are_refused():
     g = np.concatenate([1e-9 * np.exp(0.3 * rng.standard_normal(20)), 1e-3 * np.exp(0.3 * rng.standard_normal(20))])
     found = ship.fit({"g_on": g, "g_off": g / 100}, "statistics", unit="S", replicates=100)
     assert {f.name for f in found.ranking if f.fits} == {"on: two log-normal", "off: two log-normal"}
-    with pytest.raises(ship.FitError, match="several populations; got 50 % around 9.47e-10"):
+    with pytest.raises(ship.FitError, match=r"several populations; got 50 % around 9\.47e-10"):
         _ = found.device
 
 

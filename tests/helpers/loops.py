@@ -25,13 +25,16 @@ class Known(NamedTuple):
     b: float = 0.0  # 1/V, of a sinh; 0: ohmic
 
 
+STANDARD = Known()
+
+
 def current(g, v, b):
     """The current of a state: ohmic, or g / b sinh(b v)."""
     return g * v if b == 0 else g / b * np.sinh(b * v)
 
 
 def loops(
-    known=Known(), devices=1, cycles=10, *, points=100, reach=2.0, noise=0.01, meter=0.0, compliance=None, sides=(1, -1), seed=0
+    known=STANDARD, devices=1, cycles=10, *, points=100, reach=2.0, noise=0.01, meter=0.0, compliance=None, sides=(1, -1), seed=0
 ):
     """Loops 0, +reach, 0, -reach, 0 of devices and cycles: columns, and the truth of each loop by name.
 
@@ -81,7 +84,7 @@ def fit_loops(columns, **more):
     return ship.fit(columns, "iv", unit=UNIT, **({"v_read": 0.2, "replicates": 50} | more))
 
 
-def sine(known=Known(), points=200, phase=0.0, noise=0.0, reach=2.0, seed=0):
+def sine(known=STANDARD, points=200, phase=0.0, noise=0.0, reach=2.0, seed=0):
     """One period of a sine that starts at a phase (of 1), of a device that is off before its positive half: V and A."""
     t = np.arange(points) / points
     v = reach * np.sin(2 * np.pi * t)

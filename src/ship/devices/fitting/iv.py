@@ -160,8 +160,8 @@ def _notes(settings: dict[str, Any], found: Cut, states: ReadStates, switched: S
     notes = [f"the two states are compared at {states.v_read:g} V, at the {word} side; {len(states.on)} sweeps reach it"]
     if "v_read" not in settings:
         notes.append(
-            "v_read was not given: it is a tenth of the median sweep (or more, where the current there is not above 0 A in 95 % of "
-            "the sweeps), at the side where the states differ more"
+            "v_read was not given: it is a tenth of the median sweep (or more, where the current there is not above 0 A in 95 % "
+            "of the sweeps), at the side where the states differ more"
         )
     halves = [e for e in found.excursions if not e.whole]
     if halves:
@@ -170,8 +170,8 @@ def _notes(settings: dict[str, Any], found: Cut, states: ReadStates, switched: S
         notes.append(f"{found.turned} closed loops start in the middle of a sweep: they were turned to start at 0 V")
     if flat is not None:
         notes.append(
-            f"the current has a flat top at {flat:.3g} A: taken as the compliance (found in the data, not given), and left out of "
-            "the laws"
+            f"the current has a flat top at {flat:.3g} A: taken as the compliance (found in the data, not given), and left out "
+            "of the laws"
         )
     if states.limited:
         notes.append(
@@ -221,7 +221,7 @@ def _device(
         raise FitError(
             "fit: device",
             "needs an off current above the meter's offset and noise at v_read",
-            got=f"{states.negative} of {states.negative + len(states.on)} sweeps with no off current above 0 A at {states.v_read:g} V",
+            got=f"{states.negative} of {states.negative + len(states.on)} sweeps with none above 0 A at {states.v_read:g} V",
             fix=f"Choose a larger {argument('v_read')}, or take the meter's offset off the current.",
         )
     ratio = states.clustered(states.ratio, "")

@@ -6,8 +6,8 @@ Poole-Frenkel    ``I = a V exp(b sqrt|V|)``
 Schottky         ``I = a sign(V) (exp(b sqrt|V|) - 1)``
 power            ``I = a V |V|^(m - 1)``, space-charge limited where m is 2
 
-Residuals count relative to ``|I| + 1 %`` of the branch's largest current, or to ``|I|`` and twice the noise at small voltages where
-that is more. The first parameter is linear, so that only the second
+Residuals count relative to ``|I| + 1 %`` of the branch's largest current, or to ``|I|`` and twice the noise at small voltages
+where that is more. The first parameter is linear, so that only the second
 is searched for (variable projection). Models are compared by one noise, that of the medians themselves: what they differ from a
 line through their neighbours, which no model supplies for itself.
 """

@@ -65,8 +65,8 @@ def fit_one_way(
     zero, largest = float(np.median(lines[:, 1])), float(np.median([np.abs(voltage[rows]).max() for rows in records]))
     if middle > 0 and abs(zero) > 0.02 * middle * largest:
         notes.append(
-            f"the current at 0 V is {zero:.3g} A, as much as {abs(zero) / middle:.2g} V make: I/V is wrong by half and more below "
-            f"{2 * abs(zero) / middle:.2g} V, the slope is not"
+            f"the current at 0 V is {zero:.3g} A, as much as {abs(zero) / middle:.2g} V make: I/V is wrong by half and more "
+            f"below {2 * abs(zero) / middle:.2g} V, the slope is not"
         )
     values: dict[str, Any] = {"sweeps": [", ".join(filter(None, key)) for key in found.records], "slope": slopes}
     values |= {"current at 0 V": lines[:, 1]}

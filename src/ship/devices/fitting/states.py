@@ -6,6 +6,7 @@ populations of a mixture of log-normal parts (`mixtures`), parted by valleys, an
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -49,7 +50,8 @@ def fit_states(columns: Columns, source: str, sha256: str, settings: dict[str, A
         notes.append(f"{int(dark.sum())} cells have no conductance above 0 S: they count as outside of all states")
     y = np.log(np.where(dark, 1.0, g))
     if "state" in columns:
-        states, ranking, mixed = _written(columns["state"], y, dark), [], None
+        states, mixed = _written(columns["state"], y, dark), None
+        ranking: list[Fitted] = []
         notes.append("states are those that the file says the cells were written to")
     else:
         states, ranking, mixed = _found(y, dark)
@@ -70,7 +72,7 @@ def fit_states(columns: Columns, source: str, sha256: str, settings: dict[str, A
         summary[f"{state.name}, cells"] = Estimate(float(len(state.cells)))
         if part.d2d is not None:
             summary[f"ln {state.name}, spread of cells"] = part.d2d
-    for low, high in zip(states[:-1], states[1:], strict=True):
+    for low, high in itertools.pairwise(states):
         summary[f"overlap of {low.name} and {high.name}"] = _overlap(y[low.cells], y[high.cells])
     if "address" in columns and len(set(columns["address"])) < len(g):
         notes.append("some addresses occur more than once: each row counts as a cell")
@@ -115,8 +117,8 @@ def _found(y: Array, dark: Array) -> tuple[list[State], list[Fitted], Mixture]:
         parameters = {}
         for k in range(parts):
             error = float(m.width[k]) / math.sqrt(max(float(m.weight[k]) * len(alive), 1.0))
-            ends = [math.exp(float(m.mean[k]) + z * error) for z in (0.0, -1.96, 1.96)]
-            parameters[f"median {k + 1}"] = Estimate(*ends, "S")
+            middle, *ends = (math.exp(float(m.mean[k]) + z * error) for z in (0.0, -1.96, 1.96))
+            parameters[f"median {k + 1}"] = Estimate(middle, ends[0], ends[1], "S")
             parameters[f"sigma of ln {k + 1}"] = Estimate(float(m.width[k]))
             parameters[f"share {k + 1}"] = Estimate(float(m.weight[k]))
         parameters["share outside"] = Estimate(float(m.weight[-1]))
@@ -176,7 +178,8 @@ def _course(columns: Columns, y: Array, states: Sequence[State], summary: dict[s
             continue
         z = (x - x.min()) / (x.max() - x.min())
         slope, error = _line(z, centred[inside])
-        found = Estimate(*(100 * math.expm1(slope + f * error) for f in (0.0, -1.96, 1.96)), "%")
+        value, *ends = (100 * math.expm1(slope + f * error) for f in (0.0, -1.96, 1.96))
+        found = Estimate(value, ends[0], ends[1], "%")
         summary[f"change from the first to the last {axis}"] = found
         if max(abs(found.low), abs(found.high)) <= 10:
             notes.append(f"no course over the {axis}s within 10 %")

@@ -102,8 +102,8 @@ def _quantity(source: str, name: str, x: Array, notes: list[str]) -> Quantity:
     cut = piled(sign * x)
     if cut.any():
         notes.append(
-            f"{name}: {int(cut.sum())} values at its largest, {sign * float((sign * x).max()):.4g} {UNITS[name[0]]}, count as cut off "
-            "there (the end of a sweep, or a compliance): they are at least that"
+            f"{name}: {int(cut.sum())} values at its largest, {sign * float((sign * x).max()):.4g} {UNITS[name[0]]}, count as "
+            "cut off there (the end of a sweep, or a compliance): they are at least that"
         )
     return Quantity(name, sign, Sample(sign * x, cut))
 
@@ -195,7 +195,8 @@ def change(x: Array, log: bool) -> Estimate:
     blocks = np.array([np.median(part) for part in np.array_split(np.log(x) if log else x, min(len(x), BLOCKS))])
     found = theilslopes(blocks, np.linspace(0, 1, len(blocks)))
     if log:
-        return Estimate(*(100 * math.expm1(float(s)) for s in (found.slope, found.low_slope, found.high_slope)), "%")
+        value, low, high = (100 * math.expm1(float(s)) for s in (found.slope, found.low_slope, found.high_slope))
+        return Estimate(value, low, high, "%")
     size = 100 / float(np.median(np.abs(x)))
     return Estimate(float(found.slope) * size, float(found.low_slope) * size, float(found.high_slope) * size, "%")
 
@@ -217,9 +218,9 @@ def _remarks(quantity: Quantity, devices: list[str] | None) -> list[str]:
     notes = []
     if far.any():
         notes.append(
-            f"{quantity.name}: {int(far.sum())} of {len(x)} values lie more than {FAR:g} robust standard deviations from the median"
-            f"{' of ln' if quantity.wide else ''}; they are kept in medians and distributions, and left out of the scatter where "
-            "they are beyond 5"
+            f"{quantity.name}: {int(far.sum())} of {len(x)} values lie more than {FAR:g} robust standard deviations from the "
+            f"median{' of ln' if quantity.wide else ''}; they are kept in medians and distributions, and left "
+            "out of the scatter where they are beyond 5"
         )
     if devices is None or len(set(devices)) == 1:
         found = change(x, quantity.wide)
@@ -271,13 +272,13 @@ def _correlations(data: Mapping[str, Quantity]) -> tuple[Array, dict[str, Estima
 
 def _general(devices: list[str] | None, columns: Columns) -> list[str]:
     notes = [
-        f"a distribution fits where its Kolmogorov-Smirnov distance from the data is at most {WITHIN:.0%}, or with fewer values at "
-        f"most what chance makes in 95 of 100 samples ({limit_of(len(columns.rows)):.1%} here)"
+        f"a distribution fits where its Kolmogorov-Smirnov distance from the data is at most {WITHIN:.0%}, or with fewer values "
+        f"at most what chance makes in 95 of 100 samples ({limit_of(len(columns.rows)):.1%} here)"
     ]
     if devices is None:
         notes.append(
-            "no label says which rows are of one device: the scatter counts as that from cycle to cycle; where they are of several, "
-            f"say {argument('columns', {'device': 'HEADER'})}"
+            "no label says which rows are of one device: the scatter counts as that from cycle to cycle; where they are of "
+            f"several, say {argument('columns', {'device': 'HEADER'})}"
         )
     elif len(set(devices)) < to_device.LEAST:
         notes.append(f"{len(set(devices))} device(s): the spread from device to device cannot be estimated")

@@ -29,7 +29,7 @@ STEP = 0.02  # of the points of a way
 
 
 class Switch(NamedTuple):
-    """What happened on an excursion: 1 SET, -1 RESET, 0 nothing; the voltage (V, above 0) and whether it is only a lower limit."""
+    """What happened on an excursion: 1 SET, -1 RESET, 0 nothing; the voltage (V, above 0), and whether it is only a limit."""
 
     kind: int
     voltage: float
