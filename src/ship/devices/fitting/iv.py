@@ -22,7 +22,7 @@ from .loops import Cut, Excursion, compliance_of, cut, offset_at_zero
 from .one_way import fit_one_way
 from .read_states import SAME, ReadStates, Switches, read_states, switches
 from .report import Estimate, Fitted, Found, outcome, rank
-from .switching_voltages import median
+from .switching_voltages import clustered, median
 
 Array = np.ndarray
 MOST_NEGATIVE = 0.2  # of the sweeps: with more off currents not above 0 A the off state is not known
@@ -45,9 +45,9 @@ def fit_iv(columns: Columns, source: str, sha256: str, settings: dict[str, Any])
     limit = compliance if compliance is not None else flat
     states = read_states(whole, voltage, current, settings, limit)
     switched = switches(whole, voltage, current, states)
-    fits, branches = _laws(states, switched, voltage, current, limit)
+    fits, branches, owners = _laws(states, switched, voltage, current, limit)
     noise = noise_of([b for state in branches.values() for b in state])
-    order = rank([fitted(fit, noise) for fit in fits.values()]) if fits else ()
+    order = rank([fitted(fit, noise, owners) for fit in fits.values()]) if fits else ()
     zero = np.array([e.side * offset_at_zero(*states.off_way(k, voltage, current)) for k, e in enumerate(states.excursions)])
     summary = _summary(found, states, switched, voltage, current, settings)
     if limit is not None:
@@ -86,11 +86,16 @@ def _measured(columns: Columns, settings: dict[str, Any]) -> tuple[Array, Array]
 
 def _laws(
     states: ReadStates, switched: Switches, voltage: Array, current: Array, limit: float | None
-) -> tuple[dict[str, dict[str, LawFit]], dict[str, list[Branch]]]:
-    """Fit each law to each state of the excursions that were read; some of them where there are many."""
+) -> tuple[dict[str, dict[str, LawFit]], dict[str, list[Branch]], list[str] | None]:
+    """Fit each law to each state of the excursions that were read; some of them where there are many.
+
+    Returns:
+        The fits of each law, the branches, and their devices where labels say them.
+    """
     count = len(states.excursions)
     chosen = np.unique(np.linspace(0, count - 1, min(count, MOST)).astype(int))
     branches: dict[str, list[Branch]] = {"on": [], "off": []}
+    owners: list[str] = []
     for k in chosen:
         e, rising = states.excursions[k], bool(states.rising[k])
         end = MARGIN * switched.at(e) if not switched.censored_at(e) else np.inf
@@ -103,11 +108,13 @@ def _laws(
             if int(below.sum()) >= ENOUGH:
                 pair[state] = branch_of(u[below], j[below])
         if len(pair) == 2 and min(len(b.v) for b in pair.values()) >= ENOUGH:
+            owners.append(e.device)
             for state, branch in pair.items():
                 branches[state].append(branch)
     if not branches["on"]:
-        return {}, branches
-    return {law.name: {state: fit_law(law, some) for state, some in branches.items()} for law in LAWS}, branches
+        return {}, branches, None
+    fits = {law.name: {state: fit_law(law, some) for state, some in branches.items()} for law in LAWS}
+    return fits, branches, None if states.devices is None else owners
 
 
 def _area(e: Excursion, voltage: Array, current: Array) -> float:
@@ -126,7 +133,7 @@ def _summary(
     ratio = states.ratio
     for name, values, unit in (("on", states.on, "S"), ("off", states.off, "S"), ("on/off", ratio, "")):
         title = f"{name}, median" if name == "on/off" else f"{name} at {v}, median"
-        made[title] = states.clustered(values, unit)
+        made[title] = clustered(values, states.devices, unit)
     if len(ratio) >= 5:
         ends = np.percentile(ratio, [5, 95])
         made |= {"on/off, 5 %": Estimate(float(ends[0])), "on/off, 95 %": Estimate(float(ends[1]))}
@@ -224,7 +231,7 @@ def _device(
             got=f"{states.negative} of {states.negative + len(states.on)} sweeps with none above 0 A at {states.v_read:g} V",
             fix=f"Choose a larger {argument('v_read')}, or take the meter's offset off the current.",
         )
-    ratio = states.clustered(states.ratio, "")
+    ratio = clustered(states.ratio, states.devices)
     if not (ratio.value > SAME and (np.isnan(ratio.low) or ratio.low > SAME)):
         raise FitError(
             "fit: device",
@@ -249,7 +256,7 @@ def _device(
     for kind, (value, text) in switched.numbers(settings).items():
         more[kind], remarks[kind] = value, text
     scaled = {
-        name: part._replace(centre=_times(states.clustered(x, "S"), scale))
+        name: part._replace(centre=_times(clustered(x, states.devices, "S"), scale))
         for (name, part), x in zip(parts.items(), (states.on, states.off), strict=True)
     }
     scatter = "sweeps of one device" if states.devices is not None else "sweeps, which no label says the device of"

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .report import Fitted
-from .switching_voltages import median
+from .switching_voltages import clustered
 
 Array = np.ndarray
 BINS = 40
@@ -143,12 +143,13 @@ def _searched(cost: Callable[[float], float], limits: tuple[float, float]) -> fl
     return float(made.x) if float(made.fun) <= costs[k] else float(grid[k])
 
 
-def fitted(fits: dict[str, LawFit], noise: float) -> Fitted:
+def fitted(fits: dict[str, LawFit], noise: float, devices: Sequence[str] | None = None) -> Fitted:
     """Return a law for the ranking, with medians over branches and their intervals.
 
     Args:
         fits: the fit of the law for each state, such as on and off.
         noise: the relative scatter of medians that all laws are judged by.
+        devices: the device of each branch; None: no label says it.
     """
     law = next(iter(fits.values())).law
     made, unknown = {}, []
@@ -156,7 +157,7 @@ def fitted(fits: dict[str, LawFit], noise: float) -> Fitted:
         for i, (name, unit) in enumerate(zip(law.parameters, law.units, strict=True)):
             values = fit.theta[:, i]
             shown = f"{name}, {state}" if state else name
-            made[shown] = median(values, unit)
+            made[shown] = clustered(values, devices, unit)
             if i == 1 and _at_limit(float(np.median(values)), law.limits):
                 unknown += (
                     [shown] if law.name != "sinh" else [shown.replace("b", "a", 1), shown]

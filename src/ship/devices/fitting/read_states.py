@@ -14,7 +14,7 @@ from ..reading.spelling import argument
 from .components import Components, components
 from .loops import Excursion, conductance_at
 from .report import Estimate
-from .switching_voltages import LEAST, Switch, censored_median, median, switch_of
+from .switching_voltages import LEAST, Switch, censored_median, clustered, switch_of
 
 Array = np.ndarray
 SAME = 1.1  # on over off, below which there are not two states: the lag of a meter and charging currents open loops, too
@@ -61,15 +61,6 @@ class ReadStates:
         e = self.excursions[k]
         way = e.out if self.rising[k] else e.back
         return e.side * voltage[way], e.side * current[way]
-
-    def clustered(self, values: Array, unit: str) -> Estimate:
-        """Return the median with its interval; of several devices with several sweeps it is that of the devices' medians."""
-        if self.devices is None or len(set(self.devices)) in (1, len(values)):
-            return median(values, unit)
-        labels = np.array(self.devices)
-        spread = median(np.array([np.median(values[labels == d]) for d in dict.fromkeys(self.devices)]), unit)
-        middle = float(np.median(values))
-        return Estimate(middle, min(spread.low, middle), max(spread.high, middle), unit)
 
     def parts(self, settings: dict[str, Any]) -> dict[str, Components]:
         """Return the scatter of ln G of both states."""
@@ -197,7 +188,7 @@ class Switches:
                 continue
             sign = side or 1
             name = name if side else f"|{name}|"
-            found = censored_median(voltages, cut, "V")
+            found = censored_median(voltages, cut, "V") if cut.any() else clustered(voltages, devices, "V")
             if math.isinf(found.value):
                 made[f"{name}, median beyond"] = Estimate(sign * float(voltages[cut].min()), unit="V")
             else:
