@@ -48,7 +48,7 @@ class Interval(_Ends):
         if math.isnan(self.low):
             return f"{self.value:.4g} {self.unit}".rstrip()
         # At a limit of 0, fits end at 1e-15 of nothing: as text that is 0.
-        size = 1e-9 * max(abs(x) for x in self)
+        size = 1e-9 * max((abs(x) for x in self if math.isfinite(x)), default=0.0)
         value, low, high = (0.0 if abs(x) < size else x for x in self)
         return f"{value:.4g} [{low:.4g}, {high:.4g}] {self.unit}".rstrip()
 

@@ -35,7 +35,7 @@ from .memristor.yakopcic import TwoBranch, Yakopcic
 from .parts.endurance import Wear
 from .parts.faults import Stuck
 from .parts.iv import PooleFrenkelIV, PowerIV, SinhIV
-from .parts.programming import GaussianProgramming, LevelProgramming, PolynomialProgramming
+from .parts.programming import GaussianProgramming, LevelProgramming, PolynomialProgramming, TwoStateProgramming
 from .parts.read_noise import AdditiveNoise, FlickerNoise, RelativeNoise
 from .parts.thermal import Arrhenius
 from .provenance import Origin
@@ -107,6 +107,7 @@ __all__ = [
     "TableUpdate",
     "Thermal",
     "TwoBranch",
+    "TwoStateProgramming",
     "Unmeasured",
     "Update",
     "VolatileRetention",

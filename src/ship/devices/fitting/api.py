@@ -20,6 +20,7 @@ from .neuron import fit_neuron
 from .pulses import fit_pulses
 from .report import Found
 from .retention import fit_retention
+from .states import fit_states
 from .switching import fit_statistics
 from .trains import rescale
 
@@ -29,6 +30,7 @@ KINDS: Mapping[str, Callable[[Columns, str, str, dict[str, Any]], Found]] = {
     "iv": fit_iv,
     "endurance": fit_endurance,
     "statistics": fit_statistics,
+    "map": fit_states,
     "f-I": fit_neuron,
 }
 

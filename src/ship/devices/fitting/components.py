@@ -1,9 +1,20 @@
 """Scatter in two parts: from device to device, and from cycle to cycle within a device.
 
-With a measured value ``y_ij`` of cycle j on device i, ``y_ij = m + d_i + c_ij``, where d and c are independent with standard
-deviations ``d2d`` and ``c2c``. A label of a column says which rows are one device; without one, nothing can be said of d2d.
+With a measured value ``y_ij`` of cycle j on device i, ``y_ij = m + d_i + c_ij``, where d and c are independent and normal with
+standard deviations ``d2d`` and ``c2c``. A label of a column says which rows are one device; without one, nothing can be said of
+d2d. For a trial pair of variances the device means have the weights ``w_i = 1 / (d2d^2 + c2c^2 / n_i)``, and
 
-Source: Searle, Casella & McCulloch, Variance Components (1992), sec. 3.6 (the analysis of variance for unequal groups).
+    c2c^2 = SS_within / (N - k),     sum w_i (mean_i - m)^2 = k - 1,     m = sum w_i mean_i / sum w_i
+
+give the estimates, for unequal groups, too. On their right sides stand the means of chi-square numbers with N - k and k - 1
+degrees of freedom; with draws of these in their place, the equations give draws of ``d2d`` and ``c2c`` whose middle 95 % are the
+intervals (generalised confidence intervals, which need no large number of devices). That of m is Student's, with k - 1 degrees
+of freedom and the variance ``sum w_i (mean_i - m)^2 / ((k - 1) sum w_i)``: exact for equal groups. Within devices, scatter with
+heavier tails than normal counts for fewer degrees of freedom, by its kurtosis.
+
+Sources: Mandel & Paule, Anal. Chem. 42:1194 (1970), for the weights; Weerahandi, J. Am. Stat. Assoc. 88:899 (1993), for the
+intervals of the variances; Hartung & Knapp, Stat. Med. 20:3875 (2001), for that of m; Searle, Casella & McCulloch, Variance
+Components (1992).
 """
 
 from __future__ import annotations
@@ -19,13 +30,15 @@ from .solve import interval
 
 Array = np.ndarray
 LEAST = 3  # devices (or cycles of one device) from which on a spread is estimated
+DRAWS = 4000  # of the variances, at least
+WILD = 5.0  # robust standard deviations from which on a value is left out where that is asked for
 
 
 class Components(NamedTuple):
     """The centre and the two parts of the scatter of a quantity; None: it was not measured.
 
     In logarithmic scale ``centre`` is the median in the unit of the quantity, and the scatters are standard deviations of its
-    natural logarithm.
+    natural logarithm. Below three devices the centre is that of these devices, and says nothing of others.
     """
 
     centre: Estimate
@@ -33,6 +46,33 @@ class Components(NamedTuple):
     c2c: Estimate | None
     log: bool
     devices: int
+    wild: int = 0  # values that were left out, see `components`
+
+    @property
+    def whole(self) -> bool:
+        """Whether d2d has c2c in it: one value a device does not tell them apart."""
+        return self.d2d is not None and self.c2c is None
+
+
+class Groups(NamedTuple):
+    """What is left of values by device: it is sufficient for a normal scatter."""
+
+    n: Array  # [device], values
+    mean: Array  # [device]
+    left: Array  # [row], differences from the mean of the device
+
+    @property
+    def df(self) -> int:
+        """The degrees of freedom within devices."""
+        return len(self.left) - len(self.n)
+
+
+class Draws(NamedTuple):
+    """Draws of what is not known, ``[draw]``; the first is the estimate."""
+
+    centre: Array
+    between: Array  # variance from device to device
+    within: Array  # variance within devices
 
 
 def components(
@@ -43,58 +83,168 @@ def components(
     unit: str = "",
     seed: int = 0,
     replicates: int = 200,
+    robust: bool = False,
 ) -> Components:
-    """Split the scatter of values into its parts, with intervals from devices, and cycles within them, drawn again.
+    """Split the scatter of values into its parts, with 95 % intervals.
 
     Args:
         values: the values, ``[row]``; above 0 (or all below) where ``log``.
         devices: the device of each row; None: no label says which rows are one device, and all scatter counts as c2c.
         log: whether the scatter is that of the logarithm.
         unit: the unit of the values, for texts.
-        seed: the seed of the replicates.
-        replicates: the number of replicates.
+        seed: the seed of the draws.
+        replicates: the number of draws, at least `DRAWS`.
+        robust: whether to leave out what lies more than five robust standard deviations from its device's median, and devices
+            that lie as far from the others; `Components.wild` counts the values.
     """
     sign = -1.0 if log and float(np.median(values)) < 0 else 1.0
-    y = np.log(sign * values) if log else np.asarray(values, dtype=float)
-    groups = _groups(y, devices)
-    rng = np.random.default_rng(seed)
-    found = _split(groups)
-    again = np.array([_split(_drawn(groups, rng)) for _ in range(replicates)])
-    few = len(groups) < LEAST
-    many = max(len(g) for g in groups) >= LEAST
-
-    def back(x: Array | float) -> Array:
-        return np.asarray(sign * np.exp(x) if log else x)
-
-    ends = sorted(float(v) for v in back(np.array(interval(again[:, 0]))))
-    centre = Estimate(float(back(found[0])), ends[0], ends[1], unit)
+    y = np.log(sign * np.asarray(values, dtype=float)) if log else np.asarray(values, dtype=float)
+    label = numbered(y, devices)
+    keep = _tame(y, label) if robust else np.ones(len(y), dtype=bool)
+    groups = grouped(y[keep], label[keep])
+    made = drawn(groups, np.random.default_rng(seed), max(replicates, DRAWS))
+    few = devices is None or len(groups.n) < LEAST
+    ends = sorted(sign * math.exp(v) if log else v for v in interval(made.centre[1:]))
+    value = float(made.centre[0])
+    centre = Estimate(sign * math.exp(value) if log else value, ends[0], ends[1], unit)
     own = "" if log else unit
-    d2d = None if devices is None or few else Estimate(found[1], *interval(again[:, 1]), own)
-    c2c = Estimate(found[2], *interval(again[:, 2]), own) if many else None
-    return Components(centre, d2d, c2c, log, 0 if devices is None else len(groups))
+    c2c = _size(made.within, own) if int(groups.n.max()) >= LEAST else None
+    count = 0 if devices is None else len(groups.n)
+    return Components(centre, None if few else _size(made.between, own), c2c, log, count, int((~keep).sum()))
 
 
-def _groups(y: Array, devices: Sequence[str] | None) -> list[Array]:
+def told(estimate: Estimate) -> str:
+    """Say an estimate: a scatter of 0 whose interval has 0 in it is "at most" its upper end, an infinite median "at least"."""
+    if estimate.value == 0 and estimate.low == 0 and estimate.high > 0:
+        return f"at most {estimate.high:.4g} {estimate.unit}".rstrip()
+    if math.isinf(estimate.value):
+        return f"at least {estimate.low:.4g} {estimate.unit}".rstrip()
+    return str(estimate)
+
+
+def shrunk(
+    values: Array, devices: Sequence[str], *, log: bool = False, unit: str = "", seed: int = 0, replicates: int = 200
+) -> dict[str, Estimate]:
+    """Return the mean of each device (the median where ``log``), drawn to the mean of all by what its own scatter leaves open.
+
+    A device's mean counts with ``d2d^2 / (d2d^2 + c2c^2 / n_i)``, the mean of all with the rest; intervals have the uncertainty
+    of both variances in them.
+
+    Args:
+        values, devices, log, unit, seed, replicates: see `components`; at least three devices.
+    """
+    sign = -1.0 if log and float(np.median(values)) < 0 else 1.0
+    y = np.log(sign * np.asarray(values, dtype=float)) if log else np.asarray(values, dtype=float)
+    label = numbered(y, devices)
+    groups = grouped(y, label)
+    rng = np.random.default_rng(seed)
+    made = drawn(groups, rng, max(replicates, DRAWS))
+    out = {}
+    for k, name in enumerate(dict.fromkeys(np.asarray(devices, dtype=str).tolist())):
+        own = made.within / groups.n[k]
+        share = np.divide(made.between, made.between + own, out=np.ones_like(own), where=made.between + own > 0)
+        at = made.centre + share * (groups.mean[k] - made.centre)
+        spread = at + np.sqrt(share * own) * rng.standard_normal(len(at))
+        v, *ends = (sign * math.exp(x) if log else x for x in (float(at[0]), *interval(spread[1:])))
+        out[name] = Estimate(v, min(ends), max(ends), unit)
+    return out
+
+
+def grouped(y: Array, label: Array) -> Groups:
+    """Return the values by device; ``label`` counts devices from 0, ``[row]``."""
+    _, label = np.unique(label, return_inverse=True)
+    n = np.bincount(label).astype(float)
+    mean = np.bincount(label, y) / n
+    return Groups(n, mean, y - mean[label])
+
+
+def drawn(groups: Groups, rng: np.random.Generator, draws: int) -> Draws:
+    """Draw centre and variances from what the data leave open; the estimate comes first."""
+    k, df = len(groups.n), groups.df
+    within = np.zeros(draws + 1)
+    if df > 0:
+        total = float((groups.left**2).sum())
+        worth = df * _worth(groups)
+        within = total / df * worth / np.r_[worth, rng.chisquare(worth, draws)]
+    if k < LEAST:  # the centre of these devices
+        share = np.full(k, 1 / k)
+        error = np.sqrt((share**2 / groups.n).sum() * within)
+        return Draws(float(share @ groups.mean) + error * np.r_[0.0, rng.standard_normal(draws)], np.zeros(draws + 1), within)
+    between = _between(groups, within, np.r_[k - 1.0, rng.chisquare(k - 1, draws)])
+    weight, centre = (float(v[0]) for v in _weighted(groups, between[:1], within[:1]))
+    w = 1 / np.maximum(between[0] + within[0] / groups.n, 1e-300)
+    error = math.sqrt(float(w @ (groups.mean - centre) ** 2) / ((k - 1) * weight))
+    return Draws(centre + error * np.r_[0.0, rng.standard_t(k - 1, draws)], between, within)
+
+
+def numbered(y: Array, devices: Sequence[str] | None) -> Array:
+    """Return the number of each row's device, in order of appearance."""
     if devices is None:
-        return [y]
-    labels = np.asarray(devices, dtype=str)
-    return [y[labels == label] for label in dict.fromkeys(labels.tolist())]
+        return np.zeros(len(y), dtype=int)
+    place: dict[str, int] = {}
+    return np.array([place.setdefault(str(d), len(place)) for d in devices], dtype=int)
 
 
-def _drawn(groups: list[Array], rng: np.random.Generator) -> list[Array]:
-    picked = [groups[k] for k in rng.integers(0, len(groups), len(groups))]
-    return [g[rng.integers(0, len(g), len(g))] for g in picked]
+def _tame(y: Array, label: Array) -> Array:
+    """Return which rows are not wild; below ten values that tell the scatter, none is."""
+    n = np.bincount(label)
+    middle = np.array([np.median(y[label == k]) for k in range(len(n))])
+    keep = np.ones(len(y), dtype=bool)
+    left = y - middle[label]
+    several = n[label] > 1
+    if several.sum() >= 10 and (scale := 1.4826 * float(np.median(np.abs(left[several])))) > 0:
+        keep &= np.abs(left) <= WILD * scale * np.sqrt(np.maximum(n[label] / np.maximum(n[label] - 1, 1), 1))
+    if len(n) >= 10 and (scale := 1.4826 * float(np.median(np.abs(middle - np.median(middle))))) > 0:
+        keep &= (np.abs(middle - np.median(middle)) <= WILD * scale)[label]
+    return keep
 
 
-def _split(groups: list[Array]) -> tuple[float, float, float]:
-    """Return the mean of devices, and both standard deviations by the analysis of variance."""
-    n = np.array([len(g) for g in groups], dtype=float)
-    means = np.array([g.mean() for g in groups])
-    within_df = float((n - 1).sum())
-    within = sum(float(((g - g.mean()) ** 2).sum()) for g in groups) / within_df if within_df > 0 else 0.0
-    between = 0.0
-    if len(groups) > 1:
-        grand = float((n * means).sum() / n.sum())
-        n0 = (n.sum() - float((n**2).sum() / n.sum())) / (len(groups) - 1)
-        between = (float((n * (means - grand) ** 2).sum()) / (len(groups) - 1) - within) / n0
-    return float(means.mean()), math.sqrt(max(between, 0.0)), math.sqrt(within)
+def _worth(groups: Groups) -> float:
+    """Return the degrees of freedom that one within devices is worth: fewer where tails are clearly heavier than normal."""
+    df, left = groups.df, groups.left
+    square = float((left**2).sum())
+    if df < 10 or square == 0:
+        return 1.0
+    kurtosis = len(left) * float((left**4).sum()) / square**2 - 3
+    if kurtosis < 2 * math.sqrt(24 / df):
+        return 1.0
+    return 1 / (1 + kurtosis / 2)
+
+
+def _weighted(groups: Groups, between: Array, within: Array) -> tuple[Array, Array]:
+    """Return the sum of the weights, and the weighted mean, ``[draw]``."""
+    total, first = np.zeros(len(between)), np.zeros(len(between))
+    for n in np.unique(groups.n):
+        mean = groups.mean[groups.n == n]
+        w = 1 / np.maximum(between + within / n, 1e-300)
+        total += len(mean) * w
+        first += w * float(mean.sum())
+    return total, first / total
+
+
+def _between(groups: Groups, within: Array, chi2: Array) -> Array:
+    """Solve ``sum w_i (mean_i - m)^2 = chi2`` for the variance from device to device, ``[draw]``; 0 where it has no solution."""
+    parts = [(n, groups.mean[groups.n == n]) for n in np.unique(groups.n)]
+
+    def misses(between: Array) -> Array:
+        _, centre = _weighted(groups, between, within)
+        out = np.zeros(len(between))
+        for n, mean in parts:
+            ss = float(((mean - mean.mean()) ** 2).sum())
+            out += (ss + len(mean) * (mean.mean() - centre) ** 2) / np.maximum(between + within / n, 1e-300)
+        return out - chi2
+
+    low = np.zeros(len(chi2))
+    high = float(((groups.mean - groups.mean.mean()) ** 2).sum()) / chi2  # there, no weight is above 1 / between
+    found = misses(low) > 0
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        above = misses(middle) > 0
+        low, high = np.where(above, middle, low), np.where(above, high, middle)
+    return np.where(found, 0.5 * (low + high), 0.0)
+
+
+def _size(variance: Array, unit: str) -> Estimate:
+    spread = np.sqrt(variance)
+    low, high = interval(spread[1:])
+    return Estimate(float(spread[0]), min(low, float(spread[0])), max(high, float(spread[0])), unit)

@@ -1,4 +1,5 @@
-"""One-shot programming: Gaussian errors whose width is constant, proportional, a polynomial, or set by a number of levels.
+"""One-shot programming: Gaussian errors whose width is constant, proportional, a polynomial, or set by a number of levels; and
+writes to one of two states with log-normal scatter.
 
 Gaussian    ``G = target + (sigma + relative target) xi``
 polynomial  ``G = target + (g_max / g_ref) max(0, sum_i c_i (target / g_max)^i) xi``: a polynomial fitted on a window up to g_ref
@@ -7,6 +8,8 @@ levels      a target goes to the nearest of L levels, evenly spaced, and a sixth
             levels are 3 sigma away. Of a differential pair, sigma is ``2 (g_max - g_min) / L / 6 / sqrt(2)`` for each device, so
             that the weight, which has L levels over twice the window, errs by a sixth of its range over L; the targets are kept
             as they are, for the levels are the weight's
+two states  a target goes to the nearer of both ends of the window, ``G = g_min exp(shift_off + sigma_off xi)`` or
+            ``G = g_max exp(shift_on + sigma_on xi)``: what was measured of a device of which nothing but two states is known
 
 Source: of the pair: the quantisation study of SHIP's publication (2024); others: where a device uses them.
 """
@@ -75,6 +78,27 @@ class PolynomialProgramming(Programming):
 
     def write(self, target: Tensor, p: Bag, xi: Xi) -> Tensor:
         return target + self.sigma(target, p) * xi[0]
+
+
+@dataclass(frozen=True)
+class TwoStateProgramming(Programming):
+    """Writes to the nearer one of two states, with log-normal scatter.
+
+    Args:
+        sigma_off, sigma_on: the standard deviation of ln G from write to write, of the low and of the high state.
+        shift_off, shift_on: what is added to ln G of a device; `Varied` with ``d2d_abs`` for log-normal scatter from device to
+            device.
+    """
+
+    sigma_off: Value = param(0.0, least=0.0, role="noise")
+    sigma_on: Value = param(0.0, least=0.0, role="noise")
+    shift_off: Value = param(0.0, role="noise")
+    shift_on: Value = param(0.0, role="noise")
+
+    def write(self, target: Tensor, p: Bag, xi: Xi) -> Tensor:
+        off = p.g_min * torch.exp(p.shift_off + p.sigma_off * xi[0])
+        on = p.g_max * torch.exp(p.shift_on + p.sigma_on * xi[0])
+        return torch.where(target < (p.g_min + p.g_max) / 2, off, on)
 
 
 Number = TypeVar("Number", float, Tensor)
