@@ -11,6 +11,7 @@ from ..reading import limits
 from ..reading.columns import Columns, select
 from ..reading.roles import NEEDS, kind_of
 from ..reading.table import read
+from .endurance import fit_endurance
 from .iv import fit_iv
 from .neuron import fit_neuron
 from .pulses import fit_pulses
@@ -23,7 +24,7 @@ KINDS: Mapping[str, Callable[[Columns, str, str, dict[str, Any]], Found]] = {
     "pulses": fit_pulses,
     "retention": fit_retention,
     "iv": fit_iv,
-
+    "endurance": fit_endurance,
     "statistics": fit_statistics,
     "f-I": fit_neuron,
 }

@@ -46,7 +46,7 @@ def fit_retention(columns: Columns, source: str, sha256: str, settings: dict[str
     noise = trend_noise.noise_of(list(curves.values()))
     fits = {law.name: trend.fit_law(law, curves, noise) for law in _candidates(curves, notes)}
     several = len(curves) > 1
-    order = rank([trend_result.fitted(fit, list(curves), noise, found.labels, wild=several) for fit in fits.values()])
+    order = rank([trend_result.fitted(fit, list(curves), noise, found.labels, scatter=noise.pooled if several else None) for fit in fits.values()])
     t0 = min(float(x.min()) for x, _ in curves.values())
     notes.append(f"t_0 of the power and logarithmic laws is the first time, {t0:g} s")
     notes.append(_intervals(noise))
@@ -213,7 +213,7 @@ def _measured(
     measured: dict[str, Any] = {}
     remarks: dict[str, str] = {}
     window: dict[str, Any] = {}
-    chosen = next((f for f in order if f.fits), None)
+    chosen, text = _chosen(order)
     first = _levels(found, fits[chosen.name]) if chosen is not None else {}
     if len(first) > 1:
         by_size = sorted(first.values(), key=lambda values: float(np.median(values)))
@@ -225,12 +225,27 @@ def _measured(
         ends = (float(np.median(by_size[0])), float(np.median(by_size[-1]))) if window else None
         try:
             measured["retention"] = trend_parts.retention(fits[chosen.name], chosen, found.labels, t0, ends)
-            remarks["retention"] = f"the law {chosen.name!r}, t_0 {t0:.3g} s"
+            remarks["retention"] = f"the law {chosen.name!r}, t_0 {t0:.3g} s{text}"
         except ShipError as error:
             remarks["retention"] = str(error)
     if max(len(x) for x, _ in found.curves.values()) >= READS and noise.model is not None:
         measured["noise"], remarks["noise"] = trend_parts.read_noise(noise, len(first) or 1)
     return window | measured, remarks, window
+
+
+def _chosen(order: tuple[Fitted, ...]) -> tuple[Fitted | None, str]:
+    """Return the law for a device, and why not the first one: of which all is determined, and which misses little."""
+    if not any(f.fits for f in order):
+        return None, ""
+    first = order[0]
+    if not first.open:
+        return first, ""
+    near = sorted((f for f in order if not f.open), key=lambda f: f.residual)
+    near = [f for f in near if f.residual <= max(trend_result.ACCEPT, first.residual)]
+    if not near:
+        return first, ""
+    text = f", within {near[0].residual:.1%}; {first.name!r} is closer, and leaves {' and '.join(first.open)} open"
+    return near[0], text
 
 
 def _levels(found: Curves, fit: trend.TrendFit) -> dict[str, Array]:

@@ -9,21 +9,22 @@ exponential   ``y = y_inf + (y_0 - y_inf) exp(-x / tau)``
 where it is relative, else in units of each curve's mean. The scatter that laws are judged by comes from the data alone; with
 ``nu`` degrees of freedom of it and n points, a law with k parameters has the criterion ``(nu + n) ln(1 + chi2 / nu) + 2 k + 2 k
 (k + 1) / (n - k - 1)``: -2 times the log-likelihood of normal residuals whose variance has that uncertainty, and the correction
-of AICc. Where scatter is slow (1/f), residuals are made independent first (generalised least squares); of a long curve, those of
-means of successive points.
+of AICc. Laws are fitted by plain least squares, which hold on to the shape of a curve also where a law misses it. Where scatter
+is slow (1/f), residuals are made independent before they are counted; of a long curve, those of means of successive points.
 
-The intervals are those of Student's t, by the slopes of the law at the solution and the residuals that are left.
+The intervals are those of Student's t, by the slopes of the law at the solution, the covariance of the scatter, and the size of
+what is left.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .trend_noise import DENSE, TrendNoise, whitening
+from .trend_noise import DENSE, TrendNoise, covariance
 
 Array = np.ndarray
 Value = Callable[[Array, Array, float], Array]  # (parameters in units of y, x, x_0) -> y, with y in units of its mean
@@ -148,6 +149,19 @@ class TrendFit:
         """The parameters in their units, ``[curve, parameter]``."""
         return natural(self.law, self.raw, self.scale[:, None], self.x0, self.log)
 
+    def part(self, index: Sequence[int]) -> TrendFit:
+        """Return the fit of some of the curves; chi2 and points stay those of all."""
+        own = np.asarray(index)
+        lists = {"model": [self.model[i] for i in index], "residual": [self.residual[i] for i in index]}
+        arrays = {n: getattr(self, n)[own] for n in ("raw", "error", "scale", "freedom", "bound", "last")}
+        return replace(self, **lists, **arrays)
+
+    def at(self, curve: int, x: Array) -> Array:
+        """Return the law of a curve (S) at ``x``."""
+        unit = 1.0 if self.law.kinds[0] == "absolute" else float(self.scale[curve])
+        p = natural(self.law, self.raw[curve], 1.0, 1.0, self.log)
+        return np.asarray(unit * self.law.value(p, np.asarray(x, dtype=float), self.x0))
+
     def ends(self, curve: int, parameter: int) -> tuple[float, float]:
         """Return the 95 % interval of a parameter of a curve, in its unit."""
         from scipy import stats
@@ -179,27 +193,42 @@ def fit_law(law: Law, curves: Mapping[str, tuple[Array, Array]], noise: TrendNoi
     """Fit a law by least squares to each curve, or with residuals that count by Huber's function where ``robust``."""
     x0 = min(float(x.min()) for x, _ in curves.values())
     scale = np.array([math.exp(float(np.log(y).mean())) if noise.log else float(y.mean()) for _, y in curves.values()])
-    raw, inverse, model, residual, bound, left = [], [], [], [], [], []
+    raw, spread, model, residual, bound, left = [], [], [], [], [], []
     for c, ((x, y), s) in enumerate(zip(curves.values(), scale, strict=True)):
         m = -(-len(x) // DENSE) if noise.flicker[c] > 0 else 1
-        few = _means(x, m), np.exp(_means(np.log(y / s), m)) if noise.log else _means(y / s, m)
-        weight = whitening(*noise.averaged(c, m), len(few[0]))
-        problem = _Problem(law, *few, float(s), x0, noise.log, weight)
+        few = (_means(x, m), np.exp(_means(np.log(y / s), m)) if noise.log else _means(y / s, m))
+        problem = _Problem(law, *few, float(s), x0, noise.log, float(noise.sigma[c]))
         p, at_bound = problem.solve(robust)
-        jacobian = problem.slopes(p)
+        own = _scattered(problem, p, noise.averaged(c, m))
         raw.append(p)
-        inverse.append(np.linalg.pinv(jacobian.T @ jacobian))
-        left.append(problem.whitened(p))
-        all_ = _Problem(law, x, y / s, float(s), x0, noise.log, weight)
-        model.append(all_.model(p) * s)
-        residual.append(-all_.residual(p))
+        spread.append(own[0])
+        left.append(own[1])
+        whole = problem if m == 1 else _Problem(law, x, y / s, float(s), x0, noise.log, 1.0)
+        model.append(whole.model(p) * s)
+        residual.append(-whole.residual(p))
         bound.append(at_bound)
     chi2 = sum(_left(z, robust)[0] for z in left)
-    error, freedom = _errors(left, inverse, len(law.kinds), robust)
+    error, freedom = _errors(left, spread, len(law.kinds), robust)
     freedom = np.where(noise.flicker > 0, np.minimum(freedom, noise.df_slow), freedom)
     ends, last = np.array(bound, dtype=bool), np.array([float(x.max()) for x, _ in curves.values()])
     points = sum(len(z) for z in left)
     return TrendFit(law, np.array(raw), error, scale, x0, noise.log, model, residual, chi2, points, freedom, ends, last)
+
+
+def _scattered(problem: _Problem, p: Array, scatter: tuple[float, float]) -> tuple[Array, Array]:
+    """Return the covariance of the parameters and the residuals, both for scatter (white, slow) of the size that was seen."""
+    jacobian, r = problem.slopes(p), problem.residual(p)
+    inverse = np.linalg.pinv(jacobian.T @ jacobian)
+    white, slow = scatter
+    if slow == 0:
+        return inverse * white**2, r / white
+    from scipy import linalg
+
+    full = covariance(white, slow, len(r))
+    factor = np.linalg.cholesky(full)
+    free, along = (linalg.solve_triangular(factor, v, lower=True) for v in (r, jacobian))
+    free = free - along @ np.linalg.lstsq(along, free, rcond=None)[0]  # at the likeliest parameters nearby: laws are compared there
+    return inverse @ (jacobian.T @ full @ jacobian) @ inverse, np.asarray(free)
 
 
 def _means(values: Array, m: int) -> Array:
@@ -210,7 +239,7 @@ def _means(values: Array, m: int) -> Array:
     return np.asarray(np.add.reduceat(values, start) / np.diff(np.append(start, len(values))))
 
 
-def _errors(left: Sequence[Array], inverse: Sequence[Array], k: int, robust: bool) -> tuple[Array, Array]:
+def _errors(left: Sequence[Array], spread: Sequence[Array], k: int, robust: bool) -> tuple[Array, Array]:
     """Return covariances and degrees of freedom, by curve: what is left of all curves is pooled, but for robust fits."""
     width = np.array([_left(z, robust)[1] for z in left])
     n = np.array([len(z) for z in left], dtype=float)
@@ -218,7 +247,7 @@ def _errors(left: Sequence[Array], inverse: Sequence[Array], k: int, robust: boo
         width, n, k = np.full(len(n), (width * n).sum() / n.sum()), np.full(len(n), n.sum()), k * len(n)
     freedom = np.maximum(n - k, 1.0)
     variance = width * n / freedom
-    return np.array([i * v for i, v in zip(inverse, variance, strict=True)]), freedom
+    return np.array([i * v for i, v in zip(spread, variance, strict=True)]), freedom
 
 
 def _left(z: Array, robust: bool) -> tuple[float, float]:
@@ -243,7 +272,7 @@ class _Problem:
     scale: float
     x0: float
     log: bool
-    weight: Array  # [n, n] or [1], by which residuals become independent, of variance 1
+    sigma: float
 
     def model(self, raw: Array) -> Array:
         p = natural(self.law, raw, 1.0, 1.0, self.log)
@@ -254,10 +283,6 @@ class _Problem:
     def residual(self, raw: Array) -> Array:
         m = self.model(raw)
         return np.asarray(np.log(np.maximum(m, TINY)) - np.log(self.y) if self.log else m - self.y)
-
-    def whitened(self, raw: Array) -> Array:
-        r = self.residual(raw)
-        return np.asarray(self.weight @ r if self.weight.ndim == 2 else self.weight[0] * r)
 
     def limits(self) -> tuple[Array, Array]:
         table = {
@@ -282,20 +307,20 @@ class _Problem:
         starts = [self.start(point) for point in self.law.starts(self.x, y, self.x0)]
         best, cost = starts[0], math.inf
         if self.law.linear(self.log) and not robust:
-            step = np.linalg.lstsq(self.slopes(best), -self.whitened(best), rcond=None)[0]
+            step = np.linalg.lstsq(self.slopes(best), -self.residual(best), rcond=None)[0]
             best = np.clip(best + step, low, high)
             return best, (best <= low) | (best >= high)
         for start in starts:
             inside = np.clip(start, low + 1e-9 * (high - low), high - 1e-9 * (high - low))
             made = optimize.least_squares(
-                self.whitened,
+                self.residual,
                 inside,
                 bounds=(low, high),
                 x_scale=0.1,
                 ftol=1e-10,
                 max_nfev=200,
                 loss="huber" if robust else "linear",
-                f_scale=HUBER if robust else 1.0,
+                f_scale=HUBER * self.sigma if robust else 1.0,
             )
             if made.cost < cost * (1 - 1e-9):
                 best, cost = made.x, float(made.cost)
@@ -303,10 +328,10 @@ class _Problem:
         return best, (best <= low + np.minimum(near, 1e-3)) | (best >= high - np.minimum(near, 1e-3))
 
     def slopes(self, raw: Array) -> Array:
-        """Return the slopes of the whitened residuals, ``[point, parameter]``, by central differences."""
+        """Return the slopes of the residuals, ``[point, parameter]``, by central differences."""
         columns = []
         for i in range(len(raw)):
             step = np.zeros(len(raw))
             step[i] = 1e-5 * max(1.0, abs(float(raw[i])))
-            columns.append((self.whitened(raw + step) - self.whitened(raw - step)) / (2 * step[i]))
+            columns.append((self.residual(raw + step) - self.residual(raw - step)) / (2 * step[i]))
         return np.stack(columns, axis=1)

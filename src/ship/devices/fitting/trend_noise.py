@@ -57,18 +57,15 @@ class TrendNoise(NamedTuple):
         return float(self.white[curve]) / math.sqrt(m), float(self.flicker[curve])
 
 
-def whitening(white: float, flicker: float, n: int) -> Array:
-    """Return the matrix that makes successive points with such scatter independent, of variance 1, ``[n, n]``; or ``[1]``."""
-    if flicker == 0:
-        return np.array([1 / white])
-    h = np.ones(n)
-    for k in range(1, n):
-        h[k] = h[k - 1] * (k - 0.5) / k
+def covariance(white: float, flicker: float, n: int) -> Array:
+    """Return the covariance of successive points with such scatter, ``[n, n]``."""
     from scipy import linalg
 
+    if flicker == 0:
+        return white**2 * np.eye(n)
+    h = np.cumprod(np.append(1.0, (np.arange(1, n) - 0.5) / np.arange(1, n)))
     lower = linalg.toeplitz(h, np.zeros(n)) * flicker
-    factor = np.linalg.cholesky(lower @ lower.T + white**2 * np.eye(n))
-    return np.asarray(linalg.solve_triangular(factor, np.eye(n), lower=True))
+    return np.asarray(lower @ lower.T + white**2 * np.eye(n))
 
 
 def noise_of(curves: Sequence[Curve], *, apart: bool = False) -> TrendNoise:
@@ -150,3 +147,14 @@ def slow_part(curves: Sequence[Curve]) -> tuple[float, float]:
         white, slow = max(float(a), 1e-12), max(float(b), 0.0)
         error = math.sqrt(float(np.linalg.inv(normal)[1, 1]))
     return (math.sqrt(slow), 2 * (slow / error) ** 2) if slow > 2 * error else (0.0, math.inf)
+
+
+def alike(y: Array) -> float:
+    """Return by which factor successive values, because they are alike, are worth fewer independent ones: of their mean."""
+    m, blocks = 1, []
+    while len(y) // m >= 2 * BLOCKS:
+        k = len(y) // m
+        means = y[: k * m].reshape(k, m).mean(1)
+        blocks.append(m * float(np.diff(means).var() / 2 + np.diff(means).mean() ** 2 / 2))
+        m *= 2
+    return max(1.0, blocks[-1] / blocks[0]) if len(blocks) > 2 and blocks[0] > 0 else 1.0

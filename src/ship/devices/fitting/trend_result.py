@@ -28,7 +28,9 @@ class Labels(NamedTuple):
     cycle: Sequence[str]
 
 
-def fitted(fit: TrendFit, names: Sequence[str], noise: TrendNoise, labels: Labels | None = None, *, wild: bool = False) -> Fitted:
+def fitted(
+    fit: TrendFit, names: Sequence[str], noise: TrendNoise, labels: Labels | None = None, *, scatter: float | None = None, each: bool = False
+) -> Fitted:
     """Return a law for the ranking: its parameters are means over the curves, or each curve's own where they are levels.
 
     Args:
@@ -36,26 +38,28 @@ def fitted(fit: TrendFit, names: Sequence[str], noise: TrendNoise, labels: Label
         names: the name of each curve, for the parameters.
         noise: the scatter of the curves.
         labels: their labels, which say which of them are one device.
-        wild: whether scatter is part of the result, however large.
+        scatter: the scatter beside which a miss of the law does not count, where it is part of the result, however large; None:
+            that of the noise, and a curve that jumps has no trend.
+        each: whether all parameters of each curve are listed.
     """
     made: dict[str, Estimate] = {}
     open_: list[str] = []
-    theta = fit.theta
-    for i, (name, unit, kind) in enumerate(zip(fit.law.parameters, fit.law.units, fit.law.kinds, strict=True)):
+    for i, (name, kind) in enumerate(zip(fit.law.parameters, fit.law.kinds, strict=True)):
         undecided = [undetermined(fit, c, i) for c in range(len(names))]
-        if len(names) == 1:
-            made[name] = Estimate(float(theta[0, i]), *fit.ends(0, i), unit)
-            if undecided[0]:
-                open_.append(name)
-        elif kind in ("level", "absolute") or (kind == "slope" and len(names) == 2):
-            made |= _levels(fit, names, i, name, unit)
-            open_ += [f"{name}[{n}]" for n, u in zip(names, undecided, strict=True) if u and f"{name}[{n}]" in made]
-        else:
-            made |= {f"{name}, {what}": value for what, value in over_curves(fit, i, labels).items()}
-            if sum(undecided) > len(names) / 2:
-                open_ += [key for key in made if key.startswith(f"{name}, ")]
+        if len(names) == 1 or each or (kind in ("level", "absolute") and len(names) <= MANY):
+            for c, label in enumerate(names):
+                own = name if len(names) == 1 else f"{name}[{label}]"
+                value, ends = float(fit.theta[c, i]), () if undecided[c] else fit.ends(c, i)
+                made[own] = Estimate(value, *ends, unit=fit.law.units[i])
+                if undecided[c]:
+                    open_.append(own)
+            continue
+        over = _levels(fit, i) if kind in ("level", "absolute") else over_curves(fit, i, labels)
+        made |= {f"{name}, {what}": value for what, value in over.items()}
+        if sum(undecided) > len(names) / 2:
+            open_ += [f"{name}, {what}" for what in over]
     rms = float(np.sqrt(np.mean(np.concatenate(fit.residual) ** 2)))
-    fits, text = _verdict(fit, noise, rms, wild)
+    fits, text = _verdict(fit, noise, rms, scatter)
     k = fit.raw.size
     return Fitted(fit.law.name, made, rms, criterion(fit, noise, k), k, text, fits, tuple(open_))
 
@@ -80,16 +84,10 @@ def undetermined(fit: TrendFit, curve: int, parameter: int) -> bool:
     return float(fit.theta[curve, tau]) > fit.last[curve] or not high < 9 * low
 
 
-def _levels(fit: TrendFit, names: Sequence[str], i: int, name: str, unit: str) -> dict[str, Estimate]:
-    if len(names) <= MANY:
-        return {f"{name}[{n}]": Estimate(float(fit.theta[c, i]), *fit.ends(c, i), unit) for c, n in enumerate(names)}
-    values = fit.theta[:, i]
-    low, high = np.percentile(values, [5, 95])
-    return {
-        f"{name}, median": Estimate(float(np.median(values)), *median_ends(values), unit),
-        f"{name}, 5 % of curves": Estimate(float(low), unit=unit),
-        f"{name}, 95 % of curves": Estimate(float(high), unit=unit),
-    }
+def _levels(fit: TrendFit, i: int) -> dict[str, Estimate]:
+    unit, values = fit.law.units[i], fit.theta[:, i]
+    low, high = (Estimate(float(v), unit=unit) for v in np.percentile(values, [5, 95]))
+    return {"median": Estimate(float(np.median(values)), *median_ends(values), unit), "5 % of curves": low, "95 % of curves": high}
 
 
 def over_curves(fit: TrendFit, i: int, labels: Labels | None = None) -> dict[str, Estimate]:
@@ -151,14 +149,15 @@ def median_ends(values: Array, factor: float = 1.0) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _verdict(fit: TrendFit, noise: TrendNoise, rms: float, wild: bool) -> tuple[bool, str]:
+def _verdict(fit: TrendFit, noise: TrendNoise, rms: float, scatter: float | None) -> tuple[bool, str]:
     if rms <= ACCEPT:
         return True, "fits"
+    beside = noise.pooled if scatter is None else max(scatter, noise.pooled)
     miss = math.sqrt(max(rms**2 - noise.pooled**2, 0.0))
-    if rms > WILD and not wild:
+    if rms > WILD and scatter is None:
         return False, f"{fit.law.name} misses {rms:.0%} of the mean: the values jump, there is no trend to fit"
-    if miss <= max(ACCEPT, noise.pooled / 2):
-        return True, f"fits within a scatter of {rms:.0%}"
+    if miss <= max(ACCEPT, beside / 2):
+        return True, f"fits within a scatter of {max(rms, beside):.0%}"
     cut = 3 * float(np.median(np.abs(np.concatenate(fit.residual))))  # one wild point says nothing about its neighbours
     tame = [np.clip(r, -cut, cut) for r in fit.residual]
     pairs = np.concatenate([r[1:] * r[:-1] for r in tame])
@@ -169,18 +168,19 @@ def _verdict(fit: TrendFit, noise: TrendNoise, rms: float, wild: bool) -> tuple[
     return True, f"fits within a scatter of {rms:.0%}"
 
 
-def trend_in_words(change: Estimate, what: str) -> str:
+def trend_in_words(change: Estimate, what: str, relevant: float = 0.01) -> str:
     """Say what a relative change in each decade means: a rise, a fall, none within its interval, or not determined.
 
     Args:
         change: the change in each decade, as a fraction, with its interval.
         what: what changes, and over what: ``"the conductance, 1 to 361 s"``.
+        relevant: the change, as a fraction, below which a trend is none in use, however sure.
     """
     low, high = change.low, change.high
     if not (math.isfinite(low) and math.isfinite(high)):
         return f"{what}: a trend is not determined"
     size = max(abs(low), abs(high))
-    if low <= 0 <= high:
+    if low <= 0 <= high or size <= relevant:
         bound = f"{_rounded_up(100 * size):g} % a decade"
         return f"{what}: no trend within {bound}" if size <= 0.5 else f"{what}: a trend is not determined (within {bound})"
     verb = "rises" if change.value > 0 else "falls"

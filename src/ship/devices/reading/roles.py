@@ -61,6 +61,7 @@ ROLES: dict[str, dict[str, Role]] = {
         "off": Role(G, ("off", "g_off", "hrs", "r_off", "r_hrs", "g_hrs")),
         "conductance": Role(G, ("conductance", "g")),
         "state": Role("", ("state",)),  # on or off (set or reset, LRS or HRS), one read a row
+        "pulses": Role("number", ("pulses", "n_pulses", "pulses_to_switch")),  # that it took to reach the state
         "device": DEVICE,
     },
     "statistics": {
