@@ -81,8 +81,15 @@ def _starts_power(x: Array, y: Array, x0: float) -> list[tuple[float, ...]]:
 
 
 def _starts_exponential(x: Array, y: Array, x0: float) -> list[tuple[float, ...]]:
-    first, last = (float(np.median(part)) for part in (y[: max(len(y) // 10, 1)], y[-max(len(y) // 5, 1) :]))
-    return [(first + 0.1 * (first - last), max(last, 1e-3 * first), tau / x0) for tau in np.quantile(x, [0.1, 0.4, 0.9]) / 1.0]
+    """Return the best of a few time constants, with the levels that are likeliest for it."""
+    best, least = (float(y[0]), float(y[-1]), float(x[-1]) / x0), math.inf
+    for tau in np.geomspace(max(x[0], x[-1] / 1e4), 3 * x[-1], 12):
+        design = np.stack([np.exp(-x / tau), np.ones(len(x))], axis=1)
+        (rise, rest), *_ = np.linalg.lstsq(design, y, rcond=None)
+        rss = float(((design @ (rise, rest) - y) ** 2).sum())
+        if rss < least and rest > 0 and rise + rest > 0:
+            best, least = (float(rise + rest), float(rest), float(tau / x0)), rss
+    return [best]
 
 
 def laws(unit: str, unit_x: str) -> list[Law]:
@@ -179,11 +186,11 @@ def natural(law: Law, raw: Array, scale: Array | float, x0: float, log: bool) ->
     width = np.broadcast_to(np.asarray(scale, dtype=float), out.shape)
     for i, kind in enumerate(law.kinds):
         if kind == "level" and log:
-            out[..., i] = width[..., i] * np.exp(out[..., i])
+            out[..., i] = width[..., i] * np.exp(np.clip(out[..., i], -200.0, 200.0))
         elif kind in ("level", "slope"):
             out[..., i] = width[..., i] * out[..., i]
         elif kind == "time":
-            out[..., i] = x0 * np.exp(out[..., i])
+            out[..., i] = x0 * np.exp(np.clip(out[..., i], -200.0, 200.0))
         elif kind == "absolute":
             out[..., i] = 1e-6 * out[..., i]
     return out

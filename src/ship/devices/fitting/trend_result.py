@@ -77,7 +77,13 @@ def undetermined(fit: TrendFit, curve: int, parameter: int) -> bool:
     """Return whether the data leave a parameter open: at its limit, or a time beyond them or known to no factor of 3."""
     if fit.bound[curve, parameter]:
         return True
-    if fit.law.name != "exponential" or parameter == 0:
+    if fit.law.name != "exponential":
+        return False
+    if fit.law.kinds[parameter] == "level":  # known to no more than its own size
+        width = math.sqrt(float(fit.error[curve, parameter, parameter]))
+        if width > 0.5 * (1.0 if fit.log else abs(float(fit.raw[curve, parameter]))):
+            return True
+    if parameter == 0:
         return False
     tau = fit.law.kinds.index("time")
     low, high = fit.ends(curve, tau)
