@@ -146,7 +146,8 @@ def _fitted(fit: trend.TrendFit, names: list[str], noise: trend_noise.TrendNoise
     whole = trend_result.fitted(fit, names, noise, scatter=size, each=few)
     if few:
         return whole
-    parameters, open_ = {}, []
+    parameters: dict[str, Estimate] = {}
+    open_: list[str] = []
     for k, state in enumerate(STATES):
         index = list(range(k, len(names), 2))
         labels = trend_result.Labels(*([names[i] for i in index],) * 3)
@@ -221,7 +222,9 @@ def _slowing(columns: Columns, notes: list[str]) -> dict[str, Estimate]:
 
 def _method(cycled: dict[str, Cycled], noise: trend_noise.TrendNoise) -> str:
     longest = max(len(d.on[1]) for d in cycled.values())
-    text = f"laws are fitted to medians of windows of {longest // WINDOWS} rows" if longest >= MANY else "laws are fitted robustly"
+    text = (
+        f"laws are fitted to medians of windows of {longest // WINDOWS} rows" if longest >= MANY else "laws are fitted robustly"
+    )
     return f"{text}, in ln G; intervals: Student's t{', slow scatter (1/f) taken into account' if noise.allan > 0 else ''}"
 
 
@@ -253,7 +256,7 @@ def _measured(
     measured: dict[str, Any] = {"g_min": off, "g_max": on, "programming": TwoStateProgramming(**scatter)}
     remarks["programming"] = "scatter of both states around their trend, without reads on the other side of the window"
     try:
-        settings = trend_parts.wear(law, *((float(g), _second(fit, k)) for k, g in enumerate((on, off))), first)
+        settings = trend_parts.wear(law, (on, _second(fit, 0)), (off, _second(fit, 1)), first)
         measured["endurance"] = trend_parts.endurance(settings | found.lifetime)
         remarks["endurance"] = f"the law {law!r} of both states" if settings else "no trend of use: the notes say within what"
     except ShipError as error:

@@ -72,7 +72,9 @@ def count(devices: Mapping[str, tuple[Array, Array, Array]]) -> Failures:
     if span > 0:
         summary["runs of closed rows per cycle"] = rate(runs, span)
         if runs:
-            notes.append(f"{runs} runs of closed rows, seen only where both states were read: a lower limit of failures per cycle")
+            notes.append(
+                f"{runs} runs of closed rows, seen only where both states were read: a lower limit of failures per cycle"
+            )
     lifetime = _lifetimes(np.array(lives), np.array(failed), summary, notes) if len(devices) > 1 else {}
     return Failures(summary, notes, table, lifetime)
 

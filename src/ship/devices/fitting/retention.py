@@ -46,7 +46,12 @@ def fit_retention(columns: Columns, source: str, sha256: str, settings: dict[str
     noise = trend_noise.noise_of(list(curves.values()))
     fits = {law.name: trend.fit_law(law, curves, noise) for law in _candidates(curves, notes)}
     several = len(curves) > 1
-    order = rank([trend_result.fitted(fit, list(curves), noise, found.labels, scatter=noise.pooled if several else None) for fit in fits.values()])
+    order = rank(
+        [
+            trend_result.fitted(fit, list(curves), noise, found.labels, scatter=noise.pooled if several else None)
+            for fit in fits.values()
+        ]
+    )
     t0 = min(float(x.min()) for x, _ in curves.values())
     notes.append(f"t_0 of the power and logarithmic laws is the first time, {t0:g} s")
     notes.append(_intervals(noise))
@@ -191,8 +196,8 @@ def scatter(noise: trend_noise.TrendNoise) -> dict[str, Estimate]:
 
     if noise.df < 1:
         return {}
-    ends = [noise.pooled * float(np.sqrt(noise.df / stats.chi2.ppf(q, noise.df))) for q in (0.975, 0.025)]
-    made = {"scatter of a read (white)": Estimate(noise.pooled, *ends, "of the value")}
+    low, high = (noise.pooled * float(np.sqrt(noise.df / stats.chi2.ppf(q, noise.df))) for q in (0.975, 0.025))
+    made = {"scatter of a read (white)": Estimate(noise.pooled, low, high, "of the value")}
     if noise.allan > 0:
         made["slow scatter (1/f), Allan deviation"] = Estimate(noise.allan, unit="of the value")
     return made
@@ -275,6 +280,4 @@ def _device(
     if "retention" not in measured:
         raise FitError("fit: device", "no part of the library follows from the best law", got=remarks["retention"])
     spreads = {"c2c": "the read noise, the scatter of the drift"} if "noise" in measured else {}
-    return to_device.assembled(
-        proof, measured, spreads=spreads, remarks={k: v for k, v in remarks.items() if k in measured}
-    )
+    return to_device.assembled(proof, measured, spreads=spreads, remarks={k: v for k, v in remarks.items() if k in measured})

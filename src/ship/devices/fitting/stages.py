@@ -126,7 +126,7 @@ def _summary(stages: Stages, y: Array) -> dict[str, Estimate]:
         made[f"median, {name}"] = Estimate(float(np.median(g)), *median_ends(g), "S")
         ends = median_ends(1 / g)
         made[f"median resistance, {name}"] = Estimate(float(np.median(1 / g)), *ends, "ohm")
-    made["ratio, median"] = Estimate(float(np.exp(np.median(y))), *np.exp(median_ends(y)), "of the conductance before")
+    made["ratio, median"] = _ratio(y, "of the conductance before")
     if len(y) < 2 * LEAST:
         return made
     low, high = np.exp(np.percentile(y, [5, 95]))
@@ -140,9 +140,13 @@ def _summary(stages: Stages, y: Array) -> dict[str, Estimate]:
     made["rank correlation of the first level with the ratio"] = Estimate(rho, *ends)
     order = np.array_split(np.argsort(stages.before, kind="stable"), 4)
     for text, index in (("lowest", order[0]), ("highest", order[-1])):
-        value = Estimate(float(np.exp(np.median(y[index]))), *np.exp(median_ends(y[index])))
-        made[f"ratio, median of the quarter that began {text}"] = value
+        made[f"ratio, median of the quarter that began {text}"] = _ratio(y[index])
     return made
+
+
+def _ratio(y: Array, unit: str = "") -> Estimate:
+    low, high = median_ends(y)
+    return Estimate(math.exp(float(np.median(y))), math.exp(low), math.exp(high), unit)
 
 
 def _populations(y: Array, replicates: int, rng: np.random.Generator) -> tuple[tuple[Fitted, ...], dict[str, Any]]:

@@ -96,7 +96,12 @@ def laws(unit: str, unit_x: str) -> list[Law]:
     """Return the four laws, for y in ``unit`` over x in ``unit_x``."""
     return [
         Law(
-            "constant", ("y0",), (unit,), ("level",), lambda p, x, x0: np.full(len(x), p[0]), lambda x, y, x0: [(float(y.mean()),)]
+            "constant",
+            ("y0",),
+            (unit,),
+            ("level",),
+            lambda p, x, x0: np.full(len(x), p[0]),
+            lambda x, y, x0: [(float(y.mean()),)],
         ),
         Law(
             "logarithmic",
@@ -159,9 +164,10 @@ class TrendFit:
     def part(self, index: Sequence[int]) -> TrendFit:
         """Return the fit of some of the curves; chi2 and points stay those of all."""
         own = np.asarray(index)
-        lists = {"model": [self.model[i] for i in index], "residual": [self.residual[i] for i in index]}
+        model, residual = ([part[i] for i in index] for part in (self.model, self.residual))
         arrays = {n: getattr(self, n)[own] for n in ("raw", "error", "scale", "freedom", "bound", "last")}
-        return replace(self, **lists, **arrays)
+        made: TrendFit = replace(self, model=model, residual=residual, **arrays)
+        return made
 
     def at(self, curve: int, x: Array) -> Array:
         """Return the law of a curve (S) at ``x``."""
@@ -173,7 +179,9 @@ class TrendFit:
         """Return the 95 % interval of a parameter of a curve, in its unit."""
         from scipy import stats
 
-        half = float(stats.t.ppf(0.975, self.freedom[curve])) * math.sqrt(max(float(self.error[curve, parameter, parameter]), 0.0))
+        half = float(stats.t.ppf(0.975, self.freedom[curve])) * math.sqrt(
+            max(float(self.error[curve, parameter, parameter]), 0.0)
+        )
         raw = np.repeat(self.raw[curve][None], 2, axis=0)
         raw[:, parameter] += (-half, half)
         low, high = natural(self.law, raw, self.scale[curve], self.x0, self.log)[:, parameter]
@@ -234,7 +242,9 @@ def _scattered(problem: _Problem, p: Array, scatter: tuple[float, float]) -> tup
     full = covariance(white, slow, len(r))
     factor = np.linalg.cholesky(full)
     free, along = (linalg.solve_triangular(factor, v, lower=True) for v in (r, jacobian))
-    free = free - along @ np.linalg.lstsq(along, free, rcond=None)[0]  # at the likeliest parameters nearby: laws are compared there
+    free = (
+        free - along @ np.linalg.lstsq(along, free, rcond=None)[0]
+    )  # at the likeliest parameters nearby: laws are compared there
     return inverse @ (jacobian.T @ full @ jacobian) @ inverse, np.asarray(free)
 
 

@@ -6,8 +6,8 @@ what is left falls as 1 / m; with 1/f noise it stays: ``v(m) = white^2 / m + fli
 fractional difference of order 1/2, ``y_i = sum_k h_k e_{i-k}``, ``h_0 = 1, h_k = h_{k-1} (k - 1/2) / k``; its Allan deviation is
 ``sqrt(2 ln 2 / pi) flicker``, of however many points, and g follows from the same sum (by simulation, to 1 %).
 
-Sources: Gasser, Sroka & Jennen-Steinmetz, Biometrika 73:625 (1986), for neighbours; Allan, Proc. IEEE 54:221 (1966); Kasdin, Proc.
-IEEE 83:802 (1995), eq. 104, for the sum.
+Sources: Gasser, Sroka & Jennen-Steinmetz, Biometrika 73:625 (1986), for neighbours; Allan, Proc. IEEE 54:221 (1966); Kasdin,
+Proc. IEEE 83:802 (1995), eq. 104, for the sum.
 """
 
 from __future__ import annotations
@@ -135,15 +135,15 @@ def slow_part(curves: Sequence[Curve]) -> tuple[float, float]:
             found[m] = (total + dof * variance, weight + dof)
     if len(found) < 3:
         return 0.0, math.inf
-    m = np.array(list(found), dtype=float)
-    v = np.array([total / weight for total, weight in found.values()])
-    dof = np.array([weight for _, weight in found.values()])
-    design = np.stack([1 / m, np.array([DEPARTURE.get(int(k), LIMIT) for k in m])], axis=1)
-    white, slow, error = float(v[0]), 0.0, math.inf
+    sizes = np.array(list(found), dtype=float)
+    seen = np.array([total / weight for total, weight in found.values()])
+    free = np.array([weight for _, weight in found.values()])
+    design = np.stack([1 / sizes, np.array([DEPARTURE.get(k, LIMIT) for k in found])], axis=1)
+    white, slow, error = float(seen[0]), 0.0, math.inf
     for _ in range(5):  # weights follow the model
-        weight = dof / (2 * np.maximum(design @ (white, slow), 1e-300) ** 2)
-        normal = (design * weight[:, None]).T @ design
-        a, b = np.linalg.solve(normal, (design * weight[:, None]).T @ v)
+        sure = free / (2 * np.maximum(design @ np.array([white, slow]), 1e-300) ** 2)
+        normal = (design * sure[:, None]).T @ design
+        a, b = np.linalg.solve(normal, (design * sure[:, None]).T @ seen)
         white, slow = max(float(a), 1e-12), max(float(b), 0.0)
         error = math.sqrt(float(np.linalg.inv(normal)[1, 1]))
     return (math.sqrt(slow), 2 * (slow / error) ** 2) if slow > 2 * error else (0.0, math.inf)

@@ -29,7 +29,13 @@ class Labels(NamedTuple):
 
 
 def fitted(
-    fit: TrendFit, names: Sequence[str], noise: TrendNoise, labels: Labels | None = None, *, scatter: float | None = None, each: bool = False
+    fit: TrendFit,
+    names: Sequence[str],
+    noise: TrendNoise,
+    labels: Labels | None = None,
+    *,
+    scatter: float | None = None,
+    each: bool = False,
 ) -> Fitted:
     """Return a law for the ranking: its parameters are means over the curves, or each curve's own where they are levels.
 
@@ -49,8 +55,8 @@ def fitted(
         if len(names) == 1 or each or (kind in ("level", "absolute") and len(names) <= MANY):
             for c, label in enumerate(names):
                 own = name if len(names) == 1 else f"{name}[{label}]"
-                value, ends = float(fit.theta[c, i]), () if undecided[c] else fit.ends(c, i)
-                made[own] = Estimate(value, *ends, unit=fit.law.units[i])
+                low, high = (math.nan, math.nan) if undecided[c] else fit.ends(c, i)
+                made[own] = Estimate(float(fit.theta[c, i]), low, high, fit.law.units[i])
                 if undecided[c]:
                     open_.append(own)
             continue
@@ -93,7 +99,11 @@ def undetermined(fit: TrendFit, curve: int, parameter: int) -> bool:
 def _levels(fit: TrendFit, i: int) -> dict[str, Estimate]:
     unit, values = fit.law.units[i], fit.theta[:, i]
     low, high = (Estimate(float(v), unit=unit) for v in np.percentile(values, [5, 95]))
-    return {"median": Estimate(float(np.median(values)), *median_ends(values), unit), "5 % of curves": low, "95 % of curves": high}
+    return {
+        "median": Estimate(float(np.median(values)), *median_ends(values), unit),
+        "5 % of curves": low,
+        "95 % of curves": high,
+    }
 
 
 def over_curves(fit: TrendFit, i: int, labels: Labels | None = None) -> dict[str, Estimate]:
@@ -208,4 +218,5 @@ def change_a_decade(fit: TrendFit, curve: int | None = None) -> Estimate:
         if len(fit.raw) == 1
         else over_curves(fit, 1)["mean"]
     )
-    return Estimate(*(10.0**-v - 1 for v in (nu.value, nu.high, nu.low)), "of the value")
+    value, low, high = (10.0**-v - 1 for v in (nu.value, nu.high, nu.low))
+    return Estimate(value, low, high, "of the value")
