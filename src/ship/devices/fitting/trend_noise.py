@@ -127,7 +127,7 @@ def growth(curve: Curve) -> list[tuple[int, float, float]]:
 
 
 def slow_part(curves: Sequence[Curve]) -> tuple[float, float]:
-    """Return the flicker of curves, in units of y, with its degrees of freedom; 0 where it is within two standard errors of 0."""
+    """Return the flicker of curves, in units of y, with its degrees of freedom; 0 within a standard error of 0."""
     found: dict[int, tuple[float, float]] = {}
     for curve in curves:
         for m, variance, dof in growth(curve):
@@ -146,7 +146,7 @@ def slow_part(curves: Sequence[Curve]) -> tuple[float, float]:
         a, b = np.linalg.solve(normal, (design * sure[:, None]).T @ seen)
         white, slow = max(float(a), 1e-12), max(float(b), 0.0)
         error = math.sqrt(float(np.linalg.inv(normal)[1, 1]))
-    return (math.sqrt(slow), 2 * (slow / error) ** 2) if slow > 2 * error else (0.0, math.inf)
+    return (math.sqrt(slow), 2 * (slow / error) ** 2) if slow > error else (0.0, math.inf)
 
 
 def alike(y: Array) -> float:

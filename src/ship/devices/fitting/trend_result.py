@@ -125,16 +125,24 @@ def over_curves(fit: TrendFit, i: int, labels: Labels | None = None) -> dict[str
     noise = float(own.mean())
     devices = list(labels.device) if labels is not None and len(set(labels.device)) > 1 else None
     split = components(values, devices, unit=unit)
-    half = float(stats.t.ppf(0.975, n - 1)) * float(values.std(ddof=1)) / math.sqrt(n)
     several = devices is not None and len(set(devices)) < n
-    made = {"mean": Estimate(float(values.mean()), float(values.mean()) - half, float(values.mean()) + half, unit)}
     if several and split.d2d is not None and split.c2c is not None:
         return {"mean": split.centre, "d2d": split.d2d, "c2c": _without(split.c2c, noise)}
+    if several and devices is not None and len(set(devices)) >= LEAST:  # too few curves of each for a spread of their own
+        values, noise = _by_device(values, devices), noise * len(set(devices)) / n
+        n = len(values)
+    middle, half = float(values.mean()), float(stats.t.ppf(0.975, n - 1)) * float(values.std(ddof=1)) / math.sqrt(n)
+    made = {"mean": Estimate(middle, middle - half, middle + half, unit)}
     variance = float(values.var(ddof=1))
     ends = [variance * (n - 1) / float(stats.chi2.ppf(q, n - 1)) for q in (0.975, 0.025)]
     what = "d2d" if devices is not None else "spread"
     low, high = (math.sqrt(max(v - noise, 0.0)) for v in ends)
     return made | {what: Estimate(math.sqrt(max(variance - noise, 0.0)), low, high, unit)}
+
+
+def _by_device(values: Array, devices: Sequence[str]) -> Array:
+    labels = np.asarray(devices)
+    return np.array([values[labels == label].mean() for label in dict.fromkeys(devices)])
 
 
 def _without(spread: Estimate, noise: float) -> Estimate:
