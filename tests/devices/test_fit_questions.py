@@ -9,7 +9,7 @@ import pytest
 
 import ship
 from ship.cli import ask, main
-from ship.devices.fitting import pulse_curves, report, trend
+from ship.devices.fitting import pulse_curves, report, trend_result
 from ship.devices.fitting.neuron import rate
 from ship.devices.reading.roles import NEEDS, ROLES, WAYS
 from ship.devices.reading.spelling import argument, for_command
@@ -53,7 +53,7 @@ def test_the_chosen_column_is_used():
     t = np.geomspace(1, 100, 20)
     columns = {"time (s)": t, "conductance (uS)": np.full(20, 50.0), "G (uS)": 40 * t**-0.1}
     found = ship.fit(columns, "retention", columns={"conductance": "G (uS)"}, replicates=20)
-    assert found.summary["highest level"].value == pytest.approx(40e-6)
+    assert found.summary["first"].value == pytest.approx(40e-6)
     assert "columns that were not used: conductance (uS)" in found.notes
 
 
@@ -254,7 +254,7 @@ def test_retention_of_a_drift_is_not_constant(noise_of):
     t = np.geomspace(1, 1e4, 200)
     y = 50e-6 * t**-0.014 * (1 + noise_of * np.random.default_rng(0).standard_normal(200))
     models = follows_the_rule(ship.fit({"time_s": t, "G (uS)": y * 1e6}, "retention", replicates=20))
-    assert models["constant"].residual < trend.ACCEPT
+    assert models["constant"].residual < trend_result.ACCEPT
     assert not models["constant"].fits
     assert models["power"].fits
 

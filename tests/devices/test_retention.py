@@ -126,7 +126,7 @@ def test_log_log_slope_is_minus_nu():
 
 
 def test_a_power_trend_has_either_sign():
-    """nu = -0.033, t_0 = 1 s: after 360 s the conductance is 361^0.033 of what was written; nothing is folded where nu scatters."""
+    """nu = -0.033, t_0 = 1 s: after 360 s there is 361^0.033 of what was written; nothing is folded where nu scatters."""
     made = ship.DeviceArray(ship.Device(retention=PowerTrend(nu=-0.033, t0=1.0)), 1, dtype=D)
     made.write(20e-6)
     made.wait(360.0)

@@ -68,6 +68,7 @@ class Found:
         outcome: the device of the fit, or the error that says why there is none; None: such a measurement determines none.
         measured: the numbers and parts of a `Device` that this measurement determines, by name, also where no whole device
             follows: a retention without a window. A part may be None: it was measured that there is none.
+        remarks: what a reader should know of what was measured, by name, such as a law that was assumed.
     """
 
     kind: str
@@ -82,6 +83,7 @@ class Found:
     values: dict[str, Any] = field(default_factory=dict)
     outcome: Device | ShipError | None = field(default=None, repr=False)
     measured: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    remarks: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def best(self) -> Fitted:
@@ -122,7 +124,8 @@ class Found:
         lines += [f"  {name:{width}}  {value}" for name, value in self.summary.items()]
         if self.ranking:
             lines.append(
-                f"Models, best first (residual: {self.scale}; [..]: 95 % of {self.settings.get('replicates')} replicates)"
+                f"Models, best first (residual: {self.scale}; [..]: "
+                f"{self.settings.get('intervals', '95 % of {} replicates'.format(self.settings.get('replicates')))})"
             )
         finite = [f.criterion for f in self.ranking if math.isfinite(f.criterion)]
         for k, fitted in enumerate(self.ranking, 1):

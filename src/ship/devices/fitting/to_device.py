@@ -15,17 +15,12 @@ from .. import (
     AdditiveNoise,
     Bounded,
     Device,
-    HfO2Drift,
-    LogDrift,
     NonlinearPulses,
     PooleFrenkelIV,
-    PowerDrift,
     SinhIV,
     TableUpdate,
     TwoStateProgramming,
     Unmeasured,
-    VolatileRetention,
-    Wear,
 )
 from ..provenance import DEFAULT, FACTS, MISSING, NUMBERS, Origin
 from ..reading.columns import Columns
@@ -171,27 +166,6 @@ def tabled(
     return assembled(proof, made, spreads={"c2c": "the step noise of the update, the read noise"})
 
 
-def retention(law: str, theta: np.ndarray, t0: float, g_min: float, g_max: float) -> Any:
-    """Return the retention part of a fitted law with parameters ``theta``, ``[curve, parameter]``; None: it does not drift.
-
-    Raises:
-        NoPartError: the library has no such part.
-    """
-    if law == "constant":
-        return None
-    if law == "power":
-        nu = theta[:, 1]
-        return PowerDrift(nu=varied(nu.mean(), nu.std(ddof=1)), t0=t0)
-    if law == "hfo2":
-        return HfO2Drift()
-    if law == "logarithmic":
-        return LogDrift(b=varied(theta[:, 1].mean(), theta[:, 1].std(ddof=1)), t0=t0)
-    rest = (float(np.median(theta[:, 1])) - g_min) / (g_max - g_min)
-    if not 0 <= rest <= 1:
-        raise NoPartError("the law 'exponential'", "relaxes to outside the window of the levels", got=f"{rest:.2f} of it")
-    return VolatileRetention(tau=float(np.median(theta[:, 2])), rest=rest)
-
-
 def iv_part(law: str, values: Mapping[str, float]) -> Any:
     """Return the current-voltage part of a fitted law, by its on state; None where the library has none: it is then ohmic."""
     if law == "sinh":
@@ -238,30 +212,6 @@ def two_states(proof: Evidence, states: States, more: Mapping[str, Any], remarks
         whose = f"from write to write of {scatter}" if within else "from device to device; none from write to write was measured"
         told.setdefault("programming", f"writes to one of the two states, with the log-normal scatter {whose}")
     return assembled(proof, made, spreads=spreads, remarks=told)
-
-
-def endurance(law: str, theta: np.ndarray, on: float, off: float, first: float) -> Any:
-    """Return the endurance part of a fitted law; None for a window that stays.
-
-    Args:
-        law: the law that both states follow.
-        theta: its parameters, ``[state, parameter]``, on and off; the logarithmic law's second is S lost for each decade.
-        on, off: the conductances at the first cycle, S.
-        first: the number of the first cycle.
-
-    Raises:
-        NoPartError: the library has no such part, or the window grows.
-    """
-    if law == "constant":
-        return None
-    if law != "logarithmic":
-        raise NoPartError(f"the law {law!r}", "has no endurance part: Wear closes a window with the logarithm of the cycles")
-    falls, rises = float(theta[0, 1]), -float(theta[1, 1])
-    lost = max(falls, 0.0) + max(rises, 0.0)
-    if falls + rises <= 0:
-        grows = f"{-falls - rises:.3g} S a decade"
-        raise NoPartError("the law 'logarithmic'", "opens the window, and no endurance part does", got=grows)
-    return Wear(onset=max(first, 1.0), rate=(falls + rises) / (on - off), towards=max(rises, 0.0) / lost)
 
 
 def prefix(name: str) -> str:

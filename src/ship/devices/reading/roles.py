@@ -80,6 +80,7 @@ ROLES: dict[str, dict[str, Role]] = {
         "off": Role(G, ("off", "g_off", "hrs", "r_off", "r_hrs", "g_hrs")),
         "conductance": CONDUCTANCE,
         "state": Role("", ("state", "zustand", "état", "stato", "estado", "状態", "状态")),  # on or off, one read a row
+        "pulses": Role("number", ("pulses", "n_pulses", "pulses_to_switch")),  # that it took to reach the state
         "v_read": V_READ,
         "device": DEVICE,
     },

@@ -1,0 +1,275 @@
+"""Retention at two times only, before and after a bake: what each cell kept, as a distribution of ratios.
+
+The logarithm of the ratio after / before is a mixture of one to three normal populations: cells that hold and cells that lose.
+Two times tell no law: where both are known, the exponent of a power law through them is what an assumed law gives.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...base.errors import FitError
+from ...base.statistics import wilson
+from .. import PowerTrend
+from ..reading.columns import Columns
+from ..reading.spelling import argument
+from .figures import Panel, Series
+from .report import Estimate, Fitted, Found, rank
+from .solve import interval
+from .trend_parts import varied
+from .trend_result import median_ends
+
+Array = np.ndarray
+MOST = 3  # populations
+LEAST = 10  # cells of a population
+CLOSE = 0.05  # distance of distributions up to which a mixture fits
+KEPT = (0.8, 1.25)  # a cell within this ratio holds
+DRAWS = 100  # replicates of a mixture at most
+
+
+class Stages(NamedTuple):
+    """The two stages of each cell: conductances (S), the names of both, and the time of each (s; None: not known)."""
+
+    before: Array
+    after: Array
+    names: tuple[str, str]
+    times: tuple[float, float] | None
+    cells: list[str]
+
+
+def fit_stages(columns: Columns, source: str, sha256: str, settings: dict[str, Any]) -> Found:
+    """Compare what each cell had before and after."""
+    notes = list(columns.notes)
+    stages = _stages(columns, source, notes)
+    y = np.log(stages.after / stages.before)
+    rng = np.random.default_rng(settings["seed"])
+    ranking, mixtures = _populations(y, min(int(settings["replicates"]), DRAWS), rng)
+    summary = _summary(stages, y)
+    if len(y) < 2 * LEAST:
+        notes.append(f"{len(y)} cells: too few for a distribution of what they keep")
+    measured, remarks = _measured(stages, y, notes)
+    window = "the window of the device is not measured" if measured else "the times of the stages are not known"
+    made = FitError(
+        f"fit of {source}",
+        f"two stages tell no law of retention, and {window}",
+        fix=f"Give the times, {argument('columns', {'time': 'HEADER'})}, and more than two of them."
+        if not measured
+        else "Measure at more than two times; the exponent of an assumed power law is in Found.measured.",
+    )
+    settings = settings | {"points": 2 * len(y), "cells": len(y)}
+    values = {"populations": mixtures, "stages": list(stages.names)}
+    scale = "distance of distributions (Kolmogorov-Smirnov)"
+    panels = _panels(stages, y, mixtures, ranking)
+    return Found("retention", source, sha256, ranking, scale, summary, notes, panels, settings, values, made, measured, remarks)
+
+
+def _stages(columns: Columns, source: str, notes: list[str]) -> Stages:
+    """Match the cells of the first and the last stage by their labels; without labels by their order."""
+    g = np.asarray(columns["conductance"], dtype=float)
+    if not (g > 0).all():
+        row = columns.rows[int(np.flatnonzero(g <= 0)[0])]
+        raise FitError(f"{source}: {row}, conductance", "must be above 0 S, for a ratio", got=f"{g.min():g}")
+    times: tuple[float, float] | None = None
+    if "stage" in columns:
+        labels = [str(v) for v in columns["stage"]]
+        order = list(dict.fromkeys(labels))
+        if len(order) < 2:
+            raise FitError(f"{source}: stage", "needs two stages, before and after", got=repr(order[0]))
+        if len(order) > 2:
+            notes.append(f"{len(order)} stages: the last one is compared with the first one")
+        names = (order[0], order[-1])
+    else:
+        known = np.unique(columns["time"])
+        labels, names = [f"{t:g} s" for t in columns["time"]], (f"{known[0]:g} s", f"{known[-1]:g} s")
+        times = (float(known[0]), float(known[-1]))
+    roles = [columns[r] for r in ("level", "device", "cycle") if r in columns]
+    index = {name: [i for i, label in enumerate(labels) if label == name] for name in names}
+    if roles:
+        cells = [", ".join(map(str, key)) for key in zip(*roles, strict=True)]
+        found = [_by_cell(g, cells, index[name]) for name in names]
+        both = [cell for cell in found[0] if cell in found[1]]
+        if lost := len(found[0].keys() ^ found[1].keys()):
+            notes.append(f"{lost} cells are in one stage only, and were left out")
+        if not both:
+            raise FitError(source, "no cell is in both stages", got=f"{len(found[0])} before, {len(found[1])} after")
+        before, after = (np.array([f[cell] for cell in both]) for f in found)
+        return Stages(before, after, names, times, both)
+    if len(index[names[0]]) != len(index[names[1]]):
+        raise FitError(
+            source,
+            "both stages need the same cells",
+            got=f"{len(index[names[0]])} before, {len(index[names[1]])} after",
+            fix=f"Name the column that says which cell a row is: {argument('columns', {'device': 'HEADER'})}.",
+        )
+    before, after = (g[index[name]] for name in names)
+    if len(before) > 1:
+        notes.append("no labels of cells: both stages are taken to list them in the same order")
+    return Stages(before, after, names, times, [str(k) for k in range(len(before))])
+
+
+def _by_cell(g: Array, cells: list[str], index: list[int]) -> dict[str, float]:
+    """Return the geometric mean of the reads of each cell."""
+    reads: dict[str, list[float]] = {}
+    for i in index:
+        reads.setdefault(cells[i], []).append(math.log(g[i]))
+    return {cell: math.exp(sum(values) / len(values)) for cell, values in reads.items()}
+
+
+def _summary(stages: Stages, y: Array) -> dict[str, Estimate]:
+    from scipy import stats
+
+    made = {"cells": Estimate(float(len(y)))}
+    for name, g in zip(stages.names, (stages.before, stages.after), strict=True):
+        made[f"median, {name}"] = Estimate(float(np.median(g)), *median_ends(g), "S")
+        ends = median_ends(1 / g)
+        made[f"median resistance, {name}"] = Estimate(float(np.median(1 / g)), *ends, "ohm")
+    made["ratio, median"] = _ratio(y, "of the conductance before")
+    if len(y) < 2 * LEAST:
+        return made
+    low, high = np.exp(np.percentile(y, [5, 95]))
+    made |= {"ratio, 5 % of cells below": Estimate(float(low)), "ratio, 95 % of cells below": Estimate(float(high))}
+    held = (y >= math.log(KEPT[0])) & (y <= math.log(KEPT[1]))
+    made[f"cells that hold ({KEPT[0]:g} to {KEPT[1]:g})"] = wilson(int(held.sum()), len(y))
+    made["cells that lose more than half"] = wilson(int((y < math.log(0.5)).sum()), len(y))
+    rho = float(stats.spearmanr(stages.before, y).statistic)
+    half = 1.96 * math.sqrt((1 + rho * rho / 2) / (len(y) - 3))  # Bonett & Wright, Psychometrika 65:23 (2000)
+    ends = (math.tanh(math.atanh(rho) - half), math.tanh(math.atanh(rho) + half)) if abs(rho) < 1 else (rho, rho)
+    made["rank correlation of the first level with the ratio"] = Estimate(rho, *ends)
+    order = np.array_split(np.argsort(stages.before, kind="stable"), 4)
+    for text, index in (("lowest", order[0]), ("highest", order[-1])):
+        made[f"ratio, median of the quarter that began {text}"] = _ratio(y[index])
+    return made
+
+
+def _ratio(y: Array, unit: str = "") -> Estimate:
+    low, high = median_ends(y)
+    return Estimate(math.exp(float(np.median(y))), math.exp(low), math.exp(high), unit)
+
+
+def _populations(y: Array, replicates: int, rng: np.random.Generator) -> tuple[tuple[Fitted, ...], dict[str, Any]]:
+    """Rank mixtures of one to three populations; their intervals are from cells drawn again."""
+    from scipy import stats
+
+    found, tables = [], {}
+    for k in range(1, MOST + 1):
+        if len(y) < 2 * LEAST * k:
+            break
+        made = mixture(y, k)
+        if float(made[:, 0].min()) * len(y) < LEAST and k > 1:
+            break
+        name = ("one population", "two populations", "three populations")[k - 1]
+        again = np.array([mixture(y[rng.integers(0, len(y), len(y))], k, made, 20) for _ in range(replicates)])
+        parameters: dict[str, Estimate] = {}
+        for j, (share, mean, sigma) in enumerate(made):
+            own = f" {j + 1}" if k > 1 else ""
+            if k > 1:
+                parameters[f"share{own}"] = Estimate(float(share), *interval(again[:, j, 0]))
+            ends = interval(np.exp(again[:, j, 1]))
+            parameters[f"ratio{own}"] = Estimate(float(np.exp(mean)), *ends, "of the conductance before")
+            parameters[f"sigma of ln{own}"] = Estimate(float(sigma), *interval(again[:, j, 2]))
+        ordered = np.sort(y)
+        model = (made[:, 0] * stats.norm.cdf((ordered[:, None] - made[:, 1]) / made[:, 2])).sum(1)
+        steps = np.arange(len(y) + 1) / len(y)
+        distance = float(max(np.abs(steps[1:] - model).max(), np.abs(steps[:-1] - model).max()))
+        n, free = len(y), 3 * k - 1
+        criterion = -2 * float(np.log(_density(y, made).sum(1)).sum()) + 2 * free + 2 * free * (free + 1) / (n - free - 1)
+        allowed = CLOSE + 0.9 / math.sqrt(n)  # what n values of the distribution itself are away (Lilliefors, 5 %)
+        fits = distance <= allowed
+        text = "fits" if fits else f"its distribution is {distance:.1%} away"
+        found.append(Fitted(name, parameters, distance, criterion, free, text, fits))
+        tables[name] = {"share, mean of ln, sigma of ln": made}
+    return rank(found), tables
+
+
+def _density(y: Array, made: Array) -> Array:
+    z = (y[:, None] - made[:, 1]) / made[:, 2]
+    return np.asarray(made[:, 0] / (made[:, 2] * math.sqrt(2 * math.pi)) * np.exp(-z * z / 2) + 1e-300)
+
+
+def mixture(y: Array, k: int, start: Array | None = None, steps: int = 300) -> Array:
+    """Return a mixture of normal populations as rows of (share, mean, standard deviation), means in order, by EM.
+
+    Without a start, populations begin at evenly spaced quantiles, and from narrow ones at the mode; the likelier end is returned.
+
+    Source: Dempster, Laird & Rubin, J. R. Stat. Soc. B 39:1 (1977).
+    """
+    total = float(y.std()) or 1e-9
+    if k == 1:
+        return np.array([[1.0, float(y.mean()), total]])
+    if start is not None:
+        starts = [start]
+    else:
+        even = np.quantile(y, (np.arange(k) + 0.5) / k)
+        mode = float(np.median(y[np.abs(y - _mode(y)) < 0.3 * total])) if len(y) > 5 else float(np.median(y))
+        narrow = np.sort(np.append(np.quantile(y, np.linspace(0.1, 0.9, k - 1)), mode))
+        starts = [np.stack([np.full(k, 1 / k), m, np.full(k, total / k)], axis=1) for m in (even, narrow)]
+    best, likely = starts[0], -math.inf
+    for made in starts:
+        last = -math.inf
+        for _ in range(steps):
+            density = _density(y, made)
+            whole = density.sum(1, keepdims=True)
+            now = float(np.log(whole).sum())
+            share = density / whole
+            weight = np.maximum(share.sum(0), 1e-9)
+            mean = (share * y[:, None]).sum(0) / weight
+            sigma = np.sqrt((share * (y[:, None] - mean) ** 2).sum(0) / weight)
+            made = np.stack([weight / len(y), mean, np.maximum(sigma, 1e-3 * total)], axis=1)
+            if now - last < 1e-6 * len(y):
+                break
+            last = now
+        if now > likely:
+            best, likely = made, now
+    return np.asarray(best[np.argsort(best[:, 1])])
+
+
+def _mode(y: Array) -> float:
+    """Return the middle of the shortest interval with a quarter of the values."""
+    ordered = np.sort(y)
+    m = max(len(y) // 4, 1)
+    width = ordered[m:] - ordered[:-m]
+    k = int(np.argmin(width))
+    return float((ordered[k] + ordered[k + m]) / 2)
+
+
+def _measured(stages: Stages, y: Array, notes: list[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the exponent of an assumed power law where both times are known and above 0 s."""
+    if stages.times is None:
+        notes.append("the times of the stages are not known: a ratio is no law of time")
+        return {}, {}
+    first, last = stages.times
+    if first <= 0:
+        notes.append("the time from the write to the first read is not known (0 s): a ratio is no law of time")
+        return {}, {}
+    nu = -y / math.log(last / first)
+    middle = float(np.median(nu))
+    spread = 1.4826 * float(np.median(np.abs(nu - middle))) if len(nu) >= LEAST else 0.0
+    text = f"a power law through {first:g} s and {last:g} s is assumed: two times tell no law"
+    notes.append(f"{text}; its exponent is {middle:.3g}, robust spread {spread:.3g}")
+    return {"retention": PowerTrend(nu=varied(middle, spread), t0=first)}, {"retention": text}
+
+
+def _panels(stages: Stages, y: Array, mixtures: dict[str, Any], ranking: tuple[Fitted, ...]) -> list[Panel]:
+    from scipy import stats
+
+    order = np.sort(y)
+    steps = 100 * (np.arange(len(y)) + 0.5) / len(y)
+    ratios = [Series(np.exp(order), steps, "measured", "points", 1)]
+    for i, fitted in enumerate(ranking[:2]):
+        made = mixtures[fitted.name]["share, mean of ln, sigma of ln"]
+        grid = np.linspace(order[0], order[-1], 300)
+        model = 100 * (made[:, 0] * stats.norm.cdf((grid[:, None] - made[:, 1]) / made[:, 2])).sum(1)
+        ratios.append(Series(np.exp(grid), model, fitted.name, "solid" if i == 0 else "dashed", 2 + i))
+    limits = np.array([min(stages.before.min(), stages.after.min()), max(stages.before.max(), stages.after.max())]) * 1e6
+    cells = [
+        Series(stages.before * 1e6, stages.after * 1e6, "cells", "points", 1),
+        Series(limits, limits, "unchanged", "solid", 0),
+    ]
+    before, after = stages.names
+    return [
+        Panel(f"conductance, {before} (uS)", f"conductance, {after} (uS)", tuple(cells), log_x=True, log_y=True, height=1.2),
+        Panel(f"ratio {after} / {before}", "cells below (%)", tuple(ratios), log_x=True),
+    ]

@@ -1,0 +1,405 @@
+"""Fits of retention and endurance: known truth comes back, files of laboratories give right values, what is open is said."""
+
+import csv
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import ship
+from parts import bag
+from ship.devices import AdditiveNoise, LogDrift, PowerDrift, PowerTrend, RelativeNoise, TwoStateProgramming, Wear
+from ship.devices.fitting import failures, stages, trend_noise, trend_result
+from ship.devices.fitting.report import Estimate
+
+pytestmark = pytest.mark.usefixtures("no_grad")
+SI = {"time": "s", "conductance": "S"}
+DATA = Path(os.environ.get("SHIP_DATA", "/nowhere")) / "lab"
+
+
+def lab(name):
+    path = DATA / name
+    if not path.exists():
+        pytest.skip("needs the measurements of laboratories, in the folder SHIP_DATA")
+    return path
+
+
+def law(found, name):
+    return next(f for f in found.ranking if f.name == name)
+
+
+def flicker(n, rng):
+    h = np.cumprod(np.append(1.0, (np.arange(1, n) - 0.5) / np.arange(1, n)))
+    return np.convolve(h, rng.standard_normal(n))[:n]
+
+
+# -- retention ---------------------------------------------------------------------------------------------------------
+
+
+def test_one_level_has_parts_and_no_device():
+    """The window is not measured: what is measured can be joined with one."""
+    t = np.geomspace(1, 1e4, 60)
+    g = 20e-6 * t**-0.05 * np.exp(0.01 * np.random.default_rng(0).standard_normal(60))
+    found = ship.fit({"time": t, "conductance": g}, "retention", unit=SI)
+    part = found.measured["retention"]
+    assert isinstance(part, PowerDrift)
+    assert float(part.nu) == pytest.approx(0.05, abs=0.002)
+    assert float(found.measured["noise"].sigma) == pytest.approx(0.01, rel=0.25)
+    assert "g_min" not in found.measured
+    with pytest.raises(ship.FitError, match=r"two levels.*got one level.*Found\.measured"):
+        _ = found.device
+
+
+def test_what_rises_is_a_trend_with_a_negative_exponent():
+    t = np.geomspace(1, 361, 60)
+    g = 20e-6 * t**0.033 * np.exp(0.003 * np.random.default_rng(0).standard_normal(60))
+    found = ship.fit({"time": t, "conductance": g}, "retention", unit=SI)
+    part = found.measured["retention"]
+    assert isinstance(part, PowerTrend)
+    assert float(part.nu) == pytest.approx(-0.033, abs=0.001)
+    assert any("rises by 7." in note for note in found.notes)
+
+
+def test_levels_make_a_window_and_devices_a_spread():
+    rng, t = np.random.default_rng(3), np.geomspace(1, 1e4, 20)
+    nu = 0.05 + 0.01 * rng.standard_normal((2, 10))
+    g = np.array([20e-6, 100e-6])[:, None, None] * t ** -nu[:, :, None] * np.exp(0.005 * rng.standard_normal((2, 10, 20)))
+    columns = {"time": np.tile(t, 20), "conductance": g.ravel()}
+    columns |= {"level": np.repeat(["low", "high"], 200), "device": np.tile(np.repeat(np.arange(10), 20), 2)}
+    found = ship.fit(columns, "retention", unit=SI)
+    assert "nu, d2d" in law(found, "power").parameters
+    device = found.device
+    assert device.retention.nu.nominal == pytest.approx(0.05, abs=0.01)
+    assert device.g_max.nominal == pytest.approx(100e-6, rel=0.02)
+    assert device.origins["retention"].status == device.origins["g_min"].status == "measured"
+    assert device.origins["update"].status == "missing"
+
+
+def test_additive_noise_is_told_from_relative_noise():
+    """Four levels over two decades: the scatter is the same in S at each of them, or in percent."""
+    rng, t, levels = np.random.default_rng(0), np.geomspace(1, 1e3, 60), (1e-6, 5e-6, 20e-6, 100e-6)
+    for relative in (False, True):
+        z = rng.standard_normal((4, 60))
+        g = np.array([g0 * t**-0.01 + (0.01 * g0 if relative else 0.1e-6) * e for g0, e in zip(levels, z, strict=True)])
+        columns = {"time": np.tile(t, 4), "conductance": g.ravel(), "level": np.repeat(levels, 60)}
+        noise = ship.fit(columns, "retention", unit=SI).measured["noise"]
+        assert isinstance(noise, RelativeNoise if relative else AdditiveNoise)
+        assert float(noise.sigma) == pytest.approx(0.01 if relative else 0.1e-6, rel=0.2)
+
+
+def test_slow_scatter_is_kept_apart_and_widens_intervals():
+    """1/f noise of 0.4 %: its Allan deviation is sqrt(2 ln 2 / pi) of that; the interval holds the exponent and is wider."""
+    rng, t = np.random.default_rng(1), 0.05 * np.arange(1, 1001)
+    white = 0.01 * rng.standard_normal(1000)
+    made = {}
+    for size in (0.0, 0.004):
+        g = 90e-6 * (t / t[0]) ** -0.004 * np.exp(white + size * flicker(1000, np.random.default_rng(2)))
+        made[size] = ship.fit({"time": t, "conductance": g}, "retention", unit=SI)
+    slow = made[0.004].summary["slow scatter (1/f), Allan deviation"].value
+    assert slow == pytest.approx(0.004 * math.sqrt(2 * math.log(2) / math.pi), rel=0.5)
+    nu = {size: law(found, "power").parameters["nu"] for size, found in made.items()}
+    assert all(e.low < 0.004 < e.high for e in nu.values())
+    assert nu[0.004].high - nu[0.004].low > 2 * 1.96 * 0.01 / math.sqrt(1000)  # of white noise, on an even log-time axis
+
+
+def test_flicker_departures_are_those_of_the_sum():
+    """The variances by which flicker is found, against a simulation."""
+    rng, seen = np.random.default_rng(0), {}
+    for _ in range(60):
+        y = flicker(2048, rng)
+        for m in (1, 2, 8, 64):
+            means = y.reshape(-1, m).mean(1)
+            seen.setdefault(m, []).append((trend_noise.departures(np.arange(len(means)) + 1.0, means) ** 2).mean())
+    for m, values in seen.items():
+        error = np.std(values) / math.sqrt(60)
+        assert abs(np.mean(values) - trend_noise.DEPARTURE.get(m, trend_noise.LIMIT)) < 4 * error
+
+
+def test_a_time_beyond_the_data_is_open_and_in_no_device():
+    """A time constant of ten times the measurement: a straight line; tau and where it ends are not determined."""
+    t = np.linspace(1, 100, 50)
+    g = 50e-6 * np.exp(-t / 1000) + 0.05e-6 * np.random.default_rng(0).standard_normal(50)
+    found = ship.fit({"time": t, "conductance": g}, "retention", unit=SI)
+    fitted = law(found, "exponential")
+    assert {"tau", "y_inf"} <= set(fitted.open)
+    assert math.isnan(fitted.parameters["tau"].low)
+    assert "tau = " in str(found)
+    assert "(not determined)" in str(found)
+    assert "tau" not in repr(found.measured.get("retention"))
+
+
+def test_a_clock_counts_from_the_first_read():
+    t = 1.6e9 + 0.05 * np.arange(500)
+    g = 90e-6 * np.exp(0.01 * np.random.default_rng(0).standard_normal(500))
+    found = ship.fit({"time": t, "conductance": g}, "retention", unit=SI)
+    assert any("those of a clock" in note for note in found.notes)
+    assert any("is assumed to be a step of time" in note for note in found.notes)
+    assert "no trend within" in "; ".join(found.notes)
+    assert found.measured["retention"] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ((-0.002, -0.02, 0.016), "x: no trend within 2 % a decade"),
+        ((0.004, 0.002, 0.006), "x: no trend within 0.6 % a decade"),  # sure, and of no use
+        ((-0.08, -0.1, -0.06), "x: falls by 8 % a decade, 6 to 10 %"),
+        ((0.2, -0.4, 1.2), "x: a trend is not determined (within 120 % a decade)"),
+        ((0.2, math.nan, math.nan), "x: a trend is not determined"),
+    ],
+)
+def test_a_trend_in_words(change, text):
+    assert trend_result.trend_in_words(Estimate(*change), "x") == text
+
+
+def test_many_curves_are_drawn_as_bands():
+    rng, t = np.random.default_rng(0), np.geomspace(1, 1e3, 10)
+    g = 50e-6 * t**-0.03 * np.exp(0.01 * rng.standard_normal((20, 10)))
+    columns = {"time": np.tile(t, 20), "conductance": g.ravel(), "device": np.repeat(np.arange(20), 10)}
+    found = ship.fit(columns, "retention", unit=SI)
+    assert [s.style for s in found.panels[0].series] == ["band", "solid", "dashed"]
+    assert found.figure() is not None
+
+
+# -- two times ---------------------------------------------------------------------------------------------------------
+
+
+def baked(rng, n=400):
+    before = 50e-6 * np.exp(0.5 * rng.standard_normal(n))
+    lost = rng.uniform(size=n) < 0.4
+    return before, before * np.exp(np.where(lost, -3 + 0.5 * rng.standard_normal(n), 0.05 * rng.standard_normal(n)))
+
+
+def test_a_bake_is_a_distribution_of_ratios():
+    before, after = baked(np.random.default_rng(0))
+    columns = {"stage": ["fresh"] * 400 + ["baked"] * 400, "conductance": np.append(before, after)}
+    columns["device"] = np.tile(np.arange(400), 2)
+    found = ship.fit(columns, "retention", unit="S", replicates=40)
+    best = found.best
+    assert best.name == "two populations"
+    assert best.parameters["share 1"].low < 0.4 < best.parameters["share 1"].high
+    assert best.parameters["ratio 1"].low < math.exp(-3) < best.parameters["ratio 1"].high
+    assert found.summary["cells that lose more than half"].value == pytest.approx(0.4, abs=0.06)
+    assert found.measured == {}
+    with pytest.raises(ship.FitError, match="times of the stages are not known"):
+        _ = found.device
+
+
+def test_two_times_give_an_assumed_law():
+    before, after = baked(np.random.default_rng(0))
+    columns = {"time": np.repeat([1.0, 1000.0], 400), "conductance": np.append(before, after)}
+    found = ship.fit(columns, "retention", unit=SI, replicates=20)
+    assert any("in the same order" in note for note in found.notes)
+    assert isinstance(found.measured["retention"], PowerTrend)
+    assert "is assumed" in found.remarks["retention"]
+    with pytest.raises(ship.FitError, match="two stages tell no law"):
+        _ = found.device
+
+
+@pytest.mark.parametrize(
+    ("stage", "text"),
+    [(["a", "a", "a"], "needs two stages"), (["a", "a", "b"], "both stages need the same cells; got 2 before, 1 after")],
+)
+def test_stages_that_do_not_match(stage, text):
+    with pytest.raises(ship.FitError, match=text):
+        ship.fit({"stage": stage, "conductance": [1.0, 2.0, 3.0]}, "retention", unit="uS")
+
+
+def test_a_mixture_finds_its_populations():
+    rng = np.random.default_rng(0)
+    y = np.concatenate([rng.normal(-4, 0.5, 300), rng.normal(0, 0.1, 700)])
+    made = stages.mixture(y, 2)
+    assert made[:, 0] == pytest.approx([0.3, 0.7], abs=0.02)
+    assert made[:, 1] == pytest.approx([-4, 0], abs=0.1)
+    assert made[:, 2] == pytest.approx([0.5, 0.1], rel=0.1)
+
+
+# -- endurance ---------------------------------------------------------------------------------------------------------
+
+
+def cycled(n=2000, nu_on=0.03, nu_off=-0.05, seed=0):
+    rng, x = np.random.default_rng(seed), 10.0 * np.arange(1, n + 1)
+    on = 1e-4 * (x / 10) ** -nu_on * np.exp(0.1 * rng.standard_normal(n))
+    return x, on, 5e-6 * (x / 10) ** -nu_off * np.exp(0.5 * rng.standard_normal(n))
+
+
+def test_wear_and_scatter_are_in_the_device():
+    """A window of decades that closes: the law, the scatter of both states, and a device that reaches its ends."""
+    x, on, off = cycled()
+    found = ship.fit({"cycle": x, "on": on, "off": off}, "endurance", unit="S")
+    device = found.device
+    assert isinstance(device.programming, TwoStateProgramming)
+    assert device.programming.sigma_on == pytest.approx(0.1, rel=0.1)
+    assert device.programming.sigma_off == pytest.approx(0.5, rel=0.1)
+    assert isinstance(device.endurance, Wear)
+    nu = law(found, "power").parameters
+    assert nu["nu[on]"].low < 0.03 < nu["nu[on]"].high
+    assert nu["nu[off]"].low < -0.05 < nu["nu[off]"].high
+    ends = [torch.tensor(g, dtype=torch.float64) for g in (device.g_min, device.g_max)]
+    low, high = device.endurance.window(*ends, torch.tensor(20000.0, dtype=torch.float64), bag(device.endurance))
+    assert float(high) == pytest.approx(1e-4 * 2000**-0.03, rel=0.05)
+    assert float(low) == pytest.approx(5e-6 * 2000**0.05, rel=0.1)
+
+
+def test_states_that_do_not_wear():
+    x, on, off = cycled(nu_on=0.0, nu_off=0.0)
+    found = ship.fit({"cycle": x, "on": on, "off": off}, "endurance", unit="S")
+    assert found.measured["endurance"] is None
+    assert sum("no trend within" in note for note in found.notes) == 2
+    assert found.device.g_max == pytest.approx(1e-4, rel=0.02)
+
+
+def test_one_read_a_row():
+    """Labels of the state: the one that conducts more is on; devices and their spread by a label."""
+    rng, columns = np.random.default_rng(0), {"cycle": [], "conductance": [], "state": [], "device": []}
+    for d in range(10):
+        on, off = 1e-4 * math.exp(0.2 * rng.standard_normal()), 1e-6 * math.exp(0.3 * rng.standard_normal())
+        for c in range(1, 31):
+            for state, g in (("SET", on), ("RESET", off)):
+                columns["cycle"].append(float(c))
+                columns["conductance"].append(g * math.exp(0.05 * rng.standard_normal()))
+                columns["state"].append(state)
+                columns["device"].append(f"M{d}")
+    found = ship.fit(columns, "endurance", unit="S")
+    assert "of both states, 'SET' conducts more: it is the on state" in found.notes
+    assert found.settings["devices"] == 10
+    assert "on: y0, median" in found.ranking[0].parameters
+    assert found.device.programming.shift_off.d2d_abs == pytest.approx(0.3, rel=0.6)
+    assert not any("one device" in note for note in found.notes)
+
+
+def test_failures_are_counted():
+    """3 runs of closed rows, 5 rows in all, the last one to the end: the device stays on."""
+    x = np.arange(1.0, 101.0)
+    on, off = np.full(100, 1e-4), np.full(100, 1e-6)
+    off[[10, 50]] = 9e-5
+    off[97:] = 9e-5
+    made = failures.count({"": (x, on, off)})
+    assert made.summary["rows with on/off below 2"].value == 0.05
+    assert made.table["device"] == {
+        "closed": 5,
+        "stuck on": 5,
+        "stuck off": 0,
+        "runs": 3,
+        "longest run": 3,
+        "failed at cycle": 98.0,
+    }
+    assert "the device stays on from cycle 98 on" in made.notes
+    rate = made.summary["runs of closed rows per cycle"]  # 3 events in 99 cycles: exact limits 0.6187 and 8.7673
+    assert [v * 99 for v in rate] == pytest.approx([3, 0.6187, 8.7673], rel=1e-4)
+    assert failures.share(0, 20).high == pytest.approx(1 - 0.025 ** (1 / 20))
+
+
+def test_lifetimes_of_devices_that_differ():
+    """Lifetimes of 10^(3 +- 0.3) cycles, watched for 10^3.3: those that lived are censored, and the median comes back."""
+    rng, devices = np.random.default_rng(0), {}
+    x = np.geomspace(1, 10**3.3, 200)
+    for d in range(60):
+        dead = x >= 10 ** (3 + 0.3 * rng.standard_normal())
+        devices[str(d)] = (x, np.full(200, 1e-4), np.where(dead, 9e-5, 1e-6))
+    made = failures.count(devices)
+    assert made.summary["cycles to failure, median"].value == pytest.approx(1000, rel=0.25)
+    assert made.lifetime["decades"].d2d_abs == pytest.approx(0.3, rel=0.3)
+
+
+def test_slowing_is_a_trend_of_pulses():
+    x, on, off = cycled(300)
+    pulses = np.round(10 * (x / 10) ** 0.1)
+    found = ship.fit({"cycle": x, "on": on, "off": off, "pulses": pulses}, "endurance", unit="S")
+    change = found.summary["pulses to switch, change a decade"]
+    assert change.value == pytest.approx(10**0.1 - 1, abs=0.02)
+
+
+# -- the files of laboratories -----------------------------------------------------------------------------------------
+
+
+def test_lab_endurance():
+    """A million cycles: medians, ratios at both ends, rows that closed (right values of the README of the data)."""
+    a = np.loadtxt(lab("rram_endurance_1us.tsv"))
+    found = ship.fit({"cycle": a[:, 3], "on": 1 / a[:, 1], "off": 1 / a[:, 2]}, "endurance", unit="S")
+    s = found.summary
+    assert s["on, median resistance"].value == pytest.approx(11.99e3, rel=1e-3)
+    assert s["off, median resistance"].value == pytest.approx(99.3e3, rel=1e-3)
+    assert s["on/off, median"].value == pytest.approx(8.17, abs=0.005)
+    assert s["on/off, first 100 rows"].value == pytest.approx(12.4, abs=0.05)
+    assert s["on/off, last 100 rows"].value == pytest.approx(8.35, abs=0.005)
+    assert s["rows with on/off below 2"].value == pytest.approx(0.016, abs=0.0005)
+    assert s["on, change a decade"].high < 0 < s["off, change a decade"].value
+    assert 0.7 < found.device.programming.sigma_off < 0.9
+
+
+def test_lab_log_of_operations():
+    """30 million cycles of one cell without a trend."""
+    cycles, state, columns = 0, "", {"cycle": [], "conductance": [], "state": []}
+    with open(lab("rram_endurance_log_3000.csv"), newline="") as file:
+        for row in csv.reader(file):
+            if row[3] == "ENDURANCE":
+                cycles += int(row[-1])
+            elif row[3] == "READ":
+                columns["cycle"].append(float(cycles))
+                columns["conductance"].append(float(row[5]))
+                columns["state"].append(state)
+            else:
+                state = row[3]
+    found = ship.fit(columns, "endurance", unit="S")
+    s = found.summary
+    assert s["cycles"].value == 3e7
+    assert s["on, median resistance"].value == pytest.approx(8.42e3, rel=1e-3)
+    assert s["off, median resistance"].value == pytest.approx(92.1e3, rel=1e-3)
+    assert s["on/off of the medians"].value == pytest.approx(10.9, abs=0.05)
+    assert sum("no trend within" in note for note in found.notes) == 2
+    assert found.measured["endurance"] is None
+
+
+def test_lab_reads_of_one_cell():
+    a = np.loadtxt(lab("rram_retention_1cell_3000.csv"), delimiter=",")
+    found = ship.fit({"time": a[:, 1], "conductance": a[:, 3]}, "retention", unit=SI)
+    s = found.summary
+    assert s["median"].value == pytest.approx(94.07e-6, rel=1e-4)
+    assert s["first, median of 100 reads"].value == pytest.approx(94.94e-6, rel=1e-4)
+    assert s["last, median of 100 reads"].value == pytest.approx(93.35e-6, rel=1e-4)
+    assert s["scatter of a read (white)"].value == pytest.approx(0.012, rel=0.03)
+    assert 0.001 < s["slow scatter (1/f), Allan deviation"].value < 0.005
+    assert float(found.measured["noise"].sigma) == pytest.approx(0.012, rel=0.03)
+
+
+def test_lab_bake():
+    before, after = (np.loadtxt(lab(f"rram_{when}bake85_4096.tsv")) for when in ("pre", "post"))
+    columns = {"stage": ["before"] * 4096 + ["after"] * 4096, "conductance": 1 / np.append(before[:, 1], after[:, 1])}
+    columns["device"] = np.append(before[:, 0], after[:, 0]).astype(int)
+    found = ship.fit(columns, "retention", unit="S", replicates=20)
+    s = found.summary
+    assert s["median resistance, before"].value == pytest.approx(15.4e3, rel=2e-3)
+    assert s["median resistance, after"].value == pytest.approx(185e3, rel=2e-3)
+    assert s["ratio, median"].value == pytest.approx(0.432, abs=0.001)
+    assert s["ratio, 5 % of cells below"].value == pytest.approx(0.0046, abs=1e-4)
+    assert s["ratio, 95 % of cells below"].value == pytest.approx(1.21, abs=0.01)
+
+
+def test_lab_rising():
+    """Read with plain code: the two columns of the sheet's cells."""
+    import re
+    import zipfile
+
+    with zipfile.ZipFile(lab("retention_rising.xlsx")) as file:
+        text = file.read("xl/worksheets/sheet1.xml").decode()
+    rows = [re.findall(r"<v>(.*?)</v>", row) for row in re.findall(r"<row .*?</row>", text, re.S)]
+    t, g = np.array([[float(v) for v in row[:2]] for row in rows]).T
+    found = ship.fit({"time": t, "conductance": g}, "retention", unit=SI)
+    assert found.summary["change, first to last"].value == pytest.approx(0.126, abs=0.001)
+    part = found.measured["retention"]
+    assert isinstance(part, PowerTrend)
+    assert float(part.nu) == pytest.approx(-0.033, abs=0.001)
+    assert "tau" in law(found, "exponential").open
+
+
+def test_a_logarithmic_drift_is_a_part():
+    rng, t = np.random.default_rng(0), np.geomspace(1, 1e4, 40)
+    levels = [g0 - 2e-6 * np.log10(t) + 0.05e-6 * rng.standard_normal(40) for g0 in (20e-6, 90e-6)]
+    columns = {"time": np.tile(t, 2), "conductance": np.concatenate(levels), "level": np.repeat([0, 1], 40)}
+    device = ship.fit(columns, "retention", unit=SI).device
+    assert isinstance(device.retention, LogDrift)
+    assert device.noise.sigma == pytest.approx(0.05e-6, rel=0.2)
