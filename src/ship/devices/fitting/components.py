@@ -113,15 +113,6 @@ def components(
     return Components(centre, None if few else _size(made.between, own), c2c, log, count, int((~keep).sum()))
 
 
-def told(estimate: Estimate) -> str:
-    """Say an estimate: a scatter of 0 whose interval has 0 in it is "at most" its upper end, an infinite median "at least"."""
-    if estimate.value == 0 and estimate.low == 0 and estimate.high > 0:
-        return f"at most {estimate.high:.4g} {estimate.unit}".rstrip()
-    if math.isinf(estimate.value):
-        return f"at least {estimate.low:.4g} {estimate.unit}".rstrip()
-    return str(estimate)
-
-
 def shrunk(
     values: Array, devices: Sequence[str], *, log: bool = False, unit: str = "", seed: int = 0, replicates: int = 200
 ) -> dict[str, Estimate]:
