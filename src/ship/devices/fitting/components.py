@@ -232,7 +232,7 @@ def _between(groups: Groups, within: Array, chi2: Array) -> Array:
         middle = 0.5 * (low + high)
         above = misses(middle) > 0
         low, high = np.where(above, middle, low), np.where(above, high, middle)
-    return np.where(found, 0.5 * (low + high), 0.0)
+    return np.asarray(np.where(found, 0.5 * (low + high), 0.0))
 
 
 def _size(variance: Array, unit: str) -> Estimate:

@@ -66,7 +66,7 @@ def no_trend(x: Array, y: Array, within: float, devices: Sequence[str] | None = 
     if not slopes:
         return Relevance(Estimate(math.nan), within, "open", "too few values to tell a trend")
     value, half = _joint(slopes)
-    estimate = Estimate(*(math.expm1(v) for v in (value, value - half, value + half)))
+    estimate = Estimate(math.expm1(value), math.expm1(value - half), math.expm1(value + half))
     span = f"{estimate.value:+.1%} [{estimate.low:+.1%}, {estimate.high:+.1%}] a {unit}"
     texts = {
         "within": f"no trend within {within:.0%} a {unit}: {span}",
