@@ -57,14 +57,13 @@ def test_hfo2_figure():
 
 
 def test_nbsto():
-    """No simple law holds over the decades of a Schottky junction with memory; the states are told apart all the same."""
+    """No simple law is close over the decades of a Schottky junction with memory; the states are told apart all the same."""
     path = real("nbsto_iv.npz")
     found = ship.fit(path, "iv", unit={"voltage": "V", "current": "A"}, replicates=20)
-    assert found.settings["sweeps"] == 60
-    assert not any(f.fits for f in found.ranking)
+    assert found.settings["records"] == 60
+    assert found.best.residual > 0.1
     assert found.summary["on/off, median"].value > 5
-    with pytest.raises(ship.FitError, match="no model follows the data"):
-        _ = found.best
+    assert found.summary["v_set, median"].value > 0 > found.summary["v_reset, median"].value
     assert float(found.device.g_max) > 5 * float(found.device.g_min)
 
 
@@ -76,7 +75,8 @@ def test_sdc():
     with pytest.raises(ship.FitError, match="shunt"):
         ship.fit(path, "iv", columns=columns, unit="V")
     found = ship.fit(path, "iv", columns=columns, unit="V", shunt=1000.0, replicates=20)
-    assert found.settings["sweeps"] == 56
+    assert found.settings["records"] == 56
+    assert found.settings["sweeps"] > 1000  # periods of the triangle, each out and back
     assert found.summary["on/off, median"].value == pytest.approx(1.0, abs=0.1)
     with pytest.raises(ship.FitError, match="two states"):
         _ = found.device

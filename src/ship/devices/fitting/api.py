@@ -17,6 +17,7 @@ from .neuron import fit_neuron
 from .pulses import fit_pulses
 from .report import Found
 from .retention import fit_retention
+from .states import fit_states
 from .switching import fit_statistics
 from .trains import rescale
 
@@ -26,6 +27,7 @@ KINDS: Mapping[str, Callable[[Columns, str, str, dict[str, Any]], Found]] = {
     "iv": fit_iv,
     "endurance": fit_endurance,
     "statistics": fit_statistics,
+    "map": fit_states,
     "f-I": fit_neuron,
 }
 
@@ -72,7 +74,8 @@ def fit(source: Any, kind: str | None = None, **options: Unpack[FitOptions]) -> 
         source: a file (.csv, .tsv, .txt, .xlsx, .npz), a mapping of columns, or an array ``[row, column]``.
         kind: the kind of measurement: pulses (columns up, down; or conductance, polarity), retention (time, conductance, level),
             iv (voltage, current, sweep; or shunt, source), endurance (cycle, on, off), statistics (v_set, v_reset, i_on, i_off,
-            on, off of each sweep) or f-I (current, rate of a neuron). None: the kind follows from the columns; where they fit
+            on, off of each sweep), map (conductance of each cell of an array; address, or row and column; state) or f-I (current,
+            rate of a neuron). None: the kind follows from the columns; where they fit
             several kinds, it is the one that needs most of them, and the report names the others.
         columns: the header (or number) of each quantity; those left out are found by their usual names, and the report says so.
             Where two columns have a usual name of one quantity, neither is taken: it is an error that asks for this argument.
@@ -80,7 +83,8 @@ def fit(source: Any, kind: str | None = None, **options: Unpack[FitOptions]) -> 
             needed where headers say it (``G (uS)``, ``time_s``). It is never guessed.
         g_min, g_max, scale: for ``unit="normalised"``: the normalised values ``scale`` stand for ``g_min`` and ``g_max`` (S).
         shunt: the resistance (ohm) of the shunt, for iv measured as the voltages of a shunt and of the source.
-        v_read: the voltage (V) where on and off states of the kind iv are compared; default: a tenth of the median sweep.
+        v_read: the voltage (V) where on and off states of the kind iv are compared; default: a tenth of the median sweep. For the
+            kind statistics: the voltage at which the currents i_on and i_off were read.
         only: ``{header: value}``: use only rows with this value.
         skip_empty: leave rows with empty cells or NaN out (the report counts them); by default they are an error.
         decimal: the decimal sign, "." (the default) or ",".
@@ -137,7 +141,7 @@ def _check_mappings(asked: FitOptions) -> None:
 
 def _refuse_iv_options(kind: str, asked: FitOptions) -> None:
     for name, value in (("shunt", asked["shunt"]), ("v_read", asked["v_read"])):
-        if value is not None:
+        if value is not None and not (name == "v_read" and kind == "statistics"):
             raise FitError(
                 f"fit: {name}", "is only for the kind 'iv'", got=f"a measurement of the kind {kind!r}", fix="Leave it out."
             )

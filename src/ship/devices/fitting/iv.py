@@ -1,20 +1,13 @@
-"""Current-voltage sweeps: the two states, simple laws for each, on/off ratio, and the area of the loop.
+"""Current-voltage sweeps: two states and their scatter, switching voltages, simple laws of the current, and what is missing.
 
-ohmic            ``I = G V``
-sinh             ``I = a sinh(b V)``
-Poole-Frenkel    ``I = a V exp(b sqrt|V|)``
-Schottky         ``I = a sign(V) (exp(b sqrt|V|) - 1)``
-power            ``I = a V |V|^(m - 1)``, space-charge limited where m is 2
-
-Each excursion of the voltage to one side has a way out and a way back; of the two, the one with more current is the on state.
-Both are reduced to medians in voltage bins, and residuals count relative to ``|I| + 1 %`` of the branch's largest current.
+Sweeps are cut into excursions (`loops`); each that goes out and back shows two states, which are compared at one voltage
+(`read_states`), and a switching voltage (`switching_voltages`). Laws (`iv_laws`) are fitted to what lies below the switching
+voltage and below the compliance. Sweeps that go one way only show one state (`one_way`): no device follows.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -22,86 +15,51 @@ from ...base.errors import FitError
 from .. import Device
 from ..reading.columns import Columns
 from ..reading.spelling import argument
-from . import to_device
-from .figures import Panel, Series
+from . import iv_figures, to_device
+from .iv_laws import LAWS, MOST, Branch, LawFit, branch_of, fit_law, fitted, noise_of
+from .iv_laws import LEAST as ENOUGH
+from .loops import Cut, Excursion, compliance_of, cut, offset_at_zero
+from .one_way import fit_one_way
+from .read_states import SAME, ReadStates, Switches, read_states, switches
 from .report import Estimate, Fitted, Found, outcome, rank
-from .solve import aicc, interval, least_squares
+from .switching_voltages import median
 
 Array = np.ndarray
-BINS = 40
-FLOOR = 0.01  # of the largest current of a branch
-ACCEPT = 0.15  # relative to the local current
-HYSTERESIS = 1.05  # on over off, below which there are not two states
-
-
-class Branch(NamedTuple):
-    """The medians of one state at one polarity: V and A, both above 0 also on the negative side."""
-
-    v: Array
-    i: Array
-
-
-class VoltageLoop(NamedTuple):
-    """The two states of one sweep at one polarity."""
-
-    on: Branch
-    off: Branch
-
-
-class IVLaw(NamedTuple):
-    """A law of the current over the voltage, with its parameters and their limits."""
-
-    name: str
-    parameters: tuple[str, ...]
-    units: tuple[str, ...]
-    value: Callable[[Array, Array], Array]  # (ln a, b), V -> A / scale
-    most: float  # of the second parameter
-
-
-LAWS = (
-    IVLaw("ohmic", ("G",), ("S",), lambda p, v: np.exp(p[0]) * v, 1.0),
-    IVLaw("sinh", ("a", "b"), ("A", "1/V"), lambda p, v: np.exp(p[0]) * np.sinh(p[1] * v), 60.0),
-    IVLaw("Poole-Frenkel", ("a", "b"), ("S", "1/V^0.5"), lambda p, v: np.exp(p[0]) * v * np.exp(p[1] * np.sqrt(v)), 60.0),
-    IVLaw("Schottky", ("a", "b"), ("A", "1/V^0.5"), lambda p, v: np.exp(p[0]) * np.expm1(p[1] * np.sqrt(v)), 60.0),
-    IVLaw("power", ("a", "m"), ("A/V^m", ""), lambda p, v: np.exp(p[0]) * v ** p[1], 20.0),
-)
+MOST_NEGATIVE = 0.2  # of the sweeps: with more off currents not above 0 A the off state is not known
+MARGIN = 0.97  # of the switching voltage, and of the compliance: laws hold below
 
 
 def fit_iv(columns: Columns, source: str, sha256: str, settings: dict[str, Any]) -> Found:
-    """Split the sweeps into states, and fit each law to each state of each sweep."""
+    """Cut the sweeps into excursions, compare the two states, find the switching voltages, and fit laws to each state."""
     voltage, current = _measured(columns, settings)
-    sweeps: dict[str, dict[int, VoltageLoop]] = {}
-    skipped = 0
-    for label, index in columns.groups("sweep").items():
-        if len(index) < 10:
-            raise FitError(f"{source}: sweep {label}", "needs at least 10 points", got=str(len(index)))
-        sides = {side: loop for side in (1, -1) if (loop := _loop(voltage[index], current[index], side)) is not None}
-        if sides:
-            sweeps[label] = sides
-        else:
-            skipped += 1
-    if not sweeps:
-        raise FitError(
-            source, "no sweep goes out and back at one polarity", fix="Give the rows in the order in which they were measured."
-        )
-    side = _side(sweeps, settings)
-    chosen = {label: loops[side] for label, loops in sweeps.items() if side in loops}
-    v_read = settings.get("v_read") or side * _round(
-        0.1 * float(np.median([min(lp.on.v.max(), lp.off.v.max()) for lp in chosen.values()]))
-    )
-    notes = [*columns.notes, *_notes(settings, v_read, side, skipped, len(chosen), len(sweeps))]
-    loops = list(chosen.values())
-    on, off = (np.array([_at(getattr(lp, s), abs(v_read)) for lp in loops]) for s in ("on", "off"))
-    rng = np.random.default_rng(settings["seed"])
-    fits = [(law, *_fit_law(law, loops)) for law in LAWS]
-    order = rank([_fitted(law, theta, left, settings["replicates"], rng) for law, theta, left in fits])
-    settings = settings | {"points": len(voltage), "sweeps": len(sweeps), "v_read": float(v_read)}
-    summary = _summary(sweeps, on, off, v_read, rng, settings["replicates"])
-    values = {"sweeps": list(chosen), "on": on, "off": off}
-    values |= {law.name: {"names": list(law.parameters), "on, off": theta} for law, theta, _ in fits}
-    panels = _panels(loops, {law.name: theta for law, theta, _ in fits}, order, side)
+    found = cut(columns, voltage)
+    for (device, cycle, sweep), rows in found.records.items():
+        if len(rows) < 10:
+            label = ", ".join(part for part in (device, cycle, sweep) if part)
+            raise FitError(f"{source}: sweep {label}".rstrip(), "needs at least 10 points", got=str(len(rows)))
+    whole = [e for e in found.excursions if e.whole]
+    if not whole:
+        return fit_one_way(columns, (voltage, current), found, source, sha256, settings)
+    compliance = settings.get("compliance")
+    flat = None if compliance is not None else compliance_of(voltage, current, whole)
+    limit = compliance if compliance is not None else flat
+    states = read_states(whole, voltage, current, settings, limit)
+    switched = switches(whole, voltage, current, states)
+    fits, branches = _laws(states, switched, voltage, current, limit)
+    noise = noise_of([b for state in branches.values() for b in state])
+    order = rank([fitted(fit, noise) for fit in fits.values()]) if fits else ()
+    zero = np.array([e.side * offset_at_zero(*states.off_way(k, voltage, current)) for k, e in enumerate(states.excursions)])
+    summary = _summary(found, states, switched, voltage, current, settings)
+    if limit is not None:
+        summary["compliance"] = Estimate(float(limit), unit="A")
+    notes = [*columns.notes, *_notes(settings, found, states, switched, flat), *_offset_notes(zero, states)]
+    if not fits:
+        notes.append("no law was fitted: too few points lie below the switching voltage")
+    settings = settings | {"points": len(voltage), "records": len(found.records), "sweeps": len(states.on), "v_read": states.v_read}
+    panels = iv_figures.panels(states, switched, voltage, current, fits, branches, order)
+    values = _values(states, switched, fits)
     proof = to_device.evidence(columns, source, sha256)
-    made = outcome(lambda: _device(proof, order, summary["on/off, median"], on, off, float(v_read)))
+    made = outcome(lambda: _device(proof, order, states, switched, settings))
     return Found("iv", source, sha256, order, "rms, of the local current", summary, notes, panels, settings, values, made)
 
 
@@ -121,181 +79,185 @@ def _measured(columns: Columns, settings: dict[str, Any]) -> tuple[Array, Array]
     return columns["source"] - columns["shunt"], columns["shunt"] / settings["shunt"]
 
 
-def _loop(v: Array, i: Array, side: int) -> VoltageLoop | None:
-    """Return the ways out and back of all excursions to one side, the one with more current first; None: one is missing."""
-    u, j = side * v, side * i
-    top = float(np.percentile(u, 99.5))
-    if top <= 0.05 * float(np.abs(v).max()):
-        return None
-    ways: tuple[list[Array], list[Array]] = ([], [])
-    edge = np.flatnonzero(np.diff(np.r_[False, u > 0.02 * top, False].astype(int)))
-    for a, b in zip(edge[::2], edge[1::2], strict=True):
-        if float(u[a:b].max()) < 0.5 * top or b - a < 3:
-            continue
-        peak = a + int(np.argmax(u[a:b]))
-        ways[0].append(np.arange(a, peak + 1))
-        ways[1].append(np.arange(peak, b))
-    branches = [_binned(u, j, np.concatenate(way), top) for way in ways if way]
-    made = [b for b in branches if len(b.v) >= 8]
-    if len(made) < 2:
-        return None
-    shared = min(float(b.v.max()) for b in made)
-    size = [float(np.mean(b.i[b.v <= shared])) for b in made]
-    return VoltageLoop(made[int(size[1] > size[0])], made[int(size[1] <= size[0])])
+def _laws(
+    states: ReadStates, switched: Switches, voltage: Array, current: Array, limit: float | None
+) -> tuple[dict[str, dict[str, LawFit]], dict[str, list[Branch]]]:
+    """Fit each law to each state of the excursions that were read; some of them where there are many."""
+    count = len(states.excursions)
+    chosen = np.unique(np.linspace(0, count - 1, min(count, MOST)).astype(int))
+    branches: dict[str, list[Branch]] = {"on": [], "off": []}
+    for k in chosen:
+        e, rising = states.excursions[k], bool(states.rising[k])
+        end = MARGIN * switched.at(e) if not switched.censored_at(e) else np.inf
+        pair = {}
+        for state, way in (("off", e.out if rising else e.back), ("on", e.back if rising else e.out)):
+            u, j = e.side * voltage[way], e.side * current[way]
+            below = (u <= end) if way is e.out else np.ones(len(u), dtype=bool)
+            if limit is not None:
+                below &= j <= MARGIN * limit
+            if int(below.sum()) >= ENOUGH:
+                pair[state] = branch_of(u[below], j[below])
+        if len(pair) == 2 and min(len(b.v) for b in pair.values()) >= ENOUGH:
+            for state, branch in pair.items():
+                branches[state].append(branch)
+    if not branches["on"]:
+        return {}, branches
+    return {law.name: {state: fit_law(law, some) for state, some in branches.items()} for law in LAWS}, branches
 
 
-def _binned(u: Array, j: Array, index: Array, top: float) -> Branch:
-    """Return the medians in bins of equal width, where there are points."""
-    x, y = u[index], j[index]
-    which = np.clip((x / top * BINS).astype(int), 0, BINS - 1)
-    some = [k for k in range(BINS) if (which == k).any()]
-    return Branch(np.array([np.median(x[which == k]) for k in some]), np.array([np.median(y[which == k]) for k in some]))
-
-
-def _at(branch: Branch, v: float) -> float:
-    """Return the conductance (S) at a voltage, interpolated between medians and constant below the first."""
-    return float(np.interp(v, branch.v, branch.i / branch.v))
-
-
-def _side(sweeps: dict[str, dict[int, VoltageLoop]], settings: dict[str, Any]) -> int:
-    """Return the polarity that is read: that of v_read, else the one with the larger ratio of the states."""
-    if "v_read" in settings:
-        side = 1 if settings["v_read"] > 0 else -1
-        reach = max((float(lp[side].off.v.max()) for lp in sweeps.values() if side in lp), default=0.0)
-        if abs(settings["v_read"]) > reach:
-            raise FitError(
-                "fit: v_read", f"must lie within the sweeps, up to {side * reach:.3g} V", got=f"{settings['v_read']:g} V"
-            )
-        return side
-    size = {
-        s: [float(np.log(lp[s].on.i.sum() / max(lp[s].off.i.sum(), 1e-300))) for lp in sweeps.values() if s in lp]
-        for s in (1, -1)
-    }
-    return max((s for s in size if size[s]), key=lambda s: float(np.median(size[s])))
-
-
-def _round(v: float) -> float:
-    return round(v, 1 - math.floor(math.log10(v)))
-
-
-def _weight(branch: Branch) -> Array:
-    return np.asarray(np.abs(branch.i) + FLOOR * float(np.abs(branch.i).max()))
-
-
-def _fit_law(law: IVLaw, loops: Sequence[VoltageLoop]) -> tuple[Array, Array]:
-    """Fit a law to each state of each sweep; return parameters ``[sweep, on/off, parameter]`` and all relative residuals."""
-    theta, left = np.empty((len(loops), 2, len(law.parameters))), []
-    for s, loop in enumerate(loops):
-        for k, branch in enumerate((loop.on, loop.off)):
-            scale = float(np.abs(branch.i).max())
-            weight = _weight(branch) / scale
-            y = branch.i / scale
-            low, high = np.array([-80.0, 1e-3][: theta.shape[2]]), np.array([20.0, law.most][: theta.shape[2]])
-            starts = []
-            for b in (1.0, 6.0)[: theta.shape[2]]:
-                p = np.array([0.0, b][: theta.shape[2]])
-                size = law.value(p, branch.v[-1:])[0]
-                starts.append(np.r_[-math.log(size), p[1:]])
-
-            def misses(p: Array, v: Array = branch.v, y: Array = y, weight: Array = weight) -> Array:
-                return np.asarray((law.value(p, v) - y) / weight)
-
-            p = least_squares(misses, starts, low, high).theta
-            left.append((y - law.value(p, branch.v)) / weight)
-            theta[s, k] = [math.exp(p[0]) * scale, *p[1:]]
-    return theta, np.concatenate(left)
-
-
-def _fitted(law: IVLaw, theta: Array, left: Array, replicates: int, rng: np.random.Generator) -> Fitted:
-    """Return the law with medians over sweeps, and intervals from sweeps drawn again."""
-    picks = rng.integers(0, len(theta), (replicates, len(theta)))
-    made = {}
-    for k, state in enumerate(("on", "off")):
-        for i, (name, unit) in enumerate(zip(law.parameters, law.units, strict=True)):
-            values = theta[:, k, i]
-            span = interval(np.median(values[picks], axis=1)) if len(theta) >= 3 else (math.nan, math.nan)
-            made[f"{name}, {state}"] = Estimate(float(np.median(values)), *span, unit)
-    rms = float(np.sqrt(np.mean(left**2)))
-    k = theta.size + 1
-    text = (
-        "fits"
-        if rms <= ACCEPT
-        else f"{law.name} misses the current by {rms:.0%} (rms); use a measured table, or a narrower range"
-    )
-    return Fitted(law.name, made, rms, aicc(float((left**2).sum()), len(left), k), k, text, rms <= ACCEPT)
-
-
-def _area(loop: VoltageLoop) -> float:
-    """Return the area (W) between the two states."""
-    v = np.linspace(max(loop.on.v[0], loop.off.v[0]), min(loop.on.v[-1], loop.off.v[-1]), 200)
-    gap = np.interp(v, loop.on.v, loop.on.i) - np.interp(v, loop.off.v, loop.off.i)
-    return float(np.trapezoid(np.abs(gap), v))
+def _area(e: Excursion, voltage: Array, current: Array) -> float:
+    """Return the area (W) between the ways out and back: that which the excursion goes around."""
+    return float(abs(np.trapezoid(current[e.rows], voltage[e.rows])))
 
 
 def _summary(
-    sweeps: dict[str, dict[int, VoltageLoop]], on: Array, off: Array, v_read: float, rng: np.random.Generator, replicates: int
+    found: Cut, states: ReadStates, switched: Switches, voltage: Array, current: Array, settings: dict[str, Any]
 ) -> dict[str, Estimate]:
-    picks = rng.integers(0, len(on), (replicates, len(on)))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = on / off
-    rows = {f"on at {v_read:g} V": (on, "S"), f"off at {v_read:g} V": (off, "S"), "on/off": (ratio, "")}
-    areas = np.array([sum(_area(lp) for lp in loops.values()) for loops in sweeps.values()])
-    made = {"sweeps": Estimate(float(len(sweeps)))}
-    for name, (values, unit) in rows.items():
-        span = interval(np.median(values[picks], axis=1)) if len(values) >= 3 else (math.nan, math.nan)
-        made[f"{name}, median"] = Estimate(float(np.median(values)), *span, unit)
-    return made | {"area of the loop, median": Estimate(float(np.median(areas)), unit="W")}
+    """Return the facts about the data: states, ratio, switching voltages, their scatter, the area of the loop."""
+    made = {"sweeps": Estimate(float(len(states.on)))}
+    if states.devices is not None:
+        made["devices"] = Estimate(float(len(set(states.devices))))
+    v = f"{states.v_read:g} V"
+    ratio = states.ratio
+    for name, values, unit in (("on", states.on, "S"), ("off", states.off, "S"), ("on/off", ratio, "")):
+        title = f"{name}, median" if name == "on/off" else f"{name} at {v}, median"
+        made[title] = states.clustered(values, unit)
+    if len(ratio) >= 5:
+        ends = np.percentile(ratio, [5, 95])
+        made |= {"on/off, 5 %": Estimate(float(ends[0])), "on/off, 95 %": Estimate(float(ends[1]))}
+    if len(ratio) >= 20:
+        size = max(len(ratio) // 10, 5)
+        made[f"on/off, median of the first {size}"] = median(ratio[:size])
+        made[f"on/off, median of the last {size}"] = median(ratio[-size:])
+    for name, part in states.parts(settings).items():
+        for kind, spread in (("d2d", part.d2d), ("c2c", part.c2c)):
+            if spread is not None:
+                made[f"ln {name}, {kind}"] = spread
+    made |= switched.summary(settings)
+    areas = {side: [_area(e, voltage, current) for e in found.excursions if e.whole and e.side == side] for side in (1, -1)}
+    made["area of the loop, median"] = Estimate(float(sum(np.median(a) for a in areas.values() if a)), unit="W")
+    return made
 
 
-def _notes(settings: dict[str, Any], v_read: float, side: int, skipped: int, used: int, total: int) -> list[str]:
-    word = "positive" if side > 0 else "negative"
-    notes = [
-        f"states are compared and laws fitted at the {word} side, as medians in {BINS} voltage bins; "
-        f"{used} of {total} sweeps reach it",
-    ]
+def _values(states: ReadStates, switched: Switches, fits: dict[str, dict[str, LawFit]]) -> dict[str, Any]:
+    made: dict[str, Any] = {"sweeps": [e.label for e in states.excursions], "on": states.on, "off": states.off}
+    made["on/off"] = states.ratio
+    if states.devices is not None:
+        made["devices"] = states.devices
+    made |= switched.values()
+    for name, fit in fits.items():
+        made[name] = {"names": list(fit["on"].law.parameters), "on, off": np.stack([fit["on"].theta, fit["off"].theta], axis=1)}
+    return made
+
+
+def _notes(settings: dict[str, Any], found: Cut, states: ReadStates, switched: Switches, flat: float | None) -> list[str]:
+    word = "positive" if states.side > 0 else "negative"
+    notes = [f"the two states are compared at {states.v_read:g} V, at the {word} side; {len(states.on)} sweeps reach it"]
     if "v_read" not in settings:
-        notes.append(f"v_read was not given: {v_read:g} V, a tenth of the median sweep, at the side where the states differ more")
-    if skipped:
-        notes.append(f"{skipped} sweeps were left out: they do not go out and back at one polarity")
-    notes.append("where a device switches on its way, the branch is no longer one state: laws hold below the switching voltage")
-    notes.append("sweeps are cycles, or devices, or both: the file does not say which, so no spread goes into the device")
+        notes.append(
+            "v_read was not given: it is a tenth of the median sweep (or more, where the current there is not above 0 A in 95 % of "
+            "the sweeps), at the side where the states differ more"
+        )
+    halves = [e for e in found.excursions if not e.whole]
+    if halves:
+        notes.append(f"{len(halves)} excursions were left out: they do not go out and back at one polarity")
+    if found.turned:
+        notes.append(f"{found.turned} closed loops start in the middle of a sweep: they were turned to start at 0 V")
+    if flat is not None:
+        notes.append(
+            f"the current has a flat top at {flat:.3g} A: taken as the compliance (found in the data, not given), and left out of "
+            "the laws"
+        )
+    if states.limited:
+        notes.append(
+            f"at {states.v_read:g} V the on state of {states.limited} sweeps is at the compliance: its conductance is at least "
+            "that, and so is on/off"
+        )
+    if states.negative:
+        notes.append(
+            f"the off current of {states.negative} sweeps at {states.v_read:g} V is not above 0 A: they are left out of on/off "
+            "and of the scatter"
+        )
+    below = [s for e, s in zip(switched.excursions, switched.found, strict=True) if e.side == states.side and not s.censored]
+    if early := sum(s.voltage <= abs(states.v_read) for s in below):
+        notes.append(f"{early} sweeps switch below v_read: give a smaller {argument('v_read')}")
+    notes += switched.notes()
+    if states.devices is None:
+        notes.append(
+            "no label says which sweeps are of one device: their scatter counts as that from cycle to cycle; where they are of "
+            f"several, say {argument('columns', {'device': 'HEADER'})}"
+            if len(states.on) > 1
+            else "one sweep: nothing is known of the scatter"
+        )
+    elif len(set(states.devices)) == len(states.devices) > 1:
+        notes.append("one sweep of each device: the scatter from device to device includes that from cycle to cycle")
     return notes
 
 
-def _panels(loops: Sequence[VoltageLoop], thetas: dict[str, Array], order: Sequence[Fitted], side: int) -> list[Panel]:
-    """Plot data, models and residuals of the sweep with the median loop."""
-    areas = np.array([_area(lp) for lp in loops])
-    s = int(np.argsort(areas)[len(areas) // 2])
-    data, left = [], []
-    laws = {law.name: law for law in LAWS}
-    for k, (state, branch) in enumerate((("on", loops[s].on), ("off", loops[s].off))):
-        data.append(Series(side * branch.v, np.abs(branch.i) * 1e6, f"measured, {state}", "points", 5 * k))
-        for i, f in enumerate(order[:3]):
-            p = np.array([math.log(thetas[f.name][s, k, 0]), *thetas[f.name][s, k, 1:]])
-            model = laws[f.name].value(p, branch.v)
-            name = f.name if k == 0 else ""
-            data.append(Series(side * branch.v, model * 1e6, name, "solid" if k == 0 else "dashed", i + 1))
-            left.append(
-                Series(side * branch.v, 100 * (branch.i - model) / _weight(branch), name, "solid" if k == 0 else "dashed", i + 1)
-            )
-    title = f"sweep with the median loop, of {len(loops)}; solid: on state, dashed: off state"
+def _offset_notes(zero: Array, states: ReadStates) -> list[str]:
+    """Say what the current at 0 V would be of the off current at v_read."""
+    known = zero[np.isfinite(zero)]
+    if not len(known):
+        return []
+    size, off = float(np.median(known)), float(np.median(states.off)) * abs(states.v_read)
+    if off <= 0 or abs(size) < 0.02 * off:
+        return []
     return [
-        Panel("voltage (V)", "|current| (uA)", tuple(data), title, log_y=True, height=1.2),
-        Panel("voltage (V)", "residual\n(% of |I| + 1 % of its largest)", tuple(left), height=0.7),
+        f"at 0 V the current is {size:.3g} A (an offset of the meter, or a charging current), {abs(size) / off:.0%} of the off "
+        f"current at {states.v_read:g} V; it was not subtracted"
     ]
 
 
-def _device(proof: to_device.Evidence, order: Sequence[Fitted], ratio: Estimate, on: Array, off: Array, v_read: float) -> Device:
-    """Return the device with the window at v_read, and the law of the on state where one fits that the library has."""
-    high, low = float(np.median(on)), float(np.median(off))
-    if not (low >= 0 and min(ratio.value, math.inf if math.isnan(ratio.low) else ratio.low) > HYSTERESIS):
+def _device(
+    proof: to_device.Evidence, order: tuple[Fitted, ...], states: ReadStates, switched: Switches, settings: dict[str, Any]
+) -> Device:
+    """Return the device with both states and their scatter, its switching voltages, and a law of the current where one fits."""
+    if states.negative > MOST_NEGATIVE * (states.negative + len(states.on)):
+        raise FitError(
+            "fit: device",
+            "needs an off current above the meter's offset and noise at v_read",
+            got=f"{states.negative} of {states.negative + len(states.on)} sweeps with no off current above 0 A at {states.v_read:g} V",
+            fix=f"Choose a larger {argument('v_read')}, or take the meter's offset off the current.",
+        )
+    ratio = states.clustered(states.ratio, "")
+    if not (ratio.value > SAME and (np.isnan(ratio.low) or ratio.low > SAME)):
         raise FitError(
             "fit: device",
             "needs two states that differ at v_read",
             got=f"on/off {ratio}",
-            fix=f"Choose {argument('v_read')}.",
+            fix=f"Choose another {argument('v_read')}, or sweep so far that the device switches.",
         )
-    first = order[0]
-    law = to_device.iv_part(first.name, {k: v.value for k, v in first.parameters.items()}) if first.fits else None
-    measured = {"g_min": low, "g_max": high, "v_read": v_read} | ({"iv": law} if first.fits else {})
-    return to_device.assembled(proof, measured)
+    parts = states.parts(settings)
+    more: dict[str, Any] = {}
+    remarks: dict[str, str] = {}
+    scale = 1.0
+    first = order[0] if order and order[0].fits and not order[0].open else None
+    if first is not None:
+        law = to_device.iv_part(first.name, {k: v.value for k, v in first.parameters.items()})
+        more["iv"] = law
+        remarks["iv"] = f"the law {first.name!r} of the on state"
+        if law is not None:
+            scale = _small_signal(first, abs(states.v_read))
+            remarks |= {
+                name: "at small voltages, by the law of the current, so that the read current is the measured one"
+                for name in ("g_min", "g_max")
+            }
+    for kind, (value, text) in switched.numbers(settings).items():
+        more[kind], remarks[kind] = value, text
+    scaled = {
+        name: part._replace(centre=_times(states.clustered(x, "S"), scale))
+        for (name, part), x in zip(parts.items(), (states.on, states.off), strict=True)
+    }
+    scatter = "sweeps of one device" if states.devices is not None else "sweeps, which no label says the device of"
+    pair = to_device.States(scaled["off"], scaled["on"], states.v_read)
+    return to_device.two_states(proof, pair, more, remarks, scatter)
+
+
+def _times(x: Estimate, factor: float) -> Estimate:
+    return Estimate(x.value * factor, x.low * factor, x.high * factor, x.unit)
+
+
+def _small_signal(first: Fitted, v: float) -> float:
+    """Return the conductance at small voltages over that at ``v`` by the law that the device has, that of the on state."""
+    b = first.parameters["b, on"].value
+    return float(b * v / np.sinh(b * v)) if first.name == "sinh" else float(np.exp(-b * np.sqrt(v)))

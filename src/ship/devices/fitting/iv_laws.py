@@ -6,7 +6,8 @@ Poole-Frenkel    ``I = a V exp(b sqrt|V|)``
 Schottky         ``I = a sign(V) (exp(b sqrt|V|) - 1)``
 power            ``I = a V |V|^(m - 1)``, space-charge limited where m is 2
 
-Residuals count relative to ``|I| + 1 %`` of the branch's largest current. The first parameter is linear, so that only the second
+Residuals count relative to ``|I| + 1 %`` of the branch's largest current, or to ``|I|`` and twice the noise at small voltages where
+that is more. The first parameter is linear, so that only the second
 is searched for (variable projection). Models are compared by one noise, that of the medians themselves: what they differ from a
 line through their neighbours, which no model supplies for itself.
 """
@@ -67,24 +68,30 @@ def branch_of(u: Array, j: Array) -> Branch:
 
 def weight_of(branch: Branch) -> Array:
     """Return what residuals of a branch count relative to, A."""
-    return np.asarray(np.abs(branch.i) + FLOOR * float(np.abs(branch.i).max()))
+    size = np.abs(branch.i)
+    low = _around(branch)[: max(len(size) // 3, 3)]  # where the current is small, and the noise is the meter's
+    return np.asarray(size + max(FLOOR * float(size.max()), 2 * 1.4826 * float(np.median(np.abs(low)))))
+
+
+def _around(branch: Branch) -> Array:
+    """Return what medians differ from the line between their neighbours, as if each were alone with its noise, A.
+
+    With independent medians of scatter s, what the middle of three differs from the line has the variance
+    ``s^2 (1 + w^2 + (1 - w)^2)``, w being the share of the distance to the neighbour below.
+    """
+    v, i = branch
+    if len(v) < 3:
+        return np.zeros(1)
+    w = (v[1:-1] - v[:-2]) / (v[2:] - v[:-2])
+    return np.asarray((i[1:-1] - (1 - w) * i[:-2] - w * i[2:]) / np.sqrt(1 + w**2 + (1 - w) ** 2))
 
 
 def noise_of(branches: Sequence[Branch]) -> float:
     """Return the relative scatter of medians around the line between their neighbours; at least 0.5 %.
 
-    With independent medians of scatter s, what the middle of three differs from the line has the variance
-    ``s^2 (1 + w^2 + (1 - w)^2)``, w being the share of the nearer neighbour's distance; the middle half of such differences says
-    what s is, so that a jump does not count.
+    The middle half of the differences says what it is, so that a jump does not count.
     """
-    parts = []
-    for v, i in branches:
-        if len(v) < 3:
-            continue
-        w = (v[1:-1] - v[:-2]) / (v[2:] - v[:-2])
-        weight = np.abs(i) + FLOOR * float(np.abs(i).max())
-        line = (1 - w) * i[:-2] + w * i[2:]
-        parts.append((i[1:-1] - line) / weight[1:-1] / np.sqrt(1 + w**2 + (1 - w) ** 2))
+    parts = [_around(b) / weight_of(b)[1:-1] for b in branches if len(b.v) >= 3]
     size = 1.4826 * float(np.median(np.abs(np.concatenate(parts)))) if parts else 0.0
     return max(size, FINEST)
 

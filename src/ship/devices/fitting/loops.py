@@ -123,12 +123,12 @@ def conductance_at(u: Array, j: Array, v: float) -> float:
     return float(np.interp(v, u[order], j[order])) / v
 
 
-def offset_at_zero(v: Array, i: Array) -> float:
-    """Return the current (A) at 0 V of a record: a line through the points up to a fifth of the largest voltage; NaN: too few."""
-    near = np.abs(v) <= 0.2 * float(np.abs(v).max(initial=0.0))
-    if int(near.sum()) < 3 or float(np.ptp(v[near])) == 0:
+def offset_at_zero(u: Array, j: Array) -> float:
+    """Return the current (A) at 0 V: a line through the points of a way up to a tenth of its largest voltage; NaN: too few."""
+    near = np.abs(u) <= 0.1 * float(np.abs(u).max(initial=0.0))
+    if int(near.sum()) < 3 or float(np.ptp(u[near])) == 0:
         return float("nan")
-    return float(np.polyfit(v[near], i[near], 1)[1])
+    return float(np.polyfit(u[near], j[near], 1)[1])
 
 
 def compliance_of(v: Array, i: Array, excursions: list[Excursion]) -> float | None:

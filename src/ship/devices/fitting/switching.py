@@ -1,11 +1,10 @@
-"""Switching: the distributions of switching voltages, currents and states over sweeps, and how they are correlated."""
+"""Switching statistics: distributions of switching voltages, currents and states, their trends, scatter and correlations."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,153 +14,364 @@ from .. import Device
 from ..reading.columns import Columns
 from ..reading.spelling import argument
 from . import to_device
+from .components import Components, components
+from .distributions import FAMILIES, WITHIN, Law, Sample, fit_family, limit_of
 from .figures import Panel, Series
-from .report import Estimate, Fitted, Found, outcome, rank
-from .solve import interval
+from .report import DECISIVE, Estimate, Fitted, Found, outcome
+from .switching_voltages import censored_median, median
 
 Array = np.ndarray
 LEAST = 8  # values, for a distribution
-CRITICAL = 0.05  # probability below which a distribution is refused
+NAMES = ("v_set", "v_reset", "v_forming", "i_on", "i_off", "on", "off")
+UNITS = {"v": "V", "i": "A", "o": "S"}
+PILE = 3  # equal largest values from which on they may be cut off
+BLOCKS = 50  # medians of successive values, for a trend
+STEADY = 10.0  # % of the median: a change that matters
+FAR = 3.5  # robust standard deviations: what lies beyond is an outlier
+APART = 2.0  # sums of the widths of two populations: from there on they are two
+MINOR = 0.1  # share from which on a second population is no set of outliers
+
+
+class Quantity(NamedTuple):
+    """The values of a quantity: magnitudes with their sign apart, and which were cut off."""
+
+    name: str
+    sign: int
+    sample: Sample
+
+    @property
+    def unit(self) -> str:
+        """Its unit."""
+        return UNITS[self.name[0]]
+
+    @property
+    def wide(self) -> bool:
+        """Whether the values are above 0 and span more than a factor of 10, or are currents or conductances above 0."""
+        x = self.sample.x
+        return self.sample.positive and (self.name[0] != "v" or float(x.max()) > 10 * float(x.min()))
 
 
 def fit_statistics(columns: Columns, source: str, sha256: str, settings: dict[str, Any]) -> Found:
-    """Fit normal and log-normal distributions to each quantity, test them, and correlate the quantities."""
-    names = [r for r in ("v_set", "v_reset", "i_on", "i_off", "on", "off") if r in columns]
-    notes, rng = list(columns.notes), np.random.default_rng(settings["seed"])
-    for name in names:
-        if len(columns[name]) < LEAST:
-            raise FitError(
-                f"{source}: {name}",
-                f"needs at least {LEAST} values for a distribution",
-                got=str(len(columns[name])),
-                fix=f"Measure more sweeps, or leave this column out of {argument('columns')}.",
-            )
-        if float(np.ptp(columns[name])) == 0:
-            raise FitError(f"{source}: {name}", "must vary", got=f"a constant {columns[name][0]:g}")
-    data = {n: columns[n] for n in names}
-    ranked = [
-        _distribution(n, x, law, columns, settings["replicates"], rng)
-        for n, x in data.items()
-        for law in ("normal", "log-normal")
-    ]
-    order = rank(_comparable([r for r in ranked if r is not None]), of=lambda f: f.name.split(":")[0])
-    groups = columns.groups("device")
+    """Fit distributions to each quantity, and report medians, trends, scatter and correlations."""
+    names = [name for name in NAMES if name in columns]
+    notes = list(columns.notes)
+    data = {name: _quantity(source, name, np.asarray(columns[name], dtype=float), notes) for name in names}
+    devices = list(columns["device"]) if "device" in columns else None
+    summary = {"sweeps": Estimate(float(len(columns.rows)))}
+    if devices is not None:
+        summary["devices"] = Estimate(float(len(set(devices))))
+    ranking: list[Fitted] = []
+    laws: dict[str, list[Law]] = {}
+    scatter: dict[str, Components] = {}
+    for name, quantity in data.items():
+        laws[name] = [law for family in FAMILIES if (law := fit_family(family, quantity.sample, quantity.unit)) is not None]
+        ranking += _ranked(quantity, laws[name])
+        summary |= _facts(quantity, devices)
+        scatter[name] = _scatter(quantity, devices, settings)
+        log = "ln " if scatter[name].log else ""
+        for kind, part in (("d2d", scatter[name].d2d), ("c2c", scatter[name].c2c)):
+            if part is not None:
+                summary[f"{log}{name}, {kind}"] = part
+        notes += _remarks(quantity, devices)
+    summary |= _ratio(data)
     values: dict[str, Any] = {"names": names}
-    summary = {"sweeps": Estimate(float(len(columns.rows))), "devices": Estimate(float(len(groups)))}
     if len(names) > 1:
-        values["rank correlation"] = correlation = _rank_correlation(data)
-        for i, a in enumerate(names):
-            for j in range(i + 1, len(names)):
-                summary[f"rank correlation {a}, {names[j]}"] = _correlated(
-                    data[a], data[names[j]], correlation[i, j], settings, rng
-                )
-    notes.append(
-        f"distributions are tested by the Kolmogorov-Smirnov distance against {settings['replicates']} samples of the fitted one"
-    )
-    if len(groups) < to_device.LEAST:
-        notes.append(
-            f"{len(groups)} device(s): the scatter is from cycle to cycle; the spread from device to device cannot be estimated"
-        )
-    notes.append(
-        "the device carries medians; a window or switching voltage that differs from cycle to cycle stands in the report only"
-    )
-    settings = settings | {"points": len(columns.rows), "devices": len(groups)}
-    panels = [_panel(n, x, columns) for n, x in data.items()]
-    made = outcome(lambda: _device(to_device.evidence(columns, source, sha256), order, data, groups))
+        values["rank correlation"], rows = _correlations(data)
+        summary |= rows
+    notes += _general(devices, columns)
+    settings = settings | {"points": len(columns.rows), "devices": len(set(devices)) if devices is not None else 0}
+    panels = [_panel(q, laws[n], ranking) for n, q in data.items()]
+    proof = to_device.evidence(columns, source, sha256)
+    made = outcome(lambda: _device(proof, data, laws, scatter, summary, settings))
     distance = "Kolmogorov-Smirnov distance"
-    return Found("statistics", source, sha256, order, distance, summary, notes, panels, settings, values, made)
+    return Found("statistics", source, sha256, tuple(ranking), distance, summary, notes, panels, settings, values, made)
 
 
-def _distribution(name: str, x: Array, law: str, columns: Columns, replicates: int, rng: np.random.Generator) -> Fitted | None:
-    """Fit one distribution by maximum likelihood; None: log-normal for values of both signs."""
-    sign = 1.0 if float(np.median(x)) > 0 else -1.0
-    if law == "log-normal" and not (sign * x > 0).all():
-        return None
-    y = np.log(sign * x) if law == "log-normal" else x
-    mean, std, n = float(y.mean()), float(y.std()), len(y)
-    likelihood = -n * math.log(std) - n / 2 * (1 + math.log(2 * math.pi)) - (float(y.sum()) if law == "log-normal" else 0.0)
-    distance = _distance(y)
-    usual = np.array([_distance(rng.standard_normal(n)) for _ in range(replicates)])
-    p = float((usual >= distance).mean())
-    again = y[rng.integers(0, n, (replicates, n))]
-    low, high = interval(again.mean(1)), interval(again.std(1))
-    unit = {"v": "V", "i": "A", "o": "S"}[name[0]]
-    if law == "log-normal":
-        ends = [sign * math.exp(x) for x in low]
-        made = {"median": Estimate(sign * math.exp(mean), min(ends), max(ends), unit)}
-        made["sigma of ln"] = Estimate(std, *high)
+def _quantity(source: str, name: str, x: Array, notes: list[str]) -> Quantity:
+    """Return a quantity as magnitudes, with the values that pile up at its largest one as cut off."""
+    if len(x) < LEAST:
+        raise FitError(
+            f"{source}: {name}",
+            f"needs at least {LEAST} values for a distribution",
+            got=str(len(x)),
+            fix=f"Measure more sweeps, or leave this column out of {argument('columns')}.",
+        )
+    if float(np.ptp(x)) == 0:
+        raise FitError(f"{source}: {name}", "must vary", got=f"a constant {x[0]:g}")
+    sign = 1 if float(np.median(x)) > 0 else -1
+    cut = piled(sign * x)
+    if cut.any():
+        notes.append(
+            f"{name}: {int(cut.sum())} values at its largest, {sign * float((sign * x).max()):.4g} {UNITS[name[0]]}, count as cut off "
+            "there (the end of a sweep, or a compliance): they are at least that"
+        )
+    return Quantity(name, sign, Sample(sign * x, cut))
+
+
+def piled(x: Array) -> Array:
+    """Return which values pile up at the largest one: three or more, and more than twice as many as share a value below it."""
+    top = float(x.max())
+    at_top = x >= top - 1e-4 * abs(top)
+    if int(at_top.sum()) < PILE or at_top.all():
+        return np.zeros(len(x), dtype=bool)
+    below = np.sort(x[~at_top])[::-1]
+    _, counts = np.unique(below[: max(int(0.2 * len(x)), 10)], return_counts=True)
+    return at_top if int(at_top.sum()) > 2 * float(np.median(counts)) else np.zeros(len(x), dtype=bool)
+
+
+def _ranked(quantity: Quantity, laws: Sequence[Law]) -> list[Fitted]:
+    """Return the distributions of a quantity in order, with verdicts by how far they are from the data.
+
+    A distribution within 0.05 of the data fits, whatever others are likelier. Of fewer values, one that fits only because so few
+    tell little does not where another is likelier by more than 10 in AICc.
+    """
+    n = len(quantity.sample.x)
+    criteria = {law.family.name: _criterion(law, n) for law in laws}
+    best = min(criteria, key=lambda name: criteria[name])
+    made = []
+    for law in laws:
+        gap = criteria[law.family.name] - criteria[best]
+        limit = limit_of(n)
+        fits = law.distance <= limit and (law.distance <= WITHIN or gap <= DECISIVE)
+        if law.distance <= WITHIN:
+            text = f"fits within {law.distance:.1%}"
+        elif fits:
+            text = f"possible: {n} values do not tell a distance of {law.distance:.1%} from chance"
+        else:
+            text = f"{quantity.name} is no {law.family.name} sample: it misses by {law.distance:.0%}"
+            if law.distance > limit and law.family.n_parameters == 2:
+                text += " (several populations, or a drift, or another shape)"
+        if gap > DECISIVE:
+            text += f"; {best!r} is likelier (AICc +{gap:.0f})"
+        parameters = {k: _with_sign(v, quantity, k) for k, v in law.parameters.items()}
+        open_names = tuple(k for k, v in parameters.items() if not (math.isfinite(v.low) and math.isfinite(v.high)))
+        name = f"{quantity.name}: {law.family.name}"
+        made.append(Fitted(name, parameters, law.distance, gap, law.family.n_parameters, text, fits, open_names))
+    return sorted(made, key=lambda f: (not f.fits, f.criterion))
+
+
+def _criterion(law: Law, n: int) -> float:
+    k = law.family.n_parameters
+    return 2 * k - 2 * law.likelihood + 2 * k * (k + 1) / max(n - k - 1, 1)
+
+
+def _with_sign(x: Estimate, quantity: Quantity, name: str) -> Estimate:
+    if quantity.sign > 0 or not name.startswith(("mean", "median", "scale")):
+        return x
+    return Estimate(-x.value, -x.high, -x.low, x.unit)
+
+
+def _facts(quantity: Quantity, devices: list[str] | None) -> dict[str, Estimate]:
+    """Return the median, the range, what was cut off, and the change over the sweeps."""
+    name, (x, cut) = quantity.name, quantity.sample
+    middle = censored_median(x, cut, quantity.unit)
+    made: dict[str, Estimate] = {}
+    if math.isinf(middle.value):
+        made[f"{name}, median beyond"] = Estimate(quantity.sign * float(x[cut].min()), unit=quantity.unit)
     else:
-        made = {"mean": Estimate(mean, *low, unit), "std": Estimate(std, *high, unit)}
-    text = (
-        f"possible (p = {p:.2g})"
-        if p >= CRITICAL
-        else f"{name} is no {law} sample (p = {p:.2g}): several populations, or a drift"
-    )
-    return Fitted(f"{name}: {law}", made, distance, 2 * 3 - 2 * likelihood, 2, text, p >= CRITICAL)
+        made[f"{name}, median"] = _with_sign(middle, quantity, "median")
+    low, high = np.percentile(x, [5, 95])
+    made[f"{name}, 5 %"] = Estimate(quantity.sign * float(low), unit=quantity.unit)
+    made[f"{name}, 95 %"] = Estimate(quantity.sign * float(high), unit=quantity.unit)
+    if cut.any():
+        made[f"{name}, cut off"] = Estimate(float(cut.sum()))
+    if devices is None or len(set(devices)) == 1:
+        made[f"{name}, change over the sweeps"] = change(x, quantity.wide)
+    return made
 
 
-def _comparable(ranked: list[Fitted]) -> list[Fitted]:
-    """Return models whose criteria count from the best distribution of the same quantity."""
-    best: dict[str, float] = {}
-    for fitted in ranked:
-        quantity = fitted.name.split(":")[0]
-        best[quantity] = min(best.get(quantity, math.inf), fitted.criterion)
-    return [replace(f, criterion=f.criterion - best[f.name.split(":")[0]]) for f in ranked]
+def change(x: Array, log: bool) -> Estimate:
+    """Return the change (%) from the first to the last value, of the median, or of the first where ``log``; with its interval.
+
+    It is the median of the slopes between all pairs of up to 50 medians of successive values: medians of blocks, so that values
+    that follow their neighbours for a while do not make the interval too narrow.
+
+    Source: Sen, J. Am. Stat. Assoc. 63, 1379 (1968).
+    """
+    from scipy.stats import theilslopes
+
+    blocks = np.array([np.median(part) for part in np.array_split(np.log(x) if log else x, min(len(x), BLOCKS))])
+    found = theilslopes(blocks, np.linspace(0, 1, len(blocks)))
+    if log:
+        return Estimate(*(100 * math.expm1(float(s)) for s in (found.slope, found.low_slope, found.high_slope)), "%")
+    size = 100 / float(np.median(np.abs(x)))
+    return Estimate(float(found.slope) * size, float(found.low_slope) * size, float(found.high_slope) * size, "%")
 
 
-def _distance(y: Array) -> float:
-    """Return the Kolmogorov-Smirnov distance from the normal distribution of the same mean and standard deviation."""
-    from scipy.special import ndtr
+def _scatter(quantity: Quantity, devices: list[str] | None, settings: dict[str, Any]) -> Components:
+    """Return d2d and c2c of the values that were not cut off, in ln x for currents and states; outliers do not count."""
+    free = ~quantity.sample.cut
+    labels = None if devices is None else [d for d, f in zip(devices, free, strict=True) if f]
+    more = {"unit": quantity.unit, "seed": settings["seed"], "replicates": settings["replicates"]}
+    return components(quantity.sample.x[free], labels, log=quantity.wide, robust=True, **more)
 
-    z = ndtr((np.sort(y) - y.mean()) / y.std())
-    k = np.arange(len(y))
-    return float(max((z - k / len(y)).max(), ((k + 1) / len(y) - z).max()))
+
+def _remarks(quantity: Quantity, devices: list[str] | None) -> list[str]:
+    """Return what to know of a quantity: outliers, and whether it has a trend."""
+    x = quantity.sample.x
+    y = np.log(x) if quantity.wide else x
+    spread = 1.4826 * float(np.median(np.abs(y - np.median(y))))
+    far = np.abs(y - np.median(y)) > FAR * spread
+    notes = []
+    if far.any():
+        notes.append(
+            f"{quantity.name}: {int(far.sum())} of {len(x)} values lie more than {FAR:g} robust standard deviations from the median"
+            f"{' of ln' if quantity.wide else ''}; they are kept in medians and distributions, and left out of the scatter where "
+            "they are beyond 5"
+        )
+    if devices is None or len(set(devices)) == 1:
+        found = change(x, quantity.wide)
+        if max(abs(found.low), abs(found.high)) <= STEADY:
+            notes.append(f"{quantity.name}: no trend over the sweeps within {STEADY:g} %")
+        elif found.low > 0 or found.high < 0:
+            notes.append(f"{quantity.name}: it changes by {found.value:.0f} % over the sweeps: the scatter has this trend in it")
+    return notes
 
 
-def _rank_correlation(data: dict[str, Array]) -> Array:
+def _ratio(data: Mapping[str, Quantity]) -> dict[str, Estimate]:
+    for on, off in (("on", "off"), ("i_on", "i_off")):
+        if on in data and off in data:
+            a, b = data[on].sample.x, data[off].sample.x
+            good = (b > 0) & (a > 0)
+            if good.sum() >= LEAST:
+                ratio = a[good] / b[good]
+                ends = np.percentile(ratio, [5, 95])
+                return {
+                    "on/off, median": median(ratio),
+                    "on/off, 5 %": Estimate(float(ends[0])),
+                    "on/off, 95 %": Estimate(float(ends[1])),
+                }
+    return {}
+
+
+def _correlations(data: Mapping[str, Quantity]) -> tuple[Array, dict[str, Estimate]]:
+    """Return the rank correlations of magnitudes with signs, and rows with their intervals.
+
+    The interval is that of Fisher's z with the variance ``(1 + r^2 / 2) / (n - 3)``.
+
+    Source: Bonett & Wright, Psychometrika 65, 23 (2000).
+    """
     from scipy.stats import spearmanr
 
-    found = np.asarray(spearmanr(np.stack(list(data.values()), axis=1)).statistic)
-    return found if found.ndim else np.array([[1.0, found], [found, 1.0]])  # of two columns it is one number
+    names = list(data)
+    values = np.stack([q.sign * q.sample.x for q in data.values()], axis=1)
+    found = np.asarray(spearmanr(values).statistic)
+    matrix = found if found.ndim else np.array([[1.0, found], [found, 1.0]])  # of two columns it is one number
+    rows = {}
+    for i, a in enumerate(names):
+        for j in range(i + 1, len(names)):
+            r = float(np.clip(matrix[i, j], -1 + 1e-12, 1 - 1e-12))
+            half = 1.959964 * math.sqrt((1 + r * r / 2) / (len(values) - 3))
+            low, high = math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half)
+            rows[f"rank correlation {a}, {names[j]}"] = Estimate(float(matrix[i, j]), low, high)
+    return matrix, rows
 
 
-def _correlated(a: Array, b: Array, r: float, settings: dict[str, Any], rng: np.random.Generator) -> Estimate:
-    picks = rng.integers(0, len(a), (settings["replicates"], len(a)))
-    draws = [_rank_correlation({"a": a[k], "b": b[k]})[0, 1] for k in picks if np.ptp(a[k]) > 0 and np.ptp(b[k]) > 0]
-    return Estimate(float(r), *interval(np.array(draws)))
+def _general(devices: list[str] | None, columns: Columns) -> list[str]:
+    notes = [
+        f"a distribution fits where its Kolmogorov-Smirnov distance from the data is at most {WITHIN:.0%}, or with fewer values at "
+        f"most what chance makes in 95 of 100 samples ({limit_of(len(columns.rows)):.1%} here)"
+    ]
+    if devices is None:
+        notes.append(
+            "no label says which rows are of one device: the scatter counts as that from cycle to cycle; where they are of several, "
+            f"say {argument('columns', {'device': 'HEADER'})}"
+        )
+    elif len(set(devices)) < to_device.LEAST:
+        notes.append(f"{len(set(devices))} device(s): the spread from device to device cannot be estimated")
+    return notes
 
 
-def _panel(name: str, x: Array, columns: Columns) -> Panel:
-    """Plot the values in order against normal quantiles: a line where they are normal (in the logarithm)."""
-    from scipy.special import ndtri
-
-    unit = {"v": "V", "i": "A", "o": "S"}[name[0]]
-    sign = 1.0 if float(np.median(x)) > 0 else -1.0
-    wide = bool((sign * x > 0).all()) and float((sign * x).max() / (sign * x).min()) > 10
-    z, ordered = ndtri((np.arange(len(x)) + 0.5) / len(x)), np.sort(sign * x)
-    ends = np.array([z[0], z[-1]])
-    y = np.log(ordered) if wide else ordered
-    line = y.mean() + y.std() * ends
-    label = "log-normal" if wide else "normal"
-    series = (Series(z, ordered, "measured", "points", 1), Series(ends, np.exp(line) if wide else line, label, "line", 2))
-    text = f"{'-' if sign < 0 else ''}{name} ({unit})"
-    return Panel("normal quantile", text, series, log_y=wide, height=0.8)
+def _panel(quantity: Quantity, laws: Sequence[Law], ranking: Sequence[Fitted]) -> Panel:
+    """Plot the cumulative distribution with the two distributions that rank first."""
+    x, cut = quantity.sample
+    free = np.sort(x[~cut])
+    share = 100 * (np.arange(len(free)) + 0.5) / len(x)
+    series = [Series(quantity.sign * free, share, f"{quantity.name}, measured", "points", 1)]
+    first = [f.name.split(": ")[1] for f in ranking if f.name.startswith(f"{quantity.name}:")][:2]
+    at = np.geomspace(free[0], free[-1], 200) if quantity.wide else np.linspace(free[0], free[-1], 200)
+    for k, name in enumerate(first):
+        law = next(law for law in laws if law.family.name == name)
+        series.append(Series(quantity.sign * at, 100 * law.share_below(at), name, "solid" if k == 0 else "dashed", 2 + k))
+    wide = quantity.wide and quantity.sign > 0
+    return Panel(f"{quantity.name} ({quantity.unit})", "share of sweeps (%)", tuple(series), log_x=wide, height=0.8)
 
 
-def _device(proof: to_device.Evidence, order: Sequence[Fitted], data: dict[str, Array], groups: dict[str, Array]) -> Device:
-    """Return the device with the medians of all sweeps, and their spread over devices where there are enough of them."""
-    for name in data:
-        if not any(f.fits for f in order if f.name.startswith(f"{name}:")):
-            reason = next(f.verdict for f in order if f.name.startswith(f"{name}:"))
-            raise FitError(
-                "fit: device", reason, fix=f"Select one population with {argument('only')}, or one state of the device."
-            )
-    if not {"on", "off"} <= set(data):
-        raise FitError("fit: device", "needs the conductances (or resistances) on and off", got=", ".join(data))
-    values = {"g_max": data["on"], "g_min": data["off"]} | {n: data[n] for n in ("v_set", "v_reset") if n in data}
+def _device(
+    proof: to_device.Evidence,
+    data: Mapping[str, Quantity],
+    laws: Mapping[str, Sequence[Law]],
+    scatter: Mapping[str, Components],
+    summary: Mapping[str, Estimate],
+    settings: dict[str, Any],
+) -> Device:
+    """Return the device with both states and their scatter, and the medians of the switching voltages."""
+    pair = next(((on, off) for on, off in (("on", "off"), ("i_on", "i_off")) if on in data and off in data), None)
+    if pair is None:
+        raise FitError("fit: device", "needs the conductances (or resistances, or currents) on and off", got=", ".join(data))
+    v_read = settings.get("v_read")
+    if pair[0] == "i_on" and v_read is None:
+        raise FitError(
+            "fit: device",
+            "needs the voltage at which i_on and i_off were read",
+            fix=f"Say {argument('v_read')} (V); or give conductances on and off.",
+        )
+    for name in pair:
+        _one_population(name, laws[name], len(data[name].sample.x))
+    on, off = (summary[f"{name}, median"] if f"{name}, median" in summary else Estimate(math.inf) for name in pair)
+    if not 0 < off.value < on.value < math.inf:
+        raise FitError("fit: device", "the on state must conduct more than the off state", got=f"medians {on} and {off}")
+    scale = 1.0 if pair[0] == "on" else 1 / abs(float(v_read or 1.0))
+    parts = {}
+    for state, name, middle in (("on", pair[0], on), ("off", pair[1], off)):
+        parts[state] = scatter[name]._replace(centre=Estimate(middle.value * scale, middle.low * scale, middle.high * scale, "S"))
+    more, remarks = _voltages(data, scatter, summary)
+    for state, number in (("on", "g_max"), ("off", "g_min")):
+        log = next(law for law in laws[pair[state == "off"]] if law.family.name == "log-normal")
+        remarks[number] = f"median of the {state} state; a log-normal distribution misses it by {log.distance:.1%}"
+    states = to_device.States(parts["off"], parts["on"], None if v_read is None else float(v_read))
+    return to_device.two_states(proof, states, more, remarks, "sweeps")
+
+
+def _one_population(name: str, laws: Sequence[Law], n: int) -> None:
+    """Refuse a state that is two populations of which neither is a set of outliers.
+
+    Raises:
+        FitError: it is.
+    """
+    found = {law.family.name: law for law in laws}
+    if "log-normal" not in found:
+        raise FitError("fit: device", f"{name} must be above 0 in all sweeps", fix=f"Leave others out with {argument('only')}.")
+    two, one = found.get("two log-normal"), found["log-normal"]
+    if two is None or _criterion(one, n) - _criterion(two, n) <= DECISIVE:
+        return
+    a, wa, b, wb, w = two.theta
+    share = 1 / (1 + math.exp(-w))
+    if abs(b - a) > APART * (math.exp(wa) + math.exp(wb)) and MINOR <= share <= 1 - MINOR:
+        raise FitError(
+            "fit: device",
+            f"{name} is several populations",
+            got=f"{share:.0%} around {math.exp(a):.3g} and {1 - share:.0%} around {math.exp(b):.3g}",
+            fix=f"Select one population with {argument('only')}, or one state of the device.",
+        )
+
+
+def _voltages(
+    data: Mapping[str, Quantity], scatter: Mapping[str, Components], summary: Mapping[str, Estimate]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the switching voltages of the device: medians, with their spread over devices."""
     made: dict[str, Any] = {}
-    for name, x in values.items():
-        centres = np.array([np.median(x[index]) for index in groups.values()])
-        spread = float(centres.std(ddof=1)) if len(groups) >= to_device.LEAST else 0.0
-        made[name] = Varied(float(np.median(centres)), d2d_abs=spread) if spread else float(np.median(x))
-    return to_device.assembled(proof, made)
+    told: dict[str, str] = {}
+    for name in ("v_set", "v_reset"):
+        if name not in data or f"{name}, median" not in summary:
+            continue
+        middle = summary[f"{name}, median"].value
+        told[name] = "median of sweeps at their rate, not of pulses"
+        if name == "v_reset" and "v_set" in data and data["v_set"].sign == data["v_reset"].sign:
+            middle = -middle
+            told[name] += "; v_set and v_reset have one sign in the file: taken as magnitudes, of opposite polarity"
+        spread = scatter[name].d2d
+        made[name] = Varied(middle, d2d_abs=spread.value) if spread is not None and spread.value > 0 and not scatter[name].log else middle
+    return made, told
+
+

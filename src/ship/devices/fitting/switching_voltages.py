@@ -81,30 +81,45 @@ def censored_median(values: Array, censored: Array, unit: str = "") -> Estimate:
         censored: which were cut off.
         unit: the unit, for texts.
     """
-    from scipy.stats import CensoredData, ecdf
-
     if not censored.any():
         return median(values, unit)
-    found = ecdf(CensoredData.right_censored(values, censored))
-    span = found.cdf.confidence_interval(method="log-log")
-    at = found.cdf.quantiles
-
-    def crossing(share: Array) -> float:
-        over = np.flatnonzero(np.nan_to_num(share, nan=0.0) >= 0.5)
-        return float(at[over[0]]) if len(over) else math.inf
-
+    at, alive, low, high = survival(values, censored)
     cut = float(values[censored].min())
-    middle = float(np.median(values)) if float(np.median(values)) < cut else crossing(found.cdf.probabilities)
-    low, high = crossing(span.high.probabilities), crossing(span.low.probabilities)
-    return Estimate(middle, min(low, middle, cut if math.isinf(low) else low), max(high, middle), unit)
+    plain = float(np.median(values))
+    middle = plain if plain < cut else _below(at, alive)
+    ends = _below(at, low), _below(at, high)
+    return Estimate(middle, min(cut if math.isinf(ends[0]) else ends[0], middle), max(ends[1], middle), unit)
+
+
+def _below(at: Array, alive: Array) -> float:
+    """Return the first value at which at most half are left; infinite: none is."""
+    under = np.flatnonzero(alive <= 0.5)
+    return float(at[under[0]]) if len(under) else math.inf
+
+
+def survival(values: Array, censored: Array) -> tuple[Array, Array, Array, Array]:
+    """Return the different values that were not cut off, the share that lies above each, and the 95 % limits of that share.
+
+    It is Kaplan and Meier's product, with Greenwood's variance and limits in ``ln(-ln S)``.
+    """
+    at = np.unique(values[~censored])
+    risk = np.array([int((values >= x).sum()) for x in at], dtype=float)
+    events = np.array([int((values[~censored] == x).sum()) for x in at], dtype=float)
+    alive = np.cumprod(1 - events / risk)
+    inside = (alive > 0) & (alive < 1)
+    low, high = alive.copy(), alive.copy()
+    variance = np.cumsum(events / (risk * np.maximum(risk - events, 0.5)))[inside]
+    size = np.log(alive[inside])
+    reach = 1.959964 * np.sqrt(variance) / np.abs(size)
+    low[inside], high[inside] = np.exp(size * np.exp(reach)), np.exp(size * np.exp(-reach))
+    return at, alive, low, high
 
 
 def median(values: Array, unit: str = "") -> Estimate:
     """Return the median with a 95 % interval between order statistics, which holds for any distribution.
 
     The ends are interpolated between neighbouring order statistics; below 6 values no two of them include the median with 95 %,
-    and the interval is that of the mean of a normal sample (in the logarithm where all have one sign and span more than a factor
-    of 2).
+    and the interval is that of the mean of a normal sample (in the logarithm where all have one sign); below 3 there is none.
 
     Source: Hettmansperger & Sheather, Statistics & Probability Letters 4, 75 (1986).
     """
@@ -112,11 +127,11 @@ def median(values: Array, unit: str = "") -> Estimate:
 
     x = np.sort(np.asarray(values, dtype=float))
     n, middle = len(x), float(np.median(x))
-    if n < 2:
+    if n < 3:
         return Estimate(middle, math.nan, math.nan, unit)
     if n < 6:
         sign = np.sign(middle)
-        wide = bool((sign * x > 0).all()) and float((sign * x).max()) > 2 * float((sign * x).min())
+        wide = bool((sign * x > 0).all())
         y = np.log(sign * x) if wide else x
         half = float(t.ppf(0.975, n - 1)) * float(y.std(ddof=1)) / math.sqrt(n)
         ends = np.array([float(y.mean()) - half, float(y.mean()) + half])

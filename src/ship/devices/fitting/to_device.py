@@ -18,9 +18,11 @@ from .. import (
     HfO2Drift,
     LogDrift,
     NonlinearPulses,
+    PooleFrenkelIV,
     PowerDrift,
     SinhIV,
     TableUpdate,
+    TwoStateProgramming,
     Unmeasured,
     VolatileRetention,
     Wear,
@@ -29,6 +31,7 @@ from ..provenance import DEFAULT, FACTS, MISSING, NUMBERS, Origin
 from ..reading.columns import Columns
 from ..reading.spelling import argument
 from ..update.nonlinear import SHARE, deviation
+from .components import Components
 
 LEAST = 3  # devices from which on a spread is estimated
 GAMMA = {"hard": 0.0, "soft": 1.0}
@@ -188,7 +191,50 @@ def retention(law: str, theta: np.ndarray, t0: float, g_min: float, g_max: float
 
 def iv_part(law: str, values: Mapping[str, float]) -> Any:
     """Return the current-voltage part of a fitted law, by its on state; None where the library has none: it is then ohmic."""
-    return SinhIV(b=values["b, on"]) if law == "sinh" else None
+    if law == "sinh":
+        return SinhIV(b=values["b, on"])
+    if law == "Poole-Frenkel":
+        return PooleFrenkelIV(v0=values["b, on"] ** -2)
+    return None
+
+
+class States(NamedTuple):
+    """The two states of a device at its read voltage, each with the parts of its scatter in ln G."""
+
+    off: Components
+    on: Components
+    v_read: float | None = None  # V; None: the conductances were given as such
+
+
+def two_states(proof: Evidence, states: States, more: Mapping[str, Any], remarks: Mapping[str, str], scatter: str) -> Device:
+    """Return a device of which two states were measured, with their scatter: what a write leaves is log-normal.
+
+    Args:
+        proof: the measurement.
+        states: the states with their scatter.
+        more: further numbers and parts that were measured.
+        remarks: what a reader should know of numbers and parts, by name.
+        scatter: what the scatter from write to write was taken from, in words.
+    """
+    parts = {"off": states.off, "on": states.on}
+    within = {name: part.c2c.value for name, part in parts.items() if part.c2c is not None}
+    between = {name: part.d2d.value for name, part in parts.items() if part.d2d is not None}
+    made: dict[str, Any] = {"g_min": states.off.centre.value, "g_max": states.on.centre.value} | dict(more)
+    if states.v_read is not None:
+        made["v_read"] = states.v_read
+    spreads = {}
+    if within:
+        spreads["c2c"] = f"ln G of {scatter}"
+    if between:
+        spreads["d2d"] = "ln G of the states"
+    told = dict(remarks)
+    if within or between:
+        numbers: dict[str, Any] = {f"sigma_{name}": value for name, value in within.items()}
+        numbers |= {f"shift_{name}": varied(0.0, value) for name, value in between.items()}
+        made["programming"] = TwoStateProgramming(**numbers)
+        whose = f"from write to write of {scatter}" if within else "from device to device; none from write to write was measured"
+        told.setdefault("programming", f"writes to one of the two states, with the log-normal scatter {whose}")
+    return assembled(proof, made, spreads=spreads, remarks=told)
 
 
 def endurance(law: str, theta: np.ndarray, on: float, off: float, first: float) -> Any:
