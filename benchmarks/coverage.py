@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 import ship
-from ship.base.statistics import wilson
+from ship.base.statistics import Interval, wilson
 from ship.devices.fitting.components import components as split
 from ship.devices.fitting.correlated import correlated
 from ship.devices.fitting.noise import estimate_noise
@@ -46,7 +46,7 @@ class Tally:
         self.kind = kind
         self.counts: dict[str, list[int]] = {}
 
-    def add(self, parameter: str, estimate: ship.Interval | None, truth: float) -> None:
+    def add(self, parameter: str, estimate: Interval | None, truth: float) -> None:
         """Count an interval; None, or one without ends, is no interval."""
         count = self.counts.setdefault(parameter, [0, 0])
         if estimate is not None and not np.isnan(estimate.low):
@@ -98,21 +98,19 @@ def noise(runs: int, seed: int) -> list[Row]:
     for _ in range(runs):
         for n in (20, 100, 1000):
             x = np.linspace(0, 1, n)
-            for name, y, size in (
-                ("additive", np.exp(-2 * x), 0.01 + 0 * x),
-                ("relative", np.exp(-2 * x), 0.03 * np.exp(-2 * x)),
-            ):
+            y = np.exp(-2 * x)
+            for name, size in (("additive", np.full(n, 0.01)), ("relative", 0.03 * y)):
                 found = estimate_noise(x, y + size * rng.standard_normal(n))
                 if found is None:
                     continue
                 square = float(np.mean(found.sigma(y) ** 2 / size**2))
                 ends = square * found.df / stats.chi2.ppf([0.975, 0.025], found.df)
-                tally.add(f"{name}, {n} points: variance", ship.Interval(square, *ends), 1.0)
+                tally.add(f"{name}, {n} points: variance", Interval(square, *ends), 1.0)
     return tally.rows()
 
 
 def statistics(runs: int, seed: int) -> list[Row]:
-    """Switching statistics: log-normal voltages, of which some lie beyond the sweep, and states, of one and of several devices."""
+    """Switching statistics: log-normal voltages, some of them beyond the sweep, and states, of one and of several devices."""
     rng, tally = np.random.default_rng(seed), Tally("statistics")
     for run in range(runs):
         n = 100
