@@ -26,7 +26,9 @@ from ship.devices.fitting.correlated import correlated
 from ship.devices.fitting.noise import estimate_noise
 from ship.devices.fitting.relevance import no_trend
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "tests" / "helpers")]
+from known_devices import loops, switching  # noqa: E402
+
 PIECE = 20  # runs
 
 
@@ -103,7 +105,7 @@ def noise(runs: int, seed: int) -> list[Row]:
                 found = estimate_noise(x, y + size * rng.standard_normal(n))
                 if found is None:
                     continue
-                square = float(np.mean(found.sigma(y) ** 2 / size**2))
+                square = float((found.sigma(y) ** 2).mean() / (size**2).mean())
                 ends = square * found.df / stats.chi2.ppf([0.975, 0.025], found.df)
                 tally.add(f"{name}, {n} points: variance", Interval(square, *ends), 1.0)
     return tally.rows()
@@ -113,17 +115,15 @@ def statistics(runs: int, seed: int) -> list[Row]:
     """Switching statistics: log-normal voltages, some of them beyond the sweep, and states, of one and of several devices."""
     rng, tally = np.random.default_rng(seed), Tally("statistics")
     for run in range(runs):
-        n = 100
-        v = 1.2 * np.exp(0.15 * rng.standard_normal(n))
-        on, off = 1e-4 * np.exp(0.1 * rng.standard_normal(n)), 1e-6 * np.exp(0.8 * rng.standard_normal(n))
-        data = {"v_set": v, "v_reset": np.minimum(0.9 * np.exp(0.2 * rng.standard_normal(n)), 1.1), "g_on": on, "g_off": off}
-        found = ship.fit(data, "statistics", unit={"conductance": "S", "voltage": "V"}, seed=run, replicates=100)
+        known = switching(rng)
+        found = ship.fit(known.rows, "statistics", unit=known.units, columns={r: r for r in known.rows}, seed=run, replicates=100)
         laws = {f.name: f.parameters for f in found.ranking}
         for name, median, sigma in (("v_set", 1.2, 0.15), ("v_reset", 0.9, 0.2), ("on", 1e-4, 0.1), ("off", 1e-6, 0.8)):
             law = laws.get(f"{name}: log-normal", {})
             tally.add(f"{name}: median of the log-normal", law.get("median"), median)
             tally.add(f"{name}: sigma of ln", law.get("sigma of ln"), sigma)
-            tally.add(f"{name}, median", found.summary.get(f"{name}, median"), median)
+        for parameter, value in known.truth.items():
+            tally.add(parameter, found.summary.get(parameter), value)
         k = 8
         d2d, label = np.repeat(0.3 * rng.standard_normal(k), 10), np.repeat(np.arange(k), 10).astype(str).tolist()
         several = 1e-5 * np.exp(d2d + 0.2 * rng.standard_normal(10 * k))
@@ -134,44 +134,15 @@ def statistics(runs: int, seed: int) -> list[Row]:
     return tally.rows()
 
 
-def loop(on: float, off: float, v_set: float, v_reset: float, rng: np.random.Generator, points: int = 60) -> np.ndarray:
-    """Return one sweep ``[row, (V, A)]`` of a device with two states: 0 to 2 V and back, to -2 V and back, 1 % noise.
-
-    The on state is ohmic, the off state ``off sinh(1.5 V) / 1.5`` (S at 0 V); it is set at v_set and reset at -v_reset.
-    """
-    up = np.linspace(0, 2, points)
-    v = np.concatenate([up, up[::-1], -up, -up[::-1]])
-    order = np.arange(len(v))
-    set_at, reset_at = np.flatnonzero(v >= v_set), np.flatnonzero((v <= -v_reset) & (order >= 2 * points))
-    is_on = (order >= (set_at[0] if len(set_at) else len(v))) & (order < (reset_at[0] if len(reset_at) else len(v)))
-    current = np.where(is_on, on * v, off * np.sinh(1.5 * v) / 1.5)
-    return np.stack([v, current * (1 + 0.01 * rng.standard_normal(len(v))) + 1e-10 * rng.standard_normal(len(v))], axis=1)
-
-
 def iv(runs: int, seed: int) -> list[Row]:
     """Loops of one device over 12 cycles, and of 6 devices over 5 cycles, with scatter of both states and both voltages."""
     rng, tally = np.random.default_rng(seed), Tally("iv")
     for run in range(runs):
         for k, n in ((1, 12), (6, 5)):
-            own = 0.3 * rng.standard_normal((k, 2)) * (k > 1)
-            rows, cycle, device = [], [], []
-            for i in range(k):
-                for j in range(n):
-                    on, off = np.array([1e-4, 1e-6]) * np.exp(own[i] + [0.1, 0.3] * rng.standard_normal(2))
-                    v_set, v_reset = 1.2 * np.exp(0.1 * rng.standard_normal()), 0.8 * np.exp(0.1 * rng.standard_normal())
-                    rows.append(loop(on, off, v_set, v_reset, rng))
-                    cycle += [str(j)] * len(rows[-1])
-                    device += [str(i)] * len(rows[-1])
-            data = np.concatenate(rows)
-            table = {"voltage": data[:, 0], "current": data[:, 1], "cycle": cycle, "device": device}
-            found = ship.fit(table, "iv", unit={"voltage": "V", "current": "A"}, v_read=0.2, seed=run, replicates=100)
-            low = 1e-6 * np.sinh(0.3) / 0.3  # conductance at 0.2 V
+            known = loops(rng, k, n)
+            found = ship.fit(known.rows, "iv", unit=known.units, seed=run, replicates=100, **known.options)
             name = f"{k} device{'s' * (k > 1)} x {n} cycles"
-            step = 2 / 59 / 2  # a switch is seen half a step of the sweep late, on average
-            truth = {"on at 0.2 V, median": 1e-4, "off at 0.2 V, median": low, "on/off, median": 1e-4 / low}
-            truth |= {"ln on, c2c": 0.1, "ln off, c2c": 0.3} | ({"ln on, d2d": 0.3, "ln off, d2d": 0.3} if k > 1 else {})
-            truth |= {"v_set, median": 1.2 + step, "v_reset, median": -(0.8 + step)}
-            for parameter, value in truth.items():
+            for parameter, value in known.truth.items():
                 tally.add(f"{name}: {parameter}", found.summary.get(parameter), value)
             law = {f.name: f.parameters for f in found.ranking}
             tally.add(f"{name}: ohmic G, on", law.get("ohmic", {}).get("G, on"), 1e-4)

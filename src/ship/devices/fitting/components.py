@@ -197,7 +197,7 @@ def _worth(groups: Groups) -> float:
     if df < 10 or square == 0:
         return 1.0
     kurtosis = len(left) * float((left**4).sum()) / square**2 - 3
-    if kurtosis < 2 * math.sqrt(24 / df):
+    if kurtosis < 3 * math.sqrt(24 / df):  # three standard errors of a normal sample's
         return 1.0
     return 1 / (1 + kurtosis / 2)
 
