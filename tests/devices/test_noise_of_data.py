@@ -94,8 +94,8 @@ def judged(x, y, noise):
 @pytest.mark.parametrize("sigma", [0.003, 0.03, 0.1])
 @pytest.mark.parametrize("n", [15, 60])
 def test_the_true_law_stays_and_a_wrong_one_goes(sigma, n):
-    """Of a parabola with noise of 0.3 to 10 % the true law is refused in at most 4 of 100; the line, which misses by 7.5 % rms, in
-    at least 90 of 100 where the noise is below that (3 %)."""
+    """Of a parabola with noise of 0.3 to 10 % the true law is refused in at most 4 of 100; the line, which misses by 7.5 %, in at
+    least 90 of 100 where the noise is below that (3 %)."""
     true, wrong = 0, 0
     for seed in range(100):
         rng, x = np.random.default_rng(seed), np.linspace(0, 1, n)

@@ -23,7 +23,7 @@ def measured(k, n, between, within, seed, equal=True):
 
 def test_equal_groups_have_the_closed_form():
     """Of equal groups: c2c^2 = MSW, d2d^2 = (MSB - MSW) / n, the mean +- t sqrt(MSB / n k), and chi-square limits for c2c."""
-    y, label = measured(6, 5, 1.0, 0.5, 3)
+    y, label = measured(6, 5, 1.0, 0.5, 8)
     table = y.reshape(6, 5)
     within = table.var(axis=1, ddof=1).mean()
     between = 5 * table.mean(axis=1).var(ddof=1)
