@@ -41,7 +41,7 @@ bench: $(VENV)/stamp $(BENCH_VENV)/stamp  ## speed and memory beside other simul
 	$(BIN)/python -m ship.cli.bench.table $(BENCH_RESULTS) README.md
 
 coverage: $(VENV)/stamp  ## how often the 95 % intervals of fits hold the truth, on known devices (an hour)
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/coverage.py $(KINDS) --runs $(RUNS) --workers $(WORKERS)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/coverage_table.py $(KINDS) --runs $(RUNS) --workers $(WORKERS)
 
 lint: $(VENV)/stamp  ## style and types
 	$(BIN)/ruff check src tests examples benchmarks

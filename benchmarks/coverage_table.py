@@ -1,7 +1,7 @@
 """How often the 95 % intervals of fits hold the truth: known devices are measured by simulation, fitted, and counted.
 
     make coverage
-    python benchmarks/coverage.py components iv --runs 300 --seed 0 --workers 2
+    python benchmarks/coverage_table.py components iv --runs 300 --seed 0 --workers 2
 
 Each line of the table is a parameter of a kind of measurement: the number of runs that gave an interval, the share of those in
 which it held the truth, and the Wilson interval of that share. Runs are split into pieces of 20, each with its own seed, so that
