@@ -197,7 +197,7 @@ def trains(path: Path, rows: Mapping[str, Any], rng: np.random.Generator) -> Exp
             values = ", ".join(f"{x:.10g}" for x in g[(label == device) & (polarity == branch)])
             lines.append(f"(U2,{k // 12},{k % 12}),{words}, {values}")
     columns = {"conductance": "value", "polarity": "series", "device": "label"}
-    return Export(_put(path / "trains.txt", lines), {"columns": columns, "unit": {"conductance": "S"}})
+    return Export(_put(path / "trains.txt", lines), {"columns": columns, "unit": {"conductance": "S", "time": "s"}})
 
 
 def currents(path: Path, rows: Mapping[str, Any], rng: np.random.Generator) -> Export:
