@@ -21,6 +21,7 @@ from ship.devices import (
     RelativeNoise,
     SinhIV,
     Stuck,
+    TwoStateProgramming,
     Wear,
 )
 from ship.devices.parts.programming import of_a_pair
@@ -59,6 +60,28 @@ def test_levels():
     assert torch.allclose(g, t(0.0, 10.0, 90.0) * 1e-6, atol=1e-18)
     kept = (part.write(torch.full((N,), 50e-6, dtype=D), bag(part, 0.0, 100e-6), (normals(N),)) - 50e-6).abs() < 5e-6
     assert abs(float(kept.double().mean()) - 0.9973) < 3 * math.sqrt(0.0027 / N)
+
+
+def test_two_states():
+    """A target goes to the nearer state; writes scatter by sigma in ln G, devices by what is added to it."""
+    part = TwoStateProgramming(sigma_off=0.5, sigma_on=0.1)
+    p = bag(part, 1e-6, 100e-6)
+    g = part.write(t(1.0, 50.0, 51.0, 100.0) * 1e-6, p, (torch.zeros(4, dtype=D),))
+    assert torch.allclose(g, t(1.0, 1.0, 100.0, 100.0) * 1e-6, atol=1e-18)
+    for target, sigma in ((1e-6, 0.5), (100e-6, 0.1)):
+        left = (part.write(torch.full((N,), target, dtype=D), p, (normals(N),)) / target).log()
+        assert close_mean(left, 0.0, sigma)
+        assert close_std(left, sigma)
+    varied = TwoStateProgramming(sigma_off=0.3, shift_off=ship.Varied(0.0, d2d_abs=0.4))
+    made = ship.DeviceArray(ship.Device(g_min=1e-6, g_max=100e-6, programming=varied), N, seed=1, dtype=D)
+    made.write(1e-6)
+    first = (made.conductance() / 1e-6).log()
+    made.write(1e-6)
+    assert close_std(first, 0.5)
+    again = (made.conductance() / 1e-6).log()
+    assert abs(float(torch.corrcoef(torch.stack([first.flatten(), again.flatten()]))[0, 1]) - 0.64) < 4 / math.sqrt(
+        N
+    )  # 0.4^2 / 0.5^2
 
 
 # -- read noise ------------------------------------------------------------------------------------------------------------------

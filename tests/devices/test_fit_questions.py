@@ -282,10 +282,13 @@ def test_distributions_are_compared_within_their_quantity():
     rng = np.random.default_rng(0)
     columns = {"g_on": 1e-4 * np.exp(0.5 * rng.standard_normal(100)), "g_off": 1e-6 * np.exp(0.7 * rng.standard_normal(100))}
     found = ship.fit(columns, "statistics", unit="S", replicates=50)
-    for f in found.ranking:
-        assert f.fits == ("log" in f.name)
-        if "likelier" in f.verdict:
-            assert f"{f.name.split(':')[0]}: log-normal" in f.verdict
+    models = {f.name: f for f in found.ranking}
+    for name in ("on", "off"):
+        assert models[f"{name}: log-normal"].fits
+        assert not models[f"{name}: normal"].fits
+        assert "'log-normal' is likelier" in models[f"{name}: normal"].verdict
+        assert models[f"{name}: log-normal"].criterion == 0.0
+    assert found.best.name == "on: log-normal"
 
 
 def test_too_few_points_are_said():

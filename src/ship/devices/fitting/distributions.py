@@ -94,7 +94,9 @@ def _start_two(s: Sample) -> list[Array]:
         k = min(max(int(share * len(y)), 2), len(y) - 2)
         parts = y[:k], y[k:]
         widths = [max(float(p.std()), NARROW * float(y.std()), 1e-6) for p in parts]
-        made.append(np.array([parts[0].mean(), math.log(widths[0]), parts[1].mean(), math.log(widths[1]), math.log(share / (1 - share))]))
+        made.append(
+            np.array([parts[0].mean(), math.log(widths[0]), parts[1].mean(), math.log(widths[1]), math.log(share / (1 - share))])
+        )
     return made
 
 
@@ -238,8 +240,8 @@ def _exact(family: Family, s: Sample, size: float, unit: str) -> dict[str, Estim
     half = float(t.ppf(0.975, n - 1)) * std / math.sqrt(n)
     low, high = (std * math.sqrt((n - 1) / float(chi2.ppf(q, n - 1))) for q in (0.975, 0.025))
     if log:
-        ends = [size * math.exp(m) for m in (mean, mean - half, mean + half)]
-        return {"median": Estimate(*ends, unit), "sigma of ln": Estimate(std, low, high)}
+        middle, *ends = (size * math.exp(m) for m in (mean, mean - half, mean + half))
+        return {"median": Estimate(middle, ends[0], ends[1], unit), "sigma of ln": Estimate(std, low, high)}
     return {
         "mean": Estimate(size * mean, size * (mean - half), size * (mean + half), unit),
         "std": Estimate(size * std, size * low, size * high, unit),

@@ -22,7 +22,7 @@ from .loops import Cut, Excursion, compliance_of, cut, offset_at_zero
 from .one_way import fit_one_way
 from .read_states import SAME, ReadStates, Switches, read_states, switches
 from .report import Estimate, Fitted, Found, outcome, rank
-from .switching_voltages import median
+from .switching_voltages import clustered, median
 
 Array = np.ndarray
 MOST_NEGATIVE = 0.2  # of the sweeps: with more off currents not above 0 A the off state is not known
@@ -45,9 +45,9 @@ def fit_iv(columns: Columns, source: str, sha256: str, settings: dict[str, Any])
     limit = compliance if compliance is not None else flat
     states = read_states(whole, voltage, current, settings, limit)
     switched = switches(whole, voltage, current, states)
-    fits, branches = _laws(states, switched, voltage, current, limit)
+    fits, branches, owners = _laws(states, switched, voltage, current, limit)
     noise = noise_of([b for state in branches.values() for b in state])
-    order = rank([fitted(fit, noise) for fit in fits.values()]) if fits else ()
+    order = rank([fitted(fit, noise, owners) for fit in fits.values()]) if fits else ()
     zero = np.array([e.side * offset_at_zero(*states.off_way(k, voltage, current)) for k, e in enumerate(states.excursions)])
     summary = _summary(found, states, switched, voltage, current, settings)
     if limit is not None:
@@ -55,7 +55,12 @@ def fit_iv(columns: Columns, source: str, sha256: str, settings: dict[str, Any])
     notes = [*columns.notes, *_notes(settings, found, states, switched, flat), *_offset_notes(zero, states)]
     if not fits:
         notes.append("no law was fitted: too few points lie below the switching voltage")
-    settings = settings | {"points": len(voltage), "records": len(found.records), "sweeps": len(states.on), "v_read": states.v_read}
+    settings = settings | {
+        "points": len(voltage),
+        "records": len(found.records),
+        "sweeps": len(states.on),
+        "v_read": states.v_read,
+    }
     panels = iv_figures.panels(states, switched, voltage, current, fits, branches, order)
     values = _values(states, switched, fits)
     proof = to_device.evidence(columns, source, sha256)
@@ -81,11 +86,16 @@ def _measured(columns: Columns, settings: dict[str, Any]) -> tuple[Array, Array]
 
 def _laws(
     states: ReadStates, switched: Switches, voltage: Array, current: Array, limit: float | None
-) -> tuple[dict[str, dict[str, LawFit]], dict[str, list[Branch]]]:
-    """Fit each law to each state of the excursions that were read; some of them where there are many."""
+) -> tuple[dict[str, dict[str, LawFit]], dict[str, list[Branch]], list[str] | None]:
+    """Fit each law to each state of the excursions that were read; some of them where there are many.
+
+    Returns:
+        The fits of each law, the branches, and their devices where labels say them.
+    """
     count = len(states.excursions)
     chosen = np.unique(np.linspace(0, count - 1, min(count, MOST)).astype(int))
     branches: dict[str, list[Branch]] = {"on": [], "off": []}
+    owners: list[str] = []
     for k in chosen:
         e, rising = states.excursions[k], bool(states.rising[k])
         end = MARGIN * switched.at(e) if not switched.censored_at(e) else np.inf
@@ -98,11 +108,13 @@ def _laws(
             if int(below.sum()) >= ENOUGH:
                 pair[state] = branch_of(u[below], j[below])
         if len(pair) == 2 and min(len(b.v) for b in pair.values()) >= ENOUGH:
+            owners.append(e.device)
             for state, branch in pair.items():
                 branches[state].append(branch)
     if not branches["on"]:
-        return {}, branches
-    return {law.name: {state: fit_law(law, some) for state, some in branches.items()} for law in LAWS}, branches
+        return {}, branches, None
+    fits = {law.name: {state: fit_law(law, some) for state, some in branches.items()} for law in LAWS}
+    return fits, branches, None if states.devices is None else owners
 
 
 def _area(e: Excursion, voltage: Array, current: Array) -> float:
@@ -121,7 +133,7 @@ def _summary(
     ratio = states.ratio
     for name, values, unit in (("on", states.on, "S"), ("off", states.off, "S"), ("on/off", ratio, "")):
         title = f"{name}, median" if name == "on/off" else f"{name} at {v}, median"
-        made[title] = states.clustered(values, unit)
+        made[title] = clustered(values, states.devices, unit)
     if len(ratio) >= 5:
         ends = np.percentile(ratio, [5, 95])
         made |= {"on/off, 5 %": Estimate(float(ends[0])), "on/off, 95 %": Estimate(float(ends[1]))}
@@ -155,8 +167,8 @@ def _notes(settings: dict[str, Any], found: Cut, states: ReadStates, switched: S
     notes = [f"the two states are compared at {states.v_read:g} V, at the {word} side; {len(states.on)} sweeps reach it"]
     if "v_read" not in settings:
         notes.append(
-            "v_read was not given: it is a tenth of the median sweep (or more, where the current there is not above 0 A in 95 % of "
-            "the sweeps), at the side where the states differ more"
+            "v_read was not given: it is a tenth of the median sweep (or more, where the current there is not above 0 A in 95 % "
+            "of the sweeps), at the side where the states differ more"
         )
     halves = [e for e in found.excursions if not e.whole]
     if halves:
@@ -165,8 +177,8 @@ def _notes(settings: dict[str, Any], found: Cut, states: ReadStates, switched: S
         notes.append(f"{found.turned} closed loops start in the middle of a sweep: they were turned to start at 0 V")
     if flat is not None:
         notes.append(
-            f"the current has a flat top at {flat:.3g} A: taken as the compliance (found in the data, not given), and left out of "
-            "the laws"
+            f"the current has a flat top at {flat:.3g} A: taken as the compliance (found in the data, not given), and left out "
+            "of the laws"
         )
     if states.limited:
         notes.append(
@@ -216,10 +228,10 @@ def _device(
         raise FitError(
             "fit: device",
             "needs an off current above the meter's offset and noise at v_read",
-            got=f"{states.negative} of {states.negative + len(states.on)} sweeps with no off current above 0 A at {states.v_read:g} V",
+            got=f"{states.negative} of {states.negative + len(states.on)} sweeps with none above 0 A at {states.v_read:g} V",
             fix=f"Choose a larger {argument('v_read')}, or take the meter's offset off the current.",
         )
-    ratio = states.clustered(states.ratio, "")
+    ratio = clustered(states.ratio, states.devices)
     if not (ratio.value > SAME and (np.isnan(ratio.low) or ratio.low > SAME)):
         raise FitError(
             "fit: device",
@@ -238,14 +250,13 @@ def _device(
         remarks["iv"] = f"the law {first.name!r} of the on state"
         if law is not None:
             scale = _small_signal(first, abs(states.v_read))
-            remarks |= {
-                name: "at small voltages, by the law of the current, so that the read current is the measured one"
-                for name in ("g_min", "g_max")
-            }
+            remarks |= dict.fromkeys(
+                ("g_min", "g_max"), "at small voltages, by the law of the current, so that the read current is the measured one"
+            )
     for kind, (value, text) in switched.numbers(settings).items():
         more[kind], remarks[kind] = value, text
     scaled = {
-        name: part._replace(centre=_times(states.clustered(x, "S"), scale))
+        name: part._replace(centre=_times(clustered(x, states.devices, "S"), scale))
         for (name, part), x in zip(parts.items(), (states.on, states.off), strict=True)
     }
     scatter = "sweeps of one device" if states.devices is not None else "sweeps, which no label says the device of"

@@ -45,10 +45,15 @@ def panels(
                 branch = branches[state][k]
                 model = fits[f.name][state].model(k, branch.v)
                 name = f.name if state == "on" else ""
-                if i == 0:
-                    series.append(Series(states.side * branch.v, model * size, name, style, 2))
+                if i == 0:  # down to the smallest current that was measured
+                    seen = model >= float(np.abs(branch.i).min())
+                    series.append(Series(states.side * branch.v[seen], model[seen] * size, name, style, 2))
                 left.append(Series(states.side * branch.v, 100 * (branch.i - model) / weight_of(branch), name, style, i + 2))
-    title = f"{len(states.on)} sweeps; the best-ranked law, solid: on state, dashed: off state" if order else f"{len(states.on)} sweeps"
+    title = (
+        f"{len(states.on)} sweeps; the best-ranked law, solid: on state, dashed: off state"
+        if order
+        else f"{len(states.on)} sweeps"
+    )
     made = [Panel("voltage (V)", f"|current| ({unit})", tuple(series), title, log_y=True, height=1.2)]
     if left:
         made.append(Panel("voltage (V)", "residual\n(% of |I| + 1 %\nof its largest)", tuple(left), height=0.6))

@@ -6,8 +6,8 @@ Poole-Frenkel    ``I = a V exp(b sqrt|V|)``
 Schottky         ``I = a sign(V) (exp(b sqrt|V|) - 1)``
 power            ``I = a V |V|^(m - 1)``, space-charge limited where m is 2
 
-Residuals count relative to ``|I| + 1 %`` of the branch's largest current, or to ``|I|`` and twice the noise at small voltages where
-that is more. The first parameter is linear, so that only the second
+Residuals count relative to ``|I| + 1 %`` of the branch's largest current, or to ``|I|`` and twice the noise at small voltages
+where that is more. The first parameter is linear, so that only the second
 is searched for (variable projection). Models are compared by one noise, that of the medians themselves: what they differ from a
 line through their neighbours, which no model supplies for itself.
 """
@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .report import Fitted
-from .switching_voltages import median
+from .switching_voltages import clustered
 
 Array = np.ndarray
 BINS = 40
@@ -143,12 +143,13 @@ def _searched(cost: Callable[[float], float], limits: tuple[float, float]) -> fl
     return float(made.x) if float(made.fun) <= costs[k] else float(grid[k])
 
 
-def fitted(fits: dict[str, LawFit], noise: float) -> Fitted:
+def fitted(fits: dict[str, LawFit], noise: float, devices: Sequence[str] | None = None) -> Fitted:
     """Return a law for the ranking, with medians over branches and their intervals.
 
     Args:
         fits: the fit of the law for each state, such as on and off.
         noise: the relative scatter of medians that all laws are judged by.
+        devices: the device of each branch; None: no label says it.
     """
     law = next(iter(fits.values())).law
     made, unknown = {}, []
@@ -156,13 +157,19 @@ def fitted(fits: dict[str, LawFit], noise: float) -> Fitted:
         for i, (name, unit) in enumerate(zip(law.parameters, law.units, strict=True)):
             values = fit.theta[:, i]
             shown = f"{name}, {state}" if state else name
-            made[shown] = median(values, unit)
+            made[shown] = clustered(values, devices, unit)
             if i == 1 and _at_limit(float(np.median(values)), law.limits):
-                unknown.append(shown)
+                unknown += (
+                    [shown] if law.name != "sinh" else [shown.replace("b", "a", 1), shown]
+                )  # of a sinh then only a b is known
     left = np.concatenate([fit.left for fit in fits.values()])
     k = sum(fit.theta.size for fit in fits.values())
     rms, n = float(np.sqrt(np.mean(left**2))), len(left)
-    text = "fits" if rms <= ACCEPT else f"{law.name} misses the current by {rms:.0%} (rms); use a measured table, or a narrower range"
+    text = (
+        "fits"
+        if rms <= ACCEPT
+        else f"{law.name} misses the current by {rms:.0%} (rms); use a measured table, or a narrower range"
+    )
     correction = 2 * k * (k + 1) / (n - k - 1) if n > k + 1 else math.inf
     criterion = float((left**2).sum()) / noise**2 + 2 * k + correction
     return Fitted(law.name, made, rms, criterion, k, text, rms <= ACCEPT, tuple(unknown))

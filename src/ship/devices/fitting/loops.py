@@ -1,7 +1,7 @@
 """Current-voltage records cut into excursions: a way out to one polarity and the way back.
 
-A record is what has one label (device, cycle, sweep), or all rows where nothing is labelled. A record may start anywhere: one that
-starts away from 0 V and ends where it started is a closed loop, and is turned so that it starts at a crossing of 0 V (so the
+A record is what has one label (device, cycle, sweep), or all rows where nothing is labelled. A record may start anywhere: one
+that starts away from 0 V and ends where it started is a closed loop, and is turned so that it starts at a crossing of 0 V (so the
 phase of a sine does not matter). Within a record, each run of one polarity that reaches a fifth of the largest voltage of that
 polarity is an excursion, cut at its largest voltage into the ways out and back. A way that does not begin (end) below a third
 of that voltage was cut off by the start (end) of the record, and counts as missing.

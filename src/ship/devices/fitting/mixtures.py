@@ -47,11 +47,11 @@ class Mixture(NamedTuple):
         """Return where the density has valleys, between peaks."""
         at = np.linspace(span[0], span[1], 2000)
         dense = self.parts(at, span)[:-1].sum(0)
-        peaks = [0, *(np.flatnonzero((dense[1:-1] > dense[:-2]) & (dense[1:-1] >= dense[2:])) + 1).tolist(), len(at) - 1]
-        peaks = [k for k in dict.fromkeys(peaks) if dense[k] > 0.01 * dense.max()]
+        beside = np.r_[-1.0, dense, -1.0]
+        peaks = np.flatnonzero((dense > beside[:-2]) & (dense >= beside[2:]))
         found: list[float] = []
-        last = peaks[0]
-        for peak in peaks[1:]:
+        last = int(peaks[0])
+        for peak in peaks[1:].tolist():
             low = last + int(np.argmin(dense[last : peak + 1]))
             if dense[low] < VALLEY * min(dense[last], dense[peak]):
                 found.append(float(at[low]))

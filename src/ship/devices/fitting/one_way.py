@@ -48,7 +48,9 @@ def fit_one_way(
     middle = float(np.median(slopes))
     if middle > 0:
         inverse = summary["slope, median"]
-        summary["resistance, median"] = Estimate(1 / middle, 1 / inverse.high, 1 / inverse.low if inverse.low > 0 else np.inf, "ohm")
+        summary["resistance, median"] = Estimate(
+            1 / middle, 1 / inverse.high, 1 / inverse.low if inverse.low > 0 else np.inf, "ohm"
+        )
     summary["current at 0 V, median"] = median(lines[:, 1], "A")
     summary["miss of the line, median"] = median(100 * misses, "% of the current's range")
     branches = _branches(records, lines, voltage, current)
@@ -63,8 +65,8 @@ def fit_one_way(
     zero, largest = float(np.median(lines[:, 1])), float(np.median([np.abs(voltage[rows]).max() for rows in records]))
     if middle > 0 and abs(zero) > 0.02 * middle * largest:
         notes.append(
-            f"the current at 0 V is {zero:.3g} A, as much as {abs(zero) / middle:.2g} V make: I/V is wrong by half and more below "
-            f"{2 * abs(zero) / middle:.2g} V, the slope is not"
+            f"the current at 0 V is {zero:.3g} A, as much as {abs(zero) / middle:.2g} V make: I/V is wrong by half and more "
+            f"below {2 * abs(zero) / middle:.2g} V, the slope is not"
         )
     values: dict[str, Any] = {"sweeps": [", ".join(filter(None, key)) for key in found.records], "slope": slopes}
     values |= {"current at 0 V": lines[:, 1]}
@@ -95,7 +97,9 @@ def _panels(records: list[Array], lines: Array, voltage: Array, current: Array) 
     """Plot all sweeps, or their band where there are many, and the median line."""
     size, unit = scaled(current, "A")
     if len(records) <= LIMIT:
-        series = [Series(voltage[rows], current[rows] * size, "measured" if k == 0 else "", "points") for k, rows in enumerate(records)]
+        series = [
+            Series(voltage[rows], current[rows] * size, "measured" if k == 0 else "", "points") for k, rows in enumerate(records)
+        ]
     else:
         at = np.linspace(
             max(float(voltage[rows].min()) for rows in records), min(float(voltage[rows].max()) for rows in records), 60

@@ -14,7 +14,7 @@ from ..reading.spelling import argument
 from .components import Components, components
 from .loops import Excursion, conductance_at
 from .report import Estimate
-from .switching_voltages import LEAST, Switch, censored_median, median, switch_of
+from .switching_voltages import LEAST, Switch, censored_median, clustered, switch_of
 
 Array = np.ndarray
 SAME = 1.1  # on over off, below which there are not two states: the lag of a meter and charging currents open loops, too
@@ -62,15 +62,6 @@ class ReadStates:
         way = e.out if self.rising[k] else e.back
         return e.side * voltage[way], e.side * current[way]
 
-    def clustered(self, values: Array, unit: str) -> Estimate:
-        """Return the median with its interval; of several devices with several sweeps it is that of the devices' medians."""
-        if self.devices is None or len(set(self.devices)) in (1, len(values)):
-            return median(values, unit)
-        labels = np.array(self.devices)
-        spread = median(np.array([np.median(values[labels == d]) for d in dict.fromkeys(self.devices)]), unit)
-        middle = float(np.median(values))
-        return Estimate(middle, min(spread.low, middle), max(spread.high, middle), unit)
-
     def parts(self, settings: dict[str, Any]) -> dict[str, Components]:
         """Return the scatter of ln G of both states."""
         if not self._parts and len(self.on):
@@ -103,7 +94,9 @@ def read_states(
     known = np.isfinite(pairs).all(1)
     good = known & (pairs > 0).all(1)
     if not known.any():
-        raise FitError("fit: v_read", "no sweep has points there", got=f"{v_read:g} V", fix=f"Choose another {argument('v_read')}.")
+        raise FitError(
+            "fit: v_read", "no sweep has points there", got=f"{v_read:g} V", fix=f"Choose another {argument('v_read')}."
+        )
     if not good.any():
         raise FitError(
             "fit: v_read",
@@ -195,7 +188,7 @@ class Switches:
                 continue
             sign = side or 1
             name = name if side else f"|{name}|"
-            found = censored_median(voltages, cut, "V")
+            found = censored_median(voltages, cut, "V") if cut.any() else clustered(voltages, devices, "V")
             if math.isinf(found.value):
                 made[f"{name}, median beyond"] = Estimate(sign * float(voltages[cut].min()), unit="V")
             else:
@@ -240,7 +233,9 @@ class Switches:
         for kind, name in NAMES.items():
             _, cut, side, _ = self.of(kind)
             if cut.any():
-                notes.append(f"{name}: {int(cut.sum())} of {len(cut)} sweeps do not switch below their end; they count as beyond it")
+                notes.append(
+                    f"{name}: {int(cut.sum())} of {len(cut)} sweeps do not switch below their end; they count as beyond it"
+                )
             if len(cut) and side == 0:
                 notes.append(f"{name} occurs at both polarities: its magnitudes are taken together")
         return notes
@@ -266,7 +261,11 @@ def switches(whole: list[Excursion], voltage: Array, current: Array, states: Rea
     """Find what happened on each whole excursion; a sweep of a device that is in its new state already counts as neither."""
     found = [switch_of(e, voltage, current) for e in whole]
     counted = np.array([s.kind for s in found])
-    on, off = float(np.median(states.on)), float(np.median(states.off))
+    moved_at = {id(e) for e, s in zip(whole, found, strict=True) if s.kind}
+    real = np.array([id(e) in moved_at for e in states.excursions])
+    if not real.any():
+        return Switches(whole, found, counted, states.devices)
+    on, off = float(np.median(states.on[real])), float(np.median(states.off[real]))
     for side in (1, -1):
         here = np.array([e.side == side for e in whole])
         moved = counted[here & (counted != 0)]

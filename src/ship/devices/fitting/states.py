@@ -6,6 +6,7 @@ populations of a mixture of log-normal parts (`mixtures`), parted by valleys, an
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -43,15 +44,14 @@ def fit_states(columns: Columns, source: str, sha256: str, settings: dict[str, A
         raise FitError(source, f"a map needs at least {LEAST} cells", got=str(len(g)), fix="Give all cells of the array.")
     dark = g <= 0
     if float(dark.mean()) > 0.5:
-        raise FitError(
-            f"{source}: conductance", "must be above 0 S in most cells", got=f"{int(dark.sum())} of {len(g)} are not"
-        )
+        raise FitError(f"{source}: conductance", "must be above 0 S in most cells", got=f"{int(dark.sum())} of {len(g)} are not")
     notes = list(columns.notes)
     if dark.any():
         notes.append(f"{int(dark.sum())} cells have no conductance above 0 S: they count as outside of all states")
     y = np.log(np.where(dark, 1.0, g))
     if "state" in columns:
-        states, ranking, mixed = _written(columns["state"], y, dark), [], None
+        states, mixed = _written(columns["state"], y, dark), None
+        ranking: list[Fitted] = []
         notes.append("states are those that the file says the cells were written to")
     else:
         states, ranking, mixed = _found(y, dark)
@@ -72,12 +72,15 @@ def fit_states(columns: Columns, source: str, sha256: str, settings: dict[str, A
         summary[f"{state.name}, cells"] = Estimate(float(len(state.cells)))
         if part.d2d is not None:
             summary[f"ln {state.name}, spread of cells"] = part.d2d
-    for low, high in zip(states[:-1], states[1:], strict=True):
+    for low, high in itertools.pairwise(states):
         summary[f"overlap of {low.name} and {high.name}"] = _overlap(y[low.cells], y[high.cells])
     if "address" in columns and len(set(columns["address"])) < len(g):
         notes.append("some addresses occur more than once: each row counts as a cell")
     notes += _course(columns, y, states, summary)
-    values = {"states": [s.name for s in states], "ln G": {s.name: [float(y[s.cells].mean()), float(y[s.cells].std())] for s in states}}
+    values = {
+        "states": [s.name for s in states],
+        "ln G": {s.name: [float(y[s.cells].mean()), float(y[s.cells].std())] for s in states},
+    }
     settings = settings | {"points": len(g), "states": len(states)}
     panels = _panels(y[~dark], states, y, mixed)
     proof = to_device.evidence(columns, source, sha256)
@@ -114,8 +117,8 @@ def _found(y: Array, dark: Array) -> tuple[list[State], list[Fitted], Mixture]:
         parameters = {}
         for k in range(parts):
             error = float(m.width[k]) / math.sqrt(max(float(m.weight[k]) * len(alive), 1.0))
-            ends = [math.exp(float(m.mean[k]) + z * error) for z in (0.0, -1.96, 1.96)]
-            parameters[f"median {k + 1}"] = Estimate(*ends, "S")
+            middle, *ends = (math.exp(float(m.mean[k]) + z * error) for z in (0.0, -1.96, 1.96))
+            parameters[f"median {k + 1}"] = Estimate(middle, ends[0], ends[1], "S")
             parameters[f"sigma of ln {k + 1}"] = Estimate(float(m.width[k]))
             parameters[f"share {k + 1}"] = Estimate(float(m.weight[k]))
         parameters["share outside"] = Estimate(float(m.weight[-1]))
@@ -154,9 +157,10 @@ def _spread(y: Array) -> Components:
 
 def _overlap(low: Array, high: Array) -> Estimate:
     """Return the share of cells (%) on the wrong side of the threshold that parts two states best."""
-    at = np.sort(np.concatenate([low, high]))
-    wrong = [float((low > t).mean() + (high <= t).mean()) / 2 for t in at[:: max(len(at) // 500, 1)]]
-    return Estimate(100 * min(wrong), unit="%")
+    at = np.concatenate([low, high])
+    above = 1 - np.searchsorted(np.sort(low), at, "right") / len(low)
+    below = np.searchsorted(np.sort(high), at, "right") / len(high)
+    return Estimate(50 * float((above + below).min()), unit="%")
 
 
 def _course(columns: Columns, y: Array, states: Sequence[State], summary: dict[str, Estimate]) -> list[str]:
@@ -174,12 +178,15 @@ def _course(columns: Columns, y: Array, states: Sequence[State], summary: dict[s
             continue
         z = (x - x.min()) / (x.max() - x.min())
         slope, error = _line(z, centred[inside])
-        found = Estimate(*(100 * math.expm1(slope + f * error) for f in (0.0, -1.96, 1.96)), "%")
+        value, *ends = (100 * math.expm1(slope + f * error) for f in (0.0, -1.96, 1.96))
+        found = Estimate(value, ends[0], ends[1], "%")
         summary[f"change from the first to the last {axis}"] = found
         if max(abs(found.low), abs(found.high)) <= 10:
             notes.append(f"no course over the {axis}s within 10 %")
         elif found.low > 0 or found.high < 0:
-            notes.append(f"conductances change by {found.value:.0f} % from the first to the last {axis}: the spread has this in it")
+            notes.append(
+                f"conductances change by {found.value:.0f} % from the first to the last {axis}: the spread has this in it"
+            )
     return notes
 
 
@@ -227,7 +234,7 @@ def _device(proof: to_device.Evidence, states: Sequence[State], scatter: dict[st
     if not low.centre.value < high.centre.value:
         raise FitError("fit: device", "needs two states of different conductance", got=f"{low.centre} and {high.centre}")
     told = "" if len(states) == 2 else f", the lowest and the highest of {len(states)} states"
-    remarks = {name: f"median of the cells{told}" for name in ("g_min", "g_max")}
+    remarks = dict.fromkeys(("g_min", "g_max"), f"median of the cells{told}")
     remarks["programming"] = (
         "writes to one of two states, with the log-normal spread of cells: one write of each cell does not tell the spread from "
         "device to device from that of a write"

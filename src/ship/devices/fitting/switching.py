@@ -102,8 +102,8 @@ def _quantity(source: str, name: str, x: Array, notes: list[str]) -> Quantity:
     cut = piled(sign * x)
     if cut.any():
         notes.append(
-            f"{name}: {int(cut.sum())} values at its largest, {sign * float((sign * x).max()):.4g} {UNITS[name[0]]}, count as cut off "
-            "there (the end of a sweep, or a compliance): they are at least that"
+            f"{name}: {int(cut.sum())} values at its largest, {sign * float((sign * x).max()):.4g} {UNITS[name[0]]}, count as "
+            "cut off there (the end of a sweep, or a compliance): they are at least that"
         )
     return Quantity(name, sign, Sample(sign * x, cut))
 
@@ -123,11 +123,13 @@ def _ranked(quantity: Quantity, laws: Sequence[Law]) -> list[Fitted]:
     """Return the distributions of a quantity in order, with verdicts by how far they are from the data.
 
     A distribution within 0.05 of the data fits, whatever others are likelier. Of fewer values, one that fits only because so few
-    tell little does not where another is likelier by more than 10 in AICc.
+    tell little does not where another is likelier by more than 10 in AICc. The likeliest is the first among those with the fewest
+    parameters that no other beats by more than 10.
     """
     n = len(quantity.sample.x)
     criteria = {law.family.name: _criterion(law, n) for law in laws}
-    best = min(criteria, key=lambda name: criteria[name])
+    close = [law for law in laws if criteria[law.family.name] <= min(criteria.values()) + DECISIVE]
+    best = min(close, key=lambda law: (law.family.n_parameters, criteria[law.family.name])).family.name
     made = []
     for law in laws:
         gap = criteria[law.family.name] - criteria[best]
@@ -147,7 +149,7 @@ def _ranked(quantity: Quantity, laws: Sequence[Law]) -> list[Fitted]:
         open_names = tuple(k for k, v in parameters.items() if not (math.isfinite(v.low) and math.isfinite(v.high)))
         name = f"{quantity.name}: {law.family.name}"
         made.append(Fitted(name, parameters, law.distance, gap, law.family.n_parameters, text, fits, open_names))
-    return sorted(made, key=lambda f: (not f.fits, f.criterion))
+    return sorted(made, key=lambda f: (not f.fits, f.name != f"{quantity.name}: {best}", f.criterion))
 
 
 def _criterion(law: Law, n: int) -> float:
@@ -193,7 +195,8 @@ def change(x: Array, log: bool) -> Estimate:
     blocks = np.array([np.median(part) for part in np.array_split(np.log(x) if log else x, min(len(x), BLOCKS))])
     found = theilslopes(blocks, np.linspace(0, 1, len(blocks)))
     if log:
-        return Estimate(*(100 * math.expm1(float(s)) for s in (found.slope, found.low_slope, found.high_slope)), "%")
+        value, low, high = (100 * math.expm1(float(s)) for s in (found.slope, found.low_slope, found.high_slope))
+        return Estimate(value, low, high, "%")
     size = 100 / float(np.median(np.abs(x)))
     return Estimate(float(found.slope) * size, float(found.low_slope) * size, float(found.high_slope) * size, "%")
 
@@ -215,9 +218,9 @@ def _remarks(quantity: Quantity, devices: list[str] | None) -> list[str]:
     notes = []
     if far.any():
         notes.append(
-            f"{quantity.name}: {int(far.sum())} of {len(x)} values lie more than {FAR:g} robust standard deviations from the median"
-            f"{' of ln' if quantity.wide else ''}; they are kept in medians and distributions, and left out of the scatter where "
-            "they are beyond 5"
+            f"{quantity.name}: {int(far.sum())} of {len(x)} values lie more than {FAR:g} robust standard deviations from the "
+            f"median{' of ln' if quantity.wide else ''}; they are kept in medians and distributions, and left "
+            "out of the scatter where they are beyond 5"
         )
     if devices is None or len(set(devices)) == 1:
         found = change(x, quantity.wide)
@@ -269,13 +272,13 @@ def _correlations(data: Mapping[str, Quantity]) -> tuple[Array, dict[str, Estima
 
 def _general(devices: list[str] | None, columns: Columns) -> list[str]:
     notes = [
-        f"a distribution fits where its Kolmogorov-Smirnov distance from the data is at most {WITHIN:.0%}, or with fewer values at "
-        f"most what chance makes in 95 of 100 samples ({limit_of(len(columns.rows)):.1%} here)"
+        f"a distribution fits where its Kolmogorov-Smirnov distance from the data is at most {WITHIN:.0%}, or with fewer values "
+        f"at most what chance makes in 95 of 100 samples ({limit_of(len(columns.rows)):.1%} here)"
     ]
     if devices is None:
         notes.append(
-            "no label says which rows are of one device: the scatter counts as that from cycle to cycle; where they are of several, "
-            f"say {argument('columns', {'device': 'HEADER'})}"
+            "no label says which rows are of one device: the scatter counts as that from cycle to cycle; where they are of "
+            f"several, say {argument('columns', {'device': 'HEADER'})}"
         )
     elif len(set(devices)) < to_device.LEAST:
         notes.append(f"{len(set(devices))} device(s): the spread from device to device cannot be estimated")
@@ -318,7 +321,9 @@ def _device(
         )
     for name in pair:
         _one_population(name, laws[name], len(data[name].sample.x))
-    on, off = (summary[f"{name}, median"] if f"{name}, median" in summary else Estimate(math.inf) for name in pair)
+    on, off = (censored_median(*data[name].sample, data[name].unit) for name in pair)
+    if any(data[name].sign < 0 and name in ("on", "off") for name in pair):
+        raise FitError("fit: device", "conductances must be above 0 S", got="negative medians")
     if not 0 < off.value < on.value < math.inf:
         raise FitError("fit: device", "the on state must conduct more than the off state", got=f"medians {on} and {off}")
     scale = 1.0 if pair[0] == "on" else 1 / abs(float(v_read or 1.0))
@@ -351,7 +356,7 @@ def _one_population(name: str, laws: Sequence[Law], n: int) -> None:
         raise FitError(
             "fit: device",
             f"{name} is several populations",
-            got=f"{share:.0%} around {math.exp(a):.3g} and {1 - share:.0%} around {math.exp(b):.3g}",
+            got=f"{100 * share:.0f} % around {math.exp(a):.3g} and {100 - 100 * share:.0f} % around {math.exp(b):.3g}",
             fix=f"Select one population with {argument('only')}, or one state of the device.",
         )
 
@@ -371,7 +376,7 @@ def _voltages(
             middle = -middle
             told[name] += "; v_set and v_reset have one sign in the file: taken as magnitudes, of opposite polarity"
         spread = scatter[name].d2d
-        made[name] = Varied(middle, d2d_abs=spread.value) if spread is not None and spread.value > 0 and not scatter[name].log else middle
+        made[name] = (
+            Varied(middle, d2d_abs=spread.value) if spread is not None and spread.value > 0 and not scatter[name].log else middle
+        )
     return made, told
-
-

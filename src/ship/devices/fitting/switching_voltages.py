@@ -16,6 +16,7 @@ Crowley, Biometrics 38, 29 (1982).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +30,7 @@ STEP = 0.02  # of the points of a way
 
 
 class Switch(NamedTuple):
-    """What happened on an excursion: 1 SET, -1 RESET, 0 nothing; the voltage (V, above 0) and whether it is only a lower limit."""
+    """What happened on an excursion: 1 SET, -1 RESET, 0 nothing; the voltage (V, above 0), and whether it is only a limit."""
 
     kind: int
     voltage: float
@@ -113,6 +114,17 @@ def survival(values: Array, censored: Array) -> tuple[Array, Array, Array, Array
     reach = 1.959964 * np.sqrt(variance) / np.abs(size)
     low[inside], high[inside] = np.exp(size * np.exp(reach)), np.exp(size * np.exp(-reach))
     return at, alive, low, high
+
+
+def clustered(values: Array, devices: Sequence[str] | None, unit: str = "") -> Estimate:
+    """Return the median with its interval; of several devices with several values it is that of the devices' medians."""
+    names = [] if devices is None else list(dict.fromkeys(devices))
+    if len(names) < 2 or len(names) == len(values):
+        return median(values, unit)
+    labels = np.array(devices)
+    spread = median(np.array([np.median(values[labels == name]) for name in names]), unit)
+    middle = float(np.median(values))
+    return Estimate(middle, min(spread.low, middle), max(spread.high, middle), unit)
 
 
 def median(values: Array, unit: str = "") -> Estimate:
