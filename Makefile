@@ -7,9 +7,11 @@ BENCH_VENV ?= .venv-bench
 BENCH_RESULTS ?= benchmarks/results/$(shell date +%F).jsonl
 CASES ?=
 BENCH_OPTIONS ?=
+KINDS ?=
+RUNS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint clean
+.PHONY: help demo test bench coverage lint clean
 
 help:  ## show the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -37,6 +39,9 @@ $(BENCH_VENV)/stamp: benchmarks/requirements.txt
 bench: $(VENV)/stamp $(BENCH_VENV)/stamp  ## speed and memory beside other simulators, and the table of the README
 	$(BIN)/ship bench $(CASES) --peers $(BENCH_VENV)/bin/python --out $(BENCH_RESULTS) $(BENCH_OPTIONS)
 	$(BIN)/python -m ship.cli.bench.table $(BENCH_RESULTS) README.md
+
+coverage: $(VENV)/stamp  ## how often the 95 % intervals of fits hold the truth, on known devices (an hour)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/coverage_table.py $(KINDS) --runs $(RUNS) --workers $(WORKERS)
 
 lint: $(VENV)/stamp  ## style and types
 	$(BIN)/ruff check src tests examples benchmarks

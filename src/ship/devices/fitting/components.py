@@ -113,15 +113,6 @@ def components(
     return Components(centre, None if few else _size(made.between, own), c2c, log, count, int((~keep).sum()))
 
 
-def told(estimate: Estimate) -> str:
-    """Say an estimate: a scatter of 0 whose interval has 0 in it is "at most" its upper end, an infinite median "at least"."""
-    if estimate.value == 0 and estimate.low == 0 and estimate.high > 0:
-        return f"at most {estimate.high:.4g} {estimate.unit}".rstrip()
-    if math.isinf(estimate.value):
-        return f"at least {estimate.low:.4g} {estimate.unit}".rstrip()
-    return str(estimate)
-
-
 def shrunk(
     values: Array, devices: Sequence[str], *, log: bool = False, unit: str = "", seed: int = 0, replicates: int = 200
 ) -> dict[str, Estimate]:
@@ -206,7 +197,7 @@ def _worth(groups: Groups) -> float:
     if df < 10 or square == 0:
         return 1.0
     kurtosis = len(left) * float((left**4).sum()) / square**2 - 3
-    if kurtosis < 2 * math.sqrt(24 / df):
+    if kurtosis < 3 * math.sqrt(24 / df):  # three standard errors of a normal sample's
         return 1.0
     return 1 / (1 + kurtosis / 2)
 
@@ -241,7 +232,7 @@ def _between(groups: Groups, within: Array, chi2: Array) -> Array:
         middle = 0.5 * (low + high)
         above = misses(middle) > 0
         low, high = np.where(above, middle, low), np.where(above, high, middle)
-    return np.where(found, 0.5 * (low + high), 0.0)
+    return np.asarray(np.where(found, 0.5 * (low + high), 0.0))
 
 
 def _size(variance: Array, unit: str) -> Estimate:

@@ -83,9 +83,10 @@ def estimate_noise(x: Array | None, y: Array, groups: Sequence[object] | Array |
         return None
     sets = [_sets(x[index], y[index]) for index in _split(labels)]
     repeated = joined([c for s in sets if (c := _repeated(s)) is not None])
-    floor = FLOOR * max(float(np.abs(y).max()), 1e-300)
+    floor = FLOOR * max(float(np.abs(y).max()), 1e-140)
+    signs = bool((y > 0).any() and (y < 0).any())
     if repeated is not None and repeated.df >= REPLICATES:
-        return _model(repeated, floor, "repeated points")
+        return _model(repeated, floor, signs, "repeated points")
     found: NoiseModel | None = None
     for order in ORDERS:
         parts = [c for s in sets if (c := _differences(s, order)) is not None] + ([] if repeated is None else [repeated])
@@ -94,7 +95,7 @@ def estimate_noise(x: Array | None, y: Array, groups: Sequence[object] | Array |
             continue
         name = f"differences of {order + 1} neighbours" + (" and repeated points" if repeated is not None else "")
         if found is None or _size(made, found) < math.exp(-2 * math.sqrt(2 / made.df)):
-            found = _model(made, floor, name)
+            found = _model(made, floor, signs, name)
     step = max(_resolution(s) for s in sets)
     if found is not None and step / math.sqrt(12) > max(found.additive, floor):
         return found._replace(additive=step / math.sqrt(12), basis=f"{found.basis}, and values in steps of {step:.3g}")
@@ -184,8 +185,8 @@ def _size(c: Contrasts, model: NoiseModel) -> float:
     return float(np.minimum(c.e**2 / variance, WILD**2).mean()) / KAPPA
 
 
-def _model(c: Contrasts, floor: float, basis: str) -> NoiseModel:
-    """Choose additive or relative noise, or both, by their likelihoods."""
+def _model(c: Contrasts, floor: float, signs: bool, basis: str) -> NoiseModel:
+    """Choose additive or relative noise, or both, by their likelihoods; values of both signs have not relative noise alone."""
     positive = float(c.square.min()) > (1e-6 * floor) ** 2
     square = np.maximum(c.square, 1e-300)
     fits = {"additive": _one(c.e, np.ones_like(square), floor**2)}
@@ -194,9 +195,11 @@ def _model(c: Contrasts, floor: float, basis: str) -> NoiseModel:
         fits["both"] = _two(c.e, square, fits["additive"][0], fits["relative"][1])
     worth = c.df / len(c.e)  # of a contrast
     cost = {name: 2 * worth * _loss(c.e, v[0] + v[1] * square) for name, v in fits.items()}
+    if signs:
+        cost.pop("relative", None)
     single = min((n for n in cost if n != "both"), key=lambda n: cost[n])
     name = "both" if cost.get("both", math.inf) < cost[single] - SURE else single
-    sure = not positive or name == "both" or abs(cost["additive"] - cost["relative"]) >= SURE
+    sure = name == "both" or "relative" not in cost or abs(cost["additive"] - cost["relative"]) >= SURE
     if not sure:
         name = "additive"
     additive, relative = (math.sqrt(v) for v in fits[name])

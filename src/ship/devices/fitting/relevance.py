@@ -1,4 +1,4 @@
-"""Questions of relevance: is there a trend that matters, is a distribution close enough, where is a median that some values miss?
+"""Questions of relevance: is there a trend that matters, is a distribution close enough?
 
 A test of "no difference at all" says with 10^4 values that everything differs, and with ten that nothing does. Here a bound is
 stated, and the interval of what was measured is compared with it: within the bound, outside, or open.
@@ -66,7 +66,7 @@ def no_trend(x: Array, y: Array, within: float, devices: Sequence[str] | None = 
     if not slopes:
         return Relevance(Estimate(math.nan), within, "open", "too few values to tell a trend")
     value, half = _joint(slopes)
-    estimate = Estimate(*(math.expm1(v) for v in (value, value - half, value + half)))
+    estimate = Estimate(math.expm1(value), math.expm1(value - half), math.expm1(value + half))
     span = f"{estimate.value:+.1%} [{estimate.low:+.1%}, {estimate.high:+.1%}] a {unit}"
     texts = {
         "within": f"no trend within {within:.0%} a {unit}: {span}",
@@ -141,38 +141,3 @@ def close_to(distribution: Any, values: Array, within: float = 0.05) -> Relevanc
         "open": f"{n} values leave open whether it fits within {within:g} in probability: {span}",
     }
     return _answered(estimate, within, texts)
-
-
-def censored_median(values: Array, censored: Array, unit: str = "") -> Estimate:
-    """Return the median of values of which some are only known to be larger, such as switching voltages beyond the sweep.
-
-    It is the median of the Kaplan-Meier curve, with the range of Brookmeyer & Crowley, Biometrics 38:29 (1982) (in the scale
-    ``ln(-ln S)``). Where more than half of the values are missed it is infinite: at least the lower end; so is an end that no
-    value reaches.
-
-    Args:
-        values: magnitudes, ``[row]``; for a censored one, where its sweep ended.
-        censored: which values are only known to be larger, ``[row]``.
-        unit: the unit of the values.
-    """
-    from scipy import stats
-
-    values, censored = np.asarray(values, dtype=float), np.asarray(censored, dtype=bool)
-    if not censored.any():  # all are known: ranks, exact for any distribution
-        ordered, n = np.sort(values), len(values)
-        rank = int(stats.binom.ppf((1 - LEVEL) / 2, n, 0.5))
-        ends = (ordered[rank - 1], ordered[n - rank]) if rank >= 1 else (math.nan, math.nan)
-        return Estimate(float(np.median(values)), float(ends[0]), float(ends[1]), unit)
-    if censored.all():
-        return Estimate(math.inf, float(np.median(values)), math.inf, unit)
-    curve = stats.ecdf(stats.CensoredData.right_censored(values, censored)).sf
-    with np.errstate(all="ignore"):
-        band = curve.confidence_interval(LEVEL, method="log-log")
-
-    def first(q: Array, p: Array) -> float:
-        below = np.flatnonzero(np.nan_to_num(p, nan=1.0) <= 0.5)
-        return float(q[below[0]]) if len(below) else math.inf
-
-    value = first(curve.quantiles, curve.probabilities)
-    low, high = first(band.low.quantiles, band.low.probabilities), first(band.high.quantiles, band.high.probabilities)
-    return Estimate(value, min(low, value) if math.isfinite(low) else float(values.max()), high, unit)

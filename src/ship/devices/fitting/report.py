@@ -13,6 +13,7 @@ from ...base.codec import Plain
 from ...base.errors import FileError, FitError, ShipError
 from ...base.statistics import Interval
 from .. import Device
+from . import sentences
 from .figures import Panel, draw
 
 if TYPE_CHECKING:
@@ -119,26 +120,7 @@ class Found:
         return draw(self.panels, f"{self.source}: {self.kind}")
 
     def __str__(self) -> str:
-        lines = [f"{self.source}: {self.kind}, {self.settings.get('points', '?')} points"]
-        width = max((len(name) for name in self.summary), default=0)
-        lines += [f"  {name:{width}}  {value}" for name, value in self.summary.items()]
-        if self.ranking:
-            lines.append(
-                f"Models, best first (residual: {self.scale}; [..]: "
-                f"{self.settings.get('intervals', '95 % of {} replicates'.format(self.settings.get('replicates')))})"
-            )
-        finite = [f.criterion for f in self.ranking if math.isfinite(f.criterion)]
-        for k, fitted in enumerate(self.ranking, 1):
-            gap = f"AICc +{fitted.criterion - min(finite):.1f}" if math.isfinite(fitted.criterion) else "AICc none"
-            lines.append(f"  {k}. {fitted.name:14} residual {fitted.residual:7.2%}  {gap:14} {fitted.verdict}")
-            lines += [
-                f"       {name} = {value}{' (not determined)' if name in fitted.open else ''}"
-                for name, value in fitted.parameters.items()
-            ]
-        refusal = self.refusal()
-        lines.append(f"Device: {self.device.name!r}" if refusal is None else f"No device: {refusal}")
-        lines += [f"Note: {note}" for note in self.notes]
-        return "\n".join(lines)
+        return "\n".join(sentences.lines(self))
 
     __repr__ = __str__
 
@@ -152,6 +134,8 @@ class Found:
         ]
         made: dict[str, Any] = {"kind": self.kind, "source": self.source, "sha256": self.sha256, "scale": self.scale}
         made["models"] = models
+        made["determines"] = sentences.determined(self)
+        made |= {status: sentences.named(self, status) for status in ("assumed", "missing")}
         made |= {"summary": {k: v.as_dict() for k, v in self.summary.items()}, "notes": self.notes, "settings": self.settings}
         report: dict[str, Any] = Plain().encode("report", made | {"values": self.values, "no_device": self.refusal()})
         return report
@@ -207,7 +191,7 @@ def best(source: str, ranking: Sequence[Fitted]) -> Fitted:
     raise FitError(f"fit of {source}", "no model follows the data", got=reasons)
 
 
-def rank(fitted: list[Fitted], of: Callable[[Fitted], str] = lambda _: "") -> tuple[Fitted, ...]:
+def rank(fitted: list[Fitted], of: Callable[[Fitted], str] = lambda _: "", *, decisive: float = DECISIVE) -> tuple[Fitted, ...]:
     """Put models in order: those that fit first, then by their criterion.
 
     Models within 2 of the first one are as good as it: of these the one with the fewest parameters comes first.
@@ -215,9 +199,11 @@ def rank(fitted: list[Fitted], of: Callable[[Fitted], str] = lambda _: "") -> tu
     Args:
         fitted: models with the verdict of their kind: whether they keep within its limit. They are `compared` first.
         of: gives the quantity that a model is of, where there are several: only models of the same one are compared.
+        decisive: the difference in the criterion from which on the worse model has no support: `noise.decisive` where the noise
+            is known from few points.
     """
     groups = {of(f): [g for g in fitted if of(g) == of(f)] for f in fitted}
-    judged = [f for group in groups.values() for f in compared(group)]
+    judged = [f for group in groups.values() for f in compared(group, decisive)]
     ordered = sorted(judged, key=lambda f: (not f.fits, f.criterion))
     if ordered and ordered[0].fits:
         equal = [f for f in ordered if f.fits and f.criterion <= ordered[0].criterion + 2]
@@ -227,22 +213,25 @@ def rank(fitted: list[Fitted], of: Callable[[Fitted], str] = lambda _: "") -> tu
     return tuple(ordered)
 
 
-def compared(fitted: list[Fitted]) -> list[Fitted]:
+def compared(fitted: list[Fitted], decisive: float = DECISIVE) -> list[Fitted]:
     """Return models with verdicts that take the other models into account.
 
-    A model that keeps within the limit of its kind does not fit all the same where another that does is better by more than 10 in
-    AICc (a ratio of likelihoods of 150) and closer to the data by more than 0.5 % of the scale: by the root of the difference of
-    their mean square residuals. One that is better and closer by less is named.
+    A model that keeps within the limit of its kind does not fit all the same where another that does is better by more than a
+    decisive difference of the criterion (10: a ratio of likelihoods of 150) and closer to the data by more than 0.5 % of the
+    scale: by the root of the difference of their mean square residuals. One that is better and closer by less is named.
     """
     legal = [f for f in fitted if f.fits and math.isfinite(f.criterion)]
     best = min(legal, key=lambda f: f.criterion, default=None)
     few = "; too few points for AICc"
-    return [f if not f.fits else _beside(f, best) if f in legal and best else replace(f, verdict=f.verdict + few) for f in fitted]
+    return [
+        f if not f.fits else _beside(f, best, decisive) if f in legal and best else replace(f, verdict=f.verdict + few)
+        for f in fitted
+    ]
 
 
-def _beside(fitted: Fitted, best: Fitted) -> Fitted:
+def _beside(fitted: Fitted, best: Fitted, decisive: float) -> Fitted:
     gap = fitted.criterion - best.criterion
-    if gap <= DECISIVE:
+    if gap <= decisive:
         return fitted
     closer = math.sqrt(max(fitted.residual**2 - best.residual**2, 0.0))
     if closer <= CLOSE:
