@@ -25,6 +25,7 @@ from .report import Estimate, Fitted, Found, outcome, rank
 from .switching_voltages import clustered, median
 
 Array = np.ndarray
+MANY = 20  # sweeps from which on ends are quantiles, and the first and last tenth are compared
 MOST_NEGATIVE = 0.2  # of the sweeps: with more off currents not above 0 A the off state is not known
 MARGIN = 0.97  # of the switching voltage, and of the compliance: laws hold below
 
@@ -134,10 +135,11 @@ def _summary(
     for name, values, unit in (("on", states.on, "S"), ("off", states.off, "S"), ("on/off", ratio, "")):
         title = f"{name}, median" if name == "on/off" else f"{name} at {v}, median"
         made[title] = clustered(values, states.devices, unit)
-    if len(ratio) >= 5:
+    if 1 < len(ratio) < MANY:
+        made |= {"on/off, smallest": Estimate(float(ratio.min())), "on/off, largest": Estimate(float(ratio.max()))}
+    elif len(ratio) >= MANY:
         ends = np.percentile(ratio, [5, 95])
         made |= {"on/off, 5 %": Estimate(float(ends[0])), "on/off, 95 %": Estimate(float(ends[1]))}
-    if len(ratio) >= 20:
         size = max(len(ratio) // 10, 5)
         made[f"on/off, median of the first {size}"] = median(ratio[:size])
         made[f"on/off, median of the last {size}"] = median(ratio[-size:])

@@ -74,7 +74,7 @@ def fit_one_way(
     made = FitError(
         "fit: device",
         "needs two states, and these sweeps go one way: they show one",
-        got=f"slope {summary['slope, median']}",
+        got=f"a slope of {summary['slope, median']}, {summary['resistance, median']}",
         fix="Sweep out and back at one polarity, as far as the device switches.",
     )
     settings = settings | {"points": len(voltage), "sweeps": len(records)}

@@ -52,10 +52,14 @@ class Suggestion:
     unit: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    def arguments(self) -> dict[str, Any]:
+        """Return what `ship.fit` is called with, by name."""
+        said: dict[str, Any] = {"kind": self.kind, "columns": dict(self.columns), "unit": dict(self.unit), **self.options}
+        return {name: value for name, value in said.items() if value not in ({}, None)}
+
     def call(self, source: Any) -> str:
         """Spell the call, for Python or the command."""
-        said = {"kind": self.kind, "columns": dict(self.columns), "unit": dict(self.unit), **self.options}
-        return call("fit", _sources(source), said)
+        return call("fit", _sources(source), {"columns": {}, "unit": {}} | self.arguments())
 
 
 @contextlib.contextmanager
