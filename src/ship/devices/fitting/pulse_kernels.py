@@ -66,36 +66,46 @@ def flow(  # a compiled loop takes plain numbers
     return w, phi, grown
 
 
-def whiten(z: Array, phi: Array, grown: Array, fresh: Array, gain: Array, step: float, read: Array) -> tuple[Array, Array]:
+def whiten(
+    z: Array, phi: Array, grown: Array, fresh: Array, gain: Array, step: float, read: Array, slow: float, rho: float
+) -> tuple[Array, Array]:
     """Turn deviations into independent numbers of variance 1 (a Kalman filter), column by column.
 
-    A deviation e of the state is ``e <- phi e + step sqrt(grown) xi``, what is read ``gain e`` with noise of variance ``read``.
+    A deviation e of the state is ``e <- phi e + step sqrt(grown) xi``, one of reads ``u <- rho u + slow sqrt(1 - rho^2) xi``; what
+    is read is ``gain e + u``, with noise of variance ``read``.
 
     Args:
         z: what is read, ``[read, column]``; each column is filtered alike.
         phi, grown, fresh, gain, read: ``[read]``.
         step: the standard deviation of one pulse's step.
+        slow, rho: of what reads have in common with those before.
 
     Returns the columns, and the variance of each read given those before it.
     """
     n, columns = z.shape
     out, variance = np.empty((n, columns)), np.empty(n)
-    mean = np.zeros(columns)
-    p = 0.0
+    e, u = np.zeros(columns), np.zeros(columns)
+    p, c, q = 0.0, 0.0, slow * slow
     for i in range(n):
         if fresh[i]:
-            p = 0.0
-            mean[:] = 0.0
-        p = phi[i] * phi[i] * p + step * step * grown[i]
-        s = gain[i] * gain[i] * p + read[i]
-        k = p * gain[i] / s
+            p, c, q = 0.0, 0.0, slow * slow
+            e[:] = 0.0
+            u[:] = 0.0
+        else:
+            q = rho * rho * q + slow * slow * (1.0 - rho * rho)
+        f, g = phi[i], gain[i]
+        p = f * f * p + step * step * grown[i]
+        c = f * rho * c
+        s = g * g * p + 2.0 * g * c + q + read[i]
+        k, m = (g * p + c) / s, (g * c + q) / s
         scale = 1.0 / math.sqrt(s)
         for j in range(columns):
-            m = phi[i] * mean[j]
-            v = z[i, j] - gain[i] * m
+            before, common = f * e[j], rho * u[j]
+            v = z[i, j] - g * before - common
             out[i, j] = v * scale
-            mean[j] = m + k * v
-        p = p - k * gain[i] * p
+            e[j] = before + k * v
+            u[j] = common + m * v
+        p, c, q = p - k * k * s, c - k * m * s, q - m * m * s
         variance[i] = s
     return out, variance
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import scatter
-from .curve_fit import Scaled
 from .pulse_curves import monotone
+from .pulse_problem import Scaled
 from .report import Estimate, Fitted
 from .scatter import Noise
 from .trains import PulseTrain
@@ -77,7 +77,8 @@ def fit_table(trains: Sequence[PulseTrain], scaled: Sequence[Scaled], noise: Noi
     for train, rest, m in zip(trains, left, model, strict=True):
         ones = np.ones(len(rest))
         read = noise.read(m, scale)
-        white = scatter.whitened(rest, (ones, train.counts.astype(float)), train.fresh(), ones, noise.step, read)
+        by = scatter.Context(ones, train.counts.astype(float), train.fresh(), ones, noise.step, read, noise.slow, noise.rho)
+        white = scatter.whitened(rest, by)
         deviance += float((white**2).sum())
     flat = np.concatenate(left)
     free = sum(len(side) for side in knots.values()) + (len(trains) - 1 if several else 0)

@@ -12,9 +12,10 @@ from ...base.errors import FitError
 from .. import Device
 from ..reading.columns import Columns
 from . import pulse_report, to_device, wear_of_update
-from .curve_fit import CurveFit, Problem, Scaled, around, fit_curve, verdict
+from .curve_fit import CurveFit, around, fit_curve, verdict
 from .pooled import LEAST, Pooled, pooled
 from .pulse_curves import CURVES, LOG_CURVES, CurveFamily, nonlinearity
+from .pulse_problem import Problem, Scaled
 from .pulse_table import Table, fit_table
 from .report import Estimate, Fitted, Found, best, outcome, rank
 from .scatter import Noise, Scale, noise_of
@@ -185,7 +186,7 @@ def _estimates(fit: CurveFit, made: Fits) -> dict[str, Estimate]:
         centre = fit.theta.mean(0)
         ends = np.array([interval(column) for column in np.mean([one.draws for one in fit.fits], axis=0).T]).T
     limits = Problem(fit.curve, made.scaled[0])
-    ends = np.clip(ends, limits.low, limits.high)
+    ends, centre = np.clip(ends, limits.low, limits.high), np.clip(centre, limits.low, limits.high)
     ends = np.stack([np.minimum(ends[0], centre), np.maximum(ends[1], centre)])
     value, low, high = (_si(scale, v, fit.curve, names) for v in (centre, ends[0], ends[1]))
     out = {}
@@ -229,7 +230,7 @@ def _spreads(fit: CurveFit, common: Pooled, value: Array, scale: Scale) -> dict[
 
 
 def _fitted(fit: CurveFit, made: Fits) -> Fitted:
-    fits, text = verdict(fit, made.scaled, made.noise)
+    fits, text = verdict(fit, made.scaled, made.noise, made.table.rms if len(made.trains) > 1 else 0.0)
     n = sum(len(r) for r in fit.residual)
     k = sum(len(one.theta) for one in fit.fits) - sum(len(set(one.held) & set(UNIT)) for one in fit.fits)
     penalty = 2 * k + 2 * k * (k + 1) / (n - k - 1) if n > k + 1 else math.inf
@@ -255,8 +256,11 @@ def _notes(made: Fits, count: int) -> list[str]:
         )
     if any(float(t.g.min()) < 0 for t in trains):
         notes.append("some conductances are below 0 S (noise, or an offset of the instrument); they were kept")
+    if noise.slow > 0:
+        share = f"{noise.slow:.1%} of the window{' of ln G' if scale.log else ''}"
+        notes.append(f"reads have {share} in common with those before (correlation {noise.rho:g} from one to the next)")
     if noise.additive > 0 or noise.relative > 0:
-        parts = [f"{noise.additive:.2g} S"] if noise.additive > 0 else []
+        parts = [f"{_additive(made):.2g} S"] if noise.additive > 0 else []
         parts += [f"{noise.relative:.2g} of the conductance"] if noise.relative > 0 else []
         notes.append(
             f"the read noise, {' and '.join(parts)}, is in the device, for every read; if it is the instrument's, take it out: "
@@ -332,7 +336,13 @@ def _scatter(made: Fits, window: float, sides: Mapping[str, float], law: CurveFi
         told = (
             "steps scatter in proportion to themselves, as ln G does: alpha, drawn anew at each event of pulses; the read noise"
         )
-    return to_device.Scatter(step, noise.additive, noise.relative, c2c, told)
+    return to_device.Scatter(step, _additive(made), noise.relative, c2c, told)
+
+
+def _additive(made: Fits) -> float:
+    """Return the noise of reads that is the same for all conductances, S: with what is forgotten over some pulses, S."""
+    slow = made.noise.slow * (0.0 if made.scale.log else made.scale.span)
+    return float(math.hypot(made.noise.additive, slow))
 
 
 def _typical(made: Fits, up: bool) -> float:
@@ -354,7 +364,7 @@ def _of_model(proof: to_device.Measured, fitted: Fitted, made: Fits) -> Device:
         values = [g for side in ("up", "down") for _, g in knots.get(side, ())]
         step = made.noise.step * (scale.span * float(np.median(values)) if scale.log else scale.span)
         window = max(max(values) - min(values), 1e-30)
-        scatter = to_device.Scatter(step / window, made.noise.additive, made.noise.relative, {})
+        scatter = to_device.Scatter(step / window, _additive(made), made.noise.relative, {})
         return to_device.tabled(knots.get("up", ()), knots.get("down", ()), spread, scatter, proof)
     fit, values = made.laws[model], _values(made.laws[model], made)
     nominal = {n: fitted.parameters[n].value for n in fit.names if n != "w_0"}

@@ -1,7 +1,8 @@
 """The scatter of pulse trains, from the data alone: no law is asked, so that none sets its own allowance.
 
 What a read shows differs from the course of the device by its own noise, ``sigma_read^2 = a^2 + (b g)^2``, and by what the steps
-before left: each pulse adds ``s xi`` to the state. The course of each branch is a polynomial in the root of the pulse number,
+before left: each pulse adds ``s xi`` to the state. Where long branches show it, reads have a part in common with those before,
+which is forgotten over some pulses (correlation rho from one to the next): it does not add up, as steps do. The course of each branch is a polynomial in the root of the pulse number,
 free of any law and of what other branches do, with as many terms as the data ask for (AIC); s, a and b are those of highest
 restricted likelihood (REML), which counts what the polynomial took. Whether the noise is additive, relative or both is chosen by
 the data, too.
@@ -26,6 +27,9 @@ Array = np.ndarray
 TERMS = (3, 5, 7, 10, 14)  # of a branch's polynomial
 POINTS = 6000  # reads that the scatter is estimated from: branches at equal distances stand for all
 PENALTY = 4.0  # twice the log-likelihood that a second part of the read noise must bring
+RHO = (0.5, 0.75, 0.9, 0.97)
+LONG = 100  # reads of a branch, from which on what is forgotten is told from what adds up
+SLOW = 10.0  # twice the log-likelihood that a part with a memory must bring
 FEW = 64  # groups of reads, up to which each has its own matrix product
 FLOOR = 1e-5  # of the window, of reads that repeat exactly
 
@@ -59,7 +63,8 @@ class Noise:
         step: of each pulse's step, in the scale of the fit.
         additive: of a read, S.
         relative: of a read, as a fraction of g.
-        errors: the standard errors of the three.
+        slow, rho: of what reads have in common with those before, in the scale of the fit, and its correlation.
+        errors: the standard errors of the first three.
         terms: the number of terms of the polynomials that it was estimated with.
         free: the degrees of freedom that were left.
     """
@@ -67,6 +72,8 @@ class Noise:
     step: float
     additive: float
     relative: float
+    slow: float = 0.0
+    rho: float = 0.0
     errors: tuple[float, float, float] = (0.0, 0.0, 0.0)
     terms: int = 0
     free: float = math.inf
@@ -117,7 +124,7 @@ class _Branches:
         n = len(self.y)
         z = np.concatenate([self.design, self.y[:, None]], axis=1)
         read = noise.read(self.g, scale)
-        out, variance = loop("whiten")(z, self.phi, self.grown, self.fresh, np.ones(n), noise.step, read)
+        out, variance = loop("whiten")(z, self.phi, self.grown, self.fresh, np.ones(n), noise.step, read, noise.slow, noise.rho)
         x, v = out[:, :-1], out[:, -1]
         parts = np.split(x, self.starts[1:]) if len(self.starts) <= FEW else None
         xx = np.add.reduceat(x[:, :, None] * x[:, None, :], self.starts) if parts is None else np.stack([p.T @ p for p in parts])
@@ -187,7 +194,7 @@ def noise_of(trains: Sequence[PulseTrain], scale: Scale) -> Noise:
             best = value - used, stacked, terms
     if best is None:
         rough = float(np.median([np.std(np.diff(t.g)) for t in trains])) / math.sqrt(2)
-        return Noise(0.0, rough, 0.0, (0.0, rough, 0.0))
+        return Noise(0.0, rough, 0.0, errors=(0.0, rough, 0.0))
     _, stacked, terms = best
     start = _start(stacked, scale)
     kinds = (("step", "additive"), ("step", "relative"), ("step", "additive", "relative"))
@@ -198,7 +205,7 @@ def noise_of(trains: Sequence[PulseTrain], scale: Scale) -> Noise:
     chosen = int(np.argmax(value))
     if chosen == 1 and value[1] < value[0] + 2 and not scale.log:  # the simpler word where the data do not tell
         chosen = 0
-    made = found[chosen]
+    made = _with_slow(stacked, scale, start, found[chosen], kinds[chosen])
     errors = [_error(stacked, scale, made, name) if name in kinds[chosen] else 0.0 for name in ("step", "additive", "relative")]
     return replace(
         made,
@@ -236,8 +243,8 @@ def noise_around(pieces: Sequence[Around], scale: Scale, like: Noise) -> Noise:
     starts = np.cumsum([0, *[len(p.rest) for p in used]])[:-1]
     joined = (np.concatenate(part) for part in ([getattr(p, n) for p in used] for n in ("rest", "g", "fresh", "phi", "grown")))
     branches = _Branches(*joined, np.concatenate(design), starts, ridge=1e-6)
-    names = [n for n in ("step", "additive", "relative") if n == "step" or getattr(like, n) > 0]
-    made = _highest(branches, scale, _size(like, scale), names)
+    names = [n for n in ("step", "additive", "relative", "slow") if n == "step" or getattr(like, n) > 0]
+    made = _highest(branches, scale, _size(like, scale), names, rho=like.rho)
     errors = [_error(branches, scale, made, n) if n in names else 0.0 for n in ("step", "additive", "relative")]
     free = float(len(branches.y) - terms * len(starts))
     return replace(made, errors=(errors[0], errors[1], errors[2]), terms=like.terms, free=free)
@@ -248,26 +255,44 @@ def _size(noise: Noise, scale: Scale) -> float:
     return max(noise.step, float(np.sqrt(noise.read(middle, scale))), 10 * FLOOR)
 
 
+def _with_slow(branches: _Branches, scale: Scale, start: float, made: Noise, names: Sequence[str]) -> Noise:
+    """Return the scatter with a part that is forgotten over some pulses, where steps that add up do not explain it."""
+    longest = int(np.diff([*branches.starts, len(branches.y)]).max())
+    if made.step == 0 or longest < LONG:
+        return made
+    best, top = made, branches.likelihood(made, scale) + SLOW / 2
+    for rho in RHO:
+        tried = _highest(branches, scale, start, (*names, "slow"), rho=rho)
+        value = branches.likelihood(tried, scale)
+        if value > top:
+            best, top = tried, value
+    return best
+
+
 def _start(branches: _Branches, scale: Scale) -> float:
     rest = branches.y - branches.smooth(Noise(0.0, 0.01 * scale.high, 0.0), scale)
     inner = np.delete(np.diff(rest), branches.starts[1:] - 1)
     return max(float(np.sqrt(np.mean(inner**2) / 2)), 10 * FLOOR)
 
 
-def _highest(branches: _Branches, scale: Scale, start: float, names: Sequence[str], *, restricted: bool = True) -> Noise:
-    """Return the scatter with these parts of highest likelihood."""
+def _highest(
+    branches: _Branches, scale: Scale, start: float, names: Sequence[str], *, restricted: bool = True, rho: float = 0.0
+) -> Noise:
+    """Return the scatter with these parts of highest likelihood; ``rho`` is the memory of the slow part."""
     from scipy import optimize
 
     middle = float(np.median(branches.g))
     unit = {
         "step": start,
+        "slow": start,
         "additive": start * scale.span * (float(np.percentile(branches.g, 10)) if scale.log else 1.0),
         "relative": start * scale.span if scale.log else start * scale.span / max(abs(middle), 1e-30),
     }
 
     def noise(x: Array) -> Noise:
         parts = {name: abs(v) * unit[name] for name, v in zip(names, x, strict=True)}
-        return Noise(parts.get("step", 0.0), parts.get("additive", 0.0), parts.get("relative", 0.0))
+        kept = (parts.get(name, 0.0) for name in ("step", "additive", "relative", "slow"))
+        return Noise(*kept, rho)
 
     def cost(x: Array) -> float:
         value = branches.likelihood(noise(x), scale, restricted=restricted)
@@ -282,7 +307,7 @@ def _highest(branches: _Branches, scale: Scale, start: float, names: Sequence[st
     x = np.abs(made.x)
     for i in range(len(names)):  # a part that does not count is none
         less = np.where(np.arange(len(names)) == i, 0.0, x)
-        if cost(less) <= made.fun + 0.05:
+        if cost(less) <= made.fun + (1.0 if names[i] == "step" else 0.05):
             x = less
     return noise(x)
 
@@ -291,43 +316,58 @@ def _error(branches: _Branches, scale: Scale, made: Noise, name: str) -> float:
     """Return the standard error of a part: how far it may rise (the others as they are) until the likelihood falls by 1/2."""
     top, value = branches.likelihood(made, scale), getattr(made, name)
     fall: Callable[[float], float] = lambda x: top - branches.likelihood(replace(made, **{name: x}), scale) - 0.5  # noqa: E731
-    size = max(made.step * scale.span, made.additive, made.relative * scale.high, FLOOR * scale.span)
-    unit = {"step": size / scale.span, "additive": size, "relative": size / scale.high}[name]
-    step = 0.02 * max(value, unit)
+    size = math.hypot(made.step, made.slow, math.sqrt(float(made.read(scale.back(np.array(0.5)), scale)))) * scale.span
+    units = {"additive": size * scale.low, "relative": size} if scale.log else {"additive": size, "relative": size / scale.high}
+    unit = size / scale.span if name == "step" else units[name]
+    step = 0.02 * max(value, 0.1 * unit)
     for _ in range(40):
         if fall(value + step) > 0:
             break
         step *= 1.5
     low, high = 0.0, step
-    for _ in range(12):
+    for _ in range(14):
         middle = (low + high) / 2
         low, high = (low, middle) if fall(value + middle) > 0 else (middle, high)
     return high
 
 
-def whitened(z: Array, course: tuple[Array, Array], fresh: Array, gain: Array, step: float, read: Array) -> Array:
-    """Turn deviations from a course into independent numbers of variance 1.
+class Context(NamedTuple):
+    """What deviations from a course are whitened with.
 
     Args:
-        z: the deviations, ``[read]`` or ``[read, column]``.
-        course: what is left of a deviation at the next read, and the number of steps whose noise is there, ``[read]`` each.
+        phi, grown: what is left of a deviation at the next read, and the number of steps whose noise is there, ``[read]``.
         fresh: where the state does not follow from the read before.
         gain: by how much the read follows the state.
         step: the standard deviation of a step of the state.
         read: the variance of reads.
+        slow, rho: of what reads have in common with those before.
     """
+
+    phi: Array
+    grown: Array
+    fresh: Array
+    gain: Array
+    step: float
+    read: Array
+    slow: float = 0.0
+    rho: float = 0.0
+
+
+def whitened(z: Array, context: Context) -> Array:
+    """Turn deviations from a course, ``[read]`` or ``[read, column]``, into independent numbers of variance 1."""
     columns = z[:, None] if z.ndim == 1 else z
-    out = loop("whiten")(np.ascontiguousarray(columns), *course, fresh, gain, step, read)[0]
+    out = loop("whiten")(np.ascontiguousarray(columns), *context)[0]
     return np.asarray(out[:, 0] if z.ndim == 1 else out)
 
 
-def simulate(
-    course: tuple[Array, Array], fresh: Array, gain: Array, step: float, read: Array, series: int, rng: np.random.Generator
-) -> Array:
-    """Draw deviations from a course with this scatter, ``[series, read]``; see `whitened`."""
-    phi, grown = course
-    e, out = np.zeros(series), np.empty((series, len(phi)))
-    for k in range(len(phi)):
-        e = np.where(fresh[k], 0.0, phi[k] * e) + step * math.sqrt(grown[k]) * rng.standard_normal(series)
-        out[:, k] = gain[k] * e
-    return out + np.sqrt(read) * rng.standard_normal(out.shape)
+def simulate(context: Context, series: int, rng: np.random.Generator) -> Array:
+    """Draw deviations from a course with this scatter, ``[series, read]``."""
+    c = context
+    e, out = np.zeros(series), np.empty((series, len(c.phi)))
+    u = c.slow * rng.standard_normal(series)
+    for k in range(len(c.phi)):
+        e = np.where(c.fresh[k], 0.0, c.phi[k] * e) + c.step * math.sqrt(c.grown[k]) * rng.standard_normal(series)
+        if c.slow > 0:
+            u = c.rho * u + c.slow * math.sqrt(1 - c.rho**2) * rng.standard_normal(series)
+        out[:, k] = c.gain[k] * e + u
+    return out + np.sqrt(c.read) * rng.standard_normal(out.shape)

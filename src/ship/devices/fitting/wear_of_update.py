@@ -1,8 +1,8 @@
 """How the steps of pulses differ from branch to branch: the scatter from cycle to cycle, and the trend over cycles.
 
-Around a fitted law, each branch gets a start of its own and one factor on the size of its steps, ``1 + x``: x by least squares of
-the whitened residuals, linear in both, with its error. What x scatters beyond its errors is the scatter from cycle to cycle of the
-step; its slope over the logarithm of the cycle is the wear of the update.
+Around a fitted law, each branch gets a start of its own and one factor on the size of its steps, ``1 + x``: x by least squares
+of the whitened residuals, linear in both, with its error. What x scatters beyond its errors is the scatter from cycle to cycle of
+the step; its slope over the logarithm of the cycle is the wear of the update.
 
 Source: of the scatter beyond the errors: DerSimonian & Laird, Control. Clin. Trials 7:177 (1986).
 """
@@ -16,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 from . import scatter
-from .curve_fit import CurveFit, Problem, Scaled
+from .curve_fit import CurveFit
+from .pulse_problem import Problem, Scaled
 from .report import Estimate
 from .scatter import Noise
 
@@ -90,7 +91,8 @@ def _one_branch(
     side = SMALL if w0 < 0.5 else -SMALL
     columns = [(follow(w0 + side, 1.0)[0] - base) / side, (follow(w0, 1 + SMALL)[0] - base) / SMALL, scaled.y[at] - base]
     read = noise.read(scaled.scale.back(base), scaled.scale)
-    white = scatter.whitened(np.stack(columns, 1), (phi, grown), fresh, np.ones(n), noise.step, read)
+    by = scatter.Context(phi, grown, fresh, np.ones(n), noise.step, read, noise.slow, noise.rho)
+    white = scatter.whitened(np.stack(columns, 1), by)
     matrix = white[:, :2].T @ white[:, :2]
     if np.linalg.det(matrix) < 1e-9 * matrix[0, 0] * max(matrix[1, 1], 1e-12):
         return None
@@ -156,4 +158,5 @@ def told(side: str, made: Wear) -> str | None:
     if low <= 0 <= high or most < RELEVANT:
         return f"steps {side}: no trend over cycles within {most:.1%} a decade"
     word = "grow" if value > 0 else "shrink"
-    return f"steps {side} {word} by {abs(value):.1%} [{min(abs(low), abs(high)):.1%}, {most:.1%}] a decade of cycles: the update wears"
+    ends = f"[{min(abs(low), abs(high)):.1%}, {most:.1%}]"
+    return f"steps {side} {word} by {abs(value):.1%} {ends} a decade of cycles: the update wears"
