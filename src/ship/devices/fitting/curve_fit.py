@@ -170,8 +170,10 @@ def _one(
         if i > 2
         and (
             np.sqrt(covariance[i, i]) > VAGUE[name[:-2]]
-            or min(theta[i] - problem.low[i], problem.high[i] - theta[i]) < EDGE * (problem.high[i] - problem.low[i])
-            and not (name.startswith("gamma") and theta[i] < 1)
+            or (
+                min(theta[i] - problem.low[i], problem.high[i] - theta[i]) < EDGE * (problem.high[i] - problem.low[i])
+                and not (name.startswith("gamma") and theta[i] < 1)
+            )
         )
     ]
     draws = _draws(problem, theta, covariance, miss, drawn, held, replicates, rng)
@@ -223,10 +225,16 @@ def _draws(
     out = []
     for k, rows in enumerate(np.array_split(np.arange(count), len(drawn))):
         made = _information(problem, theta, slopes, drawn[k], held) * miss**2
-        out.append(rng.multivariate_normal(np.zeros(len(theta)), made, len(rows), method="eigh"))
+        out.append(_normal(made, len(rows), rng))
     off = np.concatenate(out)
     rng.shuffle(off)
     return np.clip(theta + off, problem.low, problem.high)
+
+
+def _normal(covariance: Array, count: int, rng: np.random.Generator) -> Array:
+    """Draw normal numbers of a covariance, ``[draw, parameter]``; what rounding makes negative in it is 0."""
+    value, vector = np.linalg.eigh((covariance + covariance.T) / 2)
+    return np.asarray((rng.standard_normal((count, len(value))) * np.sqrt(np.clip(value, 0.0, None))) @ vector.T)
 
 
 def systematic(residual: Sequence[Array], trains: Sequence[Scaled], blocks: int = 12) -> float:

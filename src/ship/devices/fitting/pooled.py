@@ -1,8 +1,8 @@
 """Parameters of several devices together: the middle, the spread from device to device, and how well both are known.
 
-Each device's own fit gives ``theta_k = mu + d_k + e_k``, with d of covariance T (the spread) and e of the known covariance of that
-fit, C_k. mu and T are those of highest likelihood (expectation and maximisation), so that devices of few pulses, whose fits say
-little, count little. A spread of one parameter is known to about ``1 / sqrt(2 (devices - 1))`` of itself and of C_k.
+Each device's own fit gives ``theta_k = mu + d_k + e_k``, with d of covariance T (the spread) and e of the known covariance of
+that fit, C_k. mu and T are those of highest likelihood (expectation and maximisation), so that devices of few pulses, whose
+fits say little, count little. A spread of one parameter is known to about ``1 / sqrt(2 (devices - 1))`` of itself and of C_k.
 
 Source: DerSimonian & Laird, Control. Clin. Trials 7:177 (1986); Dempster, Laird & Rubin, J. R. Stat. Soc. B 39:1 (1977).
 """

@@ -4,8 +4,8 @@
 after each pulse; a branch begins where the one before ended.
 
 bounded       ``w <- w + alpha_p (1 - w)^gamma_p``, ``w <- w - alpha_d w^gamma_d``: hard (gamma 0), soft (gamma 1), power
-exponential   ``w(n) = (1 - exp(-k n / p_max)) / (1 - exp(-k))``, down the same from the other end; ``k = p_max / A``. Pulse by pulse the
-              distance to the end is ``gap <- gap (1 - e c) - c (1 - e)``, ``e = 1 - exp(-k)``, ``c = (1 - exp(-k / p_max)) / e``
+exponential   ``w(n) = (1 - exp(-k n / p_max)) / (1 - exp(-k))``, down the same from the other end; ``k = p_max / A``. Pulse by
+              pulse: ``gap <- gap (1 - e c) - c (1 - e)``, ``e = 1 - exp(-k)``, ``c = (1 - exp(-k / p_max)) / e``
 log ...       the same with ``w = ln(g / g_min) / ln(g_max / g_min)``, for windows of decades
 
 Sources: Fusi & Abbott, Nat. Neurosci. 10:485 (2007); the exponential one: NeuroSim's LTP/LTD, where
@@ -89,7 +89,13 @@ def nonlinearity(k: float) -> float:
 
 LOG_LOW, LOG_HIGH = math.log(1e-7), math.log(0.9)
 CURVES = (
-    CurveFamily("hard", ("alpha_p", "alpha_d"), (LOG_LOW,) * 2, (LOG_HIGH,) * 2, ((0.0, 0.0),)),
+    CurveFamily(
+        "hard",
+        ("alpha_p", "alpha_d"),
+        (LOG_LOW,) * 2,
+        (LOG_HIGH,) * 2,
+        ((0.0, 0.0), (0.7, 0.7), (1.5, 1.5), (0.3, 2.0), (2.0, 0.3)),
+    ),
     CurveFamily("soft", ("alpha_p", "alpha_d"), (LOG_LOW,) * 2, (LOG_HIGH,) * 2, ((0.7, 0.7), (1.6, 1.6), (-0.7, 1.6))),
     CurveFamily(
         "power",

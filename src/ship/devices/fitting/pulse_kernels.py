@@ -71,8 +71,8 @@ def whiten(
 ) -> tuple[Array, Array]:
     """Turn deviations into independent numbers of variance 1 (a Kalman filter), column by column.
 
-    A deviation e of the state is ``e <- phi e + step sqrt(grown) xi``, one of reads ``u <- rho u + slow sqrt(1 - rho^2) xi``; what
-    is read is ``gain e + u``, with noise of variance ``read``.
+    A deviation e of the state is ``e <- phi e + step sqrt(grown) xi``, one of reads ``u <- rho u + slow sqrt(1 - rho^2) xi``;
+    what is read is ``gain e + u``, with noise of variance ``read``.
 
     Args:
         z: what is read, ``[read, column]``; each column is filtered alike.

@@ -42,7 +42,7 @@ class Scaled:
     @property
     def edges(self) -> tuple[float, float]:
         """The lowest and the highest value of the data, without what single reads scatter."""
-        width = max(1, len(self.y) // 80)
+        width = max(1, min(len(self.y) // 80, max(n for _, n in self.train.branches) // 3))
         means = [
             np.convolve(part, np.ones(width) / width, "valid")
             for part in np.split(self.y, self.train.starts[1:])
@@ -188,7 +188,7 @@ def _descend(
             break
         fall = (value - value_new) / max(value, 1e-30)
         x, base, r, value, damp = new, base_new, r_new, value_new, max(damp / 6, 1e-9)
-        if noise is not None and (k < 3 or fall < SAME and k < most - 5):
+        if noise is not None and (k < 3 or (fall < SAME and k < most - 5)):
             by = context(problem, x, problem.course(x), noise)
             r = scatter.whitened(base - problem.scaled.y, by)
             after = cost(x, r)

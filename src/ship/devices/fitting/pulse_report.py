@@ -25,7 +25,8 @@ def summary(trains: Sequence[PulseTrain], scale: Scale, noise: Noise) -> dict[st
     made |= {"devices": Estimate(float(len(trains))), "branches": Estimate(float(sum(len(t.branches) for t in trains)))}
     for up in (True, False):
         made |= _of_branches(trains, up, scale)
-    made["step noise"] = noise.estimate("step", 1.0, "of ln G, each pulse" if scale.log else "of the window, each pulse")
+    made["scatter around neighbours"] = Estimate(_around(trains, scale), unit="of ln G" if scale.log else "of the window")
+    made["step noise"] = noise.estimate("step", 1.0, "of the window, each pulse")
     if noise.relative == 0 or noise.additive > 0:
         made["read noise"] = noise.estimate("additive", 1.0, "S")
     if noise.relative > 0:
@@ -33,6 +34,12 @@ def summary(trains: Sequence[PulseTrain], scale: Scale, noise: Noise) -> dict[st
     if scale.log:
         made["step noise"] = noise.estimate("step", scale.span, "of ln G, each pulse")
     return made
+
+
+def _around(trains: Sequence[PulseTrain], scale: Scale) -> float:
+    """Return the scatter of reads around their neighbours: ``1 / sqrt(6)`` of that of second differences."""
+    parts = [np.diff(part, 2) for t in trains for part in np.split(scale.of(t.g), t.starts[1:]) if len(part) > 2]
+    return float(np.sqrt(np.mean(np.concatenate(parts) ** 2) / 6)) * (scale.span if scale.log else 1.0)
 
 
 def _of_branches(trains: Sequence[PulseTrain], up: bool, scale: Scale) -> dict[str, Estimate]:
@@ -190,7 +197,7 @@ def _knots(number: Array) -> Array:
 def _quantiles(number: Array, values: Array, borders: Array) -> tuple[Array, Array, Array, Array]:
     """Return pulse numbers, with the 5 %, 50 % and 95 % points of the values there."""
     bins = np.digitize(number, borders)
-    kept = [b for b in dict.fromkeys(np.sort(bins).tolist())]
+    kept = np.unique(bins).tolist()
     rows = [(float(number[bins == b].mean()), *np.percentile(values[bins == b], [5, 50, 95])) for b in kept]
     x, low, middle, high = np.array(rows).T
     return x, low, middle, high

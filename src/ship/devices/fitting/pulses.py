@@ -26,6 +26,7 @@ Array = np.ndarray
 UNIT = {"g_min": "S", "g_max": "S"}
 DECADES = 30.0  # on/off from which on the data may live in ln G
 BLURRED = 0.3  # noise at the lower end of the window, of the conductance there, up to which ln G is defined
+DRAWS = 200  # of the parameters of each of few devices, at least: they cost little
 CHANGED = 0.1  # of the scatter: by less, laws are not fitted again
 
 
@@ -84,7 +85,7 @@ def fit_pulses(columns: Columns, source: str, sha256: str, settings: dict[str, A
 
 
 def _count(trains: Sequence[PulseTrain], settings: Mapping[str, Any]) -> int:
-    return max(20, int(settings["replicates"]) // len(trains))
+    return max(DRAWS if len(trains) < LEAST else 20, int(settings["replicates"]) // len(trains))
 
 
 def scale_of(trains: Sequence[PulseTrain]) -> tuple[Scale, Noise]:

@@ -1,11 +1,11 @@
 """The scatter of pulse trains, from the data alone: no law is asked, so that none sets its own allowance.
 
-What a read shows differs from the course of the device by its own noise, ``sigma_read^2 = a^2 + (b g)^2``, and by what the steps
-before left: each pulse adds ``s xi`` to the state. Where long branches show it, reads have a part in common with those before,
-which is forgotten over some pulses (correlation rho from one to the next): it does not add up, as steps do. The course of each branch is a polynomial in the root of the pulse number,
-free of any law and of what other branches do, with as many terms as the data ask for (AIC); s, a and b are those of highest
-restricted likelihood (REML), which counts what the polynomial took. Whether the noise is additive, relative or both is chosen by
-the data, too.
+What a read shows differs from the course of the device by its own noise, ``sigma_read^2 = a^2 + (b g)^2``, and by what the
+steps before left: each pulse adds ``s xi`` to the state. Where long branches show it, reads have a part in common with those
+before, forgotten over some pulses (correlation rho from one to the next): it does not add up, as steps do. The course of each
+branch is a polynomial in the root of the pulse number, free of any law and of what other branches do, with as many terms as the
+data ask for (AIC); s, a and b are those of highest restricted likelihood (REML), which counts what the polynomial took. Whether
+the noise is additive, relative or both is chosen by the data, too.
 
 Source: of REML: Patterson & Thompson, Biometrika 58:545 (1971); Harville, J. Am. Stat. Assoc. 72:320 (1977).
 """
@@ -227,7 +227,7 @@ class Around(NamedTuple):
 
 
 def noise_around(pieces: Sequence[Around], scale: Scale, like: Noise) -> Noise:
-    """Estimate the scatter around a law that the data accept: over whole trains, where branches alone do not tell steps from reads.
+    """Estimate the scatter around a law that the data accept: whole trains tell steps from reads where branches do not.
 
     Args:
         pieces: what the law leaves, for each train.
@@ -292,7 +292,7 @@ def _highest(
     def noise(x: Array) -> Noise:
         parts = {name: abs(v) * unit[name] for name, v in zip(names, x, strict=True)}
         kept = (parts.get(name, 0.0) for name in ("step", "additive", "relative", "slow"))
-        return Noise(*kept, rho)
+        return Noise(*map(float, kept), rho)
 
     def cost(x: Array) -> float:
         value = branches.likelihood(noise(x), scale, restricted=restricted)
@@ -307,7 +307,7 @@ def _highest(
     x = np.abs(made.x)
     for i in range(len(names)):  # a part that does not count is none
         less = np.where(np.arange(len(names)) == i, 0.0, x)
-        if cost(less) <= made.fun + (1.0 if names[i] == "step" else 0.05):
+        if cost(less) <= made.fun + (0.5 if names[i] == "step" else 0.05):
             x = less
     return noise(x)
 
@@ -328,7 +328,7 @@ def _error(branches: _Branches, scale: Scale, made: Noise, name: str) -> float:
     for _ in range(14):
         middle = (low + high) / 2
         low, high = (low, middle) if fall(value + middle) > 0 else (middle, high)
-    return high
+    return float(high)
 
 
 class Context(NamedTuple):

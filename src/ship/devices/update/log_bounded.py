@@ -1,9 +1,9 @@
 """Bounded pulse update in the logarithm of the conductance, for windows of decades.
 
 ``u = ln(g / g_min) / ln(g_max / g_min)``; one pulse up ``u <- u + alpha_p (1 - u)^gamma_p``, one down
-``u <- u - alpha_d u^gamma_d``, then ``0 <= u <= 1``. With gamma = 0 every pulse multiplies the conductance by the same factor, as in cells whose charge sets the
-current below threshold. Each pulse adds ``noise * xi`` to u, n pulses in one event ``noise sqrt(n) xi``. A voltage of ``v_th`` or
-less in amplitude changes nothing.
+``u <- u - alpha_d u^gamma_d``, then ``0 <= u <= 1``. With gamma = 0 every pulse multiplies the conductance by the same factor, as
+in cells whose charge sets the current below threshold. Each pulse adds ``noise * xi`` to u, n pulses in one event
+``noise sqrt(n) xi``. A voltage of ``v_th`` or less in amplitude changes nothing.
 
 Source: the bounds of Fusi & Abbott, Nat. Neurosci. 10:485 (2007), on the logarithm.
 """
