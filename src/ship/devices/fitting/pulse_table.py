@@ -52,8 +52,15 @@ class Table(NamedTuple):
         return Fitted("table", made, self.rms, self.deviance + penalty, k, text, True)
 
 
-def fit_table(trains: Sequence[PulseTrain], scaled: Sequence[Scaled], noise: Noise) -> Table:
-    """Fit monotone polygons to all branches up and down, and one factor to each device."""
+def fit_table(trains: Sequence[PulseTrain], scaled: Sequence[Scaled], noise: Noise, contexts: Sequence[scatter.Context]) -> Table:
+    """Fit monotone polygons to all branches up and down, and one factor to each device.
+
+    Args:
+        trains: the trains.
+        scaled: the same in the scale of the fit.
+        noise: their scatter.
+        contexts: what residuals are whitened with: the memory of the likeliest law, for a table has none of its own.
+    """
     scale, factor = scaled[0].scale, np.ones(len(trains))
     several = len(trains) >= LEAST and all(float(t.g.mean()) > 0 for t in trains)
     knots: dict[str, Any] = {}
@@ -74,10 +81,8 @@ def fit_table(trains: Sequence[PulseTrain], scaled: Sequence[Scaled], noise: Noi
             model = [m * f for m, f in zip(model, factor, strict=True)]
     left = [s.y - scale.of(np.maximum(m, 1e-30) if scale.log else m) for s, m in zip(scaled, model, strict=True)]
     deviance = 0.0
-    for train, rest, m in zip(trains, left, model, strict=True):
-        ones = np.ones(len(rest))
-        read = noise.read(m, scale)
-        by = scatter.Context(ones, train.counts.astype(float), train.fresh(), ones, noise.step, read, noise.slow, noise.rho)
+    for context, rest, m in zip(contexts, left, model, strict=True):
+        by = context._replace(read=noise.read(m, scale))
         white = scatter.whitened(rest, by)
         deviance += float((white**2).sum())
     flat = np.concatenate(left)

@@ -245,6 +245,11 @@ def noise_around(pieces: Sequence[Around], scale: Scale, like: Noise) -> Noise:
     branches = _Branches(*joined, np.concatenate(design), starts, ridge=1e-6)
     names = [n for n in ("step", "additive", "relative", "slow") if n == "step" or getattr(like, n) > 0]
     made = _highest(branches, scale, _size(like, scale), names, rho=like.rho)
+    if like.slow > 0:  # a law's own memory may explain what is forgotten
+        names = [n for n in names if n != "slow"]
+        simple = _highest(branches, scale, _size(like, scale), names)
+        if branches.likelihood(simple, scale) > branches.likelihood(made, scale) - SLOW / 2:
+            made = simple
     errors = [_error(branches, scale, made, n) if n in names else 0.0 for n in ("step", "additive", "relative")]
     free = float(len(branches.y) - terms * len(starts))
     return replace(made, errors=(errors[0], errors[1], errors[2]), terms=like.terms, free=free)

@@ -152,7 +152,7 @@ def _long(columns: Columns, label: str, index: Array, up: Array, source: str) ->
 def _counts(number: Array, starts: Array) -> Array | None:
     """Return the number of pulses before each read from the numbers of pulses; None: one each."""
     step = np.diff(number, prepend=number[0])
-    usual = max(int(round(float(np.median(np.delete(step, [0, *starts]))))), 1) if len(number) > len(starts) + 1 else 1
+    usual = max(round(float(np.median(np.delete(step, [0, *starts])))), 1) if len(number) > len(starts) + 1 else 1
     for start in (0, *starts.tolist()):  # numbers start anew, or go on, in each branch
         step[start] = (
             step[start] if start and step[start] > 0 else min(max(number[start], 1), usual) if number[start] > 0 else usual
