@@ -1,4 +1,4 @@
-"""Do 95 % intervals of pulse fits cover the truth? Devices of the library's laws are simulated with known parameters and fitted."""
+"""Do 95 % intervals of pulse fits cover the truth? Devices of known parameters are simulated and fitted."""
 
 from __future__ import annotations
 

@@ -217,3 +217,92 @@ def test_normalised_data_are_scaled():
     soft = next(f for f in found.ranking if f.name == "soft")
     assert soft.parameters["g_min"].value == pytest.approx(1e-6, abs=0.3e-6)
     assert soft.parameters["g_max"].value == pytest.approx(11e-6, abs=0.3e-6)
+
+
+# -- what trains say beside their conductances -----------------------------------------------------------------------------------
+
+
+def with_voltages(up=1.5, down=-1.2, n=40):
+    g = up_down(n=n, read=0.005)
+    return {"conductance": g, "pulse_voltage": np.repeat([up, down], n), "pulse_width": np.full(2 * n, 1e-6)}
+
+
+def test_voltages_of_the_pulses_are_those_of_the_device():
+    found = ship.fit(with_voltages(), "pulses", unit={"conductance": "S", "voltage": "V", "time": "s"})
+    device = found.device
+    assert (device.v_set, device.v_reset, device.t_write) == (1.5, -1.2, 1e-6)
+    assert {device.origins[n].status for n in ("v_set", "v_reset", "t_write", "g_min", "update")} == {"measured"}
+    assert device.origins["v_read"].status == "assumed"
+
+
+def test_set_at_negative_voltage():
+    """The direction is what the pulses do; the amplitude of a device has the sign of the direction, and says what was applied."""
+    found = ship.fit(with_voltages(-1.5, 1.2), "pulses", unit={"conductance": "S", "voltage": "V", "time": "s"})
+    device = found.device
+    assert (device.v_set, device.v_reset) == (1.5, -1.2)
+    assert "measured with pulses of -1.5 V" in device.origins["v_set"].text
+    assert any("negative up" in note for note in found.notes)
+
+
+def test_unequal_pulses_are_refused():
+    data = with_voltages()
+    data["pulse_voltage"] = data["pulse_voltage"] * np.linspace(1, 2, 80)
+    with pytest.raises(ship.FitError, match="must be one for all pulses of a direction"):
+        ship.fit(data, "pulses", unit={"conductance": "S", "voltage": "V", "time": "s"})
+
+
+def test_direction_that_is_not_clear_is_asked_for():
+    data = with_voltages()
+    data["conductance"] = 1e-6 * (1 + 0.01 * np.random.default_rng(0).standard_normal(80))
+    data["conductance"][40:] += np.linspace(0, 1e-6, 40)
+    data["conductance"][:40] += np.linspace(0, 1e-6, 40)
+    with pytest.raises(ship.FitError, match="which pulses raise the conductance must be clear"):
+        ship.fit(data, "pulses", unit={"conductance": "S", "voltage": "V", "time": "s"})
+
+
+def test_reads_between_pulses_count_physical_pulses():
+    """Every fifth pulse is read: alpha is that of a pulse all the same."""
+    whole = up_down(n=200)
+    kept = np.concatenate([np.arange(4, 200, 5), 200 + np.arange(4, 200, 5)])
+    number = np.tile(np.arange(5, 201, 5), 2)
+    noise = 2e-7 * np.random.default_rng(0).standard_normal(80)
+    data = {"conductance": whole[kept] + noise, "polarity": np.repeat([1, -1], 40), "pulse": number}
+    soft = next(f for f in ship.fit(data, "pulses", unit="S").ranking if f.name == "soft")
+    assert soft.parameters["alpha_p"].value == pytest.approx(0.03, rel=0.05)
+    assert soft.parameters["alpha_d"].value == pytest.approx(0.05, rel=0.05)
+
+
+def test_an_end_that_the_data_do_not_reach_is_open():
+    """A straight rise over a tenth of what soft bounds could: g_max is not determined, and the device ends where the data do."""
+    n = np.arange(1, 61)
+    up = 1e-6 * (1 + 0.02 * n)
+    g = np.concatenate([up, up[::-1]]) + 1e-8 * np.random.default_rng(1).standard_normal(120)
+    found = pulses(g)
+    soft = next(f for f in found.ranking if f.name == "soft")
+    assert "g_max" in soft.open
+    assert soft.parameters["g_max"].value == pytest.approx(2.2e-6, rel=0.03)
+    assert float(getattr(found.device.g_max, "nominal", found.device.g_max)) < 2.4e-6
+    assert "(not determined)" in str(found)
+    assert found.report()["models"][0]["not_determined"] == list(found.ranking[0].open)
+
+
+def test_steps_over_cycles():
+    """40 cycles of one device: 6 % from branch to branch in the size of the steps, and 10 % less a decade."""
+    rng, w, g = np.random.default_rng(2), 0.05, []
+    for k in range(80):
+        alpha = 0.05 * (1 + 0.06 * rng.standard_normal()) * (1 - 0.1 * np.log10(1 + k // 2))
+        for _ in range(50):
+            w += alpha * (1 - w) if k % 2 == 0 else -alpha * w
+            g.append(1e-5 + 8e-5 * w)
+    data = {"conductance": np.array(g) + 3e-7 * rng.standard_normal(4000), "polarity": np.repeat([1, -1] * 40, 50)}
+    found = ship.fit(data, "pulses", unit="S")
+    for side in ("up", "down"):
+        c2c = found.summary[f"{side}, scatter of the size of steps over cycles"]
+        trend = found.summary[f"{side}, trend of the size of steps"]
+        assert c2c.low < 0.06 / 0.9 < c2c.high * 1.2
+        assert trend.low < -0.1 < trend.high
+        assert trend.high < 0
+    assert any("the update wears" in note for note in found.notes)
+    assert len([p for p in found.panels if any(s.style == "band" for s in p.series)]) == 3
+    alpha = next(iter(found.values["soft"]["parameters"]))[3]
+    assert 0.04 < alpha < 0.05
