@@ -228,7 +228,7 @@ def _draws(
         out.append(_normal(made, len(rows), rng))
     off = np.concatenate(out)
     rng.shuffle(off)
-    return np.clip(theta + off, problem.low, problem.high)
+    return np.asarray(np.clip(theta + off, problem.low, problem.high))
 
 
 def _normal(covariance: Array, count: int, rng: np.random.Generator) -> Array:

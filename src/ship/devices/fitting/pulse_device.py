@@ -133,12 +133,11 @@ def _of_model(proof: to_device.Measured, fitted: Fitted, made: Fits) -> Device:
     """Return the device that follows one model, with the spread over devices where they were enough."""
     model, scale = fitted.name, made.scale
     if model == "table":
-        knots, spread = made.table.knots, made.table.spread
-        values = [g for side in ("up", "down") for _, g in knots.get(side, ())]
-        step = made.noise.step * (scale.span * float(np.median(values)) if scale.log else scale.span)
-        window = max(max(values) - min(values), 1e-30)
-        scatter = to_device.Scatter(step / window, additive(made), made.noise.relative, {})
-        return to_device.tabled(knots.get("up", ()), knots.get("down", ()), spread, scatter, proof)
+        knots = made.table.knots
+        g = [point for side in ("up", "down") for _, point in knots.get(side, ())]
+        step = made.noise.step * (scale.span * float(np.median(g)) if scale.log else scale.span)
+        scatter = to_device.Scatter(step / max(max(g) - min(g), 1e-30), additive(made), made.noise.relative, {})
+        return to_device.tabled(knots.get("up", ()), knots.get("down", ()), made.table.spread, scatter, proof)
     fit, values = made.laws[model], values_of(made.laws[model], made)
     nominal = {n: fitted.parameters[n].value for n in fit.names if n != "w_0"}
     spread = {n: s for n, s in zip(fit.names, values.get("spread", ()), strict=False) if s > 1e-6 * abs(nominal.get(n, 0.0))}

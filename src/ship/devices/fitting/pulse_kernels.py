@@ -121,4 +121,5 @@ def loop(name: str) -> Callable[..., Any]:
     """Return `flow` or `whiten`, compiled where Numba is installed."""
     if cache.available():
         return _compiled()[name]  # type: ignore[no-any-return]
-    return {"flow": flow, "whiten": whiten}[name]
+    plain: dict[str, Callable[..., Any]] = {"flow": flow, "whiten": whiten}
+    return plain[name]

@@ -75,7 +75,8 @@ def _of_branches(trains: Sequence[PulseTrain], up: bool, scale: Scale) -> dict[s
                 made[f"{side}, scatter of the {name} read over cycles"] = Estimate(float(np.sqrt(np.mean(np.square(part)))))
     if scale.log:
         slope = np.array([np.polyfit(np.cumsum(c), np.log(g), 1)[0] for _, g, c in found])
-        made[f"{side}, slope of ln G"] = Estimate(float(slope.mean()), *np.percentile(slope, [5, 95]).tolist(), "each pulse")
+        low_slope, high_slope = np.percentile(slope, [5, 95]).tolist()
+        made[f"{side}, slope of ln G"] = Estimate(float(slope.mean()), low_slope, high_slope, "each pulse")
         if len(trains) >= 3:
             of_devices = np.array([slope[devices == k].mean() for k in dict.fromkeys(devices.tolist())])
             made[f"{side}, spread of that slope over devices"] = Estimate(float(of_devices.std(ddof=1) / abs(of_devices.mean())))
@@ -143,7 +144,7 @@ def _bands(
 ) -> list[Panel]:
     """Plot each direction over the pulse number within a branch: the median and the range from 5 to 95 %, with the models."""
     unit, factor = _unit(scale.high)
-    made = []
+    made: list[Panel] = []
     best = next((f.name for f in order if f.fits), order[0].name)
     branches = sum(len(t.branches) for t in trains)
     for up in (True, False):

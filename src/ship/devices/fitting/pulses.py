@@ -203,7 +203,8 @@ def _spreads(fit: CurveFit, common: Pooled, value: Array, scale: Scale) -> dict[
             factor, unit = scale.span * (float(value[i]) if scale.log else 1.0), "S"
         elif name.startswith("alpha"):
             unit = f"of {name}"
-        out[f"{name}, over devices"] = Estimate(*(float(v[i]) * factor for v in (common.spread, common.low, common.high)), unit)
+        mid, low, high = (float(v[i]) * factor for v in (common.spread, common.low, common.high))
+        out[f"{name}, over devices"] = Estimate(mid, low, high, unit)
     return out
 
 

@@ -86,9 +86,8 @@ class Noise:
 
     def drawn(self, count: int, rng: np.random.Generator) -> list[Noise]:
         """Return scatters as likely as this one, by its standard errors."""
-        names = ("step", "additive", "relative")
         z = np.abs(np.array([self.step, self.additive, self.relative]) + rng.standard_normal((count, 3)) * np.array(self.errors))
-        return [replace(self, **dict(zip(names, row.tolist(), strict=True))) for row in z]
+        return [replace(self, step=row[0], additive=row[1], relative=row[2]) for row in z.tolist()]
 
     def estimate(self, name: str, factor: float = 1.0, unit: str = "") -> Estimate:
         """Return one of the three with its 95 % interval, multiplied by a factor."""
@@ -199,11 +198,11 @@ def noise_of(trains: Sequence[PulseTrain], scale: Scale) -> Noise:
     start = _start(stacked, scale)
     kinds = (("step", "additive"), ("step", "relative"), ("step", "additive", "relative"))
     found = [_highest(stacked, scale, start, kind) for kind in kinds]
-    value = [
+    likely = [
         2 * stacked.likelihood(made, scale) - (PENALTY if len(k) == 3 else 0.0) for made, k in zip(found, kinds, strict=True)
     ]
-    chosen = int(np.argmax(value))
-    if chosen == 1 and value[1] < value[0] + 2 and not scale.log:  # the simpler word where the data do not tell
+    chosen = int(np.argmax(likely))
+    if chosen == 1 and likely[1] < likely[0] + 2 and not scale.log:  # the simpler word where the data do not tell
         chosen = 0
     made = _with_slow(stacked, scale, start, found[chosen], kinds[chosen])
     errors = [_error(stacked, scale, made, name) if name in kinds[chosen] else 0.0 for name in ("step", "additive", "relative")]
@@ -241,8 +240,8 @@ def noise_around(pieces: Sequence[Around], scale: Scale, like: Noise) -> Noise:
     sizes = [np.sqrt((w**2).mean(0)) for w in wide]
     design = [w / np.where(size > 1e-9, size, 1.0) for w, size in zip(wide, sizes, strict=True)]
     starts = np.cumsum([0, *[len(p.rest) for p in used]])[:-1]
-    joined = (np.concatenate(part) for part in ([getattr(p, n) for p in used] for n in ("rest", "g", "fresh", "phi", "grown")))
-    branches = _Branches(*joined, np.concatenate(design), starts, ridge=1e-6)
+    y, g, fresh, phi, grown = (np.concatenate([getattr(p, n) for p in used]) for n in ("rest", "g", "fresh", "phi", "grown"))
+    branches = _Branches(y, g, fresh, phi, grown, np.concatenate(design), starts, ridge=1e-6)
     names = [n for n in ("step", "additive", "relative", "slow") if n == "step" or getattr(like, n) > 0]
     made = _highest(branches, scale, _size(like, scale), names, rho=like.rho)
     if like.slow > 0:  # a law's own memory may explain what is forgotten
@@ -296,8 +295,8 @@ def _highest(
 
     def noise(x: Array) -> Noise:
         parts = {name: abs(v) * unit[name] for name, v in zip(names, x, strict=True)}
-        kept = (parts.get(name, 0.0) for name in ("step", "additive", "relative", "slow"))
-        return Noise(*map(float, kept), rho)
+        step, additive, relative, slow = (float(parts.get(name, 0.0)) for name in ("step", "additive", "relative", "slow"))
+        return Noise(step, additive, relative, slow, rho)
 
     def cost(x: Array) -> float:
         value = branches.likelihood(noise(x), scale, restricted=restricted)
@@ -317,10 +316,15 @@ def _highest(
     return noise(x)
 
 
+def _changed(noise: Noise, name: str, value: float) -> Noise:
+    parts = {n: getattr(noise, n) for n in ("step", "additive", "relative")} | {name: value}
+    return replace(noise, step=parts["step"], additive=parts["additive"], relative=parts["relative"])
+
+
 def _error(branches: _Branches, scale: Scale, made: Noise, name: str) -> float:
     """Return the standard error of a part: how far it may rise (the others as they are) until the likelihood falls by 1/2."""
     top, value = branches.likelihood(made, scale), getattr(made, name)
-    fall: Callable[[float], float] = lambda x: top - branches.likelihood(replace(made, **{name: x}), scale) - 0.5  # noqa: E731
+    fall: Callable[[float], float] = lambda x: top - branches.likelihood(_changed(made, name, x), scale) - 0.5  # noqa: E731
     size = math.hypot(made.step, made.slow, math.sqrt(float(made.read(scale.back(np.array(0.5)), scale)))) * scale.span
     units = {"additive": size * scale.low, "relative": size} if scale.log else {"additive": size, "relative": size / scale.high}
     unit = size / scale.span if name == "step" else units[name]
@@ -375,4 +379,4 @@ def simulate(context: Context, series: int, rng: np.random.Generator) -> Array:
         if c.slow > 0:
             u = c.rho * u + c.slow * math.sqrt(1 - c.rho**2) * rng.standard_normal(series)
         out[:, k] = c.gain[k] * e + u
-    return out + np.sqrt(c.read) * rng.standard_normal(out.shape)
+    return np.asarray(out + np.sqrt(c.read) * rng.standard_normal(out.shape))

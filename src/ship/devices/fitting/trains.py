@@ -111,7 +111,10 @@ def gather(columns: Columns, source: str) -> list[PulseTrain]:
 
 
 def _wide(columns: Columns, label: str, index: Array) -> PulseTrain:
-    branches, parts, cycles, alone = [], [], [], set()
+    branches: list[tuple[bool, int]] = []
+    parts: list[Array] = []
+    cycles: list[float] = []
+    alone: set[int] = set()
     labels = np.asarray(columns["cycle"], dtype=str)[index] if "cycle" in columns else np.full(len(index), "")
     for number, cycle in enumerate(dict.fromkeys(labels.tolist()), 1):
         rows = index[labels == cycle]
