@@ -60,8 +60,8 @@ class MixedNoise(ReadNoise):
     """A part that is the same for all conductances, and one that is a fraction of the conductance, independent of each other.
 
     Args:
-        sigma: S, of the part that is the same for all.
-        relative: of the other, as a fraction of the conductance.
+        sigma: S, standard deviation of the part that is the same for all.
+        relative: standard deviation of the other part, as a fraction of the conductance.
     """
 
     white: ClassVar[bool] = True
