@@ -15,6 +15,7 @@ from ship.devices import (
     GaussianProgramming,
     LevelProgramming,
     LogarithmicPulses,
+    MixedNoise,
     PolynomialProgramming,
     PooleFrenkelIV,
     PowerIV,
@@ -91,6 +92,7 @@ def test_two_states():
     ("part", "sigma"),
     [
         (RelativeNoise(sigma=0.02), 1e-6),
+        (MixedNoise(sigma=0.6e-6, relative=0.016), 1e-6),
         (AdditiveNoise(sigma=0.3e-6), 0.3e-6),
         (FlickerNoise(q=0.01, t_read=1e-6, t0=0.0), 0.01 * 50e-6 * math.sqrt(math.log((100 + 1e-6) / 2e-6))),
     ],

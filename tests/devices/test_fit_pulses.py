@@ -8,8 +8,7 @@ import torch
 
 import ship
 from measurements import CURVES, pulses, up_down
-from ship.devices.fitting import pulse_curves, scatter
-from ship.devices.fitting.curve_fit import Scaled, fit_curve
+from ship.devices.fitting import pulse_curves, pulse_kernels, scatter
 from ship.devices.fitting.trains import PulseTrain
 
 pytestmark = pytest.mark.usefixtures("no_grad")
@@ -33,10 +32,11 @@ def test_curve_is_the_device(name, gamma):
 
 def test_exponential_curve():
     """Ends at the ends, is its own continuation, and mirrors itself downwards."""
-    whole = pulse_curves.exponential(0.0, 4.0, 50, 50)
-    assert whole[-1] == pytest.approx(1.0, abs=1e-12)
-    assert pulse_curves.exponential(float(whole[19]), 4.0, 30, 50) == pytest.approx(whole[20:], abs=1e-12)
-    assert pulse_curves.exponential(0.0, 0.0, 10, 10) == pytest.approx(np.arange(1, 11) / 10)
+    curve, own = CURVES["exponential"], {"k_p": 4.0}
+    whole = curve.follow(0.0, own, [(True, 50)], (50, 50))
+    assert whole == pytest.approx(-np.expm1(-4 * np.arange(1, 51) / 50) / -np.expm1(-4), abs=1e-12)
+    assert curve.follow(float(whole[19]), own, [(True, 30)], (50, 50)) == pytest.approx(whole[20:], abs=1e-12)
+    assert curve.follow(0.0, {"k_p": 0.0}, [(True, 10)], (10, 10)) == pytest.approx(np.arange(1, 11) / 10)
     w = CURVES["exponential"].follow(0.0, {"k_p": 2.0, "k_d": 2.0}, [(True, 20), (False, 20)], (20, 20))
     assert w[20:] == pytest.approx(1 - w[:20], abs=1e-12)
 
@@ -57,17 +57,66 @@ def test_monotone_polygon():
     assert (np.diff(falling) <= 1e-12).all()
 
 
+def test_loops_are_the_same_without_numba(monkeypatch):
+    """The plain functions and their compiled text give the same numbers (rounding apart)."""
+    rng = np.random.default_rng(0)
+    up, fresh, count = np.repeat([True, False], 20), np.arange(40) == 0, np.full(40, 3)
+    z, one = rng.standard_normal((40, 2)), np.ones(40)
+
+    def both():
+        made = CURVES["power"].course(
+            0.1, {"alpha_p": 0.02, "alpha_d": 0.03, "gamma_p": 1.5, "gamma_d": 0.5}, up, fresh, count, (60, 60)
+        )
+        return [*made, scatter.whitened(z, scatter.Context(made[1], made[2], fresh, one, 0.1, one, 0.3, 0.8))]
+
+    fast = both()
+    monkeypatch.setattr(pulse_kernels.cache, "available", lambda: False)
+    for a, b in zip(fast, both(), strict=True):
+        assert a == pytest.approx(b, abs=1e-12)
+
+
+def test_whitening_is_the_inverse_root_of_the_covariance():
+    """What is whitened has the squared length ``z' V^-1 z``, with V written out: steps that fade, a slow part, white reads."""
+    n, phi, step, slow, rho, white = 12, 0.9, 0.2, 0.3, 0.7, 0.1
+    i, j = np.indices((n, n))
+    walk = np.array([sum(phi ** (2 * k) for k in range(m + 1)) for m in range(n)]) * step**2
+    v = walk[np.minimum(i, j)] * phi ** np.abs(i - j) + slow**2 * rho ** np.abs(i - j) + white**2 * np.eye(n)
+    z = np.random.default_rng(0).standard_normal(n)
+    one = np.ones(n)
+    out = scatter.whitened(z, scatter.Context(phi * one, one, np.arange(n) == 0, one, step, white**2 * one, slow, rho))
+    assert out @ out == pytest.approx(z @ np.linalg.solve(v, z), rel=1e-10)
+
+
 @pytest.mark.parametrize(("step", "read"), [(0.01, 0.0), (0.0, 0.05), (0.01, 0.05)])
 def test_scatter_is_told_apart(step, read):
-    """Steps that stay and reads that do not: each comes back within 20 % as a mean over 40 series of 400 points.
+    """Without a law, steps that stay and reads that do not come back as a mean of 15 devices of 200 pulses each way.
 
-    One series does not tell a random walk from what is forgotten over 50 pulses: up to 0.03 of a walk counts as read.
+    Steps within 30 %: where the data do not tell them from none, there are none. Reads within 5 %.
     """
-    phi = np.ones(400)
-    made = scatter.Noise(np.array([step]), np.zeros((1, len(scatter.RHO))), np.array([read]))
-    found = scatter.split(scatter.simulate(made, phi, 40, np.random.default_rng(1)), phi, np.array([0]))
-    assert float(np.sqrt((found.step**2).mean())) == pytest.approx(step, rel=0.2, abs=0.002)
-    assert float(np.sqrt((found.read**2).mean())) == pytest.approx(read, rel=0.2, abs=0.03 if step else 0.01)
+    found = []
+    for seed in range(15):
+        train = PulseTrain("", [(True, 200), (False, 200)], up_down(n=200, step=step, read=read, seed=seed, low=0.0, high=1.0))
+        found.append(scatter.noise_of([train], scatter.Scale(0.0, 1.0)))
+    assert float(np.mean([f.step for f in found])) == pytest.approx(step, rel=0.3, abs=0.002)
+    assert float(np.mean([f.additive for f in found])) == pytest.approx(read, rel=0.05, abs=0.003)
+    assert all(f.slow == 0 for f in found)
+
+
+@pytest.mark.parametrize("kind", ["additive", "relative", "both"])
+def test_kind_of_read_noise_is_found(kind):
+    """Noise of 1 % of the window, of 3 % of the conductance, or both: the data tell, over ten devices."""
+    rng = np.random.default_rng(3)
+    parts = {"additive": (0.01, 0.0), "relative": (0.0, 0.03), "both": (0.01, 0.04)}[kind]
+    trains = []
+    for k in range(10):
+        g = up_down(n=60, seed=k, low=0.02, high=1.0)
+        trains.append(
+            PulseTrain(str(k), [(True, 60), (False, 60)], g + np.hypot(parts[0], parts[1] * g) * rng.standard_normal(120))
+        )
+    found = scatter.noise_of(trains, scatter.Scale(0.02, 1.0))
+    assert (found.additive > 0, found.relative > 0) == (parts[0] > 0, parts[1] > 0)
+    assert found.additive == pytest.approx(parts[0], rel=0.15)
+    assert found.relative == pytest.approx(parts[1], rel=0.15)
 
 
 @pytest.mark.parametrize("name", ["hard", "soft", "power", "exponential"])
@@ -82,25 +131,7 @@ def test_each_law_is_found(name):
     assert by_name[name].residual * window == pytest.approx(0.01, rel=0.2)
     truth = {"hard": {"alpha_p": 0.008}, "soft": {"alpha_d": 0.05}, "power": {"gamma_d": 2.0}, "exponential": {"k_d": 5.0}}[name]
     for parameter, value in truth.items():
-        assert by_name[name].parameters[parameter].value == pytest.approx(value, rel=0.15)
-
-
-@pytest.mark.slow
-def test_intervals_cover_the_truth():
-    """95 % intervals of four parameters hold the truth in at least 85 % of 40 data sets (binomial: 95 +- 4 %)."""
-    truth = np.array([10.0, 90.0, 0.03, 0.05])
-    inside = []
-    for seed in range(40):
-        y = up_down(n=80, step=0.004, read=0.02, seed=seed) * 1e6
-        low, high = np.percentile(y, [2, 98])
-        scaled = Scaled(PulseTrain("", [(True, 80), (False, 80)], y), (y - low) / (high - low), -low / (high - low))
-        fit = fit_curve(CURVES["soft"], [scaled], 60, np.random.default_rng(seed))
-        again = fit.replicates[0][:, [0, 1, 3, 4]]
-        again[:, :2] = low + again[:, :2] * (high - low)
-        bounds = np.percentile(again, [2.5, 97.5], axis=0)
-        inside.append((bounds[0] <= truth) & (truth <= bounds[1]))
-    assert 0.85 <= np.mean(inside) <= 1.0
-    assert (np.mean(inside, axis=0) > 0.75).all()
+        assert by_name[name].parameters[parameter].low < value < by_name[name].parameters[parameter].high
 
 
 def test_devices_and_their_correlation():
@@ -143,7 +174,7 @@ def test_devices_and_their_correlation():
 def test_one_device_has_no_spread():
     found = pulses(up_down(n=60, read=0.005))
     assert any("cannot be estimated" in note for note in found.notes)
-    assert not isinstance(found.device.update.alpha_p, ship.Varied)
+    assert not any(isinstance(value, ship.Varied) for value in vars(found.device.update).values())
 
 
 def test_drop_between_the_branches_is_refused():
@@ -186,3 +217,92 @@ def test_normalised_data_are_scaled():
     soft = next(f for f in found.ranking if f.name == "soft")
     assert soft.parameters["g_min"].value == pytest.approx(1e-6, abs=0.3e-6)
     assert soft.parameters["g_max"].value == pytest.approx(11e-6, abs=0.3e-6)
+
+
+# -- what trains say beside their conductances -----------------------------------------------------------------------------------
+
+
+def with_voltages(up=1.5, down=-1.2, n=40):
+    g = up_down(n=n, read=0.005)
+    return {"conductance": g, "pulse_voltage": np.repeat([up, down], n), "pulse_width": np.full(2 * n, 1e-6)}
+
+
+def test_voltages_of_the_pulses_are_those_of_the_device():
+    found = ship.fit(with_voltages(), "pulses", unit={"conductance": "S", "voltage": "V", "time": "s"})
+    device = found.device
+    assert (device.v_set, device.v_reset, device.t_write) == (1.5, -1.2, 1e-6)
+    assert {device.origins[n].status for n in ("v_set", "v_reset", "t_write", "g_min", "update")} == {"measured"}
+    assert device.origins["v_read"].status == "assumed"
+
+
+def test_set_at_negative_voltage():
+    """The direction is what the pulses do; the amplitude of a device has the sign of the direction, and says what was applied."""
+    found = ship.fit(with_voltages(-1.5, 1.2), "pulses", unit={"conductance": "S", "voltage": "V", "time": "s"})
+    device = found.device
+    assert (device.v_set, device.v_reset) == (1.5, -1.2)
+    assert "measured with pulses of -1.5 V" in device.origins["v_set"].text
+    assert any("negative up" in note for note in found.notes)
+
+
+def test_unequal_pulses_are_refused():
+    data = with_voltages()
+    data["pulse_voltage"] = data["pulse_voltage"] * np.linspace(1, 2, 80)
+    with pytest.raises(ship.FitError, match="must be one for all pulses of a direction"):
+        ship.fit(data, "pulses", unit={"conductance": "S", "voltage": "V", "time": "s"})
+
+
+def test_direction_that_is_not_clear_is_asked_for():
+    data = with_voltages()
+    data["conductance"] = 1e-6 * (1 + 0.01 * np.random.default_rng(0).standard_normal(80))
+    data["conductance"][40:] += np.linspace(0, 1e-6, 40)
+    data["conductance"][:40] += np.linspace(0, 1e-6, 40)
+    with pytest.raises(ship.FitError, match="which pulses raise the conductance must be clear"):
+        ship.fit(data, "pulses", unit={"conductance": "S", "voltage": "V", "time": "s"})
+
+
+def test_reads_between_pulses_count_physical_pulses():
+    """Every fifth pulse is read: alpha is that of a pulse all the same."""
+    whole = up_down(n=200)
+    kept = np.concatenate([np.arange(4, 200, 5), 200 + np.arange(4, 200, 5)])
+    number = np.tile(np.arange(5, 201, 5), 2)
+    noise = 2e-7 * np.random.default_rng(0).standard_normal(80)
+    data = {"conductance": whole[kept] + noise, "polarity": np.repeat([1, -1], 40), "pulse": number}
+    soft = next(f for f in ship.fit(data, "pulses", unit="S").ranking if f.name == "soft")
+    assert soft.parameters["alpha_p"].value == pytest.approx(0.03, rel=0.05)
+    assert soft.parameters["alpha_d"].value == pytest.approx(0.05, rel=0.05)
+
+
+def test_an_end_that_the_data_do_not_reach_is_open():
+    """A straight rise over a tenth of what soft bounds could: g_max is not determined, and the device ends where the data do."""
+    n = np.arange(1, 61)
+    up = 1e-6 * (1 + 0.02 * n)
+    g = np.concatenate([up, up[::-1]]) + 1e-8 * np.random.default_rng(1).standard_normal(120)
+    found = pulses(g)
+    soft = next(f for f in found.ranking if f.name == "soft")
+    assert "g_max" in soft.open
+    assert soft.parameters["g_max"].value == pytest.approx(2.2e-6, rel=0.03)
+    assert float(getattr(found.device.g_max, "nominal", found.device.g_max)) < 2.4e-6
+    assert "(not determined)" in str(found)
+    assert found.report()["models"][0]["not_determined"] == list(found.ranking[0].open)
+
+
+def test_steps_over_cycles():
+    """40 cycles of one device: 6 % from branch to branch in the size of the steps, and 10 % less a decade."""
+    rng, w, g = np.random.default_rng(2), 0.05, []
+    for k in range(80):
+        alpha = 0.05 * (1 + 0.06 * rng.standard_normal()) * (1 - 0.1 * np.log10(1 + k // 2))
+        for _ in range(50):
+            w += alpha * (1 - w) if k % 2 == 0 else -alpha * w
+            g.append(1e-5 + 8e-5 * w)
+    data = {"conductance": np.array(g) + 3e-7 * rng.standard_normal(4000), "polarity": np.repeat([1, -1] * 40, 50)}
+    found = ship.fit(data, "pulses", unit="S")
+    for side in ("up", "down"):
+        c2c = found.summary[f"{side}, scatter of the size of steps over cycles"]
+        trend = found.summary[f"{side}, trend of the size of steps"]
+        assert c2c.low < 0.06 / 0.9 < c2c.high * 1.2
+        assert trend.low < -0.1 < trend.high
+        assert trend.high < 0
+    assert any("the update wears" in note for note in found.notes)
+    assert len([p for p in found.panels if any(s.style == "band" for s in p.series)]) == 3
+    alpha = next(iter(found.values["soft"]["parameters"]))[3]
+    assert 0.04 < alpha < 0.05

@@ -14,6 +14,7 @@ from ship.devices import (
     ExpStep,
     LinearStep,
     LogarithmicPulses,
+    LogBounded,
     NonlinearPulses,
     SoftBounds,
     SoftBoundsPmax,
@@ -109,6 +110,41 @@ def test_power_two_decays_as_one_over_n():
     slope = (left[1:] / left[:-1]).log2()
     assert torch.allclose(slope, torch.full((2,), -1.0, dtype=D), atol=0.05)  # ln 2 alpha / (alpha n + 1) is below 0.03
     assert float(left[2] * (1 + 0.05 * 4000)) == pytest.approx(1.0, abs=0.05)
+
+
+class TestLogBounded:
+    """The bounds of ln g, in a window of three decades."""
+
+    def array(self, **own):
+        device = ship.Device(g_min=1e-9, g_max=1e-6, update=LogBounded(**own))
+        return ship.DeviceArray(device, 3, dtype=D)
+
+    def test_hard_is_a_factor_a_pulse(self):
+        """Three decades in 50 pulses: each is a factor of 1000^(1/50); at the ends they stop."""
+        array = self.array(alpha_p=0.02, alpha_d=0.02)
+        array.write(1e-9)
+        array.pulse(count=10)
+        assert torch.allclose(array.conductance(), t(1e-9 * 1000**0.2).double().expand(3), rtol=1e-12)
+        array.pulse(count=100)
+        assert torch.allclose(array.conductance(), t(1e-6).expand(3), rtol=1e-12)
+        array.pulse(-1.0, count=25)
+        assert torch.allclose(array.conductance(), t(1e-6 * 1000**-0.5).expand(3), rtol=1e-12)
+
+    @pytest.mark.parametrize("gamma", [0.0, 1.0, 1.7])
+    @pytest.mark.parametrize("v", [1.0, -1.0])
+    def test_pulses_compose(self, gamma, v):
+        one, many = (self.array(alpha_p=0.02, alpha_d=0.03, gamma_p=gamma, gamma_d=gamma) for _ in range(2))
+        for array in (one, many):
+            array.write(torch.tensor([2e-9, 3e-8, 5e-7], dtype=D))
+        many.pulse(v, count=20)
+        for _ in range(20):
+            one.pulse(v)
+        assert torch.allclose(one.conductance(), many.conductance(), rtol=1e-11)
+        assert bool((many.conductance() > 0).all())
+
+    def test_needs_a_window_above_zero(self):
+        with pytest.raises(ParameterError, match="must be above 0 S, for a law of the logarithm"):
+            ship.DeviceArray(ship.Device(g_min=0.0, update=LogBounded()), 3)
 
 
 def test_below_threshold_is_exactly_nothing():

@@ -36,13 +36,14 @@ from .parts.endurance import Wear
 from .parts.faults import Stuck
 from .parts.iv import PooleFrenkelIV, PowerIV, SinhIV
 from .parts.programming import GaussianProgramming, LevelProgramming, PolynomialProgramming, TwoStateProgramming
-from .parts.read_noise import AdditiveNoise, FlickerNoise, RelativeNoise
+from .parts.read_noise import AdditiveNoise, FlickerNoise, MixedNoise, RelativeNoise
 from .parts.thermal import Arrhenius
 from .provenance import Origin
 from .retention.log_drift import LogDrift
 from .retention.power_law import PowerDrift, PowerTrend
 from .retention.volatile import VolatileRetention
 from .update.bounded import Bounded
+from .update.log_bounded import LogBounded
 from .update.logarithmic import LogarithmicPulses
 from .update.nonlinear import NonlinearPulses
 from .update.stepped import ConstantStep, ExpStep, LinearStep, SoftBounds, SoftBoundsPmax, Stepped
@@ -76,10 +77,12 @@ __all__ = [
     "LevelProgramming",
     "LinearDrift",
     "LinearStep",
+    "LogBounded",
     "LogDrift",
     "LogarithmicPulses",
     "Mapping",
     "Memristor",
+    "MixedNoise",
     "NonlinearPulses",
     "Offset",
     "Origin",

@@ -1,4 +1,9 @@
-"""The fit of one pulse curve to the trains of one or more devices: parameters, noise, replicates, and the verdict on it."""
+"""The fit of one pulse curve to the trains of one or more devices: parameters with their uncertainty, and the verdict on it.
+
+Residuals are whitened with the scatter that the data have without any law (`scatter.noise_of`), the same for all laws: least
+squares of them is the fit of highest likelihood, and its curvature gives the uncertainty. Where a law misses the data, the sums
+of whitened residuals over blocks are larger than 1, and the uncertainty is that much larger.
+"""
 
 from __future__ import annotations
 
@@ -7,159 +12,229 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import scatter as scatter
+from . import scatter
 from .pulse_curves import CurveFamily
-from .solve import Solution, least_squares
-from .trains import PulseTrain as Pulses
+from .pulse_problem import Problem, Scaled, context, jacobian, solved
+from .scatter import Noise
 
 Array = np.ndarray
-PILOT = 24  # replicates that the bias of the scatter is taken from
 ACCEPT = 0.05  # of the window: a systematic deviation up to here is let pass
+OPEN = 1.0  # windows beyond the data, from where on an end of the window is not determined
+EDGE = 1e-3  # of the range of a parameter: so close to a limit, it is at it
+VAGUE = {"alpha": 1.0, "gamma": 1.5, "k": 6.0, "w": 0.5}  # standard errors (of ln alpha) from which on data say nothing
+FEW = 2  # devices, up to which intervals are from draws of each
+BLOCKS = 6  # of a branch
+DRAWS = 12  # scatters, as likely as the one found
 
 
-@dataclass
-class Scaled:
-    """A pulse train in units of the measured window: 0 at its lower end, 1 at its upper end."""
+@dataclass(frozen=True)
+class OneFit:
+    """The fit of a curve to one train; numbers are those of the scaled data, alpha is its logarithm.
 
-    train: Pulses
-    y: Array
-    floor: float  # where 0 S lies
+    Args:
+        theta: the parameters, ``[parameter]``.
+        covariance: their uncertainty, inflated where the curve misses the data.
+        draws: parameters as likely as these, ``[draw, parameter]``.
+        model: the curve, ``[read]``.
+        white: the whitened residuals.
+        miss: by how much the uncertainty is inflated; 1: the curve follows the data.
+        held: the names of the parameters that the data do not determine and that were held, or are vague.
+    """
 
-    @property
-    def p_max(self) -> tuple[int, int]:
-        """The lengths of the longest branch up and of the longest branch down."""
-        longest = [max((n for up, n in self.train.branches if up == side), default=1) for side in (True, False)]
-        return longest[0], longest[1]
+    theta: Array
+    covariance: Array
+    draws: Array
+    model: Array
+    white: Array
+    miss: float
+    held: tuple[str, ...]
+    usual: float  # the systematic deviation that scatter alone makes
 
 
-@dataclass
+@dataclass(frozen=True)
 class CurveFit:
-    """The fit of a curve to all trains; all numbers are those of the scaled data.
+    """The fit of a curve to all trains.
 
     Args:
         curve, names: the curve and its parameters: g_min, g_max, w_0, then its own, as far as the trains have such pulses.
-        theta: the parameters, ``[device, parameter]``; alpha itself, not its logarithm.
-        model, residual: the curve and what it misses, one series for each device.
-        step, read: the scatter of steps and of reads, ``[device]``.
-        replicates: the parameters of the replicates, ``[device, replicate, parameter]``.
-        again: their scatter of steps and of reads, ``[device, replicate, 2]``.
-        scatters, phi: the scatter of each device and its memory, for `scatter.whitened`.
-        left: the residuals that scatter alone leaves, those of the replicates, ``[device][replicate, point]``.
+        fits: the fit of each train.
+        residual: what the curve misses, one series for each device.
     """
 
     curve: CurveFamily
     names: tuple[str, ...]
-    theta: Array
-    model: list[Array]
+    fits: tuple[OneFit, ...]
     residual: list[Array]
-    step: Array
-    read: Array
-    replicates: Array
-    again: Array
-    scatters: list[scatter.Noise]
-    phi: list[Array]
-    left: list[Array]
+
+    @property
+    def theta(self) -> Array:
+        """The parameters, ``[device, parameter]``; alpha as its logarithm."""
+        return np.stack([fit.theta for fit in self.fits])
 
     @property
     def rss(self) -> float:
+        """The sum of the squared residuals."""
         return float(sum((r**2).sum() for r in self.residual))
 
+    @property
+    def deviance(self) -> float:
+        """The sum of the squared whitened residuals."""
+        return float(sum((fit.white**2).sum() for fit in self.fits))
 
-class _Problem:
-    """The least-squares problem of a curve and one train, with the logarithm of alpha and everything of order 1."""
-
-    def __init__(self, curve: CurveFamily, scaled: Scaled) -> None:
-        self.curve, self.branches, self.p_max = curve, scaled.train.branches, scaled.p_max
-        sides = {"_p" if up else "_d" for up, _ in self.branches}
-        self.keep = [i for i, name in enumerate(curve.own) if name[-2:] in sides]
-        self.own = tuple(curve.own[i] for i in self.keep)
-        self.low = np.array([max(-2.0, scaled.floor), 0.4, 0.0, *[curve.low[i] for i in self.keep]])
-        self.high = np.array([0.6, 3.0, 1.0, *[curve.high[i] for i in self.keep]])
-        first = float(scaled.y[:3].mean())
-        start = [max(0.0, scaled.floor), 1.0, min(max(first, 0.01), 0.99)]
-        self.starts = [np.r_[start, s[self.keep]] for s in curve.typical(*self.p_max)]
-        self.ridge = np.r_[1.0, 1.0, 0.0, np.zeros(len(self.keep))]
-
-    def natural(self, x: Array) -> Array:
-        """Return parameters with alpha itself in the place of its logarithm."""
-        logs = [3 + i for i, name in enumerate(self.own) if name.startswith("alpha")]
-        out = np.array(x)
-        out[..., logs] = np.exp(out[..., logs])
-        return out
-
-    def w(self, x: Array) -> Array:
-        own = dict(zip(self.own, self.natural(x)[3:].tolist(), strict=True))
-        return self.curve.follow(float(x[2]), own, self.branches, self.p_max)
-
-    def values(self, x: Array) -> Array:
-        return np.asarray(x[0] + (x[1] - x[0]) * self.w(x))
-
-    def solve(self, y: Array, starts: Sequence[Array], *, rough: bool = False) -> Solution:
-        return least_squares(lambda x: self.values(x) - y, starts, self.low, self.high, ridge=self.ridge, rough=rough)
+    @property
+    def open(self) -> tuple[str, ...]:
+        """The parameters that at least half of the devices do not determine."""
+        return tuple(n for n in self.names if 2 * sum(n in fit.held for fit in self.fits) >= len(self.fits))
 
 
-def fit_curve(curve: CurveFamily, trains: Sequence[Scaled], replicates: int, rng: np.random.Generator) -> CurveFit:
-    """Fit a curve to each train, and to replicates: the fitted curve with its fitted scatter, simulated."""
-    thetas, models, residuals, sizes, again, scattered, remains, noises, phis = [], [], [], [], [], [], [], [], []
-    names: tuple[str, ...] = ()
-    for scaled in trains:
-        problem = _Problem(curve, scaled)
-        found = problem.solve(scaled.y, problem.starts)
-        model = problem.values(found.theta)
-        residual = scaled.y - model
-        phi = scatter.memory(problem.w(found.theta), scaled.train.starts)
-        made = scatter.split(residual, phi, scaled.train.starts)
-        made = _unbiased(problem, found.theta, model, made, phi, scaled, rng)
-        refits, left = _again(problem, found.theta, model, made, phi, replicates, rng)
-        resplit = scatter.split(left, phi, scaled.train.starts)
-        names = ("g_min", "g_max", "w_0", *problem.own)
-        thetas.append(problem.natural(found.theta))
-        models.append(model)
-        residuals.append(residual)
-        sizes.append((made.step[0], made.read[0]))
-        again.append(problem.natural(refits))
-        scattered.append(np.stack([resplit.step, resplit.read], 1))
-        remains.append(left)
-        noises.append(made)
-        phis.append(phi)
-    size = np.array(sizes)
-    return CurveFit(
-        curve,
-        names,
-        np.stack(thetas),
-        models,
-        residuals,
-        size[:, 0],
-        size[:, 1],
-        np.stack(again),
-        np.stack(scattered),
-        noises,
-        phis,
-        remains,
-    )
+def fit_curve(
+    curve: CurveFamily,
+    trains: Sequence[Scaled],
+    noise: Noise,
+    replicates: int,
+    rng: np.random.Generator,
+    near: CurveFit | None = None,
+) -> CurveFit:
+    """Fit a curve to each train.
+
+    Args:
+        curve: the curve.
+        trains: the trains in the scale of the fit.
+        noise: the scatter of the data.
+        replicates: the number of draws of each device's parameters.
+        rng: the generator of the draws.
+        near: a fit with another scatter, from which to start.
+    """
+    alone = len(trains) <= FEW
+    drawn = noise.drawn(DRAWS if alone else 1, rng)
+    known: list[Array] = []
+    fits: list[OneFit] = []
+    problems = [Problem(curve, scaled) for scaled in trains]
+    for k, problem in enumerate(problems):
+        if near is not None:
+            fits.append(_one(problem, [near.fits[k].theta], noise, drawn, replicates, rng, alone))
+            continue
+        starts = problem.starts
+        same = [x for x in known if len(x) == len(starts[0])]
+        if len(same) >= 3:
+            starts = [np.median(same, axis=0)]
+        made = _one(problem, starts, noise, drawn, replicates, rng, alone)
+        if len(same) >= 3 and float(np.mean(made.white**2)) > 3 * float(np.median([np.mean(f.white**2) for f in fits])):
+            other = _one(problem, problem.starts, noise, drawn, replicates, rng, alone)
+            made = min(made, other, key=lambda f: float((f.white**2).sum()))
+        known.append(made.theta)
+        fits.append(made)
+    names = max((p.names for p in problems), key=len)
+    residual = [s.y - f.model for s, f in zip(trains, fits, strict=True)]
+    return CurveFit(curve, names, tuple(fits), residual)
 
 
-def _again(
-    problem: _Problem, theta: Array, model: Array, made: scatter.Noise, phi: Array, count: int, rng: np.random.Generator
-) -> tuple[Array, Array]:
-    """Simulate the fitted curve with its scatter and fit it again; return parameters and residuals of the replicates."""
-    series = model + scatter.simulate(made, phi, count, rng)
-    refits = np.stack([problem.solve(y, [theta], rough=True).theta for y in series])
-    return refits, np.stack([y - problem.values(x) for y, x in zip(series, refits, strict=True)])
+def around(fit: CurveFit, trains: Sequence[Scaled], noise: Noise) -> Noise | None:
+    """Return the scatter around a fitted curve; None where the data do not accept the curve with the scatter given."""
+    if float(np.median([one.miss for one in fit.fits])) > 1 or fit.deviance > 1.25 * sum(len(r) for r in fit.residual):
+        return None
+    pieces = []
+    for one, scaled, rest in zip(fit.fits, trains, fit.residual, strict=True):
+        problem = Problem(fit.curve, scaled)
+        c = context(problem, one.theta, problem.course(one.theta), noise)
+        pieces.append(scatter.Around(rest, jacobian(problem, one.theta), c.phi, c.grown, c.fresh, scaled.scale.back(one.model)))
+    return scatter.noise_around(pieces, trains[0].scale, noise)
 
 
-def _unbiased(
-    problem: _Problem, theta: Array, model: Array, made: scatter.Noise, phi: Array, scaled: Scaled, rng: np.random.Generator
-) -> scatter.Noise:
-    """Return the scatter enlarged by what the fit of the curve took from it, by half of it at most."""
-    _, left = _again(problem, theta, model, made, phi, PILOT, rng)
-    seen = scatter.split(left, phi, scaled.train.starts)
+def _one(
+    problem: Problem,
+    starts: Sequence[Array],
+    noise: Noise,
+    drawn: Sequence[Noise],
+    replicates: int,
+    rng: np.random.Generator,
+    alone: bool = True,
+) -> OneFit:
+    """Fit the curve to one train; ends of the window that the data do not determine are held at the edges of the data."""
+    held: dict[int, float] = {}
+    theta = solved(problem, starts, noise, held)
+    covariance, white, miss = _uncertainty(problem, theta, noise, held)
+    edges = problem.scaled.edges
+    for i, sign in ((1, 1.0), (0, -1.0)):
+        reach = 1.96 * float(np.sqrt(covariance[i, i]))
+        beyond = sign * (theta[i] - edges[i]) + reach
+        at_zero = i == 0 and theta[0] < problem.low[0] + EDGE and edges[0] - theta[0] < 0.3 and not problem.scaled.scale.log
+        if beyond > OPEN and not at_zero:
+            held[i] = edges[i]
+    if held:
+        theta = solved(problem, [theta, *starts], noise, held)
+        covariance, white, miss = _uncertainty(problem, theta, noise, held)
+    vague = [
+        name
+        for i, name in enumerate(problem.names)
+        if i > 2
+        and (
+            np.sqrt(covariance[i, i]) > VAGUE[name[:-2]]
+            or (
+                min(theta[i] - problem.low[i], problem.high[i] - theta[i]) < EDGE * (problem.high[i] - problem.low[i])
+                and not (name.startswith("gamma") and theta[i] < 1)
+            )
+        )
+    ]
+    draws = _draws(problem, theta, covariance, miss, drawn, held, replicates, rng)
+    course, usual = problem.course(theta), 0.0
+    if miss > 1 and alone:
+        made = scatter.simulate(context(problem, theta, course, noise), 24, rng)
+        usual = float(np.percentile([systematic([r], [problem.scaled]) for r in made], 97.5))
+    names = (*[problem.names[i] for i in held], *vague)
+    return OneFit(theta, covariance, draws, problem.values(theta, course[0]), white, miss, names, usual)
 
-    def larger(size: float, found: Array) -> float:
-        return min(max(size / max(float(np.sqrt(np.mean(found**2))), 1e-12), 1.0), 1.5)
 
-    step, read = larger(float(made.step[0]), seen.step), larger(float(made.read[0]), seen.read)
-    return scatter.Noise(made.step * step, made.slow * read, made.white * read)
+def _information(problem: Problem, theta: Array, slopes: Array, noise: Noise, held: dict[int, float]) -> Array:
+    """Return the covariance of the parameters for this scatter; 0 for those that are held."""
+    white = scatter.whitened(slopes, context(problem, theta, problem.course(theta), noise))
+    free = [i for i in range(len(theta)) if i not in held]
+    out = np.zeros((len(theta), len(theta)))
+    ridge = np.diag((1e-3 * problem.ridge[free]) ** 2 + 1e-12)
+    out[np.ix_(free, free)] = np.linalg.inv(white[:, free].T @ white[:, free] + ridge)
+    return out
+
+
+def _uncertainty(problem: Problem, theta: Array, noise: Noise, held: dict[int, float]) -> tuple[Array, Array, float]:
+    """Return covariance, whitened residuals, and the factor by which a miss of the curve inflates the uncertainty."""
+    covariance = _information(problem, theta, jacobian(problem, theta), noise, held)
+    rest = problem.scaled.y - problem.values(theta)
+    white = scatter.whitened(rest, context(problem, theta, problem.course(theta), noise))
+    sums = [
+        float(block.sum()) ** 2 / len(block)
+        for part in np.split(white, problem.scaled.train.starts[1:])
+        for block in np.array_split(part, min(BLOCKS, max(len(part) // 4, 1)))
+    ]
+    ratio, count = float(np.mean(sums)), len(sums)
+    miss = np.sqrt(ratio) if ratio > 1 + 2.5 * np.sqrt(2 / count) else 1.0
+    return covariance * miss**2, white, float(miss)
+
+
+def _draws(
+    problem: Problem,
+    theta: Array,
+    covariance: Array,
+    miss: float,
+    drawn: Sequence[Noise],
+    held: dict[int, float],
+    count: int,
+    rng: np.random.Generator,
+) -> Array:
+    """Return parameters as likely as those found: over the uncertainty of the scatter, too."""
+    slopes = jacobian(problem, theta)
+    out = []
+    for k, rows in enumerate(np.array_split(np.arange(count), len(drawn))):
+        made = _information(problem, theta, slopes, drawn[k], held) * miss**2
+        out.append(_normal(made, len(rows), rng))
+    off = np.concatenate(out)
+    rng.shuffle(off)
+    return np.asarray(np.clip(theta + off, problem.low, problem.high))
+
+
+def _normal(covariance: Array, count: int, rng: np.random.Generator) -> Array:
+    """Draw normal numbers of a covariance, ``[draw, parameter]``; what rounding makes negative in it is 0."""
+    value, vector = np.linalg.eigh((covariance + covariance.T) / 2)
+    return np.asarray((rng.standard_normal((count, len(value))) * np.sqrt(np.clip(value, 0.0, None))) @ vector.T)
 
 
 def systematic(residual: Sequence[Array], trains: Sequence[Scaled], blocks: int = 12) -> float:
@@ -174,22 +249,23 @@ def systematic(residual: Sequence[Array], trains: Sequence[Scaled], blocks: int 
     for k, r in enumerate(series):
         for (_, n), start in zip(trains[k].train.branches, trains[k].train.starts, strict=True):
             part = r[start : start + n]
-            variance = float(np.mean(np.diff(part) ** 2)) / 2
+            variance = float(np.mean(np.diff(part) ** 2)) / 2 if n > 1 else 0.0
             for block in np.array_split(part, min(blocks, max(n // 3, 1))):
                 squares += float(block.mean()) ** 2 - variance / len(block)
                 count += 1
     return float(np.sqrt(max(squares / count, 0.0)))
 
 
-def jump(fit: CurveFit, trains: Sequence[Scaled]) -> tuple[float, float]:
+def jump(fit: CurveFit, trains: Sequence[Scaled], noise: Noise) -> tuple[float, float]:
     """Return the largest mean step of the residual where the polarity turns, and its size in standard errors."""
     steps: dict[bool, list[tuple[float, float]]] = {}
     for k, scaled in enumerate(trains):
         r, branches = fit.residual[k], scaled.train.branches
+        read = noise.read(scaled.scale.back(scaled.y), scaled.scale)
         for i, start in enumerate(scaled.train.starts[1:], 1):
             m = max(3, min(branches[i][1], branches[i - 1][1]) // 50)
-            size = float(r[start : start + m].mean() - r[start - m : start].mean())
-            steps.setdefault(branches[i][0], []).append((size, m * fit.step[k] ** 2 + 2 * fit.read[k] ** 2 / m))
+            size = float(r[start : start + m].mean() - r[max(start - m, 0) : start].mean())
+            steps.setdefault(branches[i][0], []).append((size, m * noise.step**2 + 2 * float(read[start]) / m))
     worst = (0.0, 0.0)
     for found in steps.values():
         size = float(np.mean([s for s, _ in found]))
@@ -199,26 +275,38 @@ def jump(fit: CurveFit, trains: Sequence[Scaled]) -> tuple[float, float]:
     return worst
 
 
-def verdict(fit: CurveFit, trains: Sequence[Scaled]) -> tuple[bool, str]:
-    """Return whether the curve follows the data, and the reason in words."""
-    beyond = "; g_max lies far above the data and is not determined" if bool((fit.theta[:, 1] > 2.9).any()) else ""
+def verdict(fit: CurveFit, trains: Sequence[Scaled], noise: Noise, table: float) -> tuple[bool, str]:
+    """Return whether the curve follows the data, and the reason in words.
+
+    Args:
+        fit: the fit.
+        trains: the data.
+        noise: their scatter.
+        table: what a free table for all devices misses: a law that is closer is not refused for what it misses.
+    """
+    beyond = f"; not determined: {', '.join(fit.open)}" if fit.open else ""
     rms = float(np.sqrt(fit.rss / sum(len(r) for r in fit.residual)))
-    size, errors = jump(fit, trains)
+    size, errors = jump(fit, trains, noise)
     off = systematic(fit.residual, trains)
-    name = f"{'NeuroSim' if fit.curve.name == 'exponential' else 'Bounded'} ({fit.curve.name})"
+    name = f"{'NeuroSim' if fit.curve.law == 'exponential' else 'Bounded'} ({fit.curve.name})"
+    window = "the window of ln G" if trains[0].scale.log else "the window"
+    word = "drop" if size < 0 else "rise"
+    if abs(size) > ACCEPT and errors > 4 and rms < table:
+        return True, f"fits closer than a table; it misses {abs(size):.0%} of {window} at the {word} between branches{beyond}"
     if abs(size) > ACCEPT and errors > 4:
-        word = "drop" if size < 0 else "rise"
         return (
             False,
-            f"{name} cannot follow the {word} between your branches: it misses {abs(size):.0%} of the window there; "
-            + (f"residual {rms:.0%} of the window; use the table device"),
+            f"{name} cannot follow the {word} between your branches: it misses {abs(size):.0%} of {window} there; "
+            + f"residual {rms:.0%} of {window}; use the table device",
         )
-    usual = float(np.percentile([systematic([r[b] for r in fit.left], trains) for b in range(len(fit.left[0]))], 97.5))
-    if off > ACCEPT and off > usual:
+    if off > ACCEPT and rms < table:
+        return True, f"fits closer than a table; it misses {off:.0%} of {window} on average{beyond}"
+    missed = float(np.median([one.miss for one in fit.fits])) > 1
+    if off > ACCEPT and missed and off > float(np.median([one.usual for one in fit.fits])):
         return (
             False,
-            f"{name} has not the shape of your curve: it misses {off:.0%} of the window on average; use the table device",
+            f"{name} has not the shape of your curve: it misses {off:.0%} of {window} on average; use the table device",
         )
     if off > ACCEPT:
-        return True, f"fits, if the wander by {off:.0%} of the window is the device's own; measure more cycles to tell{beyond}"
-    return True, f"fits; systematic deviation {off:.1%} of the window{beyond}"
+        return True, f"fits, if the wander by {off:.0%} of {window} is the device's own; measure more cycles to tell{beyond}"
+    return True, f"fits; systematic deviation {off:.1%} of {window}{beyond}"

@@ -4,7 +4,9 @@
 after each pulse; a branch begins where the one before ended.
 
 bounded       ``w <- w + alpha_p (1 - w)^gamma_p``, ``w <- w - alpha_d w^gamma_d``: hard (gamma 0), soft (gamma 1), power
-exponential   ``w(n) = (1 - exp(-k n / p_max)) / (1 - exp(-k))``, down the same from the other end; ``k = p_max / A``
+exponential   ``w(n) = (1 - exp(-k n / p_max)) / (1 - exp(-k))``, down the same from the other end; ``k = p_max / A``. Pulse by
+              pulse: ``gap <- gap (1 - e c) - c (1 - e)``, ``e = 1 - exp(-k)``, ``c = (1 - exp(-k / p_max)) / e``
+log ...       the same with ``w = ln(g / g_min) / ln(g_max / g_min)``, for windows of decades
 
 Sources: Fusi & Abbott, Nat. Neurosci. 10:485 (2007); the exponential one: NeuroSim's LTP/LTD, where
 ``G = B (1 - exp(-n / A)) + G_min`` with ``B = (G_max - G_min) / (1 - exp(-p_max / A))``.
@@ -13,12 +15,12 @@ Sources: Fusi & Abbott, Nat. Neurosci. 10:485 (2007); the exponential one: Neuro
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...base.native import cache
+from .pulse_kernels import loop
 
 Array = np.ndarray
 Branches = Sequence[tuple[bool, int]]  # branches: whether up, and how many pulses
@@ -29,10 +31,11 @@ class CurveFamily:
     """A family of curves. Its parameters are g_min, g_max (as the caller scales them), w_0, then its own.
 
     Args:
-        name: hard, soft, power or exponential.
+        name: hard, soft, power or exponential, with "log " before it where ``log``.
         own: the names of its own parameters: those with ``_p`` belong to pulses up, with ``_d`` to pulses down.
         low, high: their limits; alpha enters as its natural logarithm.
         starts: the points from which a fit starts.
+        log: whether w is a fraction of the window of ln g.
     """
 
     name: str
@@ -40,67 +43,41 @@ class CurveFamily:
     low: tuple[float, ...]
     high: tuple[float, ...]
     starts: tuple[tuple[float, ...], ...]
+    log: bool = False
 
-    def follow(self, w0: float, own: dict[str, float], train: Branches, p_max: tuple[int, int]) -> Array:
+    @property
+    def law(self) -> str:
+        """The name of the law, whatever the scale of w."""
+        return self.name.removeprefix("log ")
+
+    def follow(self, w0: float, own: Mapping[str, float], train: Branches, p_max: tuple[int, int]) -> Array:
         """Return w after each pulse of the train, ``[pulse]``."""
-        parts, w = [], w0
-        for up, n in train:
-            gap = self._gap(1 - w if up else w, own, "_p" if up else "_d", n, p_max[0 if up else 1])
-            parts.append(1 - gap if up else gap)
-            w = float(parts[-1][-1])
-        return np.concatenate(parts)
+        up = np.repeat([u for u, _ in train], [n for _, n in train])
+        fresh = np.arange(len(up)) == 0
+        return self.course(w0, own, up, fresh, np.ones(len(up), dtype=np.int64), p_max)[0]
 
-    def _gap(self, gap: float, own: dict[str, float], side: str, n: int, p_max: int) -> Array:
-        """Return the distance to the bound after each of n pulses."""
-        if self.name == "exponential":
-            return 1 - exponential(1 - gap, own["k" + side], n, p_max)
-        alpha, gamma = own["alpha" + side], {"hard": 0.0, "soft": 1.0}.get(self.name, own.get("gamma" + side, 0.0))
-        if gamma == 0:
-            return np.asarray(np.maximum(gap - alpha * np.arange(1, n + 1), 0.0))
-        if gamma == 1:
-            return np.asarray(gap * (1 - alpha) ** np.arange(1, n + 1))
-        return power(gap, alpha, gamma, n)
+    def course(
+        self, w0: float, own: Mapping[str, float], up: Array, fresh: Array, count: Array, p_max: tuple[int, int]
+    ) -> tuple[Array, Array, Array]:
+        """Return w at each read, with the memory there, see `pulse_kernels.flow`."""
+        alpha, gamma, share = np.zeros(2), np.zeros(2), np.zeros(2)
+        saturating = self.law == "exponential"
+        for i, side in enumerate(("_p", "_d")):
+            if saturating:
+                k = own.get("k" + side, 0.0)
+                alpha[i] = -math.expm1(-k)
+                share[i] = 1 / p_max[i] if abs(k) < 1e-6 else math.expm1(-k / p_max[i]) / math.expm1(-k)
+            else:
+                alpha[i] = own.get("alpha" + side, 0.0)
+                gamma[i] = {"hard": 0.0, "soft": 1.0}.get(self.law, own.get("gamma" + side, 0.0))
+        w0 = min(max(w0, 0.0), 1.0)
+        made: tuple[Array, Array, Array] = loop("flow")(saturating, up, fresh, count, w0, alpha, gamma, share)
+        return made
 
     def typical(self, n_up: int, n_down: int) -> list[Array]:
         """Return starting points of its own parameters for branches of these lengths."""
         shift = {"alpha_p": math.log(max(n_up, 1)), "alpha_d": math.log(max(n_down, 1))}
         return [np.array([s - shift.get(name, 0.0) for name, s in zip(self.own, start, strict=True)]) for start in self.starts]
-
-
-POWER = """
-import numpy as np
-
-
-@njit(cache=CACHE)
-def power(gap, alpha, gamma, n):
-    out = np.empty(n)
-    for k in range(n):
-        gap = max(gap - alpha * gap**gamma, 0.0) if gap > 0 else 0.0
-        out[k] = gap
-    return out
-"""
-
-
-def power(gap: float, alpha: float, gamma: float, n: int) -> Array:
-    """Return the distance to the bound after each of n pulses ``gap <- max(gap - alpha gap^gamma, 0)``."""
-    if cache.available():
-        return np.asarray(cache.load("pulses", POWER)["power"](float(gap), float(alpha), float(gamma), n))
-    out = []
-    for _ in range(n):
-        gap = max(gap - alpha * gap**gamma, 0.0) if gap > 0 else 0.0
-        out.append(gap)
-    return np.array(out)
-
-
-def exponential(w: float, k: float, n: int, p_max: int) -> Array:
-    """Follow ``w(x) = (1 - e^{-k x}) / (1 - e^{-k})`` from ``w(x_0) = w``, ``x <- x + 1 / p_max`` up to 1; k = 0: a line."""
-    w = min(max(w, 0.0), 1.0)
-    steps = np.arange(1, n + 1) / p_max
-    if abs(k) < 1e-6:
-        return np.asarray(np.minimum(w + steps, 1.0))
-    scale = -math.expm1(-k)
-    x0 = -math.log1p(-w * scale) / k if w < 1 else 1.0
-    return np.asarray(-np.expm1(-k * np.minimum(x0 + steps, 1.0)) / scale)
 
 
 def nonlinearity(k: float) -> float:
@@ -112,7 +89,13 @@ def nonlinearity(k: float) -> float:
 
 LOG_LOW, LOG_HIGH = math.log(1e-7), math.log(0.9)
 CURVES = (
-    CurveFamily("hard", ("alpha_p", "alpha_d"), (LOG_LOW,) * 2, (LOG_HIGH,) * 2, ((0.0, 0.0),)),
+    CurveFamily(
+        "hard",
+        ("alpha_p", "alpha_d"),
+        (LOG_LOW,) * 2,
+        (LOG_HIGH,) * 2,
+        ((0.0, 0.0), (0.7, 0.7), (1.5, 1.5), (0.3, 2.0), (2.0, 0.3)),
+    ),
     CurveFamily("soft", ("alpha_p", "alpha_d"), (LOG_LOW,) * 2, (LOG_HIGH,) * 2, ((0.7, 0.7), (1.6, 1.6), (-0.7, 1.6))),
     CurveFamily(
         "power",
@@ -123,6 +106,7 @@ CURVES = (
     ),
     CurveFamily("exponential", ("k_p", "k_d"), (-12.0,) * 2, (30.0,) * 2, ((1.0, 1.0), (5.0, 5.0), (0.5, 5.0), (-1.0, -1.0))),
 )
+LOG_CURVES = tuple(replace(curve, name=f"log {curve.name}", log=True) for curve in CURVES if curve.name != "exponential")
 
 
 def monotone(n: Array, y: Array, up: bool, knots: int) -> tuple[Array, Array]:

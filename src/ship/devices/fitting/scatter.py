@@ -1,130 +1,382 @@
-"""The parts of a pulse train's scatter, from the growth of residual differences with the distance between pulses.
+"""The scatter of pulse trains, from the data alone: no law is asked, so that none sets its own allowance.
 
-Around the model's curve, ``e_{n+1} = phi_n e_n + sigma_step xi`` is what the device carries on (phi: how much of a deviation a
-pulse leaves, the ratio of the curve's successive steps); what is read differs by a white part and by parts that are forgotten
-over some pulses, with correlations ``rho`` from one to the next. The mean square difference of residuals h pulses apart is then
+What a read shows differs from the course of the device by its own noise, ``sigma_read^2 = a^2 + (b g)^2``, and by what the
+steps before left: each pulse adds ``s xi`` to the state. Where long branches show it, reads have a part in common with those
+before, forgotten over some pulses (correlation rho from one to the next): it does not add up, as steps do. The course of each
+branch is a polynomial in the root of the pulse number, free of any law and of what other branches do, with as many terms as the
+data ask for (AIC); s, a and b are those of highest restricted likelihood (REML), which counts what the polynomial took. Whether
+the noise is additive, relative or both is chosen by the data, too.
 
-    V(h) = 2 sigma_step^2 <(1 - phi^h) / (1 - phi^2)> + sum 2 sigma_rho^2 (1 - rho^h) + 2 sigma_white^2
-
-(the first term grows as ``h sigma_step^2`` where phi is 1), and the variances are its fit with none below 0. Only distances up to
-a fifth of a branch count: there, a curve that misses the data looks less like noise. The slow parts come in only where steps and
-white reads do not explain V: a single train does not tell a walk from what is forgotten over its length.
+Source: of REML: Patterson & Thompson, Biometrika 58:545 (1971); Harville, J. Am. Stat. Assoc. 72:320 (1977).
 """
 
 from __future__ import annotations
 
-import itertools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
+from .pulse_kernels import loop
+from .report import Estimate
+from .trains import PulseTrain
+
 Array = np.ndarray
-ENOUGH = 2.0  # mean squared deviation of V, in its standard errors, up to which steps and white reads alone explain it
-RHO = np.array([0.3, 0.6, 0.8, 0.9, 0.95, 0.98])
+TERMS = (3, 5, 7, 10, 14)  # of a branch's polynomial
+POINTS = 6000  # reads that the scatter is estimated from: branches at equal distances stand for all
+PENALTY = 4.0  # twice the log-likelihood that a second part of the read noise must bring
+RHO = (0.5, 0.75, 0.9, 0.97)
+LONG = 100  # reads of a branch, from which on what is forgotten is told from what adds up
+SLOW = 10.0  # twice the log-likelihood that a part with a memory must bring
+FEW = 64  # groups of reads, up to which each has its own matrix product
+FLOOR = 1e-5  # of the window, of reads that repeat exactly
 
 
-class Noise(NamedTuple):
-    """The standard deviations of the parts of the scatter, for each series."""
+class Scale(NamedTuple):
+    """The scale of a fit: 0 at the lower end of the measured window, 1 at its upper end, of g or of its logarithm."""
 
-    step: Array  # [series], standard deviation of each pulse's step
-    slow: Array  # [series, rho], of the parts of a read that are forgotten over some pulses
-    white: Array  # [series], of the rest of a read
+    low: float  # S
+    high: float  # S
+    log: bool = False
 
     @property
-    def read(self) -> Array:
-        """The standard deviation of a read."""
-        return np.asarray(np.sqrt((self.slow**2).sum(1) + self.white**2))
+    def span(self) -> float:
+        """The unit: S, or a difference of ln g."""
+        return math.log(self.high / self.low) if self.log else self.high - self.low
+
+    def of(self, g: Array) -> Array:
+        """Return conductances (S) in this scale."""
+        return np.asarray(np.log(g / self.low) / self.span if self.log else (g - self.low) / self.span)
+
+    def back(self, y: Array) -> Array:
+        """Return the conductances (S) of values in this scale."""
+        return np.asarray(self.low * np.exp(np.asarray(y) * self.span) if self.log else self.low + np.asarray(y) * self.span)
 
 
-def memory(w: Array, starts: Array) -> Array:
-    """Return phi before each point, ``[point]``, from successive steps of the curve; 1 where they say nothing, never more."""
-    step = np.diff(w, prepend=w[0])
-    phi = np.ones_like(w)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = step[1:] / step[:-1]
-    legal = np.isfinite(ratio) & (np.abs(step[:-1]) > 1e-9)
-    phi[1:][legal] = np.clip(ratio[legal], 0.0, 1.0)
-    for start in starts:  # the first steps of a branch have another polarity
-        phi[start : start + 2] = 1.0
-    return phi
-
-
-def split(residual: Array, phi: Array, starts: Array) -> Noise:
-    """Split the scatter of each series into its parts.
+@dataclass(frozen=True)
+class Noise:
+    """The scatter: in the scale of the fit, but for the parts of the read noise.
 
     Args:
-        residual: the residuals, ``[series, point]``.
-        phi: the memory of the curve, ``[point]``, see `memory`.
-        starts: the first points of the branches.
+        step: of each pulse's step, in the scale of the fit.
+        additive: of a read, S.
+        relative: of a read, as a fraction of g.
+        slow, rho: of what reads have in common with those before, in the scale of the fit, and its correlation.
+        errors: the standard errors of the first three.
+        terms: the number of terms of the polynomials that it was estimated with.
+        free: the degrees of freedom that were left.
     """
+
+    step: float
+    additive: float
+    relative: float
+    slow: float = 0.0
+    rho: float = 0.0
+    errors: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    terms: int = 0
+    free: float = math.inf
+
+    def read(self, g: Array, scale: Scale) -> Array:
+        """Return the variance of reads of conductances (S), in the scale of the fit."""
+        g = np.maximum(g, 0.0)
+        variance = self.additive**2 + (self.relative * g) ** 2
+        return np.asarray(variance / (scale.span * (np.maximum(g, 1e-300) if scale.log else 1.0)) ** 2 + FLOOR**2)
+
+    def drawn(self, count: int, rng: np.random.Generator) -> list[Noise]:
+        """Return scatters as likely as this one, by its standard errors."""
+        z = np.abs(np.array([self.step, self.additive, self.relative]) + rng.standard_normal((count, 3)) * np.array(self.errors))
+        return [replace(self, step=row[0], additive=row[1], relative=row[2]) for row in z.tolist()]
+
+    def estimate(self, name: str, factor: float = 1.0, unit: str = "") -> Estimate:
+        """Return one of the three with its 95 % interval, multiplied by a factor."""
+        value, error = getattr(self, name), self.errors[("step", "additive", "relative").index(name)]
+        if value > 2.5 * error:
+            wide = math.exp(1.96 * error / value)
+            return Estimate(value * factor, value / wide * factor, value * wide * factor, unit)
+        return Estimate(value * factor, max(value - 1.96 * error, 0.0) * factor, (value + 1.96 * error) * factor, unit)
+
+
+@dataclass(frozen=True)
+class _Branches:
+    """Branches (or trains) under one another: values, and what each may take from them."""
+
+    y: Array
+    g: Array  # smooth
+    fresh: Array
+    phi: Array
+    grown: Array
+    design: Array  # [read, term]
+    starts: Array
+    ridge: float = 0.0
+
+    def likelihood(self, noise: Noise, scale: Scale, *, restricted: bool = True) -> float:
+        """Return the (restricted) log-likelihood, less a constant."""
+        kept, log_det, rest, _ = self._whitened(noise, scale)
+        value = -0.5 * (log_det + float(rest.sum()))
+        if restricted:
+            value -= 0.5 * float(np.linalg.slogdet(kept)[1].sum())
+        return value
+
+    def _whitened(self, noise: Noise, scale: Scale) -> tuple[Array, float, Array, Array]:
+        n = len(self.y)
+        z = np.concatenate([self.design, self.y[:, None]], axis=1)
+        read = noise.read(self.g, scale)
+        out, variance = loop("whiten")(z, self.phi, self.grown, self.fresh, np.ones(n), noise.step, read, noise.slow, noise.rho)
+        x, v = out[:, :-1], out[:, -1]
+        parts = np.split(x, self.starts[1:]) if len(self.starts) <= FEW else None
+        xx = np.add.reduceat(x[:, :, None] * x[:, None, :], self.starts) if parts is None else np.stack([p.T @ p for p in parts])
+        if self.ridge:
+            xx = xx + self.ridge * np.eye(xx.shape[1])
+        xv = np.add.reduceat(x * v[:, None], self.starts)
+        vv = np.add.reduceat(v * v, self.starts)
+        made = np.linalg.solve(xx, xv[..., None])[..., 0]
+        return xx, float(np.log(variance).sum()), vv - (xv * made).sum(1), made
+
+    def smooth(self, noise: Noise, scale: Scale) -> Array:
+        """Return the polynomials at the reads, of least squares with these weights."""
+        made = self._whitened(noise, scale)[3]
+        return np.asarray((self.design * np.repeat(made, np.diff([*self.starts, len(self.y)]), axis=0)).sum(1))
+
+
+def _polynomial(numbers: Array, terms: int) -> Array:
+    """Return orthonormal polynomials in the root of the pulse number, ``[read, term]``."""
+    t = np.sqrt(numbers)
+    t = 2 * (t - t[0]) / max(t[-1] - t[0], 1e-12) - 1
+    return np.asarray(np.linalg.qr(np.polynomial.legendre.legvander(t, terms - 1))[0] * math.sqrt(len(t)))
+
+
+def _stacked(trains: Sequence[PulseTrain], scale: Scale, terms: int, points: int) -> _Branches | None:
+    """Return the branches that are long enough for so many terms; None: less than half of the reads are in such."""
+    found = [(t, i) for t in trains for i in range(len(t.branches))]
+    long = [(t, i) for t, i in found if t.branches[i][1] >= terms + 3]
+    total, kept = sum(t.branches[i][1] for t, i in found), sum(t.branches[i][1] for t, i in long)
+    if not long or (2 * kept < total and terms > TERMS[0]):
+        return None
+    every = max(1, math.ceil(kept / points))
+    if every > 1:
+        long = long[:: every if every % 2 else every + 1]  # an odd stride takes branches up and down alike
+    y, fresh, count, design = [], [], [], []
+    for train, i in long:
+        a, n = int(train.starts[i]), train.branches[i][1]
+        y.append(scale.of(train.g[a : a + n]))
+        fresh.append(np.arange(n) == 0)
+        count.append(train.counts[a : a + n])
+        design.append(_polynomial(train.pulse_numbers()[a : a + n].astype(float), terms))
+    starts = np.cumsum([0, *[len(p) for p in y]])[:-1]
+    whole = np.concatenate(y)
+    counts = np.concatenate(count).astype(float)
+    branches = _Branches(
+        whole, scale.back(whole), np.concatenate(fresh), np.ones(len(whole)), counts, np.concatenate(design), starts
+    )
+    return replace(branches, g=scale.back(branches.smooth(Noise(0.0, 0.01 * scale.high, 0.0), scale)))
+
+
+def noise_of(trains: Sequence[PulseTrain], scale: Scale) -> Noise:
+    """Estimate the scatter of the steps and of the reads of all trains, without a law.
+
+    Args:
+        trains: the trains; branches shorter than six reads say nothing.
+        scale: the scale in which steps have one scatter.
+    """
+    best: tuple[float, _Branches, int] | None = None
+    for terms in TERMS:
+        stacked = _stacked(trains, scale, terms, POINTS)
+        if stacked is None:
+            continue
+        start = _start(stacked, scale)
+        made = _highest(stacked, scale, start, ("step", "additive"), restricted=False)
+        value = 2 * stacked.likelihood(made, scale, restricted=False) / len(stacked.y)
+        used = 2 * terms * len(stacked.starts) / len(stacked.y)
+        if best is None or value - used > best[0]:
+            best = value - used, stacked, terms
+    if best is None:
+        rough = float(np.median([np.std(np.diff(t.g)) for t in trains])) / math.sqrt(2)
+        return Noise(0.0, rough, 0.0, errors=(0.0, rough, 0.0))
+    _, stacked, terms = best
+    start = _start(stacked, scale)
+    kinds = (("step", "additive"), ("step", "relative"), ("step", "additive", "relative"))
+    found = [_highest(stacked, scale, start, kind) for kind in kinds]
+    likely = [
+        2 * stacked.likelihood(made, scale) - (PENALTY if len(k) == 3 else 0.0) for made, k in zip(found, kinds, strict=True)
+    ]
+    chosen = int(np.argmax(likely))
+    if chosen == 1 and likely[1] < likely[0] + 2 and not scale.log:  # the simpler word where the data do not tell
+        chosen = 0
+    made = _with_slow(stacked, scale, start, found[chosen], kinds[chosen])
+    errors = [_error(stacked, scale, made, name) if name in kinds[chosen] else 0.0 for name in ("step", "additive", "relative")]
+    return replace(
+        made,
+        errors=(errors[0], errors[1], errors[2]),
+        terms=terms,
+        free=float(len(stacked.y) - terms * len(stacked.starts)),
+    )
+
+
+class Around(NamedTuple):
+    """What a law leaves of one train: residuals, derivatives by its parameters, memory, where it begins, and its course (S)."""
+
+    rest: Array
+    jacobian: Array
+    phi: Array
+    grown: Array
+    fresh: Array
+    g: Array
+
+
+def noise_around(pieces: Sequence[Around], scale: Scale, like: Noise) -> Noise:
+    """Estimate the scatter around a law that the data accept: whole trains tell steps from reads where branches do not.
+
+    Args:
+        pieces: what the law leaves, for each train.
+        scale: the scale of the fit.
+        like: the scatter without a law, of the same parts.
+    """
+    every = max(1, math.ceil(sum(len(p.rest) for p in pieces) / (4 * POINTS)))
+    used = list(pieces)[::every]
+    terms = max(p.jacobian.shape[1] for p in used)
+    wide = [np.concatenate([p.jacobian, np.zeros((len(p.rest), terms - p.jacobian.shape[1]))], 1) for p in used]
+    sizes = [np.sqrt((w**2).mean(0)) for w in wide]
+    design = [w / np.where(size > 1e-9, size, 1.0) for w, size in zip(wide, sizes, strict=True)]
+    starts = np.cumsum([0, *[len(p.rest) for p in used]])[:-1]
+    y, g, fresh, phi, grown = (np.concatenate([getattr(p, n) for p in used]) for n in ("rest", "g", "fresh", "phi", "grown"))
+    branches = _Branches(y, g, fresh, phi, grown, np.concatenate(design), starts, ridge=1e-6)
+    names = [n for n in ("step", "additive", "relative", "slow") if n == "step" or getattr(like, n) > 0]
+    made = _highest(branches, scale, _size(like, scale), names, rho=like.rho)
+    if like.slow > 0:  # a law's own memory may explain what is forgotten
+        names = [n for n in names if n != "slow"]
+        simple = _highest(branches, scale, _size(like, scale), names)
+        if branches.likelihood(simple, scale) > branches.likelihood(made, scale) - SLOW / 2:
+            made = simple
+    errors = [_error(branches, scale, made, n) if n in names else 0.0 for n in ("step", "additive", "relative")]
+    free = float(len(branches.y) - terms * len(starts))
+    return replace(made, errors=(errors[0], errors[1], errors[2]), terms=like.terms, free=free)
+
+
+def _size(noise: Noise, scale: Scale) -> float:
+    middle = scale.back(np.array(0.5))
+    return max(noise.step, float(np.sqrt(noise.read(middle, scale))), 10 * FLOOR)
+
+
+def _with_slow(branches: _Branches, scale: Scale, start: float, made: Noise, names: Sequence[str]) -> Noise:
+    """Return the scatter with a part that is forgotten over some pulses, where steps that add up do not explain it."""
+    longest = int(np.diff([*branches.starts, len(branches.y)]).max())
+    if made.step == 0 or longest < LONG:
+        return made
+    best, top = made, branches.likelihood(made, scale) + SLOW / 2
+    for rho in RHO:
+        tried = _highest(branches, scale, start, (*names, "slow"), rho=rho)
+        value = branches.likelihood(tried, scale)
+        if value > top:
+            best, top = tried, value
+    return best
+
+
+def _start(branches: _Branches, scale: Scale) -> float:
+    rest = branches.y - branches.smooth(Noise(0.0, 0.01 * scale.high, 0.0), scale)
+    inner = np.delete(np.diff(rest), branches.starts[1:] - 1)
+    return max(float(np.sqrt(np.mean(inner**2) / 2)), 10 * FLOOR)
+
+
+def _highest(
+    branches: _Branches, scale: Scale, start: float, names: Sequence[str], *, restricted: bool = True, rho: float = 0.0
+) -> Noise:
+    """Return the scatter with these parts of highest likelihood; ``rho`` is the memory of the slow part."""
     from scipy import optimize
 
-    r = np.atleast_2d(residual)
-    bounds = [*starts.tolist(), r.shape[1]]
-    shortest = int(np.diff(bounds).min())
-    lags = np.unique(np.geomspace(1, max(shortest // 5, 2), 16).astype(int))
-    parted = np.stack([_parted(r, bounds, int(h)) for h in lags], axis=1)
-    carried = np.array([np.mean(_carried(phi, int(h))) for h in lags])
-    slow = 2 * (1 - RHO[None, :] ** lags[:, None])
-    slow = slow * (len(lags) >= 5 and shortest >= 40)  # short branches do not tell them apart
-    simple = np.stack([carried, np.full(len(lags), 2.0)], axis=1)
-    design = np.concatenate([simple[:, :1], slow, simple[:, 1:]], axis=1)
-    known = np.sqrt(4 * lags / (3 * r.shape[1]))  # how well V is known, relative, where steps add up
-    out = np.zeros((len(r), design.shape[1]))
-    for i, v in enumerate(parted):
-        weight = 1 / (np.maximum(v, 1e-12 + 1e-6 * v.max()) * known)
-        found, error = optimize.nnls(simple * weight[:, None], v * weight)
-        if error**2 <= ENOUGH * len(lags):
-            out[i, [0, -1]] = np.sqrt(found)
-        else:
-            out[i] = np.sqrt(optimize.nnls(design * weight[:, None], v * weight)[0])
-    return Noise(out[:, 0], out[:, 1:-1], out[:, -1])
+    middle = float(np.median(branches.g))
+    unit = {
+        "step": start,
+        "slow": start,
+        "additive": start * scale.span * (float(np.percentile(branches.g, 10)) if scale.log else 1.0),
+        "relative": start * scale.span if scale.log else start * scale.span / max(abs(middle), 1e-30),
+    }
+
+    def noise(x: Array) -> Noise:
+        parts = {name: abs(v) * unit[name] for name, v in zip(names, x, strict=True)}
+        step, additive, relative, slow = (float(parts.get(name, 0.0)) for name in ("step", "additive", "relative", "slow"))
+        return Noise(step, additive, relative, slow, rho)
+
+    def cost(x: Array) -> float:
+        value = branches.likelihood(noise(x), scale, restricted=restricted)
+        return -value if math.isfinite(value) else 1e30
+
+    made = optimize.minimize(
+        cost,
+        np.array([0.5 if n == "step" else 0.8 for n in names]),
+        method="Nelder-Mead",
+        options={"xatol": 2e-3, "fatol": 1e-3, "maxfev": 60 * len(names)},
+    )
+    x = np.abs(made.x)
+    for i in range(len(names)):  # a part that does not count is none
+        less = np.where(np.arange(len(names)) == i, 0.0, x)
+        if cost(less) <= made.fun + (0.5 if names[i] == "step" else 0.05):
+            x = less
+    return noise(x)
 
 
-def _parted(r: Array, bounds: list[int], lag: int) -> Array:
-    """Return V(lag) of each series, within branches."""
-    total, count = np.zeros(len(r)), 0
-    for a, b in itertools.pairwise(bounds):
-        total += ((r[:, a + lag : b] - r[:, a : b - lag]) ** 2).sum(1)
-        count += b - lag - a
-    return np.asarray(total / count)
+def _changed(noise: Noise, name: str, value: float) -> Noise:
+    parts = {n: getattr(noise, n) for n in ("step", "additive", "relative")} | {name: value}
+    return replace(noise, step=parts["step"], additive=parts["additive"], relative=parts["relative"])
 
 
-def _carried(phi: Array, lag: int) -> Array:
-    near = phi > 1 - 1e-6
-    safe = np.where(near, 0.0, phi)
-    return np.where(near, float(lag), 2 * (1 - safe**lag) / (1 - safe**2))
+def _error(branches: _Branches, scale: Scale, made: Noise, name: str) -> float:
+    """Return the standard error of a part: how far it may rise (the others as they are) until the likelihood falls by 1/2."""
+    top, value = branches.likelihood(made, scale), getattr(made, name)
+    fall: Callable[[float], float] = lambda x: top - branches.likelihood(_changed(made, name, x), scale) - 0.5  # noqa: E731
+    size = math.hypot(made.step, made.slow, math.sqrt(float(made.read(scale.back(np.array(0.5)), scale)))) * scale.span
+    units = {"additive": size * scale.low, "relative": size} if scale.log else {"additive": size, "relative": size / scale.high}
+    unit = size / scale.span if name == "step" else units[name]
+    step = 0.02 * max(value, 0.1 * unit)
+    for _ in range(40):
+        if fall(value + step) > 0:
+            break
+        step *= 1.5
+    low, high = 0.0, step
+    for _ in range(14):
+        middle = (low + high) / 2
+        low, high = (low, middle) if fall(value + middle) > 0 else (middle, high)
+    return float(high)
 
 
-def simulate(noise: Noise, phi: Array, series: int, rng: np.random.Generator) -> Array:
-    """Draw deviations from the curve with the first series' scatter, ``[series, point]``."""
-    step, slow, white = float(noise.step[0]), noise.slow[0], float(noise.white[0])
-    e, s = np.zeros(series), slow * rng.standard_normal((series, len(RHO)))
-    fresh = slow * np.sqrt(1 - RHO**2)
-    out = np.empty((series, len(phi)))
-    for k in range(len(phi)):
-        e = phi[k] * e + step * rng.standard_normal(series)
-        s = RHO * s + fresh * rng.standard_normal((series, len(RHO)))
-        out[:, k] = e + s.sum(1)
-    return out + white * rng.standard_normal(out.shape)
+class Context(NamedTuple):
+    """What deviations from a course are whitened with.
+
+    Args:
+        phi, grown: what is left of a deviation at the next read, and the number of steps whose noise is there, ``[read]``.
+        fresh: where the state does not follow from the read before.
+        gain: by how much the read follows the state.
+        step: the standard deviation of a step of the state.
+        read: the variance of reads.
+        slow, rho: of what reads have in common with those before.
+    """
+
+    phi: Array
+    grown: Array
+    fresh: Array
+    gain: Array
+    step: float
+    read: Array
+    slow: float = 0.0
+    rho: float = 0.0
 
 
-def whitened(residual: Array, made: Noise, phi: Array) -> Array:
-    """Turn residuals ``[point]`` with this scatter (that of its first series) into independent numbers of variance 1."""
-    from scipy import linalg
+def whitened(z: Array, context: Context) -> Array:
+    """Turn deviations from a course, ``[read]`` or ``[read, column]``, into independent numbers of variance 1."""
+    columns = z[:, None] if z.ndim == 1 else z
+    out = loop("whiten")(np.ascontiguousarray(columns), *context)[0]
+    return np.asarray(out[:, 0] if z.ndim == 1 else out)
 
-    n, distance = len(residual), np.abs(np.arange(len(residual))[:, None] - np.arange(len(residual)))
-    kept = np.cumsum(np.log(np.clip(phi, 1e-9, 1.0)))
-    variance = np.empty(n)
-    total = 0.0
-    for k in range(n):
-        total = phi[k] ** 2 * total + float(made.step[0]) ** 2
-        variance[k] = total
-    earlier = np.minimum.outer(np.arange(n), np.arange(n))
-    covariance = variance[earlier] * np.exp(-np.abs(kept[:, None] - kept[None, :]))
-    for rho, size in zip(RHO, made.slow[0], strict=True):
-        if size > 0:
-            covariance += size**2 * rho**distance
-    floor = 1e-12 + 1e-6 * float(np.trace(covariance)) / n
-    covariance[np.diag_indices(n)] += float(made.white[0]) ** 2 + floor
-    return np.asarray(linalg.solve_triangular(linalg.cholesky(covariance, lower=True), residual, lower=True))
+
+def simulate(context: Context, series: int, rng: np.random.Generator) -> Array:
+    """Draw deviations from a course with this scatter, ``[series, read]``."""
+    c = context
+    e, out = np.zeros(series), np.empty((series, len(c.phi)))
+    u = c.slow * rng.standard_normal(series)
+    for k in range(len(c.phi)):
+        e = np.where(c.fresh[k], 0.0, c.phi[k] * e) + c.step * math.sqrt(c.grown[k]) * rng.standard_normal(series)
+        if c.slow > 0:
+            u = c.rho * u + c.slow * math.sqrt(1 - c.rho**2) * rng.standard_normal(series)
+        out[:, k] = c.gain[k] * e + u
+    return np.asarray(out + np.sqrt(c.read) * rng.standard_normal(out.shape))

@@ -15,8 +15,11 @@ from .. import (
     AdditiveNoise,
     Bounded,
     Device,
+    LogBounded,
+    MixedNoise,
     NonlinearPulses,
     PooleFrenkelIV,
+    RelativeNoise,
     SinhIV,
     TableUpdate,
     TwoStateProgramming,
@@ -88,29 +91,65 @@ class NoPartError(FitError):
     """An error that says that the library has no device part for a law."""
 
 
-def varied(nominal: float, spread: float) -> Any:
-    """Return a value with its spread (in its unit) from device to device."""
-    return float(nominal) if spread <= 0 else Varied(float(nominal), d2d_abs=float(spread))
+def varied(nominal: float, spread: float, c2c: float = 0.0) -> Any:
+    """Return a value with its spread (in its unit) from device to device, and that from cycle to cycle (as a fraction)."""
+    if spread <= 0 and c2c <= 0:
+        return float(nominal)
+    return Varied(float(nominal), d2d_abs=max(float(spread), 0.0), c2c=max(float(c2c), 0.0))
+
+
+class Scatter(NamedTuple):
+    """The scatter of pulses: of each step, and of reads.
+
+    Args:
+        step: of one pulse's step, as a fraction of the window (of ln g, where the law is of ln g).
+        additive: of reads, S.
+        relative: of reads, as a fraction of the conductance.
+        c2c: of the size of the steps, from cycle to cycle, by the names of parameters, as fractions.
+        told: what a reader should know of them.
+    """
+
+    step: float
+    additive: float
+    relative: float
+    c2c: Mapping[str, float]
+    told: str = "the step noise of the update, the read noise"
+
+    @property
+    def read(self) -> Any:
+        """The part of the read noise; None: there is none."""
+        if self.additive > 0 and self.relative > 0:
+            return MixedNoise(sigma=self.additive, relative=self.relative)
+        if self.relative > 0:
+            return RelativeNoise(sigma=self.relative)
+        return AdditiveNoise(sigma=self.additive) if self.additive > 0 else None
+
+
+class Measured(NamedTuple):
+    """What was measured beside the law: the numbers of pulses and reads, by the names of `Device`, and remarks by name."""
+
+    proof: Evidence
+    numbers: Mapping[str, float]
+    remarks: Mapping[str, str]
 
 
 def pulsed(
     curve: str,
     nominal: Mapping[str, float],
     spread: Mapping[str, float],
-    noise: float,
-    read: float,
+    scatter: Scatter,
     p_max: tuple[int, int],
-    proof: Evidence,
+    beside: Measured,
     correlated: Any,
 ) -> Device:
     """Return a device that pulses move along a fitted curve.
 
     Args:
-        curve: the name of the curve: hard, soft, power or exponential.
+        curve: the name of the curve: hard, soft, power, exponential, or one of ln g: log hard, log soft, log power.
         nominal, spread: the parameters and their spread over devices, by name; S for g_min and g_max.
-        noise, read: the noise of one pulse's step, and that of a read, as fractions of the window.
+        scatter: the scatter of steps and reads.
         p_max: the number of pulses of the longest branch up, and down.
-        proof: the measurement.
+        beside: the measurement, and what else it says.
         correlated: pairs of parameters that vary together, with their coefficient.
 
     Raises:
@@ -121,36 +160,53 @@ def pulsed(
         raise FitError(
             "fit: device", f"needs pulses {missing} as well", fix="Measure both branches; one does not tell the other."
         )
-    values = {n: varied(nominal[n], spread.get(n, 0.0)) for n in nominal}
-    if curve == "exponential":
+    values = {n: varied(nominal[n], spread.get(n, 0.0), scatter.c2c.get(n, 0.0)) for n in nominal}
+    law = curve.removeprefix("log ")
+    if law == "exponential":
         update: Any = NonlinearPulses(
             nl_up=_nonlinearity(nominal["k_p"], spread.get("k_p", 0.0)),
             nl_down=_nonlinearity(nominal["k_d"], spread.get("k_d", 0.0)),
             pulses_up=float(p_max[0]),
             pulses_down=float(p_max[1]),
-            noise=noise,
+            noise=scatter.step,
         )
     else:
-        gammas = {n: values.get(n, GAMMA.get(curve, 0.0)) for n in ("gamma_p", "gamma_d")}
-        update = Bounded(alpha_p=values["alpha_p"], alpha_d=values["alpha_d"], noise=noise, **gammas)
-    read_noise = AdditiveNoise(sigma=read * (nominal["g_max"] - nominal["g_min"])) if read > 0 else None
+        gammas = {n: values.get(n, GAMMA.get(law, 0.0)) for n in ("gamma_p", "gamma_d")}
+        made: Any = LogBounded if curve != law else Bounded
+        update = made(alpha_p=values["alpha_p"], alpha_d=values["alpha_d"], noise=scatter.step, **gammas)
     pairs = tuple((prefix(a), prefix(b), r) for a, b, r in correlated)
-    made = {"g_min": values["g_min"], "g_max": values["g_max"], "update": update, "noise": read_noise}
-    spreads = {"c2c": "the step noise of the update, the read noise"}
+    parts = {"g_min": values["g_min"], "g_max": values["g_max"], "update": update, "noise": scatter.read}
+    spreads = {"c2c": scatter.told}
     if any(spread.values()):
         spreads["d2d"] = "parameters of the update"
-    return assembled(proof, made, spreads=spreads, correlated=pairs)
+    remarks = dict(beside.remarks)
+    return assembled(beside.proof, parts | dict(beside.numbers), spreads=spreads, remarks=remarks, correlated=pairs)
 
 
 def tabled(
-    up: Sequence[tuple[float, float]], down: Sequence[tuple[float, float]], noise: float, read: float, proof: Evidence
+    up: Sequence[tuple[float, float]],
+    down: Sequence[tuple[float, float]],
+    scale: float,
+    scatter: Scatter,
+    beside: Measured,
 ) -> Device:
-    """Return a device that follows measured branches, given as knots (pulse number, S); noises are fractions of the window.
+    """Return a device that follows measured branches.
+
+    Args:
+        up, down: knots of the branches (pulse number, S).
+        scale: the spread over devices of a factor on both, as a fraction; 0: not measured.
+        scatter: the scatter of steps and reads.
+        beside: the measurement, and what else it says.
 
     Raises:
-        FitError: conductances below 0 S.
+        FitError: conductances below 0 S, or pulses of one polarity only.
         ParameterError: a table that never changes.
     """
+    if not (up and down):
+        missing = "up" if not up else "down"
+        raise FitError(
+            "fit: device", f"needs pulses {missing} as well", fix="Measure both branches; one does not tell the other."
+        )
     low = min(g for _, g in (*up, *down))
     if low < 0:
         raise FitError(
@@ -160,10 +216,10 @@ def tabled(
             fix=f"Take off the instrument's offset; or, where the data are normalised, say {argument('unit', 'normalised')}.",
         )
     high = max(g for _, g in (*up, *down))
-    update = TableUpdate(up=_points(up), down=_points(down), noise=noise)
-    read_noise = AdditiveNoise(sigma=read * (high - low)) if read > 0 else None
-    made = {"g_min": max(low, 0.0), "g_max": high, "update": update, "noise": read_noise}
-    return assembled(proof, made, spreads={"c2c": "the step noise of the update, the read noise"})
+    update = TableUpdate(up=_points(up), down=_points(down), noise=scatter.step, scale=varied(1.0, scale))
+    made = {"g_min": max(low, 0.0), "g_max": high, "update": update, "noise": scatter.read} | dict(beside.numbers)
+    spreads = {"c2c": scatter.told} | ({"d2d": "one factor on the whole table"} if scale > 0 else {})
+    return assembled(beside.proof, made, spreads=spreads, remarks=beside.remarks)
 
 
 def iv_part(law: str, values: Mapping[str, float]) -> Any:
@@ -237,21 +293,3 @@ def _points(knots: Sequence[tuple[float, float]]) -> tuple[float, ...]:
     if len(at) > 1:
         points[0] = max(g[0] - (g[1] - g[0]) / (at[1] - at[0]), 0.0)
     return tuple(float(v) for v in points)
-
-
-def spread_of(theta: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return covariance and correlation over devices, without the share of the uncertainty of each device's own fit.
-
-    Args:
-        theta: the parameters, ``[device, parameter]``.
-        error: the mean covariance of the replicates of one device, ``[parameter, parameter]``.
-    """
-    covariance = np.cov(theta, rowvar=False)
-    clean = covariance - error
-    variance = np.diag(clean)
-    if bool((variance <= 0).any()) or np.linalg.eigvalsh(clean).min() <= 0:  # some spread is no larger than its uncertainty
-        shrink = np.clip(variance, 0, None) / np.maximum(np.diag(covariance), 1e-300)
-        clean = covariance * np.sqrt(np.outer(shrink, shrink))
-    size = np.sqrt(np.clip(np.diag(clean), 0, None))
-    safe = np.where(size > 0, size, 1.0)
-    return clean, np.where(np.eye(len(size), dtype=bool), 1.0, clean / np.outer(safe, safe))

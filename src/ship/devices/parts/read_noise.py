@@ -1,7 +1,8 @@
-"""Read noise: relative, additive, and 1/f noise that grows with the time since the write.
+"""Read noise: relative, additive, both, and 1/f noise that grows with the time since the write.
 
 relative   ``G (1 + sigma xi)``
 additive   ``G + sigma xi``
+both       ``G + sqrt(sigma^2 + (relative G)^2) xi``
 flicker    ``G (1 + Q sqrt(ln((t + t_r) / (2 t_r))) xi)``, ``t = age + t_0``: what 1/f noise between a read of t_r and the
            whole time since the write adds up to; 0 while t is below t_r
 
@@ -52,6 +53,24 @@ class AdditiveNoise(ReadNoise):
 
     def read(self, g: Tensor, written: Tensor, age: Tensor, p: Bag, xi: Xi) -> Tensor:
         return g + p.sigma * xi[0]
+
+
+@dataclass(frozen=True)
+class MixedNoise(ReadNoise):
+    """A part that is the same for all conductances, and one that is a fraction of the conductance, independent of each other.
+
+    Args:
+        sigma: S, standard deviation of the part that is the same for all.
+        relative: standard deviation of the other part, as a fraction of the conductance.
+    """
+
+    white: ClassVar[bool] = True
+
+    sigma: Value = param(0.1e-6, unit="S", least=0.0, role="noise")
+    relative: Value = param(0.01, least=0.0, role="noise")
+
+    def read(self, g: Tensor, written: Tensor, age: Tensor, p: Bag, xi: Xi) -> Tensor:
+        return g + torch.hypot(p.sigma.expand_as(g), p.relative * g) * xi[0]
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,17 @@ def power_step(gap: Tensor, alpha: Tensor, gamma: Tensor) -> Tensor:
     return alpha * torch.where(gap > 0, safe**gamma, (gamma == 0).to(gap.dtype))
 
 
+def closed(gap: Tensor, count: Tensor, alpha: Tensor, gamma: Tensor, most: int) -> Tensor:
+    """Return how much of the distance to the bound, a fraction of the window, the pulses close."""
+    if bool(((gamma == 0) | (gamma == 1)).all()):
+        hard = torch.where(alpha * count < gap, alpha * count, gap)
+        return torch.where(gamma == 1, gap * gone(alpha.clamp(max=1.0), count), hard)
+    left, alpha, gamma = gap.double(), alpha.double(), gamma.double()  # many small steps, one after the other
+    for n in steps(Pulse(gap, gap, count), most):
+        left = torch.where(count > n, (left - power_step(left, alpha, gamma)).clamp(min=0.0), left)
+    return (gap.double() - left).to(gap.dtype)
+
+
 @dataclass(frozen=True)
 class Bounded(Update):
     """Hard (gamma 0), soft (gamma 1) or power bounds."""
@@ -69,17 +80,7 @@ class Bounded(Update):
         up = pulse.v > 0
         count = torch.where(pulse.v.abs() > p.v_th, pulse.n, torch.zeros_like(pulse.n))
         alpha, gamma = torch.where(up, p.alpha_p, p.alpha_d), torch.where(up, p.gamma_p, p.gamma_d)
-        closed = self._closed(torch.where(up, high, low).clamp(min=0.0), count, alpha, gamma)
-        change = torch.where(up, closed, -closed) + p.noise * count.clamp(min=0).sqrt() * xi[0]
+        move = closed(torch.where(up, high, low).clamp(min=0.0), count, alpha, gamma, self.most)
+        change = torch.where(up, move, -move) + p.noise * count.clamp(min=0).sqrt() * xi[0]
         g = within(x.g + change * (p.g_max - p.g_min), p.g_min, p.g_max)
         return Conductance(torch.where(count > 0, g, x.g))
-
-    def _closed(self, gap: Tensor, count: Tensor, alpha: Tensor, gamma: Tensor) -> Tensor:
-        """Return how much of the distance to the bound the pulses close."""
-        if bool(((gamma == 0) | (gamma == 1)).all()):
-            hard = torch.where(alpha * count < gap, alpha * count, gap)
-            return torch.where(gamma == 1, gap * gone(alpha.clamp(max=1.0), count), hard)
-        left, alpha, gamma = gap.double(), alpha.double(), gamma.double()  # many small steps, one after the other
-        for n in steps(Pulse(gap, gap, count), self.most):
-            left = torch.where(count > n, (left - power_step(left, alpha, gamma)).clamp(min=0.0), left)
-        return (gap.double() - left).to(gap.dtype)
