@@ -166,6 +166,8 @@ def median_ends(values: Array, factor: float = 1.0) -> tuple[float, float]:
 
     ordered = np.sort(values)
     n = len(ordered)
+    if n < 6:  # the smallest and the largest hold it with less than 95 %
+        return math.nan, math.nan
     if factor <= 1:
         k = int(stats.binom.ppf(0.025, n, 0.5))
         return float(ordered[max(k - 1, 0)]), float(ordered[min(n - k, n - 1)])
