@@ -112,7 +112,7 @@ def cycled_devices(rng: np.random.Generator) -> tuple[dict[str, Any], Truth]:
     on = 1e-4 * n**-nu * np.exp(0.05 * rng.standard_normal((m, 20)))
     off = 1e-5 * np.exp(0.05 * rng.standard_normal((m, 20)))
     columns = {"cycle": np.tile(n, m), "on": on.ravel(), "off": off.ravel(), "device": np.repeat(np.arange(m), 20)}
-    return columns, {("power", "on: nu, mean"): 0.03, ("power", "on: nu, spread"): 0.01}
+    return columns, {("power", "on: nu, mean"): 0.03, ("power", "on: nu, d2d"): 0.01}
 
 
 RETENTION = (power, short, logarithmic, exponential, devices, cycles, reads, white_reads)

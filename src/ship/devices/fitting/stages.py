@@ -49,7 +49,7 @@ def fit_stages(columns: Columns, source: str, sha256: str, settings: dict[str, A
     ranking, mixtures = _populations(y, min(int(settings["replicates"]), DRAWS), rng)
     summary = _summary(stages, y)
     if len(y) < 2 * LEAST:
-        notes.append(f"{len(y)} cells: too few for a distribution of what they keep")
+        notes.append(f"too few cells ({len(y)}) for a distribution of what they keep")
     measured, remarks = _measured(stages, y, notes)
     window = "the window of the device is not measured" if measured else "the times of the stages are not known"
     made = FitError(

@@ -125,19 +125,20 @@ def over_curves(fit: TrendFit, i: int, labels: Labels | None = None) -> dict[str
     noise = float(own.mean())
     devices = list(labels.device) if labels is not None and len(set(labels.device)) > 1 else None
     split = components(values, devices, unit=unit)
-    several = devices is not None and len(set(devices)) < n
-    if several and split.d2d is not None and split.c2c is not None:
-        return {"mean": split.centre, "d2d": split.d2d, "c2c": _without(split.c2c, noise)}
-    if several and devices is not None and len(set(devices)) >= LEAST:  # too few curves of each for a spread of their own
-        values, noise = _by_device(values, devices), noise * len(set(devices)) / n
+    several = devices is not None and LEAST <= len(set(devices)) < n
+    noise_of_mean = noise
+    if devices is not None and several:  # devices are what was drawn; their means count
+        values, noise_of_mean = _by_device(values, devices), noise * len(set(devices)) / n
         n = len(values)
     middle, half = float(values.mean()), float(stats.t.ppf(0.975, n - 1)) * float(values.std(ddof=1)) / math.sqrt(n)
     made = {"mean": Estimate(middle, middle - half, middle + half, unit)}
+    if several and split.d2d is not None and split.c2c is not None:
+        return made | {"d2d": split.d2d, "c2c": _without(split.c2c, noise)}
     variance = float(values.var(ddof=1))
     ends = [variance * (n - 1) / float(stats.chi2.ppf(q, n - 1)) for q in (0.975, 0.025)]
     what = "d2d" if devices is not None else "spread"
-    low, high = (math.sqrt(max(v - noise, 0.0)) for v in ends)
-    return made | {what: Estimate(math.sqrt(max(variance - noise, 0.0)), low, high, unit)}
+    low, high = (math.sqrt(max(v - noise_of_mean, 0.0)) for v in ends)
+    return made | {what: Estimate(math.sqrt(max(variance - noise_of_mean, 0.0)), low, high, unit)}
 
 
 def _by_device(values: Array, devices: Sequence[str]) -> Array:
@@ -165,6 +166,8 @@ def median_ends(values: Array, factor: float = 1.0) -> tuple[float, float]:
 
     ordered = np.sort(values)
     n = len(ordered)
+    if n < 6:  # the smallest and the largest hold it with less than 95 %
+        return math.nan, math.nan
     if factor <= 1:
         k = int(stats.binom.ppf(0.025, n, 0.5))
         return float(ordered[max(k - 1, 0)]), float(ordered[min(n - k, n - 1)])
