@@ -20,8 +20,10 @@ UP = np.arange(1.0, 21)
 
 def needs(kind, role):
     """A need of the kind with the role in it, or of the way to measure that it goes with."""
-    way = next((way for way in WAYS.get(kind, ()) if role in way), ROLES[kind].keys())
-    return next((need for need in NEEDS[kind] if role in need), next(need for need in NEEDS[kind] if set(need) <= set(way)))
+    ways = WAYS.get(kind, ())
+    others = set().union(*(way for way in ways if role not in way)) if any(role in way for way in ways) else set()
+    fitting = [need for need in NEEDS[kind] if not others & set(need)]  # what stands in no way goes with each of them
+    return next((need for need in fitting if role in need), fitting[0])
 
 
 # -- which column --------------------------------------------------------------------------------------------------------------
@@ -101,7 +103,13 @@ def test_a_header_of_another_quantity():
         ({"unit": {"conductance": 5}}, "fit: unit: must be str, Mapping[str, str] or None; got {'conductance': 5}"),
         ({"unit": 5}, "unit: must be str, Mapping[str, str] or None; got 5"),
         ({"unit": "uS", "shunt": 100.0}, "shunt: is only for the kind 'iv'"),
-        ({"unit": "uS", "v_read": 0.1}, "v_read: is only for the kind 'iv'"),
+        ({"unit": "uS", "compliance": 1e-3}, "compliance: is only for the kind 'iv'; got a measurement of the kind 'pulses'"),
+        ({"unit": "uS", "compliance": 0.0}, "compliance: must be a current above 0 A; got 0.0"),
+        ({"unit": "uS", "series_resistance": -1.0}, "series_resistance: must be a resistance above 0 ohm; got -1.0"),
+        ({"unit": "uS", "v_read": 0.0}, "v_read: must be a voltage (V), not 0; got 0.0"),
+        ({"unit": "uS", "label": {"colour": "red"}}, "label 'colour': the kind 'pulses' has no such label. Known: 'up', "),
+        ({"unit": "uS", "label": "M1"}, "label"),
+        ({"unit": "uS", "only": 5}, "only"),
         ({"unit": "uS", "skip_empty": "no"}, "skip_empty: "),
         ({"unit": "uS", "columns": {"up": None}}, "columns: must be a mapping"),
         ({"unit": "uS", "sheet": "x"}, "sheet: is only for XLSX files"),

@@ -11,7 +11,7 @@ import ship
 from sheets import NUMBERS, ROWS, container, inline, numbers, put, workbook
 from ship.devices.reading import limits, units
 from ship.devices.reading.table import read
-from ship.devices.reading.xlsx import read_xlsx
+from ship.devices.reading.xlsx import Book
 
 # -- XLSX ----------------------------------------------------------------------------------------------------------------------
 
@@ -81,6 +81,8 @@ def test_sheets_of_another_program(tmp_path):
     openpyxl = pytest.importorskip("openpyxl")
     rng, book = np.random.default_rng(0), openpyxl.Workbook()
     book.active.title = "first"
+    book.active.append(["t", "y"])
+    book.active.append([1, 2])
     sheet = book.create_sheet("second & last")
     sheet.append(["up\n(uS)", "label", None, "x"])
     for k in range(50):
@@ -93,6 +95,7 @@ def test_sheets_of_another_program(tmp_path):
     table = read(tmp_path / "a.xlsx", sheet="second & last")
     seen = list(openpyxl.load_workbook(tmp_path / "a.xlsx")["second & last"].values)[1:]
     assert list(table.columns) == ["up (uS)", "label", "x"]
+    assert (table.column("4"), table.positions) == (table.columns["x"], {"1": "up (uS)", "2": "label", "4": "x"})
     assert [float(x) for x in table.columns["up (uS)"]] == [row[0] for row in seen]
     assert table.columns["label"] == [row[1] for row in seen]
     assert table.columns["x"] == ["" if row[3] is None else str(row[3]) for row in seen]
@@ -252,13 +255,14 @@ def test_long_headers_are_read_in_linear_time():
 
 
 def test_columns_without_a_header_are_named(tmp_path):
-    """An index that some program wrote, and an empty column at the end: the first is said to be left out."""
+    """An index that some program wrote, and an empty column at the end: the first is called by its number, and is no data."""
     table = read(put(tmp_path, ",x,y,\n0,1,2,\n1,3,4,\n"))
-    assert table.columns == {"x": ["1", "3"], "y": ["2", "4"]}
-    assert table.notes == ["columns without a header were left out: 1"]
+    assert table.columns == {"1": ["0", "1"], "x": ["1", "3"], "y": ["2", "4"]}
+    assert table.unnamed == ("1",)
+    assert table.notes == ["columns without a header are called by their number: 1"]
     made = ship.measured_array(put(tmp_path, ",x,y,\n0,1,2,\n1,3,4,\n"), unit="uS")
     assert made.conductance.shape == (2, 2)
-    assert made.notes == ("columns without a header were left out: 1",)
+    assert made.notes == ("columns without a header are called by their number: 1", "columns without a name were left out: 1")
 
 
 def test_numbers_of_programs_are_no_numbers(tmp_path):
@@ -295,8 +299,8 @@ def test_sheets_of_laboratories(name):
         pytest.skip(f"SHIP_DATA does not hold lab/{name}.xlsx")
     book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     for sheet in book.sheetnames:
-        cells, rows, _ = read_xlsx(name, path.read_bytes(), sheet)
-        seen = {(row, j): cell for row, line in zip(rows, cells, strict=True) for j, cell in enumerate(line) if cell}
+        raw = Book(name, path.read_bytes()).read(sheet)
+        seen = {(row, j): cell for row, line in zip(raw.numbers, raw.cells, strict=True) for j, cell in enumerate(line) if cell}
         values = {(i, j): v for i, line in enumerate(book[sheet].values, 1) for j, v in enumerate(line) if v not in (None, "")}
         assert seen.keys() == values.keys()
         assert all(float(seen[at]) == v if isinstance(v, float | int) else seen[at] == v for at, v in values.items())

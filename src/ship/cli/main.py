@@ -12,6 +12,7 @@ import typer
 
 from .. import __version__
 from ..base.errors import ShipError
+from . import reading_options as reading
 from .bench.cases import listing
 
 app = typer.Typer(
@@ -20,30 +21,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-
-# How a measurement is read: the options that `fit` and `ask` share, in the words of `ship.fit`.
-Kind = Annotated[
-    str,
-    typer.Option(help="Kind of measurement: pulses, retention, iv, endurance, statistics or f-I; by default the columns tell."),
-]
-Column = Annotated[
-    list[str] | None,
-    typer.Option(help="What a column holds, e.g. up=conductance_up; repeat it for several columns.", metavar="ROLE=HEADER"),
-]
-Unit = Annotated[
-    list[str] | None,
-    typer.Option(help="Unit of the numbers, e.g. uS; time=s and the like where there are several.", metavar="[QUANTITY=]UNIT"),
-]
-Only = Annotated[list[str] | None, typer.Option(help="Use only rows with this value in this column.", metavar="HEADER=VALUE")]
-GMin = Annotated[float | None, typer.Option(help="Conductance (S) that the first number of --scale stands for.")]
-GMax = Annotated[float | None, typer.Option(help="Conductance (S) that the second number of --scale stands for.")]
-Scale = Annotated[tuple[float, float] | None, typer.Option(help="Two numbers of normalised data: those at --g-min and --g-max.")]
-Shunt = Annotated[float | None, typer.Option(help="Resistance (ohm) of the shunt, where iv is measured by its voltage.")]
-VRead = Annotated[float | None, typer.Option(help="Voltage (V) at which on and off states of the kind iv are compared.")]
-SkipEmpty = Annotated[bool, typer.Option("--skip-empty", help="Leave rows with empty cells out, and count them.")]
-Decimal = Annotated[str, typer.Option(help="Decimal sign of the numbers, '.' or ','.")]
-Sheet = Annotated[str | None, typer.Option(help="Sheet of an .xlsx file.")]
-Replicates = Annotated[int, typer.Option(min=20, help="Number of bootstrap replicates.")]
 
 # What several commands share.
 Chips = Annotated[int, typer.Option(min=2, help="Number of virtual chips.")]
@@ -146,51 +123,59 @@ def bench(
 
 @app.command()
 def fit(
-    file: Annotated[Path, typer.Argument(help="Measurement to fit: .csv, .tsv, .txt, .xlsx or .npz.")],
-    kind: Kind = "",
-    column: Column = None,
-    unit: Unit = None,
-    only: Only = None,
-    g_min: GMin = None,
-    g_max: GMax = None,
-    scale: Scale = None,
-    shunt: Shunt = None,
-    v_read: VRead = None,
-    skip_empty: SkipEmpty = False,
-    decimal: Decimal = ".",
-    sheet: Sheet = None,
+    files: Annotated[list[Path], typer.Argument(help="Measurement to fit: .csv, .tsv, .txt, .xlsx or .npz; several are one.")],
+    kind: reading.Kind = "",
+    column: reading.Column = None,
+    unit: reading.Unit = None,
+    label: reading.Label = None,
+    only: reading.Only = None,
+    g_min: reading.GMin = None,
+    g_max: reading.GMax = None,
+    scale: reading.Scale = None,
+    shunt: reading.Shunt = None,
+    v_read: reading.VRead = None,
+    series_resistance: reading.SeriesResistance = None,
+    compliance: reading.Compliance = None,
+    skip_empty: reading.SkipEmpty = False,
+    decimal: reading.Decimal = None,
+    sheet: reading.Sheet = None,
+    instrument: reading.Instrument = None,
     out: Annotated[Path, typer.Option(help="Folder that report.json, figure.png and device.toml are written to.")] = Path(
         "fit-output"
     ),
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
-    replicates: Replicates = 200,
+    replicates: reading.Replicates = 200,
 ) -> None:
     """Fit compact models to a measurement; write a report, a figure and, where a model fits, a device file."""
     from ..devices.reading.spelling import for_command
 
-    given = _given("fit", locals())
+    given = reading.given("fit", locals())
     with for_command():
-        found = _fit(file, given, seed)
+        found = _fit(files, given, seed)
         print(found)
         print("Written: " + ", ".join(str(path) for path in found.save(out)))
 
 
 @app.command()
 def ask(
-    file: Annotated[Path, typer.Argument(help="Device file (.toml), or measurement to fit.")],
-    kind: Kind = "",
-    column: Column = None,
-    unit: Unit = None,
-    only: Only = None,
-    g_min: GMin = None,
-    g_max: GMax = None,
-    scale: Scale = None,
-    shunt: Shunt = None,
-    v_read: VRead = None,
-    skip_empty: SkipEmpty = False,
-    decimal: Decimal = ".",
-    sheet: Sheet = None,
-    replicates: Replicates = 200,
+    files: Annotated[list[Path], typer.Argument(help="Device file (.toml), or measurement to fit; several files are one.")],
+    kind: reading.Kind = "",
+    column: reading.Column = None,
+    unit: reading.Unit = None,
+    label: reading.Label = None,
+    only: reading.Only = None,
+    g_min: reading.GMin = None,
+    g_max: reading.GMax = None,
+    scale: reading.Scale = None,
+    shunt: reading.Shunt = None,
+    v_read: reading.VRead = None,
+    series_resistance: reading.SeriesResistance = None,
+    compliance: reading.Compliance = None,
+    skip_empty: reading.SkipEmpty = False,
+    decimal: reading.Decimal = None,
+    sheet: reading.Sheet = None,
+    instrument: reading.Instrument = None,
+    replicates: reading.Replicates = 200,
     chips: Chips = 64,
     learn: Annotated[bool, typer.Option(help="Let a layer of weights learn on the chips as well, by pulses.")] = False,
     out: Annotated[Path, typer.Option(help="Folder that figures, report and device file are written to.")] = Path("answer"),
@@ -210,55 +195,43 @@ def ask(
     from ..devices.reading.spelling import for_command
     from . import ask as question
 
-    given = _given("ask", locals())
+    given = reading.given("ask", locals())
     stages = question.Stages(progress)
-    if file.suffix == ".toml":
-        if given != _given("ask", {}):
-            raise ShipError("ship ask", "how a measurement is read is only for measurements", got=f"the device file {file.name}")
-        device = load_device(file)
+    if len(files) == 1 and files[0].suffix == ".toml":
+        if given != reading.given("ask", {}):
+            got = f"the device file {files[0].name}"
+            raise ShipError("ship ask", "how a measurement is read is only for measurements", got=got)
+        device = load_device(files[0])
     else:
         with for_command():
             with stages.stage("fit models to the measurement"):
-                found = _fit(file, given, seed)
+                found = _fit(files, given, seed)
             print(found)
             found.save(out)
             device = found.device
     question.ask(device, out, chips=chips, seed=seed, epochs=epochs, learn=learn, progress=progress)
 
 
-def _given(command: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Turn the options with which both commands read a measurement into arguments of `fitting.fit`."""
-    plain = {name: options.get(name) for name in ("g_min", "g_max", "scale", "shunt", "v_read", "sheet")}
-    return plain | {
-        "kind": options.get("kind") or None,
-        "columns": dict(_pair(command, "--column", c) for c in options.get("column") or []),
-        "unit": _units(command, options.get("unit")),
-        "only": dict(_pair(command, "--only", o) for o in options.get("only") or []),
-        "skip_empty": options.get("skip_empty", False),
-        "decimal": options.get("decimal", "."),
-        "replicates": options.get("replicates", 200),
-    }
-
-
-def _fit(file: Path, given: dict[str, Any], seed: int) -> Any:
+def _fit(files: list[Path], given: dict[str, Any], seed: int) -> Any:
     from ..devices import fitting
 
-    return fitting.fit(file, seed=seed, **given)
+    return fitting.fit(reading.source(files), seed=seed, **given)
 
 
-def _units(command: str, given: list[str] | None) -> str | dict[str, str] | None:
-    units = dict(_pair(command, "--unit", u) for u in given or [] if "=" in u)
-    single = [u for u in given or [] if "=" not in u]
-    if len(single) > 1 or (single and units):
-        raise ShipError(f"ship {command}: --unit", "takes one unit, or QUANTITY=UNIT for each", got=", ".join(given or []))
-    return single[0] if single else units or None
+@app.command()
+def look(
+    files: Annotated[list[Path], typer.Argument(help="Files of a measurement; several are looked at as one.")],
+    decimal: reading.Decimal = None,
+    sheet: reading.Sheet = None,
+    instrument: reading.Instrument = None,
+) -> None:
+    """Show what is in a file: format, columns with units and ranges, first rows, and the command that could fit it."""
+    from ..devices.reading.spelling import for_command
+    from .look import show
 
-
-def _pair(command: str, name: str, text: str) -> tuple[str, str]:
-    left, sign, right = text.partition("=")
-    if not (left and sign and right):
-        raise ShipError(f"ship {command}: {name}", "must be two words with = between them", got=repr(text))
-    return left, right
+    given = reading.given("look", locals())
+    with for_command():
+        show(files, decimal=given["decimal"], sheet=given["sheet"], instrument=given["instrument"])
 
 
 @app.command()

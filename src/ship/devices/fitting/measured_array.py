@@ -147,5 +147,8 @@ def _matrix(source: Any, name: str, sheet: str | None, decimal: str) -> tuple[np
                 f"{table.name}: {name}", "must be numbers [row, column]", got=f"{array.dtype}, shape {list(array.shape)}"
             )
         return array.astype(np.float64), table
-    cells = [[number(table, head, k, c, decimal) for k, c in enumerate(column)] for head, column in table.columns.items()]
+    named = {head: column for head, column in table.columns.items() if head not in table.unnamed}  # the others: an index
+    if table.unnamed:
+        table.notes.append(f"columns without a name were left out: {', '.join(table.unnamed)}")
+    cells = [[number(table, head, k, c, decimal) for k, c in enumerate(column)] for head, column in named.items()]
     return np.array(cells).T, table

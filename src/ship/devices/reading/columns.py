@@ -1,6 +1,7 @@
-"""From a table to the quantities that a kind of measurement needs: in which unit, which rows.
+"""From a table to the quantities that a kind of measurement needs: in SI, from which rows.
 
-Which column is what is decided in ``roles``; its unit stands in the header or is given.
+Which column is what is decided in `roles`, and several columns of one role are put together in `melt`; units stand in the header,
+are known from the instrument, or are given. What was measured becomes what is wanted in `physical`.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from ...base.errors import FitError, suggest
-from . import units
-from .roles import ROLES, A, G, Role, V, assign, listed
+from . import labels, melt, physical, places, rows, units
+from .request import Request
+from .roles import ROLES, A, G, Role, T, V, assign, listed
 from .spelling import argument
-from .table import Table, is_empty, number
+from .table import Table, number
 
 LARGEST = 1e30  # in SI: what lies above is no measurement, and its square no float
 NO_UNIT = "Name the right column, or correct the header."
@@ -40,159 +42,124 @@ class Columns:
 
     def groups(self, role: str) -> dict[str, np.ndarray]:
         """Return the row indices of each label of a role, in order of appearance; one group "" where the role is missing."""
-        labels = self.values.get(role)
-        if labels is None:
+        found = self.values.get(role)
+        if found is None:
             return {"": np.arange(len(self.rows))}
-        found: dict[str, list[int]] = {}
-        for i, label in enumerate(labels):
-            found.setdefault(str(label), []).append(i)
-        return {label: np.array(index) for label, index in found.items()}
+        return _grouped(found)
 
 
-def select(
-    table: Table,
-    kind: str,
-    given: Mapping[str, str],
-    unit: str | Mapping[str, str] | None,
-    *,
-    only: Mapping[str, Any],
-    skip_empty: bool,
-    decimal: str,
-) -> Columns:
+def given_headers(table: Table, columns: Mapping[str, Any], label: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the headers of the roles that were given; none for those that have a label.
+
+    Raises:
+        FitError: no such columns.
+    """
+    labelled: dict[str, tuple[str, ...]] = {str(role): () for role in label}
+    return labelled | {role: melt.headers(table, said) for role, said in columns.items()}
+
+
+def select(table: Table, request: Request) -> Columns:
     """Select the quantities of a kind of measurement from a table, in SI.
 
     Raises:
-        FitError: a missing column or unit, mixed units, empty or non-numeric cells.
+        FitError: a missing column or unit, mixed units, empty or non-numeric cells, files of which nothing is said.
     """
-    roles = ROLES[kind]
-    chosen = assign(table, kind, given)
-    out = Columns(kind, {}, [], {}, list(table.notes))
-    found = {role: head for role, head in chosen.items() if role not in given}
+    roles = ROLES[request.kind]
+    read_at = request.v_read is not None or "v_read" in request.columns or "v_read" in request.label
+    given = given_headers(table, request.columns, request.label)
+    labels.check(table, request.kind, roles, request.label, {r: heads for r, heads in given.items() if heads})
+    chosen, notes = assign(table, request.kind, given, v_read=read_at)
+    chosen = {role: heads for role, heads in chosen.items() if role not in request.label}
+    out = Columns(request.kind, {}, [], {}, [*([table.recognised] if table.recognised else []), *table.notes])
+    found = {role: heads[0] for role, heads in chosen.items() if role not in given}
     if found:
         out.notes.append("columns found by name: " + ", ".join(f"{role} = {head!r}" for role, head in found.items()))
-    used = {*chosen.values(), *only}
-    if unused := [head for head in table.columns if not any(head == u or u.startswith(f"{head}[") for u in used)]:
-        out.notes.append(f"columns that were not used: {listed(unused)}")
-    raw = _raw(table, chosen, roles)
-    keep, index = _kept(table, raw, roles, only, skip_empty, out)
-    for role, cells in raw.items():
+    out.notes += notes
+    decimal = _decimal(table, request, out)
+    long = melt.long(table, chosen, roles)
+    _note_unused(table, chosen, request, out)
+    keep = rows.kept(table, long, chosen, request, decimal, out.notes)
+    for role, cells in long.cells.items():
+        picked = cells[keep] if isinstance(cells, np.ndarray) else [cells[i] for i in keep]
         if role == "sweep" or not roles[role].quantity:
-            out.values[role] = [str(cells[i]) for i in index[keep]]
+            out.values[role] = [str(cell).strip() for cell in picked]
         else:
-            out.values[role] = _numbers(table, chosen[role], cells, index[keep], decimal)
-    out.rows = [table.row(int(i)) for i in index[keep]]
-    _to_si(table, out, chosen, roles, unit)
+            out.values[role] = _numbers(table, chosen[role], picked, long, keep, decimal, roles[role])
+    several = len(long.headers) > 1
+    out.rows = [table.row(int(long.index[i])) + (f", column {long.headers[long.block[i]]!r}" if several else "") for i in keep]
+    _to_si(table, out, chosen, roles, request)
+    _label(table, long, keep, roles, request, out)
+    _physical(table, out, request)
     return out
 
 
-def _raw(table: Table, chosen: Mapping[str, str], roles: Mapping[str, Role]) -> dict[str, Any]:
-    """Return columns of one length: matrices are flattened, their rows become sweeps, offsets become labels."""
-    raw = {role: table.column(header) for role, header in chosen.items()}
-    arrays = {role: np.asarray(c) for role, c in raw.items() if not isinstance(c, list)}
-    flat = {role: a.ravel() for role, a in arrays.items()}
-    for role, a in arrays.items():
-        if a.ndim > 2:
-            raise FitError(
-                f"{table.name}: column {chosen[role]!r}",
-                "must be [row] or [sweep, row]",
-                got=f"shape {list(a.shape)}",
-                fix=f"Choose an index of its last axis, e.g. '{chosen[role]}[0]'.",
-            )
-        if a.ndim == 2 and "sweep" in roles and "sweep" not in raw:
-            flat["sweep"] = np.repeat(np.arange(a.shape[0]), a.shape[1])
-    raw |= flat
-    longest = max(len(c) for role, c in raw.items() if role != "sweep")
-    if "sweep" in arrays and _are_offsets(arrays["sweep"], longest):
-        raw["sweep"] = np.repeat(np.arange(len(arrays["sweep"]) - 1), np.diff(arrays["sweep"]))
-    for role, cells in raw.items():
-        if len(cells) != longest:
-            raise FitError(f"{table.name}: column {chosen.get(role, role)!r}", f"must have {longest} rows", got=str(len(cells)))
-    return raw
+def _decimal(table: Table, request: Request, out: Columns) -> str:
+    if request.decimal is not None:
+        return request.decimal
+    if table.decimal == ",":
+        out.notes.append("numbers have decimal commas: its cells can be read in no other way")
+    return table.decimal or "."
 
 
-def _are_offsets(sweep: np.ndarray, rows: int) -> bool:
-    """Return whether a column says where each sweep begins and, at its end, how many rows there are."""
-    if sweep.ndim != 1 or sweep.dtype.kind not in "iu" or len(sweep) in (0, rows):
-        return False
-    return bool(sweep[0] == 0 and sweep[-1] == rows and (np.diff(sweep) > 0).all())
+def _note_unused(table: Table, chosen: Mapping[str, tuple[str, ...]], request: Request, out: Columns) -> None:
+    used = {head for heads in chosen.values() for head in heads} | set(places.SOURCES)
+    asked = [c.pair[0] if c.pair else c.text for c in request.only]
+    unused = [
+        head
+        for head in table.columns
+        if not any(head == u or u.startswith(f"{head}[") for u in used) and not any(text.startswith(head) for text in asked)
+    ]
+    if unused:
+        out.notes.append(f"columns that were not used: {listed(unused)}")
 
 
-def _kept(
-    table: Table, raw: Mapping[str, Any], roles: Mapping[str, Role], only: Mapping[str, Any], skip_empty: bool, out: Columns
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return which rows are used, and all row indices: the rows asked for, without empty ones where that was asked."""
-    index = np.arange(len(next(iter(raw.values()))))
-    keep = np.ones(len(index), dtype=bool)
-    for header, wanted in only.items():
-        cells = table.column(header)
-        if len(cells) != len(index):
-            raise FitError(f"fit: only {header!r}", f"must be a column of {len(index)} rows", got=str(len(cells)))
-        keep &= np.array([str(c) == str(wanted) for c in cells])
-        out.notes.append(f"only rows with {header} = {wanted}: {int(keep.sum())} of {len(index)}")
-        if not keep.any():
-            seen = sorted({str(c) for c in cells})
-            raise FitError(f"fit: only {header!r}", "leaves no row", got=repr(str(wanted)), fix=suggest(str(wanted), seen))
-    empty = np.zeros(len(index), dtype=bool)
-    for role, cells in raw.items():
-        if roles[role].quantity:
-            here = (
-                np.isnan(cells)
-                if isinstance(cells, np.ndarray) and cells.dtype.kind == "f"
-                else np.array([is_empty(c) for c in cells])
-            )
-            empty |= here & keep
-            if bool((here & keep).all() if not keep.all() else here.all()):
-                raise FitError(f"{table.name}: {role}", "its column is empty")
-    if empty.any() and not skip_empty:
-        first = int(np.flatnonzero(empty)[0])
-        role = next(r for r, c in raw.items() if roles[r].quantity and is_empty(c[first]))
-        raise FitError(
-            f"{table.name}: {table.row(first)}, {role}",
-            "must be a number",
-            got=f"an empty cell or NaN ({int(empty.sum())} such rows)",
-            fix=f"Complete the file, or give {argument('skip_empty', True)} to leave such rows out; the report says how many.",
-        )
-    if empty.any():
-        out.notes.append(f"{int(empty.sum())} rows with empty cells or NaN were left out, as asked (skip_empty)")
-    return keep & ~empty, index
-
-
-def _numbers(table: Table, header: str, cells: Any, index: np.ndarray, decimal: str) -> np.ndarray:
+def _numbers(
+    table: Table, heads: tuple[str, ...], cells: Any, long: melt.Long, keep: np.ndarray, decimal: str, role: Role
+) -> np.ndarray:
+    head = heads[0]
     if isinstance(cells, np.ndarray) and cells.dtype.kind in "fiu":
-        values: np.ndarray = cells[index].astype(np.float64)
+        values: np.ndarray = cells.astype(np.float64)
         if not np.isfinite(values).all():
-            first = int(index[np.flatnonzero(~np.isfinite(values))[0]])
-            raise FitError(f"{table.name}: {table.row(first)}, column {header!r}", "must be finite", got=str(cells[first]))
+            first = int(np.flatnonzero(~np.isfinite(values))[0])
+            row = table.row(int(long.index[keep[first]]))
+            raise FitError(f"{table.name}: {row}, column {head!r}", "must be finite", got=str(cells[first]))
         return values
-    return np.asarray([number(table, header, int(i), str(cells[i]), decimal) for i in index])
+    if role.quantity == T and (dates := physical.seconds(f"{table.name}: column {head!r}", cells)) is not None:
+        return dates
+    named = heads if len(heads) > 1 else heads * (int(long.block.max(initial=0)) + 1)
+    return np.asarray(
+        [number(table, named[long.block[i]], int(long.index[i]), str(cell), decimal) for i, cell in zip(keep, cells, strict=True)]
+    )
 
 
 def _to_si(
-    table: Table, out: Columns, chosen: Mapping[str, str], roles: Mapping[str, Role], unit: str | Mapping[str, str] | None
+    table: Table, out: Columns, chosen: Mapping[str, tuple[str, ...]], roles: Mapping[str, Role], request: Request
 ) -> None:
-    """Multiply the quantities by their units, which are given or in the headers; resistances become conductances."""
-    given = _given_units(out, roles, unit)
-    for role in list(out.values):
+    """Multiply the quantities by their units; v_read comes first, since others may need it."""
+    given = _given_units(out, roles, request.unit)
+    for role in sorted(out.values, key=lambda role: role != "v_read"):
         quantity = roles[role].quantity
         if quantity in ("", "number"):
             continue
+        where = f"{table.name}: {role}"
+        if quantity == T and _are_dates(table, chosen[role]):
+            out.units[role] = "s"
+            continue
         name = _unit(table, chosen[role], role, quantity, given)
-        actual = "resistance" if quantity == G and units.spelled(name) in units.UNITS["resistance"] else quantity
+        actual = next((q for q in _measured_as(quantity) if units.spelled(name) in units.UNITS[q]), quantity)
         values = out.values[role] * units.factor(f"fit: unit of {role}", actual, name)
         if actual == "resistance":
-            if not (values > 0).all():
-                raise FitError(f"{table.name}: {role}", "a resistance must be above 0 ohm", got=f"{values.min():g}")
-            with np.errstate(over="ignore"):
-                values = 1 / values
+            values = physical.of_resistance(where, values)
             out.notes.append(f"{role}: resistances were turned into conductances")
+        elif actual == A and quantity == G:
+            values, note = physical.of_current(where, values, out.values.get("v_read", request.v_read))
+            out.notes.append(f"{role}: {note}")
         if not (np.abs(values) < LARGEST).all():
-            raise FitError(
-                f"{table.name}: {role}", f"must be below {LARGEST:g} {units.BASES[quantity]}", got=f"{np.abs(values).max():g}"
-            )
+            raise FitError(where, f"must be below {LARGEST:g} {units.BASES[quantity]}", got=f"{np.abs(values).max():g}")
         out.values[role], out.units[role] = values, units.spelled(name)
     for quantity in {roles[r].quantity for r in out.units}:
         used = {r: u for r, u in out.units.items() if roles[r].quantity == quantity}
-        if len(set(used.values())) > 1:
+        if quantity == G and len(set(used.values())) > 1:
             raise FitError(
                 table.name,
                 f"its columns of {quantity} must have one unit",
@@ -202,13 +169,22 @@ def _to_si(
     out.normalised = units.NORMALISED in out.units.values()
 
 
+def _measured_as(quantity: str) -> tuple[str, ...]:
+    return (G, "resistance", A) if quantity == G else (quantity,)
+
+
+def _are_dates(table: Table, heads: tuple[str, ...]) -> bool:
+    cells = table.column(heads[0])
+    return isinstance(cells, list) and physical.seconds(table.name, cells[:1]) is not None
+
+
 def _given_units(out: Columns, roles: Mapping[str, Role], unit: str | Mapping[str, str] | None) -> dict[str, str]:
     """Return the units that were given, by role or quantity; each must have a column to which it applies."""
     quantities = {roles[r].quantity for r in out.values} - {"", "number"}
     main = next((roles[r].quantity for r in out.values if roles[r].quantity in (G, A)), V)
     given = dict(unit) if isinstance(unit, Mapping) else {} if unit is None else {main: unit}
     names = {role for role in out.values if roles[role].quantity in quantities}
-    known = sorted(quantities | names | ({"resistance"} if G in quantities else set()))
+    known = sorted(quantities | names | (set(_measured_as(G)) if G in quantities else set()))
     for key, name in given.items():
         if key not in known:
             raise FitError("fit: unit", f"there is no column of {str(key)!r} among those used", fix=suggest(str(key), known))
@@ -217,25 +193,99 @@ def _given_units(out: Columns, roles: Mapping[str, Role], unit: str | Mapping[st
     return given
 
 
-def _unit(table: Table, header: str, role: str, quantity: str, given: Mapping[str, str]) -> str:
-    _, own = units.split_header(header, quantity)
-    if own is None and quantity == G:
-        _, own = units.split_header(header, "resistance")
-    asked = given.get(role, given.get(quantity))
-    if asked is None and quantity == G:
-        asked = given.get("resistance")
+def _unit(table: Table, heads: tuple[str, ...], role: str, quantity: str, given: Mapping[str, str]) -> str:
+    """Return the unit of a role: that in its header, of the instrument, or given.
+
+    Raises:
+        FitError: none, another in the header than was given, one of another quantity, columns that differ.
+    """
+    own = {_own_unit(table, head, quantity) for head in heads}
+    header = heads[0]
+    if len(own) > 1:
+        got = ", ".join(sorted(str(u) for u in own))
+        raise FitError(f"{table.name}: {role}", "its columns must have one unit", got=got, fix=NO_UNIT)
+    said = own.pop()
+    asked = next((given[key] for key in (role, *_measured_as(quantity)) if key in given), None)
+    if said is not None and asked is not None and said != units.spelled(asked):
+        raise FitError(f"{table.name}: column {header!r}", f"says {said}", got=f"unit={asked!r}", fix="Give one of them.")
+    name = said if said is not None else asked
+    if name is None:
+        key = role if len(_measured_as(quantity)) > 1 and role == "conductance" else quantity
+        raise FitError(
+            f"{table.name}: column {header!r}",
+            f"needs a unit of {quantity}",
+            fix=f"Units are never guessed: give {argument('unit', {key: '...'})} ({units.USUAL[quantity]}), "
+            "or put it in the header.",
+        )
+    return name
+
+
+def _own_unit(table: Table, header: str, quantity: str) -> str | None:
+    """Return the unit that a header or the instrument says.
+
+    Raises:
+        FitError: the header says one of another quantity.
+    """
+    own = next((u for q in _measured_as(quantity) if (u := units.split_header(header, q)[1]) is not None), None)
     if own is None and header.endswith((")", "]")):
         own = next((u for q in units.UNITS if (u := units.split_header(header, q)[1]) is not None), None)
         if own is not None:
             raise FitError(f"{table.name}: column {header!r}", f"says {own}, which is no unit of {quantity}", fix=NO_UNIT)
-    if own is not None and asked is not None and own != units.spelled(asked):
-        raise FitError(f"{table.name}: column {header!r}", f"says {own}", got=f"unit={asked!r}", fix="Give one of them.")
-    name = own if own is not None else asked
-    if name is None:
-        raise FitError(
-            f"{table.name}: column {header!r}",
-            f"needs a unit of {quantity}",
-            fix=f"Units are never guessed: give {argument('unit', {quantity: '...'})} ({units.USUAL[quantity]}), "
-            "or put it in the header.",
+    if own is None and header in table.units:
+        known = units.spelled(table.units[header])
+        if not any(known in units.UNITS[q] for q in _measured_as(quantity)):
+            raise FitError(f"{table.name}: column {header!r}", f"is in {known}, which is no unit of {quantity}", fix=NO_UNIT)
+        return known
+    return own
+
+
+def _label(table: Table, long: melt.Long, keep: np.ndarray, roles: Mapping[str, Role], request: Request, out: Columns) -> None:
+    """Add the labels that no column has; several columns of one role are devices, where nothing else is said."""
+    given = dict(request.label)
+    if len(long.headers) > 1 and "column" not in given.values():
+        if "device" in out.values or "device" in given or "device" not in roles:
+            usual = [
+                role for role in ("device", "cycle", "level") if role in roles and role not in out.values and role not in given
+            ]
+            fix = f"Say what they are: {', or '.join(argument('label', {r: 'column'}) for r in usual)}." if usual else ""
+            raise FitError(table.name, f"has {len(long.headers)} columns of one role", got=listed(long.headers, 6), fix=fix)
+        given["device"] = "column"
+        out.notes.append(f"{len(long.headers)} columns, {long.headers[0]!r} to {long.headers[-1]!r}, are as many devices")
+    for role, value in given.items():
+        whole, unit = labels.cells(table, long, role, roles[role], value)
+        out.values[role] = whole[keep] if isinstance(whole, np.ndarray) else [whole[i] for i in keep]
+        if unit:
+            out.units[role] = unit
+
+
+def _physical(table: Table, out: Columns, request: Request) -> None:
+    """Make times relative, and take a resistance in series off."""
+    times = out.values.get("time")
+    if times is not None and len(times) and times.min() > physical.CLOCK:
+        keys = [out.values[role] for role in ("device", "cycle", "level") if role in out.values]
+        groups = list(
+            _grouped(["\0".join(map(str, key)) for key in zip(*keys, strict=True)] if keys else [""] * len(times)).values()
         )
-    return name
+        out.values["time"] = physical.since_first(times, groups)
+        of = "each device, cycle or level" if keys else "all"
+        out.notes.append(f"the times are those of a clock: they are counted from the first row of {of}")
+    resistance = request.series_resistance
+    if resistance is None:
+        return
+    if out.normalised:
+        raise FitError("fit: series_resistance", "cannot be taken off normalised values", fix="Give values in siemens.")
+    if "voltage" in out.values:
+        out.values["voltage"] = out.values["voltage"] - out.values["current"] * resistance
+    elif "source" in out.values and request.shunt is not None:
+        out.values["source"] = out.values["source"] - out.values["shunt"] / request.shunt * resistance
+    for role, spec in ROLES[out.kind].items():
+        if spec.quantity == G and role in out.values:
+            out.values[role] = physical.without_series(f"{table.name}: {role}", out.values[role], out.rows, resistance)
+    out.notes.append(f"a resistance of {resistance:g} ohm in series was taken off")
+
+
+def _grouped(found: Any) -> dict[str, np.ndarray]:
+    groups: dict[str, list[int]] = {}
+    for i, label in enumerate(found):
+        groups.setdefault(str(label), []).append(i)
+    return {label: np.array(index) for label, index in groups.items()}

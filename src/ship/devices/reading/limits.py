@@ -10,6 +10,7 @@ PART = 64 * 2**20  # bytes of one part of an XLSX file, unpacked
 ARRAY = 400 * 2**20  # bytes of one array of an NPZ file, unpacked
 MEMBERS = 10_000  # of a ZIP container
 CELLS = 4_200_000  # of a table: an array of 2048 x 2048 devices
+COLUMNS = 16_384  # of a table, as in Excel
 LINE = 4 * 2**20  # characters of a line of text
 CELL = 32_767  # characters of a cell of a sheet, as in Excel
 HEADER = 1000  # characters of a header

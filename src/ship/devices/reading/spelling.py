@@ -7,8 +7,9 @@ the command says so once, for all that happens within it.
 from __future__ import annotations
 
 import contextlib
+import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 
 ONE = {"columns": "column"}  # an argument that takes a mapping is an option that is given once for each entry
@@ -36,7 +37,31 @@ def argument(name: str, value: object = None) -> str:
         return f"{name}=" if value is None else f"{name}={value!r}"
     option = "--" + ONE.get(name, name).replace("_", "-")
     if isinstance(value, Mapping):
-        return " ".join(f"{option} {shlex.quote(f'{key}={item}')}" for key, item in value.items())
+        return " ".join(f"{option} {_quoted(f'{key}={_joined(item)}')}" for key, item in value.items())
     if isinstance(value, tuple | list):
         return " ".join([option, *map(str, value)])
-    return option if value is None or value is True else f"{option} {shlex.quote(str(value))}"
+    return option if value is None or value is True else f"{option} {_quoted(str(value))}"
+
+
+def _joined(item: object) -> str:
+    return ",".join(map(str, item)) if isinstance(item, tuple | list) else str(item)
+
+
+def _quoted(text: str) -> str:
+    """Quote a word for the shell, where it needs it."""
+    return text if re.fullmatch(r"[\w@%+=:,./-]+", text) else shlex.quote(text)
+
+
+def call(name: str, sources: Sequence[object], options: Mapping[str, object]) -> str:
+    """Spell a whole call, ``ship.fit('a.csv', unit='uS')`` or ``ship fit a.csv --unit uS``.
+
+    Args:
+        name: the name of the function and of the command.
+        sources: the files, or what stands for them.
+        options: the arguments; those that are None or empty are left out.
+    """
+    said = {key: value for key, value in options.items() if value not in (None, {}, (), "")}
+    if _command.get():
+        return " ".join(["ship", name, *(_quoted(str(each)) for each in sources), *(argument(k, v) for k, v in said.items())])
+    files = repr(str(sources[0])) if len(sources) == 1 else repr([str(each) for each in sources])
+    return f"ship.{name}({', '.join([files, *(argument(k, v) for k, v in said.items())])})"

@@ -8,23 +8,20 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...base.errors import FileError, FitError, suggest
-from . import limits
+from ...base.errors import FitError, suggest
+from .cells import FORTRAN, is_empty, mark, short
 from .npz import Arrays
+from .parts import Part
+from .sources import Read, content, files, parts_of, title
 from .spelling import argument
-from .text import read_text
-from .xlsx import read_xlsx
 
-EMPTY = ("", "nan", "na", "n/a", "null", "none", "-")
-SHEETS, TEXTS = (".xlsx", ".xlsm"), (".csv", ".tsv", ".txt", ".dat")
+__all__ = ["Table", "is_empty", "mark", "number", "plain", "read", "short"]
 
 
 @dataclass
@@ -35,8 +32,20 @@ class Table:
         name: the name of the file, without its folder; "memory" for arrays.
         columns: the columns by header: lists of text, or arrays ``[row]`` (or ``[sweep, point]``, ``[sweep, point, k]``).
         rows: the number of each row in the file, from 1; None for arrays.
-        sha256: the digest of the file's bytes, or of the arrays'.
+        sha256: the digest of the file's bytes, or of the arrays'; of several files that of their digests, one after the other.
         notes: remarks on what was left out.
+        format: what wrote the file, e.g. "Keysight EasyEXPERT export"; else what it is, "comma-separated text"; "" for arrays.
+        recognised: one line for the user, e.g. "Keysight EasyEXPERT export; header in row 212, data in rows 213 to 413".
+        header: whether the columns have names in the file; without them they are "1", "2", ...
+        meta: what stands above and below the table, by key.
+        units: the units that are known by column, from a row of units or from the instrument; not those within a header.
+        quantities: what a column is by the instrument's description: "voltage", "current", "time", "cycle", "state", ...
+        dropped: the numbers of the rows that were left out, by reason ("comment", "footer", "repeated header", ...).
+        sources: the name and the digest of each file.
+        places: where there are several files or sheets, the one from which each row is.
+        unnamed: the columns that have no name in a file whose others have one; they are called by their number.
+        positions: the name of the column by its number in the file, "1" for the first.
+        decimal: "," where the cells can be read with decimal commas only, "." where with points only, "" where nothing tells.
     """
 
     name: str
@@ -44,15 +53,29 @@ class Table:
     rows: list[int] | None = None
     sha256: str = ""
     notes: list[str] = field(default_factory=list)
+    format: str = ""
+    recognised: str = ""
+    header: bool = True
+    meta: Mapping[str, str] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    quantities: Mapping[str, str] = field(default_factory=dict)
+    dropped: Mapping[str, list[int]] = field(default_factory=dict)
+    sources: list[tuple[str, str]] = field(default_factory=list)
+    places: list[str] | None = None
+    unnamed: tuple[str, ...] = ()
+    decimal: str = ""
+    positions: Mapping[str, str] = field(default_factory=dict)
 
     def column(self, header: str) -> Any:
-        """Return one column; ``"volt[1]"`` is index 1 on the last axis of an array.
+        """Return one column, by its name or number (from 1); ``"volt[1]"`` is index 1 on the last axis of an array.
 
         Raises:
             FitError: no such column.
         """
         if header in self.columns:
             return self.columns[header]
+        if header in self.positions:
+            return self.columns[self.positions[header]]
         match = re.fullmatch(r"(.+)\[(\d+)\]", header)
         if match and match[1] in self.columns:
             array = np.asarray(self.columns[match[1]])
@@ -65,49 +88,122 @@ class Table:
 
     def row(self, index: int) -> str:
         """Name a row for an error."""
-        return f"row {self.rows[index] if self.rows is not None else index}"
+        place = f"{self.places[index]}: " if self.places is not None else ""
+        return f"{place}row {self.rows[index] if self.rows is not None else index}"
 
 
-def read(source: Any, *, sheet: str | None = None) -> Table:
-    """Read a table from a file (by its ending), a mapping of columns, or an array ``[row, column]``.
+def read(source: Any, *, sheet: str | Sequence[str] | None = None, instrument: str | None = None) -> Table:
+    """Read a table from files, a mapping of columns, or an array ``[row, column]``.
+
+    Args:
+        source: a file, a pattern of files (``"runs/*.csv"``), a sequence of files, a mapping of columns, or an array. Several
+            files become one table, with the name of the file in the column "file".
+        sheet: the sheet of an XLSX file, several of them, or "all" for those that have the columns of the first that holds a
+            table; several have their name in the column "sheet".
+        instrument: the name of a description of the instrument (see `instruments`), or its file; None: it is found by itself.
 
     Raises:
         FileError: missing, damaged, of an unknown kind.
-        FitError: not a table.
+        FitError: not a table, or tables that differ in their columns.
     """
-    if sheet is not None and not (isinstance(source, str | Path) and Path(source).suffix.lower() in SHEETS):
-        raise FitError("sheet", "is only for XLSX files", got=repr(sheet), fix="Leave it out.")
     if isinstance(source, Mapping):
+        _only_files(sheet, instrument)
         columns = {str(k): plain(f"column {k!r}", v) for k, v in source.items()}
         return Table("memory", columns, sha256=_digest(columns))
-    if not isinstance(source, str | Path):
+    paths = files(source)
+    if paths is None:
+        _only_files(sheet, instrument)
         array = plain("source", source)
         if array.ndim != 2 or array.dtype.kind not in "fiub":
             raise FitError("fit", "an array must be numbers [row, column]", got=f"{array.dtype}, shape {list(array.shape)}")
         columns = {str(k): array[:, k] for k in range(array.shape[1])}
         return Table("memory", columns, sha256=_digest(columns))
-    path = Path(source)
-    kind = path.suffix.lower()
-    data = _bytes(path)
-    sha = hashlib.sha256(data).hexdigest()
-    if kind == ".npz":
-        return Table(path.name, Arrays(path.name, data), sha256=sha)
-    if kind in SHEETS:
-        return _tidy(path.name, *read_xlsx(path.name, data, sheet), sha)
-    if kind in TEXTS:
-        return _tidy(path.name, *read_text(path.name, data), sha)
-    raise FileError(path.name, "must be .csv, .tsv, .txt, .xlsx or .npz", got=repr(kind), fix="Export it as CSV.")
+    if len(paths) == 1 and (data := content(paths[0])).is_npz:
+        _only_files(sheet, instrument)
+        arrays = Arrays(data.name, data.data)
+        return Table(data.name, arrays, sha256=data.sha256, format="NPZ", recognised="NPZ", sources=[(data.name, data.sha256)])
+    return _joined(parts_of(paths, sheet, instrument))
 
 
-def _bytes(path: Path) -> bytes:
-    if not path.is_file():
-        raise FileError(str(path), "no such file")
-    try:
-        if path.stat().st_size > limits.FILE:
-            raise FileError(str(path), f"must be at most {limits.FILE >> 20} MiB", got=f"{path.stat().st_size >> 20} MiB")
-        return path.read_bytes()
-    except OSError as error:
-        raise FileError(str(path), "cannot be read", got=str(error.strerror)) from error
+def _only_files(sheet: object, instrument: object) -> None:
+    for name, value in (("sheet", sheet), ("instrument", instrument)):
+        if value is not None:
+            rule = "is only for XLSX files" if name == "sheet" else "is only for files of text and XLSX"
+            raise FitError(name, rule, got=repr(value)[:100], fix="Leave it out.")
+
+
+def _joined(found: Read) -> Table:
+    """Make one table of those of files and sheets, which have the same columns."""
+    parts = found.parts
+    first = parts[0]
+    columns = {head: [cell for part in parts for cell in part.columns[head]] for head in first.columns}
+    several_files = len({part.name for part in parts}) > 1
+    several_sheets = len({part.place for part in parts}) > 1
+    for label, there in (("file", several_files), ("sheet", several_sheets)):
+        if there:
+            head = next(h for h in (label, *(f"{label}#{k}" for k in range(2, 99))) if h not in columns)
+            columns[head] = [part.name if label == "file" else part.place for part in parts for _ in part.numbers]
+    dropped: dict[str, list[int]] = {}
+    for part in parts:
+        for reason, rows in part.dropped.items():
+            dropped.setdefault(reason, []).extend(rows)
+    digests = [sha for _, sha in found.sources]
+    name = first.name if len(digests) == 1 else f"{first.name} and {len(digests) - 1} more"
+    places = None
+    if len(parts) > 1:
+        says = [
+            ": ".join((f"{p.name}" if several_files else "", f"sheet {p.place}" if several_sheets else "")).strip(": ")
+            for p in parts
+        ]
+        places = [said for said, part in zip(says, parts, strict=True) for _ in part.numbers]
+    decimals = {part.decimal for part in parts if part.decimal}
+    return Table(
+        name,
+        columns,
+        [n for part in parts for n in part.numbers],
+        digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest(),
+        [*_notes(parts), *found.notes],
+        first.form,
+        _recognised(found),
+        first.header,
+        first.meta,
+        first.units,
+        first.quantities,
+        dropped,
+        found.sources,
+        places,
+        first.unnamed,
+        decimals.pop() if len(decimals) == 1 else "",
+        first.positions,
+    )
+
+
+def _notes(parts: Sequence[Part]) -> list[str]:
+    """Return the notes on each part, those that hold for several parts once."""
+    said: dict[str, list[Part]] = {}
+    for part in parts:
+        for note in part.notes:
+            said.setdefault(note, []).append(part)
+    one = len(parts) == 1
+    return [
+        note if one or len(of) == len(parts) else f"{note} ({', '.join(title(p) for p in of[:5])})" for note, of in said.items()
+    ]
+
+
+def _recognised(found: Read) -> str:
+    parts = found.parts
+    if len(parts) == 1:
+        return parts[0].recognised
+    alike = all(part.recognised == parts[0].recognised for part in parts)
+    each = parts[0].recognised if alike else parts[0].form
+    if len(found.sources) == 1:
+        return f"{len(parts)} sheets of {parts[0].name}, {parts[0].place!r} to {parts[-1].place!r}, each: {each}"
+    what = (
+        f"{len(found.sources)} files"
+        if len(parts) == len(found.sources)
+        else f"{len(parts)} sheets of {len(found.sources)} files"
+    )
+    return f"{what}, {title(parts[0])} to {title(parts[-1])}, each: {each}"
 
 
 def plain(what: str, values: Any) -> np.ndarray:
@@ -127,55 +223,6 @@ def _digest(columns: Mapping[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def _tidy(name: str, cells: list[list[str]], rows: list[int], notes: list[str], sha: str) -> Table:
-    """Make a table of rows of cells: a header and rows of the same width."""
-    full = [(k, row) for k, row in zip(rows, cells, strict=True) if any(c.strip() for c in row)]
-    if len(full) < 2:
-        raise FitError(name, "needs a header and at least one row", got=f"{len(full)} row(s)")
-    header = _header(name, full[0][1])
-    for k, row in full[1:]:
-        if len(row) != len(header):
-            raise FitError(
-                f"{name}: row {k}",
-                f"must have {len(header)} cells, as the header",
-                got=f"{len(row)}",
-                fix=f"With decimal commas, export with points, or with semicolons between cells and {argument('decimal', ',')}.",
-            )
-    body = [row for _, row in full[1:]]
-    columns = {head: [row[i].strip() for row in body] for i, head in enumerate(header) if head}
-    if unnamed := [str(i + 1) for i, head in enumerate(header) if not head and any(row[i].strip() for row in body)]:
-        notes = [*notes, f"columns without a header were left out: {', '.join(unnamed[:20])}"]
-    return Table(name, columns, [k for k, _ in full[1:]], sha, notes)
-
-
-def _header(name: str, cells: list[str]) -> list[str]:
-    """Return the names of the columns; line breaks within them, as spreadsheets have them, count as spaces."""
-    if long := next((c for c in cells if len(c) > limits.HEADER), ""):
-        raise FileError(f"{name}: header", f"must have at most {limits.HEADER} characters in a cell", got=str(len(long)))
-    header = [" ".join(c.split()) for c in cells]
-    if all(_is_number(c) for c in header):
-        got = ", ".join(short(c) for c in header[:4])
-        raise FitError(name, "needs a header: names of the columns in its first row", got=got, fix="Add one, with units.")
-    if doubled := [c for c, n in Counter(header).items() if n > 1 and c]:
-        raise FitError(name, "needs different names for its columns", got=repr(min(doubled)))
-    return header
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def is_empty(cell: Any) -> bool:
-    """Return whether a cell holds nothing, or "not a number"."""
-    if isinstance(cell, str):
-        return cell.strip().lower() in EMPTY
-    return isinstance(cell, float | np.floating) and bool(np.isnan(cell))
-
-
 def number(table: Table, header: str, index: int, cell: str, decimal: str) -> float:
     """Return one cell as a number.
 
@@ -183,6 +230,8 @@ def number(table: Table, header: str, index: int, cell: str, decimal: str) -> fl
         FitError: it is none; the row is named.
     """
     text = cell.strip()
+    if fortran := FORTRAN.fullmatch(text):
+        text = f"{fortran[1]}e{fortran[2]}"
     if decimal == ",":
         grouped = re.fullmatch(r"[-+]?\d{1,3}(\.\d{3})*,\d+", text)
         text = text.replace(".", "").replace(",", ".") if grouped else text.replace(",", ".")
@@ -201,8 +250,3 @@ def number(table: Table, header: str, index: int, cell: str, decimal: str) -> fl
         raise FitError(where, "must be finite", got=repr(short(cell)))
     fix = f"Decimal commas: give {argument('decimal', ',')}." if re.fullmatch(r"[-+]?\d+,\d+([eE][-+]?\d+)?", text) else ""
     raise FitError(where, "must be a number", got=repr(short(cell)), fix=fix)
-
-
-def short(text: str, most: int = 60) -> str:
-    """Return the beginning of a text, for a message."""
-    return text if len(text) <= most else f"{text[:most]}..."

@@ -14,6 +14,12 @@ NORMALISED = "normalised"
 UNITS: dict[str, dict[str, float]] = {q: {p + base: f for p, f in PREFIXES.items()} for q, base in BASES.items()}
 UNITS["time"] |= TIMES
 UNITS["conductance"][NORMALISED] = 1.0
+WORDS = {
+    "volt": "V", "volts": "V", "amp": "A", "amps": "A", "ampere": "A", "amperes": "A", "siemens": "S", "mho": "S", "ohms": "ohm",
+    "sec": "s", "secs": "s", "second": "s", "seconds": "s", "minute": "min", "minutes": "min", "hr": "h", "hrs": "h",
+    "hour": "h", "hours": "h", "hertz": "Hz", "kilohm": "kohm", "kiloohm": "kohm", "normalized": NORMALISED, "norm": NORMALISED,
+    NORMALISED: NORMALISED,
+}  # fmt: skip
 USUAL = {
     "conductance": "'S', 'uS', 'nS', or 'normalised'",
     "resistance": "'ohm', 'kohm'",
@@ -25,10 +31,10 @@ USUAL = {
 
 
 def spelled(unit: str) -> str:
-    """Return the one spelling of a unit: for the two Greek letters for micro, the letter for ohm, British and American words."""
+    """Return the one spelling of a unit: for the two Greek letters for micro, the letter for ohm, words such as "seconds"."""
     unit = unit.strip().replace("\N{MICRO SIGN}", "u").replace("\N{GREEK SMALL LETTER MU}", "u")
     unit = unit.replace("\N{OHM SIGN}", "ohm").replace("\N{GREEK CAPITAL LETTER OMEGA}", "ohm").replace("Ohm", "ohm")
-    return NORMALISED if unit.lower() in ("normalised", "normalized", "norm") else unit
+    return WORDS.get(unit.lower(), unit)
 
 
 def factor(where: str, quantity: str, unit: str) -> float:
@@ -52,6 +58,7 @@ def split_header(header: str, quantity: str) -> tuple[str, str | None]:
     else:
         end = max(header.rfind(sign) for sign in "_ \t/")
         name, unit = (header[:end], header[end + 1 :]) if end > 0 else (header, "")
+    name = name.rstrip("_ \t/,:") or name  # ("I / A")
     return (name.strip(), spelled(unit)) if unit and spelled(unit) in UNITS[quantity] else (header, None)
 
 

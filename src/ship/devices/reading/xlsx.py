@@ -19,7 +19,7 @@ from xml.parsers import expat
 from ...base.errors import FileError, FitError, suggest
 from . import limits
 from .container import Container, damaged
-from .spelling import argument
+from .text import Raw
 
 ROWS, COLUMNS = 1_048_576, 16_384  # of a sheet, at most
 WHAT = "no XLSX file"
@@ -28,28 +28,34 @@ Start = Callable[[str, dict[str, str]], None]
 End = Callable[[str, str], None]
 
 
-def read_xlsx(name: str, data: bytes, sheet: str | None) -> tuple[list[list[str]], list[int], list[str]]:
-    """Return rows of cells, all as long as the longest, and the number of each; rows without a cell are left out.
+class Book:
+    """The sheets of an XLSX file, each read when it is asked for."""
 
-    Raises:
-        FileError: damaged, protected, not in order, too large.
-        FitError: several sheets of which none is named, or no sheet of that name.
-    """
-    book = Container(name, data)
-    sheets, path, since_1904 = _sheets(book)
-    if sheet is None and len(sheets) > 1:
-        first = next(iter(sheets))
-        raise FitError(name, "has several sheets", got=", ".join(sheets), fix=f"Choose one: {argument('sheet', first)}.")
-    if sheet is not None and sheet not in sheets:
-        raise FitError(name, f"no sheet {sheet!r}", fix=suggest(sheet, sheets))
-    parts = _related(book, path)
-    strings = _strings(book, parts.get("sharedStrings", ""))
-    dates = _date_styles(book, parts.get("styles", ""))
-    chosen = sheet if sheet is not None else next(iter(sheets))
-    found = _Sheet(f"{name}: sheet {chosen!r}", strings, dates, since_1904)
-    _parse(book, sheets[chosen], found.start, found.end)
-    width = max(map(len, found.cells), default=0)
-    return [row + [""] * (width - len(row)) for row in found.cells], found.rows, []
+    def __init__(self, name: str, data: bytes) -> None:
+        """Read what the file says of its sheets.
+
+        Raises:
+            FileError: damaged, protected, too large.
+        """
+        self.name, self._book = name, Container(name, data)
+        self.sheets, path, self._since_1904 = _sheets(self._book)
+        parts = _related(self._book, path)
+        self._strings = _strings(self._book, parts.get("sharedStrings", ""))
+        self._dates = _date_styles(self._book, parts.get("styles", ""))
+
+    def read(self, sheet: str) -> Raw:
+        """Return the rows of a sheet, all as long as the longest; rows without a cell are left out.
+
+        Raises:
+            FileError: damaged, not in order, too large.
+            FitError: no sheet of that name.
+        """
+        if sheet not in self.sheets:
+            raise FitError(self.name, f"no sheet {sheet!r}", fix=suggest(sheet, self.sheets))
+        found = _Sheet(f"{self.name}: sheet {sheet!r}", self._strings, self._dates, self._since_1904)
+        _parse(self._book, self.sheets[sheet], found.start, found.end)
+        width = max(map(len, found.cells), default=0)
+        return Raw([row + [""] * (width - len(row)) for row in found.cells], found.rows, place=sheet)
 
 
 class _Sheet:
