@@ -115,7 +115,7 @@ def test_a_sweep_one_way_shows_one_state():
     assert found.summary["slope, median"].value == pytest.approx(1e-6, rel=0.01)
     assert found.summary["resistance, median"].value == pytest.approx(1e6, rel=0.01)
     assert found.summary["current at 0 V, median"].value == pytest.approx(2e-9, rel=0.02)
-    with pytest.raises(ship.FitError, match=r"go one way: they show one; got slope \d"):
+    with pytest.raises(ship.FitError, match=r"go one way: they show one; got slope \S+ S \(\S+ ohm\)"):
         _ = found.device
 
 

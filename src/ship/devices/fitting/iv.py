@@ -248,8 +248,9 @@ def _device(
     first = order[0] if order and order[0].fits and not order[0].open else None
     if first is not None:
         law = to_device.iv_part(first.name, {k: v.value for k, v in first.parameters.items()})
-        more["iv"] = law
-        remarks["iv"] = f"the law {first.name!r} of the on state"
+        if law is not None or first.name == "ohmic":  # of other laws the library has no part: it stays missing
+            more["iv"] = law
+            remarks["iv"] = f"the law {first.name!r} of the on state"
         if law is not None:
             scale = _small_signal(first, abs(states.v_read))
             remarks |= dict.fromkeys(

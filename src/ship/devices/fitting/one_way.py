@@ -16,6 +16,7 @@ from .report import Estimate, Found, rank
 from .switching_voltages import median
 
 Array = np.ndarray
+STRAIGHT = 0.03  # of the current's range: what misses a line by less is a resistor
 
 
 def fit_one_way(
@@ -62,6 +63,11 @@ def fit_one_way(
         "the sweeps go one way: there is no way back at the same voltages, so they show one state only",
         "laws are of the current less that at 0 V (an offset of the meter, or a charging current)",
     ]
+    if middle > 0 and float(np.median(misses)) <= STRAIGHT:
+        notes.append(
+            f"the current is a straight line within {float(np.median(misses)):.1%} of its range: a resistor, in the "
+            f"median of {summary['resistance, median'].value:.4g} ohm"
+        )
     zero, largest = float(np.median(lines[:, 1])), float(np.median([np.abs(voltage[rows]).max() for rows in records]))
     if middle > 0 and abs(zero) > 0.02 * middle * largest:
         notes.append(
@@ -74,7 +80,7 @@ def fit_one_way(
     made = FitError(
         "fit: device",
         "needs two states, and these sweeps go one way: they show one",
-        got=f"a slope of {summary['slope, median']}, {summary['resistance, median']}",
+        got=f"slope {summary['slope, median']}" + (f" ({summary['resistance, median']})" if middle > 0 else ""),
         fix="Sweep out and back at one polarity, as far as the device switches.",
     )
     settings = settings | {"points": len(voltage), "sweeps": len(records)}

@@ -57,7 +57,8 @@ def fit_states(columns: Columns, source: str, sha256: str, settings: dict[str, A
         states, ranking, mixed = _found(y, dark)
         notes.append(
             "states are the populations of a mixture of log-normal parts (their number by BIC), parted by valleys of the density "
-            f"below {VALLEY:g} of the lower peak beside them"
+            f"below {VALLEY:g} of the lower peak beside them; whether cells of different populations were written differently is "
+            "not in the file"
         )
     inside = np.concatenate([s.cells for s in states])
     found = wilson(len(inside), len(g))
