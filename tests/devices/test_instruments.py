@@ -1,5 +1,7 @@
 """Descriptions of instruments: what they add to a file, what they may hold, and that a user can add one."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -39,6 +41,8 @@ def test_every_description_of_ship_is_sound():
     for file in files:
         assert instruments.read_description(file).name
         assert "source = " in file.read_text()
+    packed = Path(__file__).parents[2] / "pyproject.toml"
+    assert '"devices/reading/instruments/*.toml"' in packed.read_text()  # or a wheel would come without them
 
 
 def test_easyexpert(tmp_path):
@@ -99,6 +103,7 @@ def test_log_of_operations(tmp_path):
     assert table.columns["state"] == ["", "off", "on", "on"]
     assert table.columns["R (ohm)"] == ["1e5", "9e4", "1e4", "1e4"]
     assert table.rows == [1, 4, 6, 8]
+    assert read(put(tmp_path, "\n".join(LOG).replace("1500", "15D2"))).columns["cycle"][-1] == "2000"
     assert table.dropped == {"operation ENDURANCE": [2, 7], "operation RESET": [3], "operation SET": [5]}
     assert table.quantities == {"cycle": "cycle", "state": "state"}
     for line, wrong, message in [
@@ -138,6 +143,20 @@ def test_any_export_of_easyexpert(tmp_path_factory, names, values, spaced, extra
         assert found.rows == list(range(first, first + len(values)))
         assert found.columns == {n: [row[k + 1] for row in rows[-len(values) :]] for k, n in enumerate(names)}
         assert found.units == dict.fromkeys(voltages, "V") | dict.fromkeys(currents, "A")
+
+
+def test_each_cell_of_a_log_counts_for_itself(tmp_path):
+    """States and cycles belong to a cell; a log that counts no cycles has no column of them."""
+    other = [line.replace(",7,", ",8,") for line in LOG[1:]]
+    mixed = [line for pair in zip(LOG[1:], other, strict=True) for line in pair]
+    table = read(put(tmp_path, "\n".join(mixed)))
+    for address in ("7", "8"):
+        rows = [k for k, a in enumerate(table.columns["address"]) if a == address]
+        assert [table.columns["cycle"][k] for k in rows] == ["500", "500", "2000"]
+        assert [table.columns["state"][k] for k in rows] == ["off", "on", "on"]
+    alone = read(put(tmp_path, "\n".join(line for line in LOG if "ENDURANCE" not in line)))
+    assert "cycle" not in alone.columns
+    assert alone.columns["state"] == ["", "off", "on", "on"]
 
 
 def test_a_log_in_a_sheet(tmp_path):
@@ -217,6 +236,7 @@ def test_files_without_a_header_get_names_only_where_asked(tmp_path):
         ("name = 'x'\n[log]\nkind = 2\nread = 'R'\nnames = ['a']", "must name the 1 columns before the operation"),
         ("name = 'x'\n[log]\nkind = 1\nread = 'R'\nnames = ['a']\ncycles = {E = 'x'}", "cycles: must be a table of numbers"),
         ("name = 'x'\n[log]\nkind = 1\nread = 'R'\nnames = ['a']\nstates = {E = 1}", "states: must be a table of texts"),
+        ("name = 'x'\n[log]\nkind = 1\nread = 'R'\nnames = ['a']\ncell = ['b']", "[log] cell: no column 'b'"),
         ("name = 'x'\n[recognise]\noperations = ['R']", "needs a part [log]"),
         ("a = " + "[" * 5000, "is no TOML"),
         ("#" * 200_000, "must have at most 100000 bytes"),

@@ -73,8 +73,9 @@ def test_every_form_gives_back_what_was_written(
     found = np.array([[float(c.replace(decimal, ".")) for c in column] for column in table.columns.values()]).T
     assert np.array_equal(found, [[float(f"{x:.6g}") for x in row] for row in values])
     if separator != "comma":
-        some = any("." in f"{x:.6g}" for row in values for x in row)
-        assert table.decimal == (decimal if some else "") or not some
+        fractions = [x for row in values for x in row if "." in f"{x:.6g}"]
+        thousands = [x for x in fractions if decimal == "," and re.fullmatch(r"-?[1-9]\d{0,2}\.\d{3}", f"{x:.6g}")]  # 1,625
+        assert table.decimal == (decimal if len(thousands) < len(fractions) else "")
     if header == "rows":
         assert table.units == dict(zip(expected, units, strict=True))
     for k, name in enumerate(expected, 1):
@@ -107,6 +108,8 @@ def test_every_form_gives_back_what_was_written(
         ("U\tI\nV\tA\nfirst\tagain\n0\t1\n1\t2\n", ["U (V)", "I (A)"], {"meta": {"remarks": "first, again"}}),
         ('"V","I"\n"0,1","1,5e-6"\n"0,2","2,5e-6"\n', ["V", "I"], {"decimal": ","}),
         ("EC-Lab ASCII FILE\nNb header lines : 3\nmode\tEwe/V\n1\t0.5\n", ["mode", "Ewe/V"], {"format": "tab-separated text"}),
+        ("Datum;Zeit;U\n01.02.2021;10:00:00;1,5\n01.02.2021;10:00:01;1,6\n", ["Datum", "Zeit", "U"], {"decimal": ","}),
+        ("n,R,S\n1,2,3\n2,3,4\nAverage,2,3\nStd,1,1\n", ["n", "R", "S"], {"dropped": {"footer": [4, 5]}}),
         ("1\n2\n3\n", ["1"], {"header": False, "rows": [1, 2, 3]}),
         ("V,I\n0,9.91E37\n1,OVERFLOW\n2,#REF\n3,#DIV/0!\n4,-\n5,inf\n", ["V", "I"], {"rows": [2, 3, 4, 5, 6, 7]}),
         ("#REF,1\n2,3\n4,5\n", ["1", "2"], {"rows": [1, 2, 3]}),
@@ -138,6 +141,7 @@ def test_forms(tmp_path, text, columns, facts):
         ("V,I\n1,2,3\n2,3,4\n", "row 2: must have 2 cells, as the header; got 3. With decimal commas"),
         ("1,2\n2,3\n3,4,5\n", "row 3: must have 2 cells, as most rows; got 3"),
         ("0,25,1,05\n0,50,1,10\n0,75,1,15\n", "its commas may be decimal signs as well as separators; got 0,25,1,05"),
+        ("1,5, 2,5\n3,5, 4,5\n", "its commas may be decimal signs as well as separators"),
         ("a" + "," * 17_000 + "\n" + "1," * 17_000 + "\n", "must have at most 16384 columns"),
     ],
 )

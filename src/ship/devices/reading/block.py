@@ -113,4 +113,7 @@ def _is_footer(row: Row, numeric: Sequence[int]) -> bool:
     numbers = len(there) - len(words)
     if not there:  # nothing in the columns of numbers
         return bool(row.cells) and len(row.cells) <= numeric[0] + 1
-    return bool(words) and (numbers == 0 or (words[0] == there[0] and words[0][0].isalpha() and 2 * numbers <= len(numeric)))
+    if not words or numbers == 0:
+        return bool(words)
+    is_word = words[0] == there[0] and words[0][0].isalpha()
+    return is_word and (2 * numbers <= len(numeric) or not any(c.isdigit() for c in words[0]))

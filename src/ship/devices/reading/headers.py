@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ...base.errors import FileError
 from . import limits, units
 
-UNITLESS = {"", "-", "#", "1", "a.u.", "%", "k", "c", "\N{DEGREE SIGN}c", "deg", "db", "none", "m/s", "cm2"}
+UNITLESS = {"", *["-", "#", "1", "a.u.", "%", "k", "c", "°c", "deg", "db", "none", "m/s", "cm2"]}
 
 
 class Header(NamedTuple):

@@ -26,6 +26,7 @@ what the maker of the instrument says about its files, and nothing else. Its ent
 ``[log]``           a log whose rows differ by the operation
     ``kind``        the number of the column with the operation, from 1
     ``common``      the names of the columns before it
+    ``cell``        those of them that say which cell it is: each has a state and a count of cycles of its own
     ``read``        the operation that measures; its rows become the table
     ``names``       the names of its columns after the operation, with units
     ``states``      the state that each operation sets: ``{SET = "on", RESET = "off"}``
@@ -68,7 +69,7 @@ ENTRIES: dict[str, dict[str, Any]] = {
     "rows": {"names": str, "data": str, "meta": TEXTS},
     "columns": {"name": str, "quantity": str, "unit": str},
     "listed": {"key": str, "quantity": str, "unit": str},
-    "log": {"kind": int, "common": TEXTS, "read": str, "names": TEXTS, "states": dict, "cycles": dict},
+    "log": {"kind": int, "common": TEXTS, "cell": TEXTS, "read": str, "names": TEXTS, "states": dict, "cycles": dict},
 }
 NEEDED = {
     "": ("name",),
@@ -189,6 +190,10 @@ def _checked(where: str, entries: Mapping[str, Any]) -> Instrument:
     log: Mapping[str, Any] = entries.get("log", {})
     if log and (log["kind"] != len(log.get("common", ())) + 1):
         raise FileError(f"{where}: [log] common", f"must name the {log['kind'] - 1} columns before the operation")
+    if unknown := [head for head in log.get("cell", ()) if head not in log.get("common", ())]:
+        raise FileError(
+            f"{where}: [log] cell", f"no column {unknown[0][:60]!r}", fix=suggest(unknown[0][:60], log.get("common", ()))
+        )
     for key, kind, said in (("states", str, "texts"), ("cycles", int, "numbers of columns")):
         if not all(type(value) is kind and value not in (0, "") and str(value)[0] != "-" for value in log.get(key, {}).values()):
             raise FileError(f"{where}: [log] {key}", f"must be a table of {said}", got=repr(log[key])[:100])

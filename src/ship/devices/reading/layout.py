@@ -19,6 +19,7 @@ from .cells import COMMA, short
 from .spelling import argument
 from .text import Raw, split
 
+SPACED = re.compile(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?(?:, +[-+]?\d+,\d+(?:[eE][-+]?\d+)?)+")
 RULE = "-=_+:*"
 META = 2000  # entries of a preamble
 VALUE = 300  # characters of an entry
@@ -323,15 +324,17 @@ def _refuse_cut_numbers(name: str, raw: Raw, body: Sequence[Row], head: _Head) -
     """Refuse rows without a header in which commas separate cells and seem to stand in numbers, too: 0,25,1,05.
 
     Raises:
-        FitError: no cell has a point, and every other column has numbers such as 05 that no program writes for 5.
+        FitError: no cell has a point, and every other column has numbers such as 05 that no program writes for 5, or every
+            other comma is followed by a space.
     """
     if raw.delimiter != "," or head.names is not None or len(body[0].cells) % 2:
         return
     sample = [row.cells for row in body[:SAMPLE]]
     if any("." in c for cells in sample for c in cells):
         return
+    lines = [raw.lines.get(row.number, "").strip() for row in body[:SAMPLE]]
     odd, even = ([c for cells in sample for c in cells[k::2] if re.match(r"[-+]?0\d", c)] for k in (1, 0))
-    if odd and not even:
+    if (odd and not even) or all(SPACED.fullmatch(line) for line in lines):
         fix = f"Export it with semicolons or tabs between cells, and give {argument('decimal', ',')}."
         raise FitError(name, "its commas may be decimal signs as well as separators", got=",".join(sample[0])[:60], fix=fix)
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from ...base.errors import FitError
 from . import limits
 from .block import kind
-from .cells import is_number, short
+from .cells import FORTRAN, is_number, short
 from .text import Raw
 
 FEWEST = 4  # values of a train
@@ -41,40 +41,50 @@ def read_log(name: str, raw: Raw, log: Mapping[str, Any]) -> Long:
     Raises:
         FitError: a row of an unknown form, or a count of cycles that is none.
     """
-    at, common, states, counts = log["kind"] - 1, list(log.get("common", ())), log.get("states", {}), log.get("cycles", {})
-    heads = [*common, "cycle", "state", *log["names"]]
+    at, common, counts = log["kind"] - 1, list(log.get("common", ())), log.get("cycles", {})
+    cell = [common.index(head) for head in log.get("cell", ())]
     lines: list[list[str]] = []
     numbers: list[int] = []
     others: dict[str, list[int]] = {}
-    state, cycles = "", 0.0
+    states: dict[tuple[str, ...], str] = {}
+    cycles: dict[tuple[str, ...], float] = {}
     for number, row in zip(raw.numbers, raw.cells, strict=True):
         cells = [c.strip() for c in row]
         while cells and not cells[-1]:
             cells.pop()
         word = cells[at] if len(cells) > at else ""
+        which = tuple(cells[k] for k in cell) if word else ()
         if word == log["read"]:
-            rest = cells[at + 1 : at + 1 + len(log["names"])]
-            if len(rest) < len(log["names"]) or len(cells) > at + 1 + len(rest):
+            rest = cells[at + 1 :]
+            if len(rest) != len(log["names"]):
                 rule = f"an operation {word} must have {len(log['names'])} values"
-                raise FitError(f"{name}: row {number}", rule, got=f"{len(cells) - at - 1}")
-            lines.append([*cells[:at], f"{cycles:.15g}", state, *rest])
+                raise FitError(f"{name}: row {number}", rule, got=f"{len(rest)}")
+            lines.append([*cells[:at], f"{cycles.get(which, 0.0):.15g}", states.get(which, ""), *rest])
             numbers.append(number)
             continue
         others.setdefault(f"operation {word}" if word and len(word) < 40 else "no operation", []).append(number)
-        state = states.get(word, state)
+        if word in log.get("states", {}):
+            states[which] = log["states"][word]
         if word in counts:
-            cell = cells[counts[word] - 1] if len(cells) >= counts[word] else ""
-            if not is_number(cell) or float(cell) < 0:
-                where = f"{name}: row {number}, column {counts[word]}"
-                raise FitError(where, f"must be the number of cycles of {word}", got=repr(short(cell)))
-            cycles += float(cell)
+            cycles[which] = cycles.get(which, 0.0) + _cycles(name, number, word, cells, counts[word])
     if not lines:
         raise FitError(name, f"a log must have operations {log['read']}", got="none")
+    heads = [*common, "cycle", "state", *log["names"]]
     limits.check_cells(name, len(lines) * len(heads))
-    columns = {head: [line[k] for line in lines] for k, head in enumerate(heads)}
+    columns = {head: [line[k] for line in lines] for k, head in enumerate(heads) if head != "cycle" or cycles}
     kinds = ", ".join(f"{word.removeprefix('operation ')} {len(rows)}" for word, rows in others.items())
-    note = f"of a log the {len(lines)} rows {log['read']} are read; the others ({kinds}) give the state and the cycles"
-    return Long(columns, numbers, others, {}, {"cycle": "cycle", "state": "state"}, "", [note])
+    give = "the state and the cycles" if cycles else "the state"
+    note = f"of a log the {len(lines)} rows {log['read']} are read; the others ({kinds}) give {give}"
+    return Long(columns, numbers, others, {}, {head: head for head in ("cycle", "state") if head in columns}, "", [note])
+
+
+def _cycles(name: str, number: int, word: str, cells: Sequence[str], column: int) -> float:
+    cell = cells[column - 1] if len(cells) >= column else ""
+    value = float(FORTRAN.sub(r"\1e\2", cell)) if is_number(cell) else -1.0
+    if value < 0:
+        rule = f"must be the number of cycles of {word}"
+        raise FitError(f"{name}: row {number}, column {column}", rule, got=repr(short(cell)))
+    return value
 
 
 def kinds_of_rows(raw: Raw) -> tuple[int, dict[str, int]] | None:

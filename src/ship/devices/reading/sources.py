@@ -164,9 +164,13 @@ def _sheets(
         return [arrange(data.name, book.read(name), data.sha256, made, asked) for name in wanted], []
     tables: dict[str, Part] = {}
     refused: dict[str, FitError] = {}
+    cells = 0
     for name in book.sheets:
+        raw = book.read(name)
+        cells += sum(map(len, raw.cells))
+        limits.check_cells(data.name, cells)
         try:
-            tables[name] = arrange(data.name, book.read(name), data.sha256, made, asked)
+            tables[name] = arrange(data.name, raw, data.sha256, made, asked)
         except FitError as error:
             refused[name] = error
     if not tables:

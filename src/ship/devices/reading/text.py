@@ -24,6 +24,7 @@ COMMENT = ("#", "%", "!", "//")
 TUPLE = re.compile(r"(?:(?<=,)|^)[ ]*[(\[][^()\[\]\"]*,[^()\[\]\"]*[)\]][ ]*(?=,|[\r\n]|$)")  # (2.5, 1.3): one cell
 INNER = "\x1f"  # stands for a comma within a tuple while the line is split
 QUOTED = re.compile(r'"([^"]*)"')
+OTHERS = re.compile(r"[;\t|]")
 WORDS = 0.8  # for spaces, which stand in titles and remarks, too
 WORD = re.compile(r'"[^"]*"|\S+')
 ORDERS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
@@ -169,7 +170,8 @@ def _delimiter(sample: Sequence[str]) -> str:
         for line in unquoted:
             cells = [c.strip() for c in (line.split() if delimiter == " " else line.split(delimiter)) if c.strip()]
             if cells and (len(cells) > 1 if delimiter == " " else delimiter in line):
-                score[delimiter] += sum(is_number(c, delimiter != ",") for c in cells) / len(cells)
+                share = sum(is_number(c, delimiter != ",") for c in cells) / len(cells)
+                score[delimiter] += share / 2 if delimiter == "," and OTHERS.search(line) else share  # 1;2,5: decimal commas
     score[" "] *= WORDS
     best = max(score, key=lambda d: score[d])
     first = next(iter(unquoted), "")
