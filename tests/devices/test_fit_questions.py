@@ -107,7 +107,7 @@ def test_a_header_of_another_quantity():
         ({"unit": "uS", "compliance": 0.0}, "compliance: must be a current above 0 A; got 0.0"),
         ({"unit": "uS", "series_resistance": -1.0}, "series_resistance: must be a resistance above 0 ohm; got -1.0"),
         ({"unit": "uS", "v_read": 0.0}, "v_read: must be a voltage (V), not 0; got 0.0"),
-        ({"unit": "uS", "label": {"colour": "red"}}, "label 'colour': the kind 'pulses' has no such label. Known: 'up', "),
+        ({"unit": "uS", "label": {"colour": "red"}}, "no kind of measurement has 'colour'. Known: 'up', "),
         ({"unit": "uS", "label": "M1"}, "label"),
         ({"unit": "uS", "only": 5}, "only"),
         ({"unit": "uS", "skip_empty": "no"}, "skip_empty: "),

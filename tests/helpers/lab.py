@@ -126,8 +126,8 @@ CASES = (
         ),
         refusal="two stages",
     ),
-    Case(("rram_prebake85_4096.tsv",), (Right("median resistance", 15.4e3),)),
-    Case(("rram_postbake85_4096.tsv",), (Right("median resistance", 185e3),)),
+    Case(("rram_prebake85_4096.tsv",), (Right("cells", 4096, 0), Right("median", 1 / 15.4e3))),
+    Case(("rram_postbake85_4096.tsv",), (Right("cells", 4096, 0), Right("median", 1 / 185e3))),
     Case(
         ("retention_rising.xlsx",),
         (Right("first", 21.36e-6), Right("last", 24.06e-6), Right("change, first to last", 0.126)),
@@ -141,6 +141,41 @@ CASES = (
     *(
         Case((f"knowm_sdc_5k_100Hz_M{k}.csv",), (Right("on/off, median", ratio),), {"v_read": 0.1})
         for k, ratio in ((1, 63), (2, 26.5), (3, 8.3))
+    ),
+    Case(
+        ("pulses_current_53_devices.xlsx",),
+        (
+            Right("devices", 53, 0),
+            Right("up, first read", 0.17e-9, 0.03),
+            Right("up, last read", 1.81e-9),
+            Right("down, last read", 0.18e-9, 0.03),
+            Right("up, ratio of its ends", 10.7),
+            Right("up, spread of the last read over devices", 0.033, 0.03),
+            Right("down, spread of the last read over devices", 0.16, 0.03),
+            Right("up, share of steps that rise", 0.77),
+        ),
+    ),
+    Case(
+        ("pulses_current_40_states.xlsx",),
+        (
+            Right("up, first read", 2.2e-3, 0.03),
+            Right("up, last read", 54.9e-3),
+            Right("up, ratio of its ends", 24.6),
+            Right("scatter around neighbours", 0.005, 0.3),
+        ),
+    ),
+    Case(
+        ("yflash_96_devices.txt",),
+        (
+            Right("devices", 96, 0),
+            Right("down, first read", 1.056e-6),
+            Right("down, last read", 0.92e-9),
+            Right("down, pulses", 37),
+            Right("up, pulses", 24),
+            Right("down, ratio of its ends", 1151),
+            Right("down, change of ln G a pulse", -0.199, 0.03),
+            Right("down, spread of the change of ln G over devices", 0.216, 0.03),
+        ),
     ),
     Case(("easyexpert_graphene_iv.csv",), (Right("resistance, median", 0.761e6),), refusal="one way"),
 )
@@ -189,7 +224,8 @@ def main(say: Callable[[str], None] = print) -> int:
         say(f"\n{', '.join(case.files)}: {made.kind}{more}\n  {command.replace(f'{where}/', '')}")
         for right, value, good in compared(case, made):
             wrong += not good
-            say(f"  {'right' if good else 'WRONG'}  {right.what:45} {value:<12.5g} right: {right.value:g} within {right.within:.0%}")
+            verdict = "right" if good else "WRONG"
+            say(f"  {verdict}  {right.what:45} {value:<12.5g} right: {right.value:g} within {right.within:.0%}")
         refused = made.refusal()
         if case.refusal and (refused is None or case.refusal not in refused):
             wrong += 1

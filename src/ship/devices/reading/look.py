@@ -12,9 +12,10 @@ import numpy as np
 
 from ...base.errors import FitError
 from .conditions import as_number
+from .guesses import Suggestion
 from .profile import CONTENTS, Profile, profiles, texts
 from .spelling import argument
-from .suggest import Suggestion, several_sheets, suggest
+from .suggest import several_sheets, suggest
 from .table import Table, read
 
 WIDTH = 100  # columns of a page

@@ -139,8 +139,12 @@ def kind_of(table: Table, given: Headers, *, v_read: bool = False) -> tuple[str,
         v_read: whether a read voltage is known, so that currents can be conductances.
 
     Raises:
+        FitError: a role that no kind has.
         ColumnsError: none, or more than one that needs as many.
     """
+    if unknown := [role for role in given if not any(role in roles for roles in ROLES.values())]:
+        every = dict.fromkeys(role for roles in ROLES.values() for role in roles)
+        raise FitError("fit: columns", f"no kind of measurement has {unknown[0]!r}", fix=suggest(unknown[0], every))
     kinds = [k for k in ROLES if not set(given) - set(ROLES[k])]
     most = {k: _met(k, {**candidates(table, k, given, v_read=v_read), **given}) for k in kinds}
     fits = {k: size for k, size in most.items() if size}
