@@ -223,7 +223,7 @@ def _between(groups: Groups, within: Array, chi2: Array) -> Array:
         for n, mean in parts:
             ss = float(((mean - mean.mean()) ** 2).sum())
             out += (ss + len(mean) * (mean.mean() - centre) ** 2) / np.maximum(between + within / n, 1e-300)
-        return out - chi2
+        return np.asarray(out - chi2)
 
     low = np.zeros(len(chi2))
     high = float(((groups.mean - groups.mean.mean()) ** 2).sum()) / chi2  # there, no weight is above 1 / between
