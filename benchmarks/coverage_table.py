@@ -152,9 +152,17 @@ def iv(runs: int, seed: int) -> list[Row]:
 
 def pulses(runs: int, seed: int) -> list[Row]:
     """Trains of pulses, see `coverage_pulses`."""
-    from coverage_pulses import pulses as simulated
+    from coverage_pulses import CASES, covered
 
-    return [Row(*row) for row in simulated(runs, seed)]
+    counts: dict[str, list[int]] = {}
+    for case in CASES:
+        read = f"{case.relative:.0%}" if case.relative else f"{case.additive * 1e6:g} uS"
+        for run in range(runs):
+            for name, inside in covered(case, seed + run).items():
+                count = counts.setdefault(f"{case.law}, {case.devices} x {case.pulses}, {case.step:g}, {read}: {name}", [0, 0])
+                count[0] += int(inside)
+                count[1] += 1
+    return [Row("pulses", name, *count) for name, count in counts.items()]
 
 
 def trends(runs: int, seed: int) -> list[Row]:
@@ -176,8 +184,8 @@ def _piece(task: tuple[str, int, int]) -> list[Row]:
 
 
 def measured(kinds: Iterable[str], runs: int, seed: int, workers: int = 1) -> list[Row]:
-    """Return the lines of the table; the pieces of runs have the seeds ``1000 seed + k``."""
-    tasks = [(k, min(PIECE, runs - a), 1000 * seed + a // PIECE) for k in kinds for a in range(0, runs, PIECE)]
+    """Return the lines of the table; a piece of runs has the seed ``100 000 seed + its first run``."""
+    tasks = [(k, min(PIECE, runs - a), 100_000 * seed + a) for k in kinds for a in range(0, runs, PIECE)]
     total: dict[tuple[str, str], list[int]] = {}
     for rows in _mapped(tasks, workers):
         for row in rows:
