@@ -159,6 +159,10 @@ class Curves:
         x = device.update.pulse(device.update.place(start, empty, bag), Pulse(v, width, self.counts), bag, quiet)
         return device.update.conductance(x, bag)
 
+    def from_bottom(self, goal: Tensor) -> Tensor:
+        """Return how many pulses lead from the bottom of the window to ``goal`` (S), with fractions between whole numbers."""
+        return self._at(self.up, goal) - self._at(self.up, self.up[:1].expand_as(goal))
+
     def pulses(self, seen: Tensor, goal: Tensor) -> Tensor:
         """Return how many pulses lead from ``seen`` to ``goal`` (S), at least 1."""
         up = self._at(self.up, goal) - self._at(self.up, seen)
