@@ -18,7 +18,7 @@ from .devices.array.array import DeviceArray
 from .devices.array.waveform import Sweep, sweep
 from .devices.array.write_verify import WriteVerify, Written
 from .devices.files import load_device, save_device
-from .devices.fitting import Found, MeasuredArray, fit, measured_array
+from .devices.fitting import Combined, Found, MeasuredArray, fit, fit_device, measured_array
 from .devices.weights.pulse_log import Pulses, load_pulses, replay, save_pulses
 from .devices.weights.pulsing import Pulsing
 from .groups.connectivity import Edges, InDegree, OutDegree, Probability
@@ -71,6 +71,7 @@ __all__ = [
     "AlphaSynapse",
     "Bag",
     "BitSliced",
+    "Combined",
     "Connection",
     "Costs",
     "CurrentInput",
@@ -138,6 +139,7 @@ __all__ = [
     "Written",
     "describe",
     "fit",
+    "fit_device",
     "load",
     "load_device",
     "load_pulses",
@@ -153,7 +155,7 @@ __all__ = [
     "sweep",
 ]
 
-_guard(__name__, leave=("Bag", "Found", "Ledger"))
+_guard(__name__, leave=("Bag", "Combined", "Found", "Ledger"))
 
 _LATER = ("data", "plot", "study", "train")
 

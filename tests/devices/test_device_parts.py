@@ -170,6 +170,16 @@ def test_window_closes():
     assert torch.allclose(high, t(1.0, 1.0, 0.7, 0.4, 0.4), atol=1e-14)
 
 
+def test_a_window_of_decades_closes_in_its_logarithm():
+    """1 to 100 uS, rate 0.25 per decade, towards 0.4: after 10^4 cycles half of two decades is gone, 0.4 of it from below."""
+    part, cycles = Wear(onset=100.0, rate=0.25, towards=0.4, log=True), t(1.0, 1e4, 1e9)
+    low, high = part.window(t(1e-6), t(1e-4), cycles, bag(part))
+    assert torch.allclose(low.log10(), t(-6.0, -6 + 0.4, -6 + 0.8), atol=1e-12)
+    assert torch.allclose(high.log10(), t(-4.0, -4 - 0.6, -4 - 1.2), atol=1e-12)
+    with pytest.raises(ParameterError, match=r"array'\.endurance\.log: needs a g_min above 0 S"):
+        ship.DeviceArray(ship.Device(g_min=0.0, endurance=part), 2)
+
+
 def test_wear_acts_on_pulses_and_writes():
     """500 pulses up close the window by 0.2 lg(500 / 10) at the top; the next write reaches no further than that."""
     wear = Wear(onset=10.0, rate=0.2, towards=0.0)

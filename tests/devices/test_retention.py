@@ -16,6 +16,7 @@ from ship.devices import (
     PCMDrift,
     PCMNoise,
     PowerDrift,
+    PowerTrend,
     ReRAMRelaxation,
     VolatileRetention,
     cmo_hfox,
@@ -33,6 +34,7 @@ HOUR, DAY, YEAR = 3600.0, 86400.0, 365 * 86400.0
 G = t(1.0, 0.5, 0.1, 0.01)
 LAWS = [
     (PowerDrift(nu=ship.Varied(0.07, d2d=0.2, c2c=0.1)), 0.0, 25e-6),
+    (PowerTrend(nu=ship.Varied(-0.03, d2d_abs=0.05)), 0.0, 25e-6),
     (PCMDrift(), 0.0, 25e-6),
     (HermesDrift(), 0.0, 20.7e-6),
     (VolatileRetention(tau=ship.Varied(3e3, d2d=0.3)), 1e-6, 100e-6),
@@ -121,6 +123,18 @@ def test_log_log_slope_is_minus_nu():
     ages = t(1e3, 1e5, 1e7)
     g = PowerDrift().drift(t(1.0), ages - 20.0, bag(PowerDrift(nu=0.08)), ())
     assert torch.allclose(g.log().diff() / ages.log().diff(), torch.full((2,), -0.08, dtype=D), rtol=1e-12)
+
+
+def test_a_power_trend_has_either_sign():
+    """nu = -0.033, t_0 = 1 s: after 360 s the conductance is 361^0.033 of what was written; nothing is folded where nu scatters."""
+    made = ship.DeviceArray(ship.Device(retention=PowerTrend(nu=-0.033, t0=1.0)), 1, dtype=D)
+    made.write(20e-6)
+    made.wait(360.0)
+    assert float(made.conductance()[0]) == pytest.approx(20e-6 * 361**0.033, rel=1e-9)
+    many = ship.DeviceArray(ship.Device(retention=PowerTrend(nu=ship.Varied(0.0, d2d_abs=0.1), t0=1.0)), 4000, dtype=D, seed=1)
+    many.write(20e-6)
+    many.wait(360.0)
+    assert 0.47 < float((many.conductance() > 20e-6).double().mean()) < 0.53
 
 
 def test_state_independent_device():

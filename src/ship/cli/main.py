@@ -43,6 +43,14 @@ VRead = Annotated[float | None, typer.Option(help="Voltage (V) at which on and o
 SkipEmpty = Annotated[bool, typer.Option("--skip-empty", help="Leave rows with empty cells out, and count them.")]
 Decimal = Annotated[str, typer.Option(help="Decimal sign of the numbers, '.' or ','.")]
 Sheet = Annotated[str | None, typer.Option(help="Sheet of an .xlsx file.")]
+Assume = Annotated[
+    list[str] | None,
+    typer.Option(help="What to assume of what was not measured, e.g. update=gong_2018; repeat it.", metavar="PART=DEVICE"),
+]
+Take = Annotated[
+    list[str] | None,
+    typer.Option(help="The file that a part is taken from where several measure it, e.g. window=iv.csv.", metavar="PART=FILE"),
+]
 Replicates = Annotated[int, typer.Option(min=20, help="Number of bootstrap replicates.")]
 
 # What several commands share.
@@ -146,7 +154,14 @@ def bench(
 
 @app.command()
 def fit(
-    file: Annotated[Path, typer.Argument(help="Measurement to fit: .csv, .tsv, .txt, .xlsx or .npz.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Measurement to fit: .csv, .tsv, .txt, .xlsx or .npz; several, each of its own kind, or a project file (.toml), "
+            "make one device.",
+            metavar="FILE...",
+        ),
+    ],
     kind: Kind = "",
     column: Column = None,
     unit: Unit = None,
@@ -164,14 +179,20 @@ def fit(
     ),
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     replicates: Replicates = 200,
+    assume: Assume = None,
+    take: Take = None,
 ) -> None:
-    """Fit compact models to a measurement; write a report, a figure and, where a model fits, a device file."""
+    """Fit compact models to a measurement; write a report, a figure and, where a model fits, a device file.
+
+    Several measurements of one device make one device file, each part from its own measurement.
+    """
     from ..devices.reading.spelling import for_command
+    from .fit import measured
 
     given = _given("fit", locals())
+    assumed, taken = (dict(_pair("fit", f"--{o}", text) for text in v or []) for o, v in (("assume", assume), ("take", take)))
     with for_command():
-        found = _fit(file, given, seed)
-        print(found)
+        found = measured(files, given, seed, name=out.name, assume=assumed, take=taken)
         print("Written: " + ", ".join(str(path) for path in found.save(out)))
 
 
@@ -206,16 +227,17 @@ def ask(
     More epochs, more chips, a device whose noise asks for more reads, and --learn take longer.
     On a terminal each stage is announced.
     """
-    from ..devices.files import load_device
     from ..devices.reading.spelling import for_command
     from . import ask as question
+    from .fit import device_file
 
     given = _given("ask", locals())
     stages = question.Stages(progress)
     if file.suffix == ".toml":
         if given != _given("ask", {}):
             raise ShipError("ship ask", "how a measurement is read is only for measurements", got=f"the device file {file.name}")
-        device = load_device(file)
+        with for_command():
+            device = device_file(file, seed, out, given)
     else:
         with for_command():
             with stages.stage("fit models to the measurement"):

@@ -2,6 +2,7 @@
 
 from ..base.boundary import guard as _guard
 from .array.open_loop import OpenLoop
+from .assume import assume
 from .contract import IV, Endurance, Faults, Part, Programming, Pulse, ReadNoise, Retention, Thermal, Update
 from .device import Device
 from .library.index import library
@@ -17,7 +18,7 @@ from .library.memristors import (
 )
 from .library.phase_change_memory import hermes, pcm, state_independent
 from .library.processing_units import capacitor, ecram, gokmen_vlasov, reram_es, reram_sb
-from .library.pulsed_synapses import ag_asi, cnr, fefet_32
+from .library.pulsed_synapses import ag_asi, cnr, fefet_32, gong_2018
 from .library.resistive_memory import cmo_hfox, hfo2_memory, reram_wan
 from .materials.cmo import CMODecay, CMONoise
 from .materials.hermes import HermesDrift, HermesNoise
@@ -40,7 +41,7 @@ from .parts.read_noise import AdditiveNoise, FlickerNoise, RelativeNoise
 from .parts.thermal import Arrhenius
 from .provenance import Origin
 from .retention.log_drift import LogDrift
-from .retention.power_law import PowerDrift
+from .retention.power_law import PowerDrift, PowerTrend
 from .retention.volatile import VolatileRetention
 from .update.bounded import Bounded
 from .update.logarithmic import LogarithmicPulses
@@ -91,6 +92,7 @@ __all__ = [
     "PooleFrenkelIV",
     "PowerDrift",
     "PowerIV",
+    "PowerTrend",
     "Programming",
     "Pulse",
     "ReRAMRelaxation",
@@ -113,6 +115,7 @@ __all__ = [
     "Wear",
     "Yakopcic",
     "ag_asi",
+    "assume",
     "capacitor",
     "cmo_hfox",
     "cnr",
@@ -120,6 +123,7 @@ __all__ = [
     "ecram",
     "fefet_32",
     "gokmen_vlasov",
+    "gong_2018",
     "hermes",
     "hfo2_memory",
     "kvatinsky_vteam",

@@ -20,7 +20,7 @@ from ..base.parameters import Value, Varied, option, param
 from ..base.parameters.bag import Bag
 from ..base.parameters.resolve import varied
 from .contract import IV, Endurance, Faults, Part, Programming, Pulse, ReadNoise, Retention, Thermal, Update, Xi
-from .provenance import Origin, check_origins
+from .provenance import Known, Origin, known, origin_of, settled
 from .update.bounded import Bounded
 
 
@@ -66,7 +66,6 @@ class Device(Part):
                 raise ParameterError(
                     f"{self.name}.{name}", f"must be a part of the kind {kind.__name__}", got=repr(part), fix="See ship.devices."
                 )
-        check_origins(self.name, self.origins)
         top = self.g_max.nominal if isinstance(self.g_max, Varied) else self.g_max
         if is_real(top) and float(top) > 1:
             raise ParameterError(f"{self.name}.g_max", "must be at most 1 S", got=f"{top:g} S", fix="50 uS is written 50e-6.")
@@ -76,11 +75,31 @@ class Device(Part):
             raise ParameterError(
                 f"{self.name}.correlated", rule, got=repr(pairs), fix="E.g. (('update.alpha_p', 'update.alpha_d', 0.8),)."
             )
+        object.__setattr__(self, "origins", settled(self.name, self.origins, self))
+
+    def known(self) -> Known:
+        """Return what is known about the device, part by part: ``print(device.known())`` shows a table.
+
+        Of each number and part it says whether it was measured (in which file and rows), assumed (by whom) or is missing.
+        """
+        return known(self)
+
+    def origin_of(self, name: str) -> Origin:
+        """Return where a number or a part comes from; what the device says nothing of is the user's.
+
+        Args:
+            name: a name of `Device` (``"g_max"``, ``"update"``), or ``"d2d"``, ``"c2c"``.
+
+        Raises:
+            ParameterError: an unknown name.
+        """
+        return origin_of(self, name)
 
     @property
     def bare(self) -> Device:
-        """The device as made and read once, without the effects of writes, time, wear, noise and faults."""
-        return replace(self, programming=None, retention=None, noise=None, faults=None, endurance=None, correlated=())
+        """The device as made and read once, without the effects of writes, time, wear, noise and faults; it has no origins."""
+        none = dict.fromkeys(("programming", "retention", "noise", "faults", "endurance"))
+        return replace(self, **none, correlated=(), origins={})
 
     @property
     def parts(self) -> dict[str, Part]:

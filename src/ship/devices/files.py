@@ -14,8 +14,15 @@
     class = "Bounded"
     alpha_p = 0.01
 
-    [origin]                                          # where the numbers come from
+    [origins]                                         # by name: measured, assumed or missing, see `ship.devices.provenance`
+    update = {status = "measured", kind = "pulses", source = "gong.csv", sha256 = "..", rows = "rows 2 to 2001"}
+    retention = {status = "missing"}
+
+    [origin]                                          # the settings of the fit, for the record
     source = "gong.csv"
+
+A file without ``[origins]`` holds a device that is all of it the user's, as one made by hand is. Whoever edits a number edits its
+origin, too; a part that is added in the place of a missing one is the user's without a word.
 
 Floats are written so that they come back to the bit. A class is looked up among the parts of `ship.devices` (and those that the
 reader gives), never imported; nothing in a file can be executed. Where a device is saved over a device file, the comments and the
@@ -45,6 +52,7 @@ from ..base.errors import FileError, ShipError, suggest
 from ..base.parameters import Distribution, Varied, declared
 from ..base.tensor_files import DAMAGE
 from . import Device, Part
+from .provenance import FACTS, STATUSES, WORDS, Origin
 
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
@@ -94,13 +102,15 @@ def device_text(device: Device, origin: Mapping[str, str | int | float] | None =
     Args:
         device: the device, as for `save_device`.
         origin: where its numbers come from, as for `save_device`.
-        units: whether each number is followed by its unit, as a comment. Without it, equal devices have equal texts in every
-            version of the library: networks and checkpoints compare them.
+        units: whether each number is followed by its unit, as a comment. Without it, devices with equal numbers, parts and
+            origins have equal texts in every version of the library.
     """
     lines = [f"format = {json.dumps(FORMAT)}", f"version = {VERSION}", *_part_lines(device, device.name, units)]
     for name, part in device.parts.items():
         if name:
             lines += ["", f"[{name}]", *_part_lines(part, f"{device.name}.{name}", units)]
+    if device.origins:
+        lines += ["", "[origins]", *(f"{name} = {_toml(origin.as_dict())}" for name, origin in device.origins.items())]
     if origin:
         lines += ["", "[origin]", *(f"{_key(k)} = {_toml(CODEC.encode(f'origin.{k}', v))}" for k, v in origin.items())]
     return "\n".join(lines) + "\n"
@@ -201,7 +211,7 @@ def load_device(path: str | os.PathLike[str], *, parts: Sequence[type[Part]] = (
     Raises:
         FileError: no such file, no TOML, another version, an unknown class or parameter, a value out of its limits.
     """
-    return _device(_read(path), Path(path).name, parts)
+    return _device(read_toml(path), Path(path).name, parts)
 
 
 def read_device(text: str, where: str, parts: Sequence[type[Part]] = (), *, give: str = GIVE) -> Device:
@@ -226,16 +236,38 @@ def _device(content: dict[str, Any], where: str, parts: Sequence[type[Part]], gi
     if content.get("version") != VERSION or isinstance(content["version"], bool):
         got = repr(content.get("version"))
         raise FileError(where, f"must have version {VERSION}", got=got, fix="Use the version of SHIP that wrote it.")
-    own = {k: v for k, v in content.items() if k not in ("format", "version", "origin", *devices_kinds())}
-    made = {name: _made(content[name], f"{where}: [{name}]", known, Part, give) for name in devices_kinds() if name in content}
+    own = {k: v for k, v in content.items() if k not in ("format", "version", "origin", "origins", *devices_kinds())}
+    made: dict[str, Any] = {
+        name: _made(content[name], f"{where}: [{name}]", known, Part, give) for name in devices_kinds() if name in content
+    }
+    made["origins"] = _origins(content.get("origins", {}), f"{where}: [origins]")
     device = _made(own, where, {"Device": Device}, Device, give, made)
     assert isinstance(device, Device)
     return device
 
 
+def _origins(entry: Any, where: str) -> dict[str, Origin]:
+    """Make the origins of their table: of each name its status, and words."""
+    if not isinstance(entry, dict):
+        raise FileError(where, "must be a table", got=repr(entry)[:80])
+    made = {}
+    for name, said in entry.items():
+        if name not in FACTS:
+            raise FileError(where, f"no device has a {name!r}", fix=suggest(name, FACTS))
+        if not isinstance(said, dict) or "status" not in said:
+            raise FileError(f"{where}: {name}", f"must be a table with a status: {', '.join(STATUSES)}", got=repr(said)[:80])
+        if unknown := [key for key in said if key not in ("status", *WORDS)]:
+            raise FileError(f"{where}: {name}", f"an origin has no {unknown[0]!r}", fix=suggest(unknown[0], ["status", *WORDS]))
+        try:
+            made[name] = Origin(**said)
+        except ShipError as error:
+            raise FileError(f"{where}: {name}", f"does not hold a valid origin: {error}") from error
+    return made
+
+
 def load_origin(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return what a device file says about where its numbers come from."""
-    origin = _read(path).get("origin", {})
+    origin = read_toml(path).get("origin", {})
     if not isinstance(origin, dict):
         raise FileError(Path(path).name, "[origin] must be a table", got=repr(origin))
     return origin
@@ -248,7 +280,12 @@ def devices_kinds() -> tuple[str, ...]:
     return tuple(KINDS)
 
 
-def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the content of a file in TOML that may come from a stranger.
+
+    Raises:
+        FileError: no such file, no TOML, or one too large or too deep.
+    """
     path = regular_file(path, MOST)
     try:
         text = path.read_text(encoding="utf-8")
@@ -278,7 +315,7 @@ def _made(
     known: Mapping[str, type[Part]],
     kind: type[Part],
     give: str,
-    parts: Mapping[str, Part] | None = None,
+    parts: Mapping[str, Any] | None = None,
 ) -> Part:
     """Make a part of its table."""
     if not isinstance(entry, dict):

@@ -101,7 +101,12 @@ class Conditions:
         if not self.base:
             return "nothing can be said: no condition has a number"
         found = [str(limit) for limit in self.limits if limit.counts]
-        return "; ".join(found) if found else f"nothing that is known of it costs more than {100 * SMALL:g} points"
+        if found:
+            return "; ".join(found)
+        wide = [limit for limit in self.limits if limit.gain.high >= SMALL]
+        if wide:
+            return f"nothing that shows on {wide[0].chips} chips; the largest is {wide[0]}"
+        return f"nothing that is known of it costs more than {100 * SMALL:g} points"
 
 
 def conditions(
@@ -237,7 +242,16 @@ class _Bench(NamedTuple):
                 except ShipError:
                     continue  # the other laws of the device do not allow it
                 found.append(Limit(idealise.NAMES[name], base, mean_interval(after - before), chips))
+            if base == ways.LEVELS:
+                found.append(self.two_states(device, chips))
         return found
+
+    def two_states(self, device: Device, chips: int) -> Limit:
+        """Compare two states a device with any conductance of its window, on chips that have no scatter from write to write."""
+        quiet = idealise.without(device, "scatter") or device
+        with_two = self.accuracy(self.written(quiet, chips, ways.LEVELS, None)[0])
+        with_any = self.accuracy(self.written(replace(quiet, programming=None), chips, ways.ONE_SHOT, None)[0])
+        return Limit("two states only", ways.LEVELS, mean_interval(with_any - with_two), chips)
 
 
 def _silent(what: str) -> AbstractContextManager[None]:

@@ -27,8 +27,7 @@ from ..devices.array.array import DeviceArray
 from ..devices.array.open_loop import OpenLoop
 from ..devices.array.write_verify import WriteVerify, Written
 from ..devices.device import Device
-from ..devices.reading.spelling import argument
-from ..devices.update.bounded import Bounded
+from ..devices.reading.spelling import assumption
 from ..devices.update.unmeasured import Unmeasured
 from ..devices.weights.mapping import Differential, Mapping
 from ..devices.weights.synapse import SynapseDevices
@@ -47,7 +46,8 @@ def has_pulses(device: Device) -> bool:
 
     The update of a `ship.Device` that was made without one is nobody's word.
     """
-    return not isinstance(device.update, Unmeasured) and ("update" in device.origins or device.update != Bounded())
+    stated = "update" in device.origins or device.update != Device.update
+    return stated and not isinstance(device.update, Unmeasured)
 
 
 def two_states(device: Device) -> bool:
@@ -90,12 +90,6 @@ def unknown(device: Device, part: str) -> str:
     donor = {"update": "gong_2018", "retention": "hfo2_memory"}.get(part)
     fix = f"; to assume one: {assumption(part, donor)}" if donor else ""
     return f"{was}: {NAMED[part]} ({part}){fix}"
-
-
-def assumption(part: str, donor: str) -> str:
-    """Spell for the caller how to assume a part of a device of the library."""
-    python = f"ship.devices.assume(device, {part}={donor!r})"
-    return python if argument("assume") == "assume=" else f"--assume {part}={donor}"
 
 
 def closed_loop(device: Device) -> WriteVerify:

@@ -11,6 +11,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -57,10 +58,13 @@ def _group(net: Network, tag: str) -> dict[str, Any]:
 
 
 def _device(spec: Spec, group: Group) -> Any:
-    """Return the description of a group's devices, by class names if they have user-defined parts that no file can hold."""
+    """Return the description of a group's devices, by class names if they have user-defined parts that no file can hold.
+
+    Where its numbers come from makes no other device.
+    """
     assert spec.device is not None
     try:
-        text: Any = device_text(spec.device)
+        text: Any = device_text(replace(spec.device, origins={}))
     except FileError:
         text = {name: type(part).__name__ for name, part in spec.device.parts.items()}
     return [text, spec.mapping, spec.crossbar, spec.learning]

@@ -15,13 +15,14 @@ DASHES = ("-", "--", "-.", ":")
 
 
 class Series(NamedTuple):
-    """A line or a set of points in a figure."""
+    """A line, a set of points or a band in a figure."""
 
     x: np.ndarray
-    y: np.ndarray
+    y: np.ndarray  # of a band: its lower edge
     label: str = ""
-    style: str = "line"  # line (each its own dashes), solid, dashed, points
+    style: str = "line"  # line (each its own dashes), solid, dashed, points, band
     colour: int = 0
+    high: np.ndarray | None = None  # of a band: its upper edge
 
 
 class Panel(NamedTuple):
@@ -48,6 +49,9 @@ def draw(panels: Sequence[Panel], title: str) -> Figure:
         models = 0
         for series in panel.series:
             colour = COLOURS[series.colour % len(COLOURS)]
+            if series.style == "band":
+                axes.fill_between(series.x, series.y, series.high, color=colour, alpha=0.25, lw=0, label=series.label, zorder=0)
+                continue
             if series.style == "points":
                 small = len(series.x) > 200
                 axes.plot(

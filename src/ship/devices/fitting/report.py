@@ -38,6 +38,7 @@ class Fitted:
         verdict: the verdict in words; where ``fits`` is false, the reason.
         fits: whether it keeps within the limit of its kind, and no other model that does is clearly closer and likelier, see
             `compared`.
+        open: the names of parameters that the data do not determine: no device takes their numbers.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Fitted:
     n_parameters: int
     verdict: str = "fits"
     fits: bool = True
+    open: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class Found:
         settings: the settings of the fit (seed, replicates, units), for the record.
         values: tables of the fit (parameters of each device, their correlation), by name.
         outcome: the device of the fit, or the error that says why there is none; None: such a measurement determines none.
+        measured: the numbers and parts of a `Device` that this measurement determines, by name, also where no whole device
+            follows: a retention without a window. A part may be None: it was measured that there is none.
     """
 
     kind: str
@@ -77,6 +81,7 @@ class Found:
     settings: dict[str, Any]
     values: dict[str, Any] = field(default_factory=dict)
     outcome: Device | ShipError | None = field(default=None, repr=False)
+    measured: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def best(self) -> Fitted:
@@ -123,7 +128,10 @@ class Found:
         for k, fitted in enumerate(self.ranking, 1):
             gap = f"AICc +{fitted.criterion - min(finite):.1f}" if math.isfinite(fitted.criterion) else "AICc none"
             lines.append(f"  {k}. {fitted.name:14} residual {fitted.residual:7.2%}  {gap:14} {fitted.verdict}")
-            lines += [f"       {name} = {value}" for name, value in fitted.parameters.items()]
+            lines += [
+                f"       {name} = {value}{' (not determined)' if name in fitted.open else ''}"
+                for name, value in fitted.parameters.items()
+            ]
         refusal = self.refusal()
         lines.append(f"Device: {self.device.name!r}" if refusal is None else f"No device: {refusal}")
         lines += [f"Note: {note}" for note in self.notes]
@@ -136,6 +144,7 @@ class Found:
         models = [
             {"name": f.name, "fits": f.fits, "verdict": f.verdict, "residual": f.residual, "aicc": f.criterion}
             | {"n_parameters": f.n_parameters, "parameters": {k: v.as_dict() for k, v in f.parameters.items()}}
+            | {"not_determined": list(f.open)}
             for f in self.ranking
         ]
         made: dict[str, Any] = {"kind": self.kind, "source": self.source, "sha256": self.sha256, "scale": self.scale}

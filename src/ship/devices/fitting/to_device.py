@@ -54,7 +54,10 @@ class Evidence(NamedTuple):
 
 def evidence(columns: Columns, source: str, sha256: str) -> Evidence:
     """Return the evidence that the columns of a measurement are."""
-    rows = columns.rows[0] if len(columns.rows) == 1 else f"{columns.rows[0]} to {columns.rows[-1]}" if columns.rows else ""
+    first, last = (columns.rows[0], columns.rows[-1]) if columns.rows else ("", "")
+    rows = first if first == last else f"{first} to {last}"
+    if first != last and first.startswith("row ") and last.startswith("row "):
+        rows = f"rows {first.removeprefix('row ')} to {last.removeprefix('row ')}"
     return Evidence(columns.kind, source, sha256, rows)
 
 

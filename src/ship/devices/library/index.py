@@ -17,7 +17,7 @@ from .memristors import (
 )
 from .phase_change_memory import hermes, pcm, state_independent
 from .processing_units import capacitor, ecram, gokmen_vlasov, reram_es, reram_sb
-from .pulsed_synapses import ag_asi, cnr, fefet_32
+from .pulsed_synapses import ag_asi, cnr, fefet_32, gong_2018
 from .resistive_memory import cmo_hfox, hfo2_memory, reram_wan
 
 
@@ -32,6 +32,7 @@ def library() -> Mapping[str, Callable[..., Device]]:
         ecram,
         fefet_32,
         gokmen_vlasov,
+        gong_2018,
         hermes,
         hfo2_memory,
         kvatinsky_vteam,

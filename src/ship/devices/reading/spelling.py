@@ -25,6 +25,18 @@ def for_command() -> Iterator[None]:
         _command.reset(token)
 
 
+def assumption(name: str, value: str) -> str:
+    """Spell how to assume a part of a device: ``--assume update=gong_2018``, or a call of `ship.devices.assume`.
+
+    Args:
+        name: the name of the part.
+        value: the device of the library that it is taken from.
+    """
+    if _command.get():
+        return f"--assume {shlex.quote(f'{name}={value}')}"
+    return f"ship.devices.assume(device, {name}={value!r})"
+
+
 def argument(name: str, value: object = None) -> str:
     """Spell an argument, ``unit='uS'`` or ``--unit uS``; without a value ``unit=`` or ``--unit``.
 

@@ -35,3 +35,19 @@ class PowerDrift(Retention):
 
     def drift(self, g: Tensor, age: Tensor, p: Bag, xi: Xi) -> Tensor:
         return power_law(g, age, p.nu.abs(), p.t0)
+
+
+@dataclass(frozen=True)
+class PowerTrend(Retention):
+    """A power law of either sign: above 0 the conductance falls, below 0 it rises.
+
+    The law is that of `PowerDrift`, and nothing is folded: where the exponents of many devices scatter around 0, some rise.
+    """
+
+    source: ClassVar[str] = "a power law fitted to a measurement; its constants are the user's"
+
+    nu: Value = param(0.05, role="drift")
+    t0: Value = param(20.0, unit="s", above=0.0, role="drift")
+
+    def drift(self, g: Tensor, age: Tensor, p: Bag, xi: Xi) -> Tensor:
+        return power_law(g, age, p.nu, p.t0)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from ...base.errors import ParameterError
 from ...base.parameters.bag import Bag
 from ..contract import Pulse, StateTuple, Update, Xi
-
-FIX = "Measure pulses up and down, or assume a law by name: dataclasses.replace(device, update=...)."
+from ..reading.spelling import assumption
 
 
 @dataclass(frozen=True)
@@ -18,4 +17,9 @@ class Unmeasured(Update):
     def pulse(self, x: StateTuple, pulse: Pulse, p: Bag, xi: Xi) -> StateTuple:
         if not bool((pulse.n > 0).any()):
             return x
-        raise ParameterError("device: update", "how pulses move this device was not measured", fix=FIX)
+        raise ParameterError("device: update", "how pulses move this device was not measured", fix=unmeasured_fix())
+
+
+def unmeasured_fix() -> str:
+    """Say what to do where a device has no law of pulses, in the spelling of the caller."""
+    return f"Measure pulses up and down, or assume a law by name: {assumption('update', 'gong_2018')}."

@@ -23,10 +23,10 @@ from ..array.array import DeviceArray
 from ..array.open_loop import OpenLoop
 from ..array.write_verify import WriteVerify, Written
 from ..contract import Update
-from ..device import Device
 from .gain import Calibration, calibration, full_scale, out_of_proportion, view_of
 from .mapping import Mapping, quantised
 from .pulsing import Pulser, Pulsing, within
+from .unsaid import written_exactly
 
 MODES = ("weights", "programmed", "sampled")
 FRESH = 2**40  # die ids from here on are those of sampled devices, never those of a chip
@@ -374,13 +374,8 @@ class SynapseDevices(nn.Module):
                 "runs with its model weights, for its devices were never written: call net.program(), or net.use_weights() "
                 "if that is meant"
             )
-        parts = {name for name in device.parts if name not in ("", "update")}
-        exact = device.programming is None and (parts or device.update is not Device.update)
-        if exact and (self.mode == "sampled" or (self.mode == "programmed" and self.one_shot)):
-            return (
-                f"was written exactly, for {device.name!r} has no law of writing: give it programming=, or write it by pulses, "
-                "net.program(verify=ship.WriteVerify(by='train'))"
-            )
+        if self.mode == "sampled" or (self.mode == "programmed" and self.one_shot):
+            return written_exactly(device)
         return ""
 
     def warnings(self, weight: Tensor, reach: float | None) -> list[str]:

@@ -59,6 +59,7 @@ class Ledger:
     tolerance: float
     chips: bool  # whether the user has a chip axis
     waited: float  # s
+    origins: tuple[str, ...] = ()  # where voltages and widths of devices come from, in words, as far as devices say
 
     # -- numbers -----------------------------------------------------------------------------------------------------------
 
@@ -164,6 +165,8 @@ class Ledger:
         lines.append(
             "read to leak: per sample; write, verify, idle: per chip" + (f"; waited {self.waited:g} s" * bool(self.waited))
         )
+        if self.origins:
+            lines += ["voltages and widths of pulses:", *(f"  {text}" for text in self.origins)]
         return "\n".join([*lines, "not in the estimate:", *(f"  {text}" for text in _grouped(self.missing))])
 
     __repr__ = __str__
@@ -206,6 +209,7 @@ class Ledger:
             "included": list(self.included),
             "missing": list(self.missing),
             "waited": self.waited,
+            "origins": list(self.origins),
         }
 
 
@@ -230,6 +234,7 @@ def ledger(meter: Meter) -> Ledger:
         max((m.digits for m in meter.groups.values()), default=1e-9),
         meter.axis,
         meter.waited,
+        tuple(f"{tag}: {text}" for tag, m in meter.groups.items() for text in m.origins),
     )
 
 

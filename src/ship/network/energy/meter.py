@@ -20,6 +20,7 @@ from torch import Tensor
 from ...devices import device as physics
 from ...devices.array.array import DeviceArray
 from ...devices.device import DeviceEvent
+from ...devices.provenance import stated
 from ...devices.weights.synapse import SynapseDevices
 from ...engine.reference.connection import ConnectionNode
 from ...engine.reference.node import Node
@@ -28,6 +29,7 @@ from .costs import Costs, role_of
 from .row_reads import Way, along_rows, arrived, to_columns, unit_cells, ways
 
 Sums = dict[str, Tensor]  # by quantity, float64
+PULSES = ("v_read", "t_read", "v_set", "v_reset", "t_write")  # of a device, which its energies depend on
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class MeteredGroup:
     v_read: float  # V, of the nominal device
     learns: bool  # whether a rule changes its weights in a run
     digits: float  # the relative rounding error of its device energies
+    origins: tuple[str, ...] = ()  # where the voltages and widths of its device come from, in words, as far as it says
 
 
 class Episode(NamedTuple):
@@ -256,6 +259,7 @@ def _metered(tag: str, costs: Costs, sim: Simulation) -> MeteredGroup:
         abs(hardware.view.v_read) if hardware is not None else 0.0,
         group.spec.rule is not None,
         1e-9 if group.dtype == torch.float64 else 1e-5,
+        tuple(stated(hardware.array.device, PULSES)) if hardware is not None else (),
     )
 
 

@@ -84,7 +84,21 @@ def program(
         if groups[tag].spec.rule is not None:
             with torch.no_grad():
                 groups[tag].plastic_weight = hardware.weight(own).clone()
+    _warn_exact(where, chosen)
     return report
+
+
+def _warn_exact(where: str, chosen: Mapping[str, SynapseDevices]) -> None:
+    """Warn, once a call, of groups written exactly although their device says that its law of writing was not measured.
+
+    A device made by hand says nothing of what was measured: for these `Network.explain` has the same text.
+    """
+    said: dict[str, list[str]] = {}
+    for tag, hardware in chosen.items():
+        if hardware.array.device.origins and (text := hardware.ideal()):
+            said.setdefault(text, []).append(repr(tag))
+    for text, tags in said.items():
+        warnings.warn(f"{where}: {', '.join(tags)} {text}", UserWarning, stacklevel=4)
 
 
 def adopt(groups: Groups, tag: str, measured: Sequence[Any], faults: Sequence[Any] | None) -> None:

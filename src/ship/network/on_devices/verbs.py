@@ -67,7 +67,8 @@ class DeviceVerbs(nn.Module):
             GraphError, RunError: a group does not exist or has no devices, or a shape is wrong.
 
         Warns:
-            UserWarning: the gain starves or saturates the target, or more than 1 % of the devices failed verification.
+            UserWarning: the gain starves or saturates the target, more than 1 % of the devices failed verification, or a device
+                whose law of writing was not measured was written exactly (of one made by hand `explain` says so).
         """
         sim = self._ready("Network.program")
         report = programming.program(sim.groups, self._specs, tags, verify, weights or {})
