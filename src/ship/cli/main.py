@@ -198,7 +198,14 @@ def fit(
 
 @app.command()
 def ask(
-    file: Annotated[Path, typer.Argument(help="Device file (.toml), or measurement to fit.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Device file (.toml); measurements to fit, or a project file (.toml), of one device; several device files are "
+            "compared.",
+            metavar="FILE...",
+        ),
+    ],
     kind: Kind = "",
     column: Column = None,
     unit: Unit = None,
@@ -212,7 +219,13 @@ def ask(
     decimal: Decimal = ".",
     sheet: Sheet = None,
     replicates: Replicates = 200,
-    chips: Chips = 64,
+    assume: Assume = None,
+    take: Take = None,
+    chips: Chips = 32,
+    limits: Annotated[
+        int,
+        typer.Option(min=0, help="Number of chips on which one property at a time is made ideal; 0: what limits is left out."),
+    ] = 16,
     learn: Annotated[bool, typer.Option(help="Let a layer of weights learn on the chips as well, by pulses.")] = False,
     out: Annotated[Path, typer.Option(help="Folder that figures, report and device file are written to.")] = Path("answer"),
     seed: Annotated[
@@ -223,29 +236,22 @@ def ask(
 ) -> None:
     """Find how well a network reads digits whose weights sit in a device, from a measurement or a device file.
 
-    The answer is the accuracy over virtual chips, in about a minute on two free cores.
-    More epochs, more chips, a device whose noise asks for more reads, and --learn take longer.
-    On a terminal each stage is announced.
+    The answer is the accuracy over virtual chips in each way in which the device can be written, and which of its properties
+    limits, in about a minute or two on two free cores. Where a part was not measured, the answer says which, and what --assume
+    would answer it. More epochs, more chips, several devices and --learn take longer. On a terminal each stage is announced.
     """
     from ..devices.reading.spelling import for_command
     from . import ask as question
-    from .fit import device_file
+    from .asked import devices_of
 
     given = _given("ask", locals())
+    plain = given == _given("ask", {})
+    assumed, taken = (dict(_pair("ask", f"--{o}", text) for text in v or []) for o, v in (("assume", assume), ("take", take)))
     stages = question.Stages(progress)
-    if file.suffix == ".toml":
-        if given != _given("ask", {}):
-            raise ShipError("ship ask", "how a measurement is read is only for measurements", got=f"the device file {file.name}")
-        with for_command():
-            device = device_file(file, seed, out, given)
-    else:
-        with for_command():
-            with stages.stage("fit models to the measurement"):
-                found = _fit(file, given, seed)
-            print(found)
-            found.save(out)
-            device = found.device
-    question.ask(device, out, chips=chips, seed=seed, epochs=epochs, learn=learn, progress=progress)
+    with for_command():
+        with stages.stage("read the devices"):
+            devices = devices_of(files, given, plain=plain, seed=seed, out=out, assumed=assumed, take=taken)
+        question.ask(devices, out, chips=chips, seed=seed, epochs=epochs, limits=limits, learn=learn, progress=progress)
 
 
 def _given(command: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -260,12 +266,6 @@ def _given(command: str, options: dict[str, Any]) -> dict[str, Any]:
         "decimal": options.get("decimal", "."),
         "replicates": options.get("replicates", 200),
     }
-
-
-def _fit(file: Path, given: dict[str, Any], seed: int) -> Any:
-    from ..devices import fitting
-
-    return fitting.fit(file, seed=seed, **given)
 
 
 def _units(command: str, given: list[str] | None) -> str | dict[str, str] | None:

@@ -103,7 +103,8 @@ def compare(
     names = [device.name for device in devices]
     if not names or len(set(names)) < len(names):
         rule = "must be at least one, each with a name of its own"
-        raise RunError("study.compare: devices", rule, got=", ".join(names) or "none", fix="dataclasses.replace(device, name=...)")
+        fix = "Name one anew: dataclasses.replace(device, name=...)."
+        raise RunError("study.compare: devices", rule, got=", ".join(names) or "none", fix=fix)
     common: dict[str, Any] = {"chips": chips, "waits": waits, "readout": readout, "seed": seed, "limits": limits, "stage": stage}
     return Comparison(tuple(conditions(net, device, batches, **common) for device in devices))
 
@@ -131,5 +132,3 @@ def _late(found: Conditions) -> str:
     if numbers:
         return f"{said(numbers[-1])} {numbers[-1].name}"
     return said(late[-1]) if late else "-"
-
-

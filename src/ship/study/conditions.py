@@ -33,7 +33,8 @@ SMALL = 0.002  # of the accuracy: a property that costs less limits nothing
 Stage = Callable[[str], AbstractContextManager[None]]
 
 
-class Row(NamedTuple):
+@dataclass(frozen=True)
+class Row:
     """The chips in one condition."""
 
     name: str
@@ -46,7 +47,8 @@ class Row(NamedTuple):
         return None if self.chips is None else summary(self.chips)
 
 
-class Limit(NamedTuple):
+@dataclass(frozen=True)
+class Limit:
     """What a property of the device costs: accuracy of the same chips without it, minus that with it."""
 
     name: str
@@ -75,8 +77,9 @@ class Conditions:
         base: the name of the row in which properties were made ideal; empty: no row has a number.
         limits: what each property costs, the largest first.
         notes: what a reader of the numbers should know.
-        written: cost of the last writing with verification, by group; without verification where that was not possible.
-        verify: how it was verified.
+        wrote: the way in which the devices were written last.
+        written: what that cost, by group.
+        verify: how it was verified; None: it was not.
     """
 
     device: Device
@@ -85,6 +88,7 @@ class Conditions:
     base: str
     limits: tuple[Limit, ...]
     notes: tuple[str, ...]
+    wrote: str
     written: Mapping[str, Written]
     verify: WriteVerify | None
 
@@ -163,7 +167,7 @@ def conditions(
     found += _drift(rows, last[1])
     found.sort(key=lambda limit: -limit.gain.value)
     notes += _remarks(device, rows, base, verify)
-    return Conditions(device, chips, tuple(rows), base, tuple(found), tuple(dict.fromkeys(notes)), cost, verify)
+    return Conditions(device, chips, tuple(rows), base, tuple(found), tuple(dict.fromkeys(notes)), last[1], cost, verify)
 
 
 class _Bench(NamedTuple):
@@ -197,7 +201,12 @@ class _Bench(NamedTuple):
             except ShipError as error:
                 return Row(way, None, ways.refused(error)), None, {}, []
             values = self.accuracy(made)
-        return Row(way, values, _how(way, verify)), made, written, [f"{way}: {w.message}" for w in caught]
+        return (
+            Row(way, values, _how(way, verify)),
+            made,
+            written,
+            [f"{way}: {w.message}" for w in caught if "missed" not in str(w.message)],
+        )
 
     def waited(self, device: Device, last: tuple[Network | None, str], waits: Sequence[float]) -> list[Row]:
         """Let the chips that were written last wait, and measure them again."""
@@ -302,8 +311,8 @@ def _remarks(device: Device, rows: Sequence[Row], base: str, verify: WriteVerify
         said.append(f"A verification averages {verify.reads} reads: one read is too noisy to tell 2 % of the window.")
     if base and idealise.ratio(device) < idealise.WIDE:
         said.append(
-            f"On/off ratio {idealise.ratio(device):.3g}: a pair takes the difference of two devices, so that the ratio alone costs "
-            "nothing; scatter and noise that grow with the conductance then cost more."
+            f"On/off ratio {idealise.ratio(device):.3g}: a pair takes the difference of two devices, so that the ratio alone "
+            "costs nothing; scatter and noise that grow with the conductance then cost more."
         )
     return said
 

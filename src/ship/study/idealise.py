@@ -127,7 +127,8 @@ def _each(device: Device, change: Callable[[Varied], Any]) -> Device:
         return replace(part, **new) if new else part
 
     parts = {name: changed(getattr(device, name)) for name in KINDS if getattr(device, name) is not None}
-    return changed(replace(device, correlated=(), **parts)) if parts else changed(device)
+    made: Device = changed(replace(device, correlated=(), **parts))
+    return made
 
 
 def _plain(value: Varied) -> Any:

@@ -131,7 +131,7 @@ class _Some:
     def read(self, reads: int) -> Tensor:
         """Average `reads` reads; return the devices whose mean misses its target."""
         device, watch = self.array.device, self.array.watch
-        if device.noise is None or physics.draws(device, self.p.cycles, "noise") == 1 and device.noise.white:
+        if device.noise is None or (physics.draws(device, self.p.cycles, "noise") == 1 and device.noise.white):
             once, share = 1, reads if device.noise is not None else 1
         else:
             once, share = reads, 1

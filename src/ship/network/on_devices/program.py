@@ -53,7 +53,11 @@ def reach(specs: Mapping[str, Spec], groups: Groups, tag: str) -> float | None:
 
 
 def program(
-    groups: Groups, specs: Mapping[str, Spec], tags: Sequence[str], verify: WriteVerify | OpenLoop | None, weights: Mapping[str, Any]
+    groups: Groups,
+    specs: Mapping[str, Spec],
+    tags: Sequence[str],
+    verify: WriteVerify | OpenLoop | None,
+    weights: Mapping[str, Any],
 ) -> dict[str, Written]:
     """Write weights to devices; see `Network.program`."""
     where = "Network.program"
