@@ -79,8 +79,7 @@ def ask(
         learn: whether a layer learns on the chips as well.
         progress: whether to say what is done, and to draw progress bars, where standard error is a terminal.
 
-    The time that it takes grows with ``epochs``, with ``chips`` in each condition that is measured, and with ``learn``; it depends
-    on how many cores are free.
+    The time that it takes grows with ``epochs``, with ``chips`` in each condition that is measured, and with ``learn``.
 
     Raises:
         RunError: fewer than two chips, or two devices of one name.
