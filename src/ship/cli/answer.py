@@ -12,7 +12,7 @@ from ..base.atomic_write import write_figure
 from ..base.statistics import Interval
 from ..devices.array.array import DeviceArray
 from ..devices.device import Device
-from ..devices.provenance import stated
+from ..devices.provenance import GIVEN, Origin, stated
 from ..study import Conditions, Row, summary, yield_at
 
 GOOD = 0.95  # a chip is good at this share of the accuracy in floating point
@@ -38,9 +38,9 @@ def show(console: Any, found: Conditions, rows: Sequence[Row], exact: Interval, 
     console.print(_table(found, rows, exact))
     limits = found.limits[0].chips if found.limits else 0
     base = f" ({found.base}, {limits} chips, one property ideal at a time)" if limits else ""
-    console.print(f"Limits{base}: {found.limiting()}.", highlight=False)
+    console.print(f"Limits{base}: {found.limiting()}.", highlight=False, soft_wrap=True)
     for line in [*found.notes, *_effort(found)]:
-        console.print(line, highlight=False)
+        console.print(line, highlight=False, soft_wrap=True)
     numbers = [row for row in rows if row.chips is not None]
     if not numbers:
         return
@@ -69,10 +69,14 @@ def numbers(found: Conditions, rows: Sequence[Row], exact: Interval, seed: int, 
             {"property": x.name, "condition": x.row, "gain": [round(v, 4) for v in x.gain], "chips": x.chips, "limits": x.counts}
             for x in found.limits
         ],
-        "assumed": {name: str(origin) for name, origin in found.device.origins.items() if origin.status == "assumed"},
+        "assumed": {name: origin.where for name, origin in found.device.origins.items() if _by_someone(origin)},
         "origins": origins,
         "seconds": round(seconds, 1),
     }
+
+
+def _by_someone(origin: Origin) -> bool:
+    return origin.status == "assumed" and origin != GIVEN
 
 
 def _row(row: Row, exact: float) -> dict[str, Any]:
@@ -130,7 +134,7 @@ def _effort(found: Conditions) -> list[str]:
     if found.verify is not None:
         missed = f"; {failed:.2%} of them missed their target by more than {found.verify.tolerance:.0%} of the window"
     return [
-        f"Writing ({found.wrote}) took {pulses:.1f} pulses for a device{missed}. With pulses of {volts} "
+        f"Writing ({found.wrote}) took {pulses:.1f} pulses or writes for a device{missed}. With pulses of {volts} "
         f"({_whose(found.device)}) that is {energy:.2g} J in a device."
     ]
 

@@ -21,6 +21,7 @@ from ..base.errors import ShipError
 from ..base.statistics import Interval, mean_interval
 from ..devices.array.write_verify import WriteVerify, Written
 from ..devices.device import Device
+from ..devices.provenance import FACTS, GIVEN, stated
 from ..network.network import Network
 from ..network.readout import Readout
 from ..train.batches import check_again
@@ -212,8 +213,8 @@ class _Bench(NamedTuple):
         """Let the chips that were written last wait, and measure them again."""
         made, way = last
         if device.retention is None:
-            origin = device.origins.get("retention")
-            if origin is not None and origin.status != "missing":
+            origin = device.origin_of("retention")
+            if origin.status != "missing" and origin != GIVEN:
                 return [Row("after waiting", None, f"as before: no drift ({origin})")]
             return [Row("after waiting", None, ways.unknown(device, "retention"))]
         if made is None:
@@ -298,9 +299,7 @@ def _drift(rows: Sequence[Row], way: str) -> list[Limit]:
 def _remarks(device: Device, rows: Sequence[Row], base: str, verify: WriteVerify | None) -> list[str]:
     """Say what the numbers stand on: what was assumed, what is missing, and that chips are alike where they are."""
     said = []
-    for name, origin in device.origins.items():
-        if origin.status == "assumed" and name not in ("v_set", "v_reset", "t_write", "v_read", "t_read"):
-            said.append(f"{name}: {origin}")
+    said += [f"Assumed: {text.replace(': assumed', '', 1)}." for text in stated(device, assumed(device)) if text]
     absent = [n for n, o in device.origins.items() if o.status == "missing" and n in MISSED]
     if absent:
         said.append(f"Not measured, so what it costs is in no number: {', '.join(MISSED[n] for n in MISSED if n in absent)}.")
@@ -317,6 +316,13 @@ def _remarks(device: Device, rows: Sequence[Row], base: str, verify: WriteVerify
     return said
 
 
+def assumed(device: Device) -> tuple[str, ...]:
+    """Return what someone assumed of a device: its window, parts and spreads, without what a device made by hand is made of."""
+    names = [name for name in FACTS if name not in VOLTAGES and name in device.origins]
+    return tuple(name for name in names if device.origins[name].status == "assumed" and device.origins[name] != GIVEN)
+
+
+VOLTAGES = ("v_set", "v_reset", "t_write", "v_read", "t_read")  # they set energies, and no accuracy
 MISSED = {
     "d2d": "spread from device to device",
     "c2c": "scatter from cycle to cycle",

@@ -27,6 +27,7 @@ from ..devices.array.array import DeviceArray
 from ..devices.array.open_loop import OpenLoop
 from ..devices.array.write_verify import WriteVerify, Written
 from ..devices.device import Device
+from ..devices.provenance import GIVEN
 from ..devices.reading.spelling import assumption
 from ..devices.update.unmeasured import Unmeasured
 from ..devices.weights.mapping import Differential, Mapping
@@ -46,7 +47,7 @@ def has_pulses(device: Device) -> bool:
 
     The update of a `ship.Device` that was made without one is nobody's word.
     """
-    stated = "update" in device.origins or device.update != Device.update
+    stated = device.origins.get("update", GIVEN) != GIVEN or device.update != Device.update
     return stated and not isinstance(device.update, Unmeasured)
 
 
@@ -86,7 +87,7 @@ def lacks(device: Device, way: str) -> str:
 
 def unknown(device: Device, part: str) -> str:
     """Say that a part of a device is not known, and what would make it known."""
-    was = "not measured" if device.origins else "not given"
+    was = "not measured" if device.origin_of(part).status == "missing" else "not given"
     donor = {"update": "gong_2018", "retention": "hfo2_memory"}.get(part)
     fix = f"; to assume one: {assumption(part, donor)}" if donor else ""
     return f"{was}: {NAMED[part]} ({part}){fix}"
