@@ -115,7 +115,7 @@ def test_ask(tmp_path):
             name=name, update=ship.devices.Bounded(alpha_p=0.02, alpha_d=0.02), noise=ship.devices.AdditiveNoise(sigma=noise)
         )
         ship.save_device(device, tmp_path / f"{name}.toml")
-            words = ("--chips", "3", "--limits", "3", "--epochs", "15", "--no-progress", "--out", str(tmp_path / "both"))
+    words = ("--chips", "3", "--limits", "3", "--epochs", "15", "--no-progress", "--out", str(tmp_path / "both"))
     done = call("ask", str(tmp_path / "good.toml"), str(tmp_path / "bad.toml"), *words)
     assert done.returncode == 0, done.stderr
     for line in done.stdout.splitlines()[-2:]:
