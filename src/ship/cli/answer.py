@@ -36,9 +36,9 @@ def show(console: Any, found: Conditions, rows: Sequence[Row], exact: Interval, 
         lines: accuracies to compare with, by name.
     """
     console.print(_table(found, rows, exact))
-    limits = found.limits[0].chips if found.limits else 0
-    base = f" ({found.base}, {limits} chips, one property ideal at a time)" if limits else ""
-    console.print(f"Limits{base}: {found.limiting()}.", highlight=False, soft_wrap=True)
+    tried = [limit.chips for limit in found.limits if limit.row == found.base]
+    how = f" ({found.base}, {tried[0]} chips, one property ideal at a time)" if tried else ""
+    console.print(f"Limits{how}: {found.limiting()}.", highlight=False, soft_wrap=True)
     for line in [*found.notes, *_effort(found)]:
         console.print(line, highlight=False, soft_wrap=True)
     numbers = [row for row in rows if row.chips is not None]

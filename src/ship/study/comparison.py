@@ -55,7 +55,12 @@ class Comparison:
     def cells(self) -> list[tuple[str, ...]]:
         """The rows of the table: device, a cell for each condition, and what limits the device."""
         return [
-            (c.device.name, *(_cell(c, name) for name in ways.WAYS), _late(c), c.limiting() + (f" ({c.base})" if c.base else ""))
+            (
+                c.device.name,
+                *(_cell(c, name) for name in ways.WAYS),
+                _late(c),
+                c.limiting() + (f" ({c.limited})" if c.limited else ""),
+            )
             for c in self.devices
         ]
 
@@ -72,7 +77,7 @@ class Comparison:
 
     def markdown(self) -> str:
         """Return the table as Markdown."""
-        heads = ("device", *COLUMNS, "what limits it, in the condition in brackets")
+        heads = ("device", *COLUMNS, "what limits it (in which condition)")
         lines = [heads, ["---", *["--:"] * len(COLUMNS), "---"], *self.cells]
         return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
 

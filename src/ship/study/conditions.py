@@ -101,6 +101,12 @@ class Conditions:
         """
         return {row.name: row for row in self.rows}[name]
 
+    @property
+    def limited(self) -> str:
+        """The condition that `limiting` speaks of, for texts; empty where it names it itself, as drift does."""
+        named = [limit.row for limit in self.limits if limit.counts] or [self.base]
+        return self.base if self.base in named else ""
+
     def limiting(self) -> str:
         """Say what limits, in one line."""
         if not self.base:
