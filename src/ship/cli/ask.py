@@ -22,15 +22,17 @@ from torch import Tensor
 
 from .. import data
 from ..base.atomic_write import write_whole
+from ..base.errors import ShipError
 from ..base.parameters import Normal
 from ..base.statistics import Interval
+from ..devices.array.open_loop import OpenLoop
 from ..devices.device import Device
 from ..devices.weights.mapping import Differential
 from ..devices.weights.pulsing import Pulsing
 from ..models import ExpSynapse, LeakyIntegrator, SpikeInput
 from ..network.network import Network
 from ..study import Comparison, Row, accuracy, compare
-from ..study.ways import has_pulses, unknown
+from ..study.ways import has_pulses, refused, unknown
 from ..train import Mean, PulseOptimizer, Trainer, wilson
 from . import answer
 from . import digits as task
@@ -129,7 +131,10 @@ def _learned_row(device: Device, chips: int, seed: int, digits: data.Split) -> t
     """Let a layer learn on the chips, where it is known how pulses move the device."""
     if not has_pulses(device):
         return Row(LEARNED, None, unknown(device, "update")), None
-    values, floating = learned(device, chips, seed, digits)
+    try:
+        values, floating = learned(device, chips, seed, digits)
+    except ShipError as error:
+        return Row(LEARNED, None, refused(error)), None
     return Row(LEARNED, values, f"one layer of 640 weights; in floating point {floating:.1%}"), floating
 
 
@@ -157,5 +162,5 @@ def learned(
     net = build(device=device, mapping=Differential(w_max=W_MAX), learning=Pulsing())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # it starts from weights near 0
-        net.program()
+        net.program(verify=OpenLoop())
     return train(net, PulseOptimizer(net, rate)), floating
