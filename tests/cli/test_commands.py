@@ -115,16 +115,46 @@ def test_ask(tmp_path):
             name=name, update=ship.devices.Bounded(alpha_p=0.02, alpha_d=0.02), noise=ship.devices.AdditiveNoise(sigma=noise)
         )
         ship.save_device(device, tmp_path / f"{name}.toml")
-        words = ("--chips", "3", "--epochs", "15", "--no-progress", "--out", str(tmp_path / name))
-        done = call("ask", str(tmp_path / f"{name}.toml"), *words)
-        assert done.returncode == 0, done.stderr
-        made[name] = json.loads(done.stdout.splitlines()[-1])
-        assert (tmp_path / name / "chips.png").stat().st_size > 5000
+    words = ("--chips", "3", "--limits", "3", "--epochs", "15", "--no-progress", "--out", str(tmp_path / "both"))
+    done = call("ask", str(tmp_path / "good.toml"), str(tmp_path / "bad.toml"), *words)
+    assert done.returncode == 0, done.stderr
+    for line in done.stdout.splitlines()[-2:]:
+        result = json.loads(line)
+        made[result["device"]] = result
+        assert (tmp_path / "both" / result["device"] / "chips.png").stat().st_size > 5000
+    assert (tmp_path / "both" / "devices.md").read_text().count("| read noise") == 1
     exact = made["good"]["floating_point"][0]
     assert exact > 0.8  # 87 % after 15 epochs
-    assert made["good"]["conditions"]["pulses, verified"]["mean"][0] > exact - 0.03
-    assert made["bad"]["conditions"]["pulses, verified"]["mean"][0] < exact - 0.15
-    assert made["good"]["conditions"]["pulses, verified"]["yield"][0] == 1.0
+    assert made["good"]["conditions"]["verified"]["mean"][0] > exact - 0.03
+    assert made["bad"]["conditions"]["verified"]["mean"][0] < exact - 0.15
+    assert made["good"]["conditions"]["verified"]["yield"][0] == 1.0
+    assert made["bad"]["limits"][0]["property"] == "read noise"
+    assert made["bad"]["limits"][0]["gain"][1] > 0.1
+    assert made["good"]["unknown"]["one shot"] == "not given: what a write to a target leaves (programming)"
+    assert "--assume retention=" in made["good"]["unknown"]["after waiting"]
+
+
+def test_ask_with_an_assumption(tmp_path):
+    """What is missing is asked for in the command's words, and what is assumed stands beside the numbers."""
+    pytest.importorskip("sklearn")
+    origins = {"update": ship.devices.Origin("missing"), "v_set": ship.devices.Origin("measured", kind="iv", source="a.csv")}
+    device = ship.Device(name="states", g_max=50e-6, update=ship.devices.Unmeasured(), origins=origins)
+    ship.save_device(device, tmp_path / "states.toml")
+    words = ("--chips", "2", "--limits", "0", "--epochs", "1", "--no-progress", "--out", str(tmp_path / "out"))
+    made = []
+    for more in ((), ("--assume", "update=gong_2018")):
+        done = call("ask", str(tmp_path / "states.toml"), *words, *more)
+        assert done.returncode == 0, done.stderr
+        made.append((json.loads(done.stdout.splitlines()[-1]), done.stdout))
+    (before, _), (after, text) = made
+    assert list(before["conditions"]) == ["level by level"]
+    assert before["unknown"]["by pulses"].endswith("to assume one: --assume update=gong_2018")
+    assert {"by pulses", "verified"} <= set(after["conditions"])
+    assert "by the user" in after["assumed"]["update"]
+    assert "Assumed: update: gong_2018" in text
+    assert after["origins"]["v_set"]["source"] == "a.csv"
+    wrong = call("ask", str(tmp_path / "states.toml"), str(tmp_path / "a.csv"), *words)
+    assert (wrong.returncode, "takes device files, or measurements" in wrong.stderr) == (2, True)
 
 
 def test_ask_from_a_measurement(tmp_path):

@@ -223,7 +223,7 @@ class TestNetwork:
             net.wait(-1)
         with pytest.raises(ship.RunError, match="kelvin: needs a device with a thermal part"):
             net.wait(1.0, kelvin=400.0)
-        with pytest.raises(ship.ParameterError, match=r"verify: must be WriteVerify or None; got True"):
+        with pytest.raises(ship.ParameterError, match=r"verify: must be WriteVerify, OpenLoop or None; got True"):
             net.program(verify=True)
         with pytest.raises(ship.GraphError, match=r"LIF 'x'.device: LIF has no weight that devices could hold"):
             net.add(ship.LIF, "x", n=2, device=device())

@@ -54,7 +54,10 @@ WRONG = [
     (lambda net: net.tune(sums={"s": 1}), "Network.tune: sums: must be Mapping[str, str] or None; got {'s': 1}."),
     (lambda net: ship.describe(torch.ones(1)), "describe: model: must be type[Model]; got tensor([1.])."),
     (lambda net: ship.Edges(pre=object(), post=[0]), "Edges.pre: must be a list of unit numbers, from 0 on; got <object"),
-    (lambda net: boundary_calls.array().write(1e-5, verify=5), "DeviceArray.write: verify: must be WriteVerify or None; got 5."),
+    (
+        lambda net: boundary_calls.array().write(1e-5, verify=5),
+        "DeviceArray.write: verify: must be WriteVerify, OpenLoop or None; got",
+    ),
     (lambda net: boundary_calls.array().write(1e-5, only=1.5), "DeviceArray.write: only: must be a dense Tensor of real numbers"),
     (lambda net: ship.Device(name=5), "Device.name: must be str; got 5."),
     (lambda net: ship.DeviceArray(ship.Device(), 2, variation="x"), "DeviceArray.variation: must be True or False; got 'x'."),

@@ -179,7 +179,14 @@ def fit(
 
 @app.command()
 def ask(
-    files: Annotated[list[Path], typer.Argument(help="Device file (.toml), or measurement to fit; several files are one.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Device file (.toml); measurements to fit, or a project file (.toml), of one device; several device files are "
+            "compared.",
+            metavar="FILE...",
+        ),
+    ],
     kind: reading.Kind = "",
     column: reading.Column = None,
     unit: reading.Unit = None,
@@ -197,7 +204,13 @@ def ask(
     sheet: reading.Sheet = None,
     instrument: reading.Instrument = None,
     replicates: reading.Replicates = 200,
-    chips: Chips = 64,
+    assume: Assume = None,
+    take: Take = None,
+    chips: Chips = 32,
+    limits: Annotated[
+        int,
+        typer.Option(min=0, help="Number of chips on which one property at a time is made ideal; 0: what limits is left out."),
+    ] = 16,
     learn: Annotated[bool, typer.Option(help="Let a layer of weights learn on the chips as well, by pulses.")] = False,
     out: Annotated[Path, typer.Option(help="Folder that figures, report and device file are written to.")] = Path("answer"),
     seed: Annotated[
@@ -208,36 +221,22 @@ def ask(
 ) -> None:
     """Find how well a network reads digits whose weights sit in a device, from a measurement or a device file.
 
-    The answer is the accuracy over virtual chips, in about a minute on two free cores.
-    More epochs, more chips, a device whose noise asks for more reads, and --learn take longer.
-    On a terminal each stage is announced.
+    The answer is the accuracy over virtual chips in each way in which the device can be written, and which of its properties
+    limits, in about a minute or two on two free cores. Where a part was not measured, the answer says which, and what --assume
+    would answer it. More epochs, more chips, several devices and --learn take longer. On a terminal each stage is announced.
     """
     from ..devices.reading.spelling import for_command
     from . import ask as question
-    from .fit import device_file
+    from .asked import devices_of
 
     given = reading.given("ask", locals())
+    plain = given == reading.given("ask", {})
+    assumed, taken = reading.pairs("ask", "--assume", assume), reading.pairs("ask", "--take", take)
     stages = question.Stages(progress)
-    if len(files) == 1 and files[0].suffix == ".toml":
-        if given != reading.given("ask", {}):
-            got = f"the device file {files[0].name}"
-            raise ShipError("ship ask", "how a measurement is read is only for measurements", got=got)
-        with for_command():
-            device = device_file(files[0], seed, out, given)
-    else:
-        with for_command():
-            with stages.stage("fit models to the measurement"):
-                found = _fit(files, given, seed)
-            print(found)
-            found.save(out)
-            device = found.device
-    question.ask(device, out, chips=chips, seed=seed, epochs=epochs, learn=learn, progress=progress)
-
-
-def _fit(files: list[Path], given: dict[str, Any], seed: int) -> Any:
-    from ..devices import fitting
-
-    return fitting.fit(reading.source(files), seed=seed, **given)
+    with for_command():
+        with stages.stage("read the devices"):
+            devices = devices_of(files, given, plain=plain, seed=seed, out=out, assumed=assumed, take=taken)
+        question.ask(devices, out, chips=chips, seed=seed, epochs=epochs, limits=limits, learn=learn, progress=progress)
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """Memory devices: `contract` (the parts), `device` (a device and what can happen to it), one law a file, `library` by name."""
 
 from ..base.boundary import guard as _guard
+from .array.open_loop import OpenLoop
 from .assume import assume
 from .contract import IV, Endurance, Faults, Part, Programming, Pulse, ReadNoise, Retention, Thermal, Update
 from .device import Device
@@ -85,6 +86,7 @@ __all__ = [
     "MixedNoise",
     "NonlinearPulses",
     "Offset",
+    "OpenLoop",
     "Origin",
     "PCMDrift",
     "PCMNoise",

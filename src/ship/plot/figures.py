@@ -307,6 +307,7 @@ def accuracy(
     if names:
         axes.set_xticks(x, [name.replace(", ", ",\n") for name in names])
         axes.set_xlim(0.5, len(names) + 0.5)
+        figure.set_figwidth(max(figure.get_figwidth(), 1.1 * len(names)))
     elif log:
         axes.set_xscale("log")
         if max(x) <= 100 * min(x):  # less than two decades have too few ticks of their own

@@ -1,17 +1,29 @@
-"""Studies over virtual chips: accuracy of each die, yield, curves against a device property, and how good a device must be."""
+"""Studies over virtual chips: accuracy of each die, yield, curves against a device property, how good a device must be, and what
+limits one.
+"""
 
 from ..base.boundary import guard as _guard
 from .chips import Spread, virtual_chips
+from .comparison import Comparison, compare
+from .conditions import Conditions, Limit, Row, conditions
 from .curves import Curve, drift_curve, level_curve, spread_curve, sweep
 from .measure import Summary, accuracy, summary, yield_at
 from .requirement import Requirement, requirement
+from .ways import closed_loop
 
 __all__ = [
+    "Comparison",
+    "Conditions",
     "Curve",
+    "Limit",
     "Requirement",
+    "Row",
     "Spread",
     "Summary",
     "accuracy",
+    "closed_loop",
+    "compare",
+    "conditions",
     "drift_curve",
     "level_curve",
     "requirement",

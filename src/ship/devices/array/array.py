@@ -23,6 +23,7 @@ from .. import device as physics
 from ..contract import Pulse, Xi
 from ..device import Device, DeviceEvent, Trajectory, Values
 from .adopt import adopt
+from .open_loop import OpenLoop, counted
 from .parameters import Site, assemble, buffer_name, draw_parameters
 from .trajectory import chosen_from, fits, from_buffers, is_buffer, n_frozen, never_written, placed, to_buffers
 from .write_verify import WriteVerify, Written, verified
@@ -231,12 +232,12 @@ class DeviceArray(nn.Module):
 
     # -- what is done to them ----------------------------------------------------------------------------------------------
 
-    def write(self, target: Any, *, verify: WriteVerify | None = None, only: Tensor | None = None) -> Written:
+    def write(self, target: Any, *, verify: WriteVerify | OpenLoop | None = None, only: Tensor | None = None) -> Written:
         """Program every device to a target conductance; targets outside the window go to its end.
 
         Args:
             target: S, ``[...]`` or ``[chip, ...]``.
-            verify: how closed-loop programming reads and corrects; None: one write without a look at what it left.
+            verify: how closed-loop programming reads and corrects, or pulses without a look (`OpenLoop`); None: one write.
             only: a truth value for each device: the others are left alone.
 
         Raises:
@@ -250,13 +251,14 @@ class DeviceArray(nn.Module):
                 f"{self.where}: target", "must be in S", got=f"{float(goal.max()):g} S", fix="20 uS is written 20e-6."
             )
         chosen = None if only is None else self.checked("only", only.to(self.dtype)) > 0
+        if isinstance(verify, OpenLoop):
+            return counted(self, goal, verify, chosen)
         if verify is not None:
             return verified(self, goal, verify, chosen)
         energy = self.write_(goal, chosen)
         error = physics.conductance(self.device, self.values, self.trajectory) - goal
-        none = torch.zeros_like(error, dtype=torch.bool)
         count = torch.ones_like(error) if chosen is None else chosen.to(error.dtype)
-        return Written(self.out(count), self.out(energy), self.out(error), self.out(none))
+        return Written(*map(self.out, (count, energy, error, torch.zeros_like(error, dtype=torch.bool))))
 
     def write_(self, goal: Tensor, chosen: Tensor | None) -> Tensor:
         """Write checked targets (S) once; return the energy (J) in each device, that of the pulse towards its target."""

@@ -6,6 +6,7 @@ the numbers that it would draw in its place.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -130,13 +131,19 @@ class _Some:
     def read(self, reads: int) -> Tensor:
         """Average `reads` reads; return the devices whose mean misses its target."""
         device, watch = self.array.device, self.array.watch
+        if device.noise is None or (physics.draws(device, self.p.cycles, "noise") == 1 and device.noise.white):
+            once, share = 1, reads if device.noise is not None else 1
+        else:
+            once, share = reads, 1
         total = torch.zeros(())
-        for _ in range(reads if device.noise is not None else 1):
-            seen = physics.read(device, self.p, self.t, self.draw("noise", self.array.next_event()))
+        for _ in range(once):
+            # White noise is in proportion to one normal number: the mean of n reads is one read with 1 / sqrt(n) of it.
+            xi = tuple(x / math.sqrt(share) for x in self.draw("noise", self.array.next_event()))
+            seen = physics.read(device, self.p, self.t, xi)
             if watch is not None:
-                watch(physics.read_event(device, self.p, self.t, seen, torch.ones_like(seen), self.index))
+                watch(physics.read_event(device, self.p, self.t, seen, torch.full_like(seen, float(share)), self.index))
             total = total + seen
-        self.seen = total / (reads if device.noise is not None else 1)
+        self.seen = total / once
         return (self.seen - self.goal).abs() > self.accept
 
 
@@ -158,6 +165,10 @@ class Curves:
         quiet = (torch.zeros_like(start),) * device.update.normals
         x = device.update.pulse(device.update.place(start, empty, bag), Pulse(v, width, self.counts), bag, quiet)
         return device.update.conductance(x, bag)
+
+    def from_bottom(self, goal: Tensor) -> Tensor:
+        """Return how many pulses lead from the bottom of the window to ``goal`` (S), with fractions between whole numbers."""
+        return self._at(self.up, goal) - self._at(self.up, self.up[:1].expand_as(goal))
 
     def pulses(self, seen: Tensor, goal: Tensor) -> Tensor:
         """Return how many pulses lead from ``seen`` to ``goal`` (S), at least 1."""

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from ...crossbar import Crossbar, convert, matrix
 from .. import device as physics
 from ..array.array import DeviceArray
+from ..array.open_loop import OpenLoop
 from ..array.write_verify import WriteVerify, Written
 from ..contract import Update
 from .gain import Calibration, calibration, full_scale, out_of_proportion, view_of
@@ -123,7 +124,7 @@ class SynapseDevices(nn.Module):
         low, high = u.new_tensor(self.view.low), u.new_tensor(self.view.high)
         return torch.stack(self.mapping.targets(u, low, high), dim=-1 - len(self.pairs))
 
-    def program(self, weight: Tensor, verify: WriteVerify | None) -> Written:
+    def program(self, weight: Tensor, verify: WriteVerify | OpenLoop | None) -> Written:
         """Write model weights, ``[pre, post]`` or ``[chip, 1, pre, post]``; from now on the group runs with the devices."""
         with torch.no_grad():
             w_max = self.full_scale(weight)
@@ -135,7 +136,7 @@ class SynapseDevices(nn.Module):
             self.wanted, self.aim = weight.detach().clone(), self.aim.new_empty(0)
             self.remember()
         self.mode, self.missed = "programmed", float(written.failed.double().mean())
-        self.one_shot = verify is None or verify.by == "rewrite"
+        self.one_shot = verify is None or (isinstance(verify, WriteVerify) and verify.by == "rewrite")
         self.changed()
         return written
 

@@ -13,6 +13,7 @@ from ...base.checks import check_real
 from ...base.errors import GraphError, RunError, suggest
 from ...base.parameters import to_tensor
 from ...devices.array.adopt import taken
+from ...devices.array.open_loop import OpenLoop
 from ...devices.array.write_verify import WriteVerify, Written
 from ...devices.weights.mapping import Differential
 from ...devices.weights.pulse_log import Pulses, listed, replay
@@ -52,12 +53,16 @@ def reach(specs: Mapping[str, Spec], groups: Groups, tag: str) -> float | None:
 
 
 def program(
-    groups: Groups, specs: Mapping[str, Spec], tags: Sequence[str], verify: WriteVerify | None, weights: Mapping[str, Any]
+    groups: Groups,
+    specs: Mapping[str, Spec],
+    tags: Sequence[str],
+    verify: WriteVerify | OpenLoop | None,
+    weights: Mapping[str, Any],
 ) -> dict[str, Written]:
     """Write weights to devices; see `Network.program`."""
     where = "Network.program"
     chosen = with_devices(where, groups, [*tags, *(t for t in weights if t not in tags)] if tags else list(weights))
-    if verify is not None and not isinstance(verify, WriteVerify):
+    if verify is not None and not isinstance(verify, WriteVerify | OpenLoop):
         raise RunError(f"{where}: verify", "must be a ship.WriteVerify", got=repr(verify), fix="E.g. ship.WriteVerify(0.02).")
     report = {}
     for tag, hardware in chosen.items():
@@ -71,7 +76,7 @@ def program(
             own = given.unsqueeze(1) if given.ndim == 1 + len(shape) else given
         hardware.warn(groups[tag].spec.where, own, reach(specs, groups, tag))
         report[tag] = hardware.program(own, verify)
-        if hardware.missed > MISSED and verify is not None:
+        if hardware.missed > MISSED and isinstance(verify, WriteVerify):
             span = hardware.view.high - hardware.view.low
             warnings.warn(
                 f"{where}: {hardware.missed:.1%} of the devices of {tag!r} missed their targets by more than "

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ...base.errors import NotReadyError
+from ...devices.array.open_loop import OpenLoop
 from ...devices.array.write_verify import WriteVerify, Written
 from ...devices.weights.pulse_log import Pulses
 from ...engine.simulation import Simulation
@@ -49,13 +50,14 @@ class DeviceVerbs(nn.Module):
     # -- devices -----------------------------------------------------------------------------------------------------------
 
     def program(
-        self, *tags: str, verify: WriteVerify | None = None, weights: Mapping[str, Any] | None = None
+        self, *tags: str, verify: WriteVerify | OpenLoop | None = None, weights: Mapping[str, Any] | None = None
     ) -> dict[str, Written]:
         """Write the weights of groups to their devices; the groups then run with the weights that the devices hold, on each chip.
 
         Args:
             tags: tags of groups; none for all groups with devices.
-            verify: the settings of closed-loop programming; None for one shot.
+            verify: the settings of closed-loop programming, or of pulses that nobody checks (`ship.devices.OpenLoop`); None for
+                one shot.
             weights: weights in V by tag, in place of the model's own: ``[pre, post]`` or ``[chip, pre, post]``.
 
         Returns:
