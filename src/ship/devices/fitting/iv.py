@@ -58,8 +58,8 @@ def fit_iv(columns: Columns, source: str, sha256: str, settings: dict[str, Any])
     against = _against(states, voltage, current)
     if against >= OPEN:
         notes.append(
-            f"the loop is open at 0 V: in the median sweep a current of {against:.0%} of the on current at v_read flows against the "
-            "voltage, as no resistance does: it is a charging current (a capacitance) or the meter's noise, and so is on/off"
+            f"the loop is open at 0 V: in the median sweep a current of {against:.0%} of the on current at v_read flows against "
+            "the voltage, as no resistance does: it is a charging current (a capacitance) or the meter's noise, and so is on/off"
         )
     if not fits:
         notes.append("no law was fitted: too few points lie below the switching voltage")

@@ -12,7 +12,8 @@ VOLTAGE = (
     "spanning", "napětí", "napięcie", "напряжение", "電圧", "电压", "電壓", "전압",
 )  # fmt: skip
 CURRENT = (
-    "current", "i", "draini", "ai", "id", "i_d", "i1", "i_meas", "measured_current", "<i>", "im", "ampere", "strom", "courant", "corrente", "corriente",
+    "current", "i", "draini", "ai", "id", "i_d", "i1", "i_meas", "measured_current",
+    "<i>", "im", "ampere", "strom", "courant", "corrente", "corriente",
     "ström", "stroom", "proud", "prąd", "ток", "電流", "电流", "전류",
 )  # fmt: skip
 CONDUCTANCE = (
@@ -24,7 +25,8 @@ RESISTANCE = (
     "電阻", "저항",
 )  # fmt: skip
 TIME = (
-    "time", "t", "elapsed", "elapsed_time", "timestamp", "time_stamp", "unix_time", "clock", "second", "zeit", "temps", "tempo", "tiempo",
+    "time", "t", "elapsed", "elapsed_time", "timestamp", "time_stamp", "unix_time", "clock",
+    "second", "zeit", "temps", "tempo", "tiempo",
     "tid", "tijd", "čas", "czas", "время", "時間", "时间", "시간",
 )  # fmt: skip
 CYCLE = (
