@@ -71,6 +71,10 @@ def test_files_of_potentiostats(tmp_path):
     assert {"Vf (V)", "Im (A)"} <= set(table.columns)
     found = ship.fit(tmp_path / "a.dta")
     assert found.summary["on/off, median"].value == pytest.approx(10, rel=1e-3)
+    again = "CURVE2\tTABLE\n" + "\n".join(GAMRY.splitlines()[-2:]) + "\n" + rows
+    found = ship.fit(wrote(tmp_path, "two.dta", GAMRY + rows + again))
+    assert found.settings["points"] == 2 * len(v)
+    assert found.summary["on/off, median"].value == pytest.approx(10, rel=1e-3)
     rows = "".join(f"2\t{k}\t{a:.6E}\t{a:.6E}\t{1e3 * b:.6E}\t1.0\r\n" for k, (a, b) in enumerate(zip(v, i, strict=True)))
     found = ship.fit(wrote(tmp_path, "b.mpt", EC_LAB + rows, "latin-1"))
     assert found.device.g_max == pytest.approx(1e-4, rel=1e-3)

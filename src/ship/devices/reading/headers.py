@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ...base.errors import FileError
 from . import limits, units
 
-UNITLESS = {"", *["-", "#", "1", "a.u.", "%", "k", "c", "°c", "deg", "db", "none", "m/s", "cm2", "bits", "°"]}
+UNITLESS = {"", *["-", "#", "1", "a.u.", "%", "k", "c", "°c", "deg", "db", "none", "m/s", "cm2", "bits", "°", "deg c"]}
 
 
 class Header(NamedTuple):

@@ -286,8 +286,13 @@ def _without_repeats(body: list[Row], names: list[str] | None) -> tuple[list[Row
     kept, block, repeats, seen = [], [], [], 0
     for row in body:
         if [" ".join(c.split()) for c in row.cells] == [*names[: len(row.cells)]] and not any(kind(c) == "n" for c in row.cells):
+            if kept and all(kind(c) == "t" for c in kept[-1].cells):  # (a title of the next block: "CURVE2, TABLE")
+                repeats.append(kept.pop().number)
+                block.pop()
             repeats.append(row.number)
             seen += 1
+        elif repeats and row.number == repeats[-1] + 1 and headers.is_row_of_units(row.cells):
+            repeats.append(row.number)
         else:
             kept.append(row)
             block.append(seen)
