@@ -63,6 +63,7 @@ def fit_endurance(columns: Columns, source: str, sha256: str, settings: dict[str
     notes += found.notes
     notes.append(_method(cycled, noise))
     measured, remarks = _measured(cycled, order, fits, found, changes, notes)
+    to_device.add_read_voltage(columns, settings, measured, remarks)
     proof = to_device.evidence(columns, source, sha256)
     made = outcome(lambda: _device(proof, source, order, measured, remarks, len(cycled)))
     values: dict[str, Any] = {n: {"names": list(f.law.parameters), "on, off": f.theta} for n, f in fits.items()}
@@ -251,8 +252,9 @@ def _measured(
         split = components(np.concatenate(residual), list(names) if len(cycled) > 1 else None)
         scatter[f"sigma_{state}"] = 0.0 if split.c2c is None else split.c2c.value
         levels = np.log([m[0] for m in fit.model[k::2]])
-        if len(levels) >= trend_result.LEAST:
-            scatter[f"shift_{state}"] = trend_parts.varied(0.0, float(levels.std(ddof=1)))
+        own = float(fit.error[k::2, 0, 0].mean()) if fit.log else 0.0
+        if (shift := components(levels, list(cycled), error=own).d2d) is not None and len(cycled) > 1:
+            scatter[f"shift_{state}"] = trend_parts.varied(0.0, shift.value)
     measured: dict[str, Any] = {"g_min": off, "g_max": on, "programming": TwoStateProgramming(**scatter)}
     remarks["programming"] = "scatter of both states around their trend, without reads on the other side of the window"
     try:

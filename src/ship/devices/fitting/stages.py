@@ -51,6 +51,7 @@ def fit_stages(columns: Columns, source: str, sha256: str, settings: dict[str, A
     if len(y) < 2 * LEAST:
         notes.append(f"too few cells ({len(y)}) for a distribution of what they keep")
     measured, remarks = _measured(stages, y, notes)
+    to_device.add_read_voltage(columns, settings, measured, remarks)
     window = "the window of the device is not measured" if measured else "the times of the stages are not known"
     made = FitError(
         f"fit of {source}",

@@ -13,7 +13,7 @@ from ...base.parameters import Varied
 from .. import Device
 from ..reading.columns import Columns
 from ..reading.spelling import argument
-from . import to_device
+from . import sentences, to_device
 from .components import Components, components
 from .distributions import FAMILIES, WITHIN, Law, Sample, fit_family, limit_of
 from .figures import Panel, Series
@@ -144,7 +144,7 @@ def _ranked(quantity: Quantity, laws: Sequence[Law]) -> list[Fitted]:
             if law.distance > limit and law.family.n_parameters == 2:
                 text += " (several populations, or a drift, or another shape)"
         if gap > DECISIVE:
-            text += f"; {best!r} is likelier (AICc +{gap:.0f})"
+            text += f"; {best!r} is likelier ({sentences.gap(gap)})"
         parameters = {k: _with_sign(v, quantity, k) for k, v in law.parameters.items()}
         open_names = tuple(k for k, v in parameters.items() if not (math.isfinite(v.low) and math.isfinite(v.high)))
         name = f"{quantity.name}: {law.family.name}"

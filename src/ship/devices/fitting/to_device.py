@@ -87,6 +87,17 @@ def assembled(
     return Device(name=proof.name, correlated=correlated, origins=rest | known, **values)
 
 
+def add_read_voltage(
+    columns: Columns, settings: Mapping[str, Any], measured: dict[str, Any], remarks: dict[str, str]
+) -> None:
+    """Add the voltage (V) at which states were read to what was measured, where it was given or has a column with one value."""
+    given = settings.get("v_read")
+    seen = np.unique(np.asarray(columns["v_read"], dtype=float)) if "v_read" in columns and given is None else np.zeros(0)
+    if given is not None or len(seen) == 1:
+        measured["v_read"] = float(given if given is not None else seen[0])
+        remarks["v_read"] = "at which the states were read" + (", as given" if given is not None else "")
+
+
 class NoPartError(FitError):
     """An error that says that the library has no device part for a law."""
 
