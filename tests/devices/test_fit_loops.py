@@ -67,7 +67,9 @@ def test_a_set_at_negative_voltage():
     assert found.summary["v_set, median"].value == pytest.approx(np.median(truth["v_set"]), abs=0.021)
     assert found.summary["v_set, median"].low < -1.2 < found.summary["v_set, median"].high
     assert found.summary["v_reset, median"].value > 0
-    assert (found.device.v_set, found.device.v_read) == (found.summary["v_set, median"].value, -0.2)
+    assert (found.device.v_set, found.device.v_read) == (-found.summary["v_set, median"].value, -0.2)
+    assert found.device.v_reset == -found.summary["v_reset, median"].value  # pulses of this sign lower the conductance
+    assert "sign here is that of the change" in found.device.origins["v_set"].text
 
 
 def test_compliance_is_found_and_left_out():

@@ -172,16 +172,17 @@ def _summary(cycled: dict[str, Cycled]) -> tuple[dict[str, Estimate], list[dict[
         ends = trend_result.median_ends(g, alike)
         made[f"{state}, median"] = Estimate(float(np.median(g)), *ends, "S")
         made[f"{state}, median resistance"] = Estimate(float(np.median(1 / g)), 1 / ends[1], 1 / ends[0], "ohm")
-        begin, end = ([d[k][1][s] for d in cycled.values()] for s in (slice(None, FACTS), slice(-FACTS, None)))
-        if min(len(d[k][1]) for d in cycled.values()) >= 4 * FACTS:
-            for text, part in (("first", begin), ("last", end)):
-                made[f"{state}, {text} {FACTS} rows"] = Estimate(float(np.median(np.concatenate(part))), unit="S")
+        size = min(FACTS, min(len(d[k][1]) for d in cycled.values()) // 4)
+        if size >= trend_result.LEAST:
+            for text, rows in (("first", slice(None, size)), ("last", slice(-size, None))):
+                part = np.concatenate([d[k][1][rows] for d in cycled.values()])
+                made[f"{state}, {text} {size} rows"] = Estimate(float(np.median(part)), *trend_result.median_ends(part), "S")
     if len(x):
         ratio = on / off
         alike = trend_noise.alike(np.log(ratio)) if len(cycled) == 1 else 1.0
         made["on/off, median"] = Estimate(float(np.median(ratio)), *trend_result.median_ends(ratio, alike))
         made["on/off of the medians"] = Estimate(made["on, median"].value / made["off, median"].value)
-        size = FACTS if len(ratio) >= 4 * FACTS and len(cycled) == 1 else 1
+        size = max(min(FACTS, len(ratio) // 4), 1) if len(cycled) == 1 else 1
         order = np.argsort(x, kind="stable")
         text = f" {size} rows" if size > 1 else ""
         made[f"on/off, first{text}"] = Estimate(float(np.median(ratio[order[:size]])))
