@@ -168,19 +168,17 @@ def _summary(cycled: dict[str, Cycled]) -> tuple[dict[str, Estimate], list[dict[
     on, off = (np.concatenate([d.pairs[k] for d in cycled.values()]) for k in (0, 1))
     for k, state in enumerate(STATES):
         g = np.concatenate([d[k][1] for d in cycled.values()])
-        alike = trend_noise.alike(np.log(g)) if len(cycled) == 1 else 1.0
-        ends = trend_result.median_ends(g, alike)
+        ends = _ends(g, len(cycled))
         made[f"{state}, median"] = Estimate(float(np.median(g)), *ends, "S")
         made[f"{state}, median resistance"] = Estimate(float(np.median(1 / g)), 1 / ends[1], 1 / ends[0], "ohm")
         size = min(FACTS, min(len(d[k][1]) for d in cycled.values()) // 4)
         if size >= trend_result.LEAST:
             for text, rows in (("first", slice(None, size)), ("last", slice(-size, None))):
                 part = np.concatenate([d[k][1][rows] for d in cycled.values()])
-                made[f"{state}, {text} {size} rows"] = Estimate(float(np.median(part)), *trend_result.median_ends(part), "S")
+                made[f"{state}, {text} {size} rows"] = Estimate(float(np.median(part)), *_ends(part, len(cycled)), "S")
     if len(x):
         ratio = on / off
-        alike = trend_noise.alike(np.log(ratio)) if len(cycled) == 1 else 1.0
-        made["on/off, median"] = Estimate(float(np.median(ratio)), *trend_result.median_ends(ratio, alike))
+        made["on/off, median"] = Estimate(float(np.median(ratio)), *_ends(ratio, len(cycled)))
         made["on/off of the medians"] = Estimate(made["on, median"].value / made["off, median"].value)
         size = max(min(FACTS, len(ratio) // 4), 1) if len(cycled) == 1 else 1
         order = np.argsort(x, kind="stable")
@@ -188,6 +186,11 @@ def _summary(cycled: dict[str, Cycled]) -> tuple[dict[str, Estimate], list[dict[
         made[f"on/off, first{text}"] = Estimate(float(np.median(ratio[order[:size]])))
         made[f"on/off, last{text}"] = Estimate(float(np.median(ratio[order[-size:]])))
     return made, _by_decade(x, on, off)
+
+
+def _ends(rows: Array, devices: int) -> tuple[float, float]:
+    """Return the interval of the median of rows; those of one device are worth fewer where successive ones are alike."""
+    return trend_result.median_ends(rows, trend_noise.alike(np.log(rows)) if devices == 1 else 1.0)
 
 
 def _by_decade(x: Array, on: Array, off: Array) -> list[dict[str, float]]:
