@@ -168,12 +168,12 @@ def fitted(fits: dict[str, LawFit], noise: float, devices: Sequence[str] | None 
     k = sum(fit.theta.size for fit in fits.values())
     rms, n = float(np.sqrt(np.mean(left**2))), len(left)
     miss = math.sqrt(max(rms**2 - noise**2, 0.0))
-    fits = miss <= max(ACCEPT, noise / 2)
+    follows = miss <= max(ACCEPT, noise / 2)
     beside = f"misses the local current by {miss:.1%} (rms), beside a noise of {noise:.1%}"
-    text = f"fits: it {beside}" if fits else f"{law.name} {beside}; use a measured table, or a narrower range"
+    text = f"fits: it {beside}" if follows else f"{law.name} {beside}; use a measured table, or a narrower range"
     correction = 2 * k * (k + 1) / (n - k - 1) if n > k + 1 else math.inf
     criterion = given_noise(float((left**2).sum()) / noise**2, k) + correction
-    return Fitted(law.name, made, rms, criterion, k, text, fits, tuple(unknown))
+    return Fitted(law.name, made, rms, criterion, k, text, follows, tuple(unknown))
 
 
 def nearly_ohmic(order: Sequence[Fitted]) -> list[str]:
