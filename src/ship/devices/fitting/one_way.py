@@ -10,14 +10,14 @@ from ...base.errors import FitError
 from ..reading.columns import Columns
 from .figures import Panel, Series
 from .iv_figures import LIMIT, scaled
-from .iv_laws import LAWS, LEAST, MOST, Branch, branch_of, fit_law, fitted, noise_of
+from .iv_laws import LAWS, LEAST, MOST, RELEVANT, Branch, branch_of, fit_law, fitted, nearly_ohmic, noise_of
 from .loops import Cut, offset_at_zero
 from .report import Estimate, Found, rank
 from .switching_voltages import median
 
 Array = np.ndarray
 STRAIGHT = 0.03  # of the current's range: what misses a line by less is a resistor
-CURVED = 0.05  # of the current's range: what misses a line by more has its current at 0 V from the points around it
+CURVED = 0.1  # of the current's range: what misses a line by more is none
 
 
 def fit_one_way(
@@ -53,35 +53,38 @@ def fit_one_way(
         summary["resistance, median"] = Estimate(
             1 / middle, 1 / inverse.high, 1 / inverse.low if inverse.low > 0 else np.inf, "ohm"
         )
-    zeros = np.array([_at_zero(voltage[r], current[r], line, miss) for r, line, miss in zip(records, lines, misses, strict=True)])
+    zeros = np.array([offset_at_zero(voltage[rows], current[rows]) for rows in records])
     if np.isfinite(zeros).any():
         summary["current at 0 V, median"] = median(zeros[np.isfinite(zeros)], "A")
-    offsets = np.where(np.isfinite(zeros), zeros, 0.0)
+    summary["offset of the line (I_0), median"] = median(lines[:, 1], "A")
     summary["miss of the line, median"] = median(100 * misses, "% of the current's range")
+    straight = misses <= CURVED  # else the line's offset is no current of the sweep
+    offsets = np.where(straight, lines[:, 1], np.where(np.isfinite(zeros), zeros, 0.0))
     branches = _branches(records, offsets, voltage, current)
     fits = {law.name: {"": fit_law(law, branches)} for law in LAWS} if branches else {}
     noise = noise_of(branches)
-    order = rank([fitted(fit, noise) for fit in fits.values()]) if fits else ()
+    order = rank([fitted(fit, noise) for fit in fits.values()], relevant=RELEVANT) if fits else ()
     notes = [
         *columns.notes,
         "the sweeps go one way: there is no way back at the same voltages, so they show one state only",
-        "laws are of the current less that at 0 V (an offset of the meter, or a charging current)"
-        if np.isfinite(zeros).any()
-        else "the sweeps do not reach 0 V: the current there is not known, and nothing was taken off",
+        "laws are of the current less the offset of each sweep's line (of the meter, or a charging current)"
+        if straight.mean() > 0.5
+        else "laws are of the current less that at 0 V, where it is known: the sweeps are no lines",
+        *nearly_ohmic(order),
     ]
     if middle > 0 and float(np.median(misses)) <= STRAIGHT:
         notes.append(
             f"the current is a straight line within {float(np.median(misses)):.1%} of its range: a resistor, in the "
             f"median of {summary['resistance, median'].value:.4g} ohm"
         )
-    zero, largest = float(np.median(offsets)), float(np.median([np.abs(voltage[rows]).max() for rows in records]))
+    zero, largest = float(np.median(lines[:, 1])), float(np.median([np.abs(voltage[rows]).max() for rows in records]))
     if middle > 0 and abs(zero) > 0.02 * middle * largest:
         notes.append(
-            f"the current at 0 V is {zero:.3g} A, as much as {abs(zero) / middle:.2g} V make: I/V is wrong by half and more "
+            f"the offset of the line is {zero:.3g} A, as much as {abs(zero) / middle:.2g} V make: I/V is wrong by half and more "
             f"below {2 * abs(zero) / middle:.2g} V, the slope is not"
         )
     values: dict[str, Any] = {"sweeps": [", ".join(filter(None, key)) for key in found.records], "slope": slopes}
-    values |= {"current at 0 V": zeros}
+    values |= {"offset of the line": lines[:, 1], "current at 0 V": zeros}
     panels = _panels(records, lines, voltage, current)
     made = FitError(
         "fit: device",
@@ -91,18 +94,6 @@ def fit_one_way(
     )
     settings = settings | {"points": len(voltage), "sweeps": len(records)}
     return Found("iv", source, sha256, order, "rms, of the local current", summary, notes, panels, settings, values, made)
-
-
-def _at_zero(v: Array, i: Array, line: Array, miss: float) -> float:
-    """Return the current (A) at 0 V: by the line where the sweep is one, else by the points around 0 V; NaN: not reached."""
-    largest = float(np.abs(v).max())
-    if float(np.abs(v).min()) > 0.1 * largest and not v.min() < 0 < v.max():
-        return float("nan")
-    if miss <= CURVED:
-        return float(line[1])
-    near = offset_at_zero(v, i)
-    order = np.argsort(v, kind="stable")
-    return near if np.isfinite(near) else float(np.interp(0.0, v[order], i[order]))
 
 
 def _branches(records: list[Array], offsets: Array, voltage: Array, current: Array) -> list[Branch]:
