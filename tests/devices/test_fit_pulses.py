@@ -347,6 +347,17 @@ def test_an_end_that_the_data_do_not_reach_is_open():
     assert found.report()["models"][0]["not_determined"] == list(found.ranking[0].open)
 
 
+def test_a_law_that_is_not_determined_says_so_in_the_device(monkeypatch):
+    """Reads that scatter by 8 % of the window over 20 pulses: the powers go with the ends of the window; the device says so."""
+    monkeypatch.setattr(fitting_pulses, "CURVES", (CURVES["power"],))
+    found = pulses(up_down("power", n=20, read=0.08, seed=1))
+    assert found.best.open == ("g_min", "alpha_d", "gamma_d")
+    assert found.device.origins["update"].status == "measured"
+    assert "alpha_d, gamma_d not determined" in found.device.origins["update"].text
+    assert "the edge of the data" in found.device.origins["g_min"].text
+    assert found.device.origins["g_max"].text == ""
+
+
 def test_steps_over_cycles():
     """40 cycles of one device: 6 % from branch to branch in the size of the steps, and 10 % less a decade."""
     rng, w, g = np.random.default_rng(2), 0.05, []

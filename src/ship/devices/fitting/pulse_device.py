@@ -11,10 +11,11 @@ import numpy as np
 from ...base.errors import FitError
 from .. import Device
 from . import to_device, wear_of_update
-from .curve_fit import NOT_SHAPED, CurveFit
+from .curve_fit import CurveFit, is_tied
 from .pooled import Pooled
 from .pulse_problem import Scaled
 from .pulse_table import Table
+from .pulse_verdict import NOT_SHAPED
 from .report import Fitted, best
 from .scatter import Noise, Scale
 from .trains import PulseTrain
@@ -152,8 +153,11 @@ def _of_model(proof: to_device.Measured, fitted: Fitted, made: Fits) -> Device:
 def _unsure(fitted: Fitted, fit: CurveFit) -> dict[str, str]:
     """Return what a reader should know of numbers that the data do not determine, and of a law that misses the data."""
     told = {n: "not determined by the law: the edge of the data" for n in fit.open if n in UNIT}
-    vague = [n for n in fit.open if n not in UNIT and n != "w_0"]
+    tied = [n for n in fit.open if is_tied(fit.curve, n, tuple(told))]
+    vague = [n for n in fit.open if n not in (*UNIT, "w_0", *tied)]
     words = [f"{', '.join(vague)} not determined: one number of many that the data allow"] if vague else []
+    if tied:
+        words.append(f"{', '.join(tied)} not determined: for a window that ends where the data do ({', '.join(told)})")
     if NOT_SHAPED in fitted.verdict:
         words.append(fitted.verdict.split("; not determined")[0])
     return told | ({"update": "; ".join(words)} if words else {})

@@ -10,12 +10,13 @@ import numpy as np
 
 from ..reading.columns import Columns
 from . import pulse_report, to_device, wear_of_update
-from .curve_fit import CurveFit, around, fit_curve, is_tied, verdict
+from .curve_fit import CurveFit, around, fit_curve, is_tied
 from .pooled import LEAST, Pooled, pooled
 from .pulse_curves import CURVES, LOG_CURVES, nonlinearity
 from .pulse_device import UNIT, Fits, additive, device_of, in_si, values_of
 from .pulse_problem import Problem, Scaled, context
 from .pulse_table import fit_table
+from .pulse_verdict import verdict
 from .report import Estimate, Fitted, Found, outcome, rank
 from .scatter import Noise, Scale, noise_of
 from .solve import interval
