@@ -55,11 +55,18 @@ class Evidence(NamedTuple):
 
 def evidence(columns: Columns, source: str, sha256: str) -> Evidence:
     """Return the evidence that the columns of a measurement are."""
-    first, last = (columns.rows[0], columns.rows[-1]) if columns.rows else ("", "")
-    rows = first if first == last else f"{first} to {last}"
-    if first != last and first.startswith("row ") and last.startswith("row "):
-        rows = f"rows {first.removeprefix('row ')} to {last.removeprefix('row ')}"
-    return Evidence(columns.kind, source, sha256, rows)
+    return Evidence(columns.kind, source, sha256, _span(columns.rows[0], columns.rows[-1]) if columns.rows else "")
+
+
+def _span(first: str, last: str) -> str:
+    """Say which rows were used, such as ``"rows 1 to 500, columns '3' to '55'"``."""
+    (row, _, column), (end, _, right) = first.partition(", column "), last.partition(", column ")
+    rows = row if row == end else f"{row} to {end}"
+    if row != end and row.startswith("row ") and end.startswith("row "):
+        rows = f"rows {row.removeprefix('row ')} to {end.removeprefix('row ')}"
+    if not column:
+        return rows
+    return f"{rows}, column {column}" if column == right else f"{rows}, columns {column} to {right}"
 
 
 def assembled(
