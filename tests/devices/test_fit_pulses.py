@@ -10,6 +10,7 @@ import ship
 from measurements import CURVES, pulses, up_down
 from ship.devices.fitting import pulse_curves, pulse_kernels, scatter
 from ship.devices.fitting import pulses as fitting_pulses
+from ship.devices.fitting.pulse_noise import Scale
 from ship.devices.fitting.trains import PulseTrain
 
 pytestmark = pytest.mark.usefixtures("no_grad")
@@ -120,7 +121,7 @@ def test_scatter_is_told_apart(step, read):
     found = []
     for seed in range(15):
         train = PulseTrain("", [(True, 200), (False, 200)], up_down(n=200, step=step, read=read, seed=seed, low=0.0, high=1.0))
-        found.append(scatter.noise_of([train], scatter.Scale(0.0, 1.0)))
+        found.append(scatter.noise_of([train], Scale(0.0, 1.0)))
     assert float(np.mean([f.step for f in found])) == pytest.approx(step, rel=0.3, abs=0.002)
     assert float(np.mean([f.additive for f in found])) == pytest.approx(read, rel=0.05, abs=0.003)
     assert all(f.slow == 0 for f in found)
@@ -137,7 +138,7 @@ def test_kind_of_read_noise_is_found(kind):
         trains.append(
             PulseTrain(str(k), [(True, 60), (False, 60)], g + np.hypot(parts[0], parts[1] * g) * rng.standard_normal(120))
         )
-    found = scatter.noise_of(trains, scatter.Scale(0.02, 1.0))
+    found = scatter.noise_of(trains, Scale(0.02, 1.0))
     assert (found.additive > 0, found.relative > 0) == (parts[0] > 0, parts[1] > 0)
     assert found.additive == pytest.approx(parts[0], rel=0.15)
     assert found.relative == pytest.approx(parts[1], rel=0.15)

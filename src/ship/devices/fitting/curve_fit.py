@@ -15,8 +15,8 @@ import numpy as np
 
 from . import scatter
 from .pulse_curves import CurveFamily
+from .pulse_noise import Noise
 from .pulse_problem import Problem, Scaled, context, jacobian, solved
-from .scatter import Noise
 
 Array = np.ndarray
 OPEN = 1.0  # windows beyond the data, from where on an end of the window is not determined

@@ -13,11 +13,11 @@ from .. import Device
 from . import to_device, wear_of_update
 from .curve_fit import CurveFit, is_tied
 from .pooled import Pooled
+from .pulse_noise import Noise, Scale
 from .pulse_problem import Scaled
 from .pulse_table import Table
 from .pulse_verdict import NOT_SHAPED
 from .report import Fitted, best
-from .scatter import Noise, Scale
 from .trains import PulseTrain
 
 Array = np.ndarray

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import scatter
 from .pulse_curves import CurveFamily
-from .scatter import Noise, Scale
+from .pulse_noise import Noise, Scale
 from .trains import PulseTrain
 
 Array = np.ndarray

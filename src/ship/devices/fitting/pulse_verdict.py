@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from .curve_fit import CurveFit, systematic
+from .pulse_noise import Noise
 from .pulse_problem import Scaled
-from .scatter import Noise
 
 ACCEPT = 0.05  # of the window: a systematic deviation up to here is let pass
 LOOSE = 0.1  # of the window: a law with a larger residual is not taken, however bad a table is

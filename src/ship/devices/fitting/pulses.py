@@ -14,18 +14,19 @@ from .curve_fit import CurveFit, around, fit_curve, is_tied
 from .pooled import LEAST, Pooled, pooled
 from .pulse_curves import CURVES, LOG_CURVES, nonlinearity
 from .pulse_device import UNIT, Fits, additive, device_of, in_si, values_of
+from .pulse_noise import Noise, Scale
 from .pulse_problem import Problem, Scaled, context
 from .pulse_table import fit_table
 from .pulse_verdict import verdict
 from .report import Estimate, Fitted, Found, outcome, rank
-from .scatter import Noise, Scale, noise_of
+from .scatter import noise_of
 from .solve import interval
 from .trains import PulseTrain, gather, pulsed_only, written
 
 Array = np.ndarray
 DECADES = 30.0  # on/off from which on the data may live in ln G
 BLURRED = 0.3  # noise at the lower end of the window, of the conductance there, up to which ln G is defined
-DRAWS = 200  # of the parameters of each of few devices, at least: they cost little
+DRAWS = 600  # of the parameters of each of few devices, at least: they cost little
 ROUNDS = 3  # of scatter and laws, one after the other, at most
 CHANGED = 0.1  # of the scatter: by less, laws are not fitted again
 
@@ -185,7 +186,7 @@ def _estimates(fit: CurveFit, made: Fits) -> dict[str, Estimate]:
     if bent:
         out["step noise"] = made.noise.estimate("step", scale.span, "of ln G, each pulse")
     else:
-        out["step noise"] = made.noise.estimate("step", *_by_window(centre, *ends, "of the window, each pulse"))
+        out["step noise"] = made.noise.estimate("step", *_by_window(centre, ends[0], ends[1], "of the window, each pulse"))
     if made.noise.additive > 0 or made.noise.relative == 0:
         out["read noise"] = made.noise.estimate("additive", *_by_window(value, low, high, "of the window"))
     if made.noise.relative > 0:

@@ -282,9 +282,9 @@ def _likely(branches: _Branches, scale: Scale, made: Noise) -> Noise:
     value = np.array([branches.likelihood(_changed(made, "step", x), scale) for x in grid.tolist()])
     weight = np.exp(value - value.max())
     total = np.concatenate([[0.0], np.cumsum(weight[1:] + weight[:-1])])
-    quantiles = np.interp(np.r_[0.025, 0.975, (np.arange(STEPS) + 0.5) / STEPS], total / total[-1], grid).tolist()
-    low = 0.0 if grid[0] == 0 and value[0] > value.max() - EDGE else quantiles[0]
-    return replace(made, steps=tuple(quantiles[2:]), reach=(min(low, made.step), max(quantiles[1], made.step)))
+    at = np.asarray(np.interp(np.r_[0.025, 0.975, (np.arange(STEPS) + 0.5) / STEPS], total / total[-1], grid))
+    low = 0.0 if grid[0] == 0 and value[0] > value.max() - EDGE else float(at[0])
+    return replace(made, steps=tuple(float(x) for x in at[2:]), reach=(min(low, made.step), max(float(at[1]), made.step)))
 
 
 class Context(NamedTuple):

@@ -17,9 +17,9 @@ import numpy as np
 
 from . import scatter
 from .curve_fit import CurveFit
+from .pulse_noise import Noise
 from .pulse_problem import Problem, Scaled
 from .report import Estimate
-from .scatter import Noise
 
 Array = np.ndarray
 LEAST = 3  # branches of one direction and device from which on a scatter is estimated
