@@ -27,6 +27,12 @@ Array = np.ndarray
 DECADES = 30.0  # on/off from which on the data may live in ln G
 BLURRED = 0.3  # noise at the lower end of the window, of the conductance there, up to which ln G is defined
 DRAWS = 600  # of the parameters of each of few devices, at least: they cost little
+# Powers, steps and ends of the window make up for one another, so that the likelihood of one device is far from a normal one;
+# weighed draws follow it, but rest on the scatter and on a limit (g_min >= 0) that the same few reads give.
+NARROW = (
+    "intervals of the power law are somewhat narrow: of 136 simulated devices of 100 pulses each way the intervals of 95 % held "
+    "the truth in 91 %, those of alpha_d and gamma_d in 87 to 90 %"
+)
 ROUNDS = 3  # of scatter and laws, one after the other, at most
 CHANGED = 0.1  # of the scatter: by less, laws are not fitted again
 
@@ -45,6 +51,7 @@ def fit_pulses(columns: Columns, source: str, sha256: str, settings: dict[str, A
     first = next((f.name for f in order if f.fits and f.name in made.laws), None)
     if first is not None:
         wear = _wear(made, first)
+        notes += [NARROW] if first.endswith("power") and len(trains) < LEAST else []
         notes += [text for side, found in wear.items() if (text := wear_of_update.told(side, found)) is not None]
         made = made._replace(wear=wear)
     summary = pulse_report.summary(trains, made.scale, made.noise)
