@@ -158,7 +158,7 @@ class Curves:
         self._follow(device, p)
 
     def _corner(self, rising: Tensor) -> Tensor:
-        """Return whole numbers around the count at which a branch comes to its end: a hard bound is a corner between two counts."""
+        """Return whole numbers around the count at which a branch ends: a hard bound is a corner between two counts."""
         k = int((rising >= rising.max() - 1e-6 * (rising.max() - rising.min())).double().argmax())
         return torch.linspace(float(self.counts[max(k - 1, 0)]), float(self.counts[k]), 65).round().to(self.counts)
 
