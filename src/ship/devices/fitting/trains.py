@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,13 +17,7 @@ from ..reading.spelling import argument
 Array = np.ndarray
 UP = {"up", "+", "1", "+1", "1.0", "p", "ltp", "set", "potentiation", "true"}
 DOWN = {"down", "-", "-1", "-1.0", "0", "0.0", "d", "ltd", "reset", "depression", "false"}
-OTHER = {
-    "prog": "erase",
-    "program": "erase",
-    "programming": "erasing",
-    "write": "erase",
-}  # words that name no direction, in pairs
-WORDS = {*OTHER, *OTHER.values(), "prog", "erasing"}
+WRITES = re.compile("prog|eras|writ")  # in words of operations that name no direction
 LEAST = 8  # pulses of a branch
 EQUAL = 0.1  # amplitudes that differ by less are those of equal pulses
 
@@ -174,7 +169,7 @@ def _directions(columns: Columns, source: str) -> Array:
         words = [str(w).strip().lower() for w in columns["polarity"]]
         known = {w: w in UP for w in set(words) if w in UP | DOWN}
         rest = sorted(set(words) - set(known))
-        if rest and set(words) <= WORDS and len(rest) <= 2:
+        if rest and not known and (len(rest) == 2 or all(map(WRITES.search, rest))):  # writing and erasing, in any language
             known = _by_effect(columns, np.array(words), source)
         elif rest:
             bad = words.index(rest[0])
@@ -209,9 +204,9 @@ def _by_effect(columns: Columns, words: Array, source: str) -> dict[str, bool]:
             got=", ".join(f"{w}: {'up' if known[w] else 'down'} in {np.mean(np.array(m) > 0):.0%}" for w, m in moved.items()),
             fix=fix,
         )
-    columns.notes.append(
-        "direction from what the pulses do: " + ", ".join(f"{w} {'up' if u else 'down'}" for w, u in known.items())
-    )
+    note = "direction from what the pulses do: " + ", ".join(f"{w} {'up' if u else 'down'}" for w, u in known.items())
+    if note not in columns.notes:
+        columns.notes.append(note)
     return known
 
 

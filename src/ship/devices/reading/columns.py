@@ -159,13 +159,9 @@ def _to_si(
         out.values[role], out.units[role] = values, units.spelled(name)
     for quantity in {roles[r].quantity for r in out.units}:
         used = {r: u for r, u in out.units.items() if roles[r].quantity == quantity}
-        if quantity == G and len(set(used.values())) > 1:
-            raise FitError(
-                table.name,
-                f"its columns of {quantity} must have one unit",
-                got=", ".join(f"{r} in {u}" for r, u in used.items()),
-                fix="Convert one of them.",
-            )
+        if units.NORMALISED in used.values() and len(set(used.values())) > 1:
+            got = ", ".join(f"{r} in {u}" for r, u in used.items())
+            raise FitError(table.name, "its columns must all be normalised, or none", got=got, fix="Convert one of them.")
     out.normalised = units.NORMALISED in out.units.values()
 
 
