@@ -126,7 +126,8 @@ def _workbook(path: Path) -> dict[str, list[Cells]]:
     return {sheet.title: list(sheet.iter_rows(values_only=True, max_row=90)) for sheet in book.worksheets[-5:]}
 
 
-def _write(made: Good, sheets: Mapping[str, Sheet]) -> list[str]:
+def written(made: Good, sheets: Mapping[str, Sheet]) -> list[str]:
+    """Write a mutant; return its files."""
     if made.workbook:
         from openpyxl import Workbook
 
@@ -150,7 +151,7 @@ def _write(made: Good, sheets: Mapping[str, Sheet]) -> list[str]:
 
 def _read(made: Good, sheets: Mapping[str, Sheet]) -> tuple[Table, Columns]:
     """Read a mutant as the good file is read."""
-    paths, said = _write(made, sheets), made.arguments
+    paths, said = written(made, sheets), made.arguments
     table = read(paths if len(paths) > 1 else paths[0], sheet=said.get("sheet"), instrument=said.get("instrument"))
     request = Request(
         said["kind"],
@@ -206,6 +207,7 @@ def _differences(made: Good, sheets: Mapping[str, Sheet], table: Table, columns:
     """Yield what is not as it was, of lines that were not changed."""
     seen = _by_line(made, table, columns)
     counted = {number for numbers in table.dropped.values() for number in numbers}
+    left_out = [place for place in sheets for note in table.notes if "left out" in note and place in note]
     clock = any("those of a clock" in note for note in columns.notes)
     pairs: list[tuple[str, Values, Values]] = []
     for place, sheet in sheets.items():
@@ -216,7 +218,7 @@ def _differences(made: Good, sheets: Mapping[str, Sheet], table: Table, columns:
                 continue
             if before is None and here:
                 yield f"{where}: {line.text!r} was no data before"
-            elif before and not here and number not in counted:
+            elif before and not here and number not in counted and place not in left_out:
                 yield f"{where}: {line.text!r} is lost, and not counted"
             elif before and here and len(here) != len(before):
                 yield f"{where}: {len(here)} values, before {len(before)}"

@@ -102,7 +102,26 @@ def gather(columns: Columns, source: str) -> list[PulseTrain]:
     ]
     for train in trains:
         _check(train, source)
+    _check_alike(trains, source)
     return trains
+
+
+def _check_alike(trains: list[PulseTrain], source: str) -> None:
+    """Refuse devices of which some have pulses of one direction only: they have no common law.
+
+    Raises:
+        FitError: such a device.
+    """
+    sides = [{up for up, _ in train.branches} for train in trains]
+    if max(map(len, sides)) == len(sides[0]) and all(each == sides[0] for each in sides):
+        return
+    train, side = min(zip(trains, sides, strict=True), key=lambda pair: len(pair[1]))
+    raise FitError(
+        f"{source}: device {train.device}",
+        "must have pulses up and down, as others have",
+        got=f"pulses {' and '.join('up' if up else 'down' for up in side)} only",
+        fix=f"Complete it, or leave the device out, {argument('only')}.",
+    )
 
 
 def _wide(columns: Columns, label: str, index: Array) -> PulseTrain:

@@ -257,7 +257,7 @@ def _label(table: Table, long: melt.Long, keep: np.ndarray, roles: Mapping[str, 
 def _physical(table: Table, out: Columns, request: Request) -> None:
     """Make times relative, and take a resistance in series off."""
     times = out.values.get("time")
-    if times is not None and len(times) and times.min() > physical.CLOCK:
+    if times is not None and len(times) and physical.are_of_a_clock(f"{table.name}: time", times, out.rows):
         keys = [out.values[role] for role in ("device", "cycle", "level") if role in out.values]
         groups = list(
             _grouped(["\0".join(map(str, key)) for key in zip(*keys, strict=True)] if keys else [""] * len(times)).values()
