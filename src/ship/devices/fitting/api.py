@@ -134,7 +134,9 @@ def fit(source: Any, kind: str | None = None, **options: Unpack[FitOptions]) -> 
     rescale(found, asked["g_min"], asked["g_max"], asked["scale"])
     settings: dict[str, Any] = {"seed": int(asked["seed"]), "replicates": int(asked["replicates"]), "units": found.units}
     settings |= {name: asked[name] for name in ("shunt", "v_read", "series_resistance", "compliance") if asked[name] is not None}
-    return KINDS[request.kind](found, table.name, table.sha256, settings)
+    made = KINDS[request.kind](found, table.name, table.sha256, settings)
+    made.notes[:] = dict.fromkeys(made.notes)  # what two steps had to say is said once
+    return made
 
 
 def _request(table: Table, kind: str | None, asked: FitOptions) -> tuple[Request, list[str]]:

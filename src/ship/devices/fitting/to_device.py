@@ -55,11 +55,18 @@ class Evidence(NamedTuple):
 
 def evidence(columns: Columns, source: str, sha256: str) -> Evidence:
     """Return the evidence that the columns of a measurement are."""
-    first, last = (columns.rows[0], columns.rows[-1]) if columns.rows else ("", "")
-    rows = first if first == last else f"{first} to {last}"
-    if first != last and first.startswith("row ") and last.startswith("row "):
-        rows = f"rows {first.removeprefix('row ')} to {last.removeprefix('row ')}"
-    return Evidence(columns.kind, source, sha256, rows)
+    return Evidence(columns.kind, source, sha256, _span(columns.rows[0], columns.rows[-1]) if columns.rows else "")
+
+
+def _span(first: str, last: str) -> str:
+    """Say which rows were used, such as ``"rows 1 to 500, columns '3' to '55'"``."""
+    (row, _, column), (end, _, right) = first.partition(", column "), last.partition(", column ")
+    rows = row if row == end else f"{row} to {end}"
+    if row != end and row.startswith("row ") and end.startswith("row "):
+        rows = f"rows {row.removeprefix('row ')} to {end.removeprefix('row ')}"
+    if not column:
+        return rows
+    return f"{rows}, column {column}" if column == right else f"{rows}, columns {column} to {right}"
 
 
 def assembled(
@@ -85,6 +92,26 @@ def assembled(
     rest = {name: DEFAULT if name in NUMBERS else MISSING for name in FACTS}
     values = {"update": Unmeasured()} | dict(measured)
     return Device(name=proof.name, correlated=correlated, origins=rest | known, **values)
+
+
+def switching_voltage(name: str, volts: float, spread: float = 0.0) -> tuple[Any, str]:
+    """Return v_set or v_reset of a device (V), and a remark where its sign is not that of the measurement.
+
+    A device counts voltages of the direction up as above 0, whatever the polarity of the terminals was, or whether there was one
+    polarity only.
+    """
+    value = abs(volts) if name == "v_set" else -abs(volts)
+    told = f"measured at {volts:.4g} V; the sign here is that of the change of conductance" if value != volts else ""
+    return varied(value, spread), told
+
+
+def add_read_voltage(columns: Columns, settings: Mapping[str, Any], measured: dict[str, Any], remarks: dict[str, str]) -> None:
+    """Add the voltage (V) at which states were read to what was measured, where it was given or has a column with one value."""
+    given = settings.get("v_read")
+    seen = np.unique(np.asarray(columns["v_read"], dtype=float)) if "v_read" in columns and given is None else np.zeros(0)
+    if given is not None or len(seen) == 1:
+        measured["v_read"] = abs(float(given if given is not None else seen[0]))
+        remarks["v_read"] = "at which the states were read" + (", as given" if given is not None else "")
 
 
 class NoPartError(FitError):
