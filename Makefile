@@ -9,9 +9,10 @@ CASES ?=
 BENCH_OPTIONS ?=
 KINDS ?=
 RUNS ?= 200
+MUTANTS ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench coverage lint clean
+.PHONY: help demo test bench coverage lab mutants lint clean
 
 help:  ## show the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -42,6 +43,12 @@ bench: $(VENV)/stamp $(BENCH_VENV)/stamp  ## speed and memory beside other simul
 
 coverage: $(VENV)/stamp  ## how often the 95 % intervals of fits hold the truth, on known devices (an hour)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/coverage_table.py $(KINDS) --runs $(RUNS) --workers $(WORKERS)
+
+lab: $(VENV)/stamp  ## published measurement files (SHIP_DATA=FOLDER, in its lab/): what is found in each, beside what is right
+	OMP_NUM_THREADS=1 PYTHONPATH=tests/helpers $(BIN)/python tests/helpers/lab.py
+
+mutants: $(VENV)/stamp  ## 10,000 damaged measurement files: a right reading, or an error that can be read (some minutes)
+	OMP_NUM_THREADS=1 PYTHONPATH=tests/helpers $(BIN)/python benchmarks/mutants.py --mutants $(MUTANTS)
 
 lint: $(VENV)/stamp  ## style and types
 	$(BIN)/ruff check src tests examples benchmarks

@@ -19,6 +19,7 @@ from .devices.array.waveform import Sweep, sweep
 from .devices.array.write_verify import WriteVerify, Written
 from .devices.files import load_device, save_device
 from .devices.fitting import Combined, Found, MeasuredArray, fit, fit_device, measured_array
+from .devices.reading.look import look
 from .devices.weights.pulse_log import Pulses, load_pulses, replay, save_pulses
 from .devices.weights.pulsing import Pulsing
 from .groups.connectivity import Edges, InDegree, OutDegree, Probability
@@ -143,6 +144,7 @@ __all__ = [
     "load",
     "load_device",
     "load_pulses",
+    "look",
     "measured_array",
     "option",
     "param",

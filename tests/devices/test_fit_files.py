@@ -82,7 +82,7 @@ def rows(change):
     ("text", "more", "message"),
     [
         (GOOD.replace("_uS", ""), {}, "column 'up': needs a unit of conductance. Units are never guessed"),
-        (GOOD.replace("down_uS", "down_nS"), {}, "must have one unit; got up in uS, down in nS"),
+        (GOOD.replace("down_uS", "down_norm"), {}, "must all be normalised, or none; got up in uS, down in normalised"),
         (GOOD, {"unit": "nS"}, "column 'up_uS': says uS; got unit='nS'"),
         (GOOD.replace("_uS", ""), {"unit": "V"}, "must be a unit of conductance; got 'V'"),
         (GOOD.replace("_uS", ""), {"unit": "normalised"}, "needs g_min, g_max, scale"),
@@ -106,6 +106,11 @@ def rows(change):
         (GOOD, {"seed": -1}, "seed: must be a whole number"),
         (GOOD, {"replicates": 2}, "replicates: must be a whole number from 20"),
         (GOOD, {"shunt": 0}, "shunt: must be a resistance above 0 ohm"),
+        (
+            "conductance_uS,polarity\n5,up\n" + "\n".join(f"{k},oops" for k in range(1, 20)),
+            {},
+            "row 3, polarity: must be up or down",
+        ),
         (
             "conductance_uS,polarity\n" + "\n".join(f"{k},sideways" for k in range(1, 20)),
             {},

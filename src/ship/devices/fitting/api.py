@@ -82,7 +82,9 @@ def fit(source: Any, kind: str | None = None, **options: Unpack[FitOptions]) -> 
     """Fit compact models to a measurement.
 
     Args:
-        source: a file (text, .xlsx, .npz), a pattern or a list of files, a mapping of columns, or an array ``[row, column]``.
+        source: a file (text, .xlsx, .npz), a pattern (``"runs/*.csv"``) or a list of files (``["a.csv", "b.csv"]``), a mapping of
+            columns, or an array ``[row, column]``. Several files are one table, in natural order of a pattern; ``label`` says
+            what they are: ``ship.fit(["a.csv", "b.csv"], label={"device": "file"})``.
         kind: the kind of measurement: pulses (columns up, down; or conductance with polarity or pulse_voltage), retention (time
             or stage, conductance, level), iv (voltage, current, sweep; or shunt, source), endurance (cycle, on, off; or cycle,
             conductance, state), statistics (v_set, v_reset, v_forming, i_on, i_off, on, off of each sweep), map (conductance,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,13 +17,7 @@ from ..reading.spelling import argument
 Array = np.ndarray
 UP = {"up", "+", "1", "+1", "1.0", "p", "ltp", "set", "potentiation", "true"}
 DOWN = {"down", "-", "-1", "-1.0", "0", "0.0", "d", "ltd", "reset", "depression", "false"}
-OTHER = {
-    "prog": "erase",
-    "program": "erase",
-    "programming": "erasing",
-    "write": "erase",
-}  # words that name no direction, in pairs
-WORDS = {*OTHER, *OTHER.values(), "prog", "erasing"}
+WRITES = re.compile("prog|eras|writ")  # in words of operations that name no direction
 LEAST = 8  # pulses of a branch
 EQUAL = 0.1  # amplitudes that differ by less are those of equal pulses
 
@@ -107,7 +102,26 @@ def gather(columns: Columns, source: str) -> list[PulseTrain]:
     ]
     for train in trains:
         _check(train, source)
+    _check_alike(trains, source)
     return trains
+
+
+def _check_alike(trains: list[PulseTrain], source: str) -> None:
+    """Refuse devices of which some have pulses of one direction only: they have no common law.
+
+    Raises:
+        FitError: such a device.
+    """
+    sides = [{up for up, _ in train.branches} for train in trains]
+    if max(map(len, sides)) == len(sides[0]) and all(each == sides[0] for each in sides):
+        return
+    train, side = min(zip(trains, sides, strict=True), key=lambda pair: len(pair[1]))
+    raise FitError(
+        f"{source}: device {train.device}",
+        "must have pulses up and down, as others have",
+        got=f"pulses {' and '.join('up' if up else 'down' for up in side)} only",
+        fix=f"Complete it, or leave the device out, {argument('only')}.",
+    )
 
 
 def _wide(columns: Columns, label: str, index: Array) -> PulseTrain:
@@ -174,7 +188,7 @@ def _directions(columns: Columns, source: str) -> Array:
         words = [str(w).strip().lower() for w in columns["polarity"]]
         known = {w: w in UP for w in set(words) if w in UP | DOWN}
         rest = sorted(set(words) - set(known))
-        if rest and set(words) <= WORDS and len(rest) <= 2:
+        if rest and not known and (len(rest) == 2 or all(map(WRITES.search, rest))):  # writing and erasing, in any language
             known = _by_effect(columns, np.array(words), source)
         elif rest:
             bad = words.index(rest[0])
@@ -209,9 +223,9 @@ def _by_effect(columns: Columns, words: Array, source: str) -> dict[str, bool]:
             got=", ".join(f"{w}: {'up' if known[w] else 'down'} in {np.mean(np.array(m) > 0):.0%}" for w, m in moved.items()),
             fix=fix,
         )
-    columns.notes.append(
-        "direction from what the pulses do: " + ", ".join(f"{w} {'up' if u else 'down'}" for w, u in known.items())
-    )
+    note = "direction from what the pulses do: " + ", ".join(f"{w} {'up' if u else 'down'}" for w, u in known.items())
+    if note not in columns.notes:
+        columns.notes.append(note)
     return known
 
 

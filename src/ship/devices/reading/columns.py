@@ -159,13 +159,9 @@ def _to_si(
         out.values[role], out.units[role] = values, units.spelled(name)
     for quantity in {roles[r].quantity for r in out.units}:
         used = {r: u for r, u in out.units.items() if roles[r].quantity == quantity}
-        if quantity == G and len(set(used.values())) > 1:
-            raise FitError(
-                table.name,
-                f"its columns of {quantity} must have one unit",
-                got=", ".join(f"{r} in {u}" for r, u in used.items()),
-                fix="Convert one of them.",
-            )
+        if units.NORMALISED in used.values() and len(set(used.values())) > 1:
+            got = ", ".join(f"{r} in {u}" for r, u in used.items())
+            raise FitError(table.name, "its columns must all be normalised, or none", got=got, fix="Convert one of them.")
     out.normalised = units.NORMALISED in out.units.values()
 
 
@@ -261,7 +257,7 @@ def _label(table: Table, long: melt.Long, keep: np.ndarray, roles: Mapping[str, 
 def _physical(table: Table, out: Columns, request: Request) -> None:
     """Make times relative, and take a resistance in series off."""
     times = out.values.get("time")
-    if times is not None and len(times) and times.min() > physical.CLOCK:
+    if times is not None and len(times) and physical.are_of_a_clock(f"{table.name}: time", times, out.rows):
         keys = [out.values[role] for role in ("device", "cycle", "level") if role in out.values]
         groups = list(
             _grouped(["\0".join(map(str, key)) for key in zip(*keys, strict=True)] if keys else [""] * len(times)).values()

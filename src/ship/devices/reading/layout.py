@@ -20,6 +20,7 @@ from .spelling import argument
 from .text import Raw, split
 
 SPACED = re.compile(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?(?:, +[-+]?\d+,\d+(?:[eE][-+]?\d+)?)+")
+ZEROS = re.compile(r"[-+]?0\d")  # 05: no number that a program writes
 RULE = "-=_+:*"
 META = 2000  # entries of a preamble
 VALUE = 300  # characters of an entry
@@ -326,22 +327,27 @@ def _width(name: str, raw: Raw, body: Sequence[Row], head: _Head) -> int:
 
 
 def _refuse_cut_numbers(name: str, raw: Raw, body: Sequence[Row], head: _Head) -> None:
-    """Refuse rows without a header in which commas separate cells and seem to stand in numbers, too: 0,25,1,05.
+    """Refuse rows without a header in which what separates cells seems to stand in numbers, too: 0,25,1,05.
 
     Raises:
-        FitError: no cell has a point, and every other column has numbers such as 05 that no program writes for 5, or every
-            other comma is followed by a space.
+        FitError: hardly a cell has a point, and a column has numbers such as 05 that no program writes for 5 (unless all of them
+            have zeros up to one width: a label), or every other comma is followed by a space.
     """
-    if raw.delimiter != "," or head.names is not None or len(body[0].cells) % 2:
-        return
     sample = [row.cells for row in body[:SAMPLE]]
-    if any("." in c for cells in sample for c in cells):
+    if not raw.delimiter or head.names is not None or 20 * sum(any("." in c for c in cells) for cells in sample) > len(sample):
         return
-    lines = [raw.lines.get(row.number, "").strip() for row in body[:SAMPLE]]
-    odd, even = ([c for cells in sample for c in cells[k::2] if re.match(r"[-+]?0\d", c)] for k in (1, 0))
-    if (odd and not even) or all(SPACED.fullmatch(line) for line in lines):
+    columns = [[c for c in cells if c] for cells in zip(*(row for row in sample if len(row) == len(sample[0])), strict=False)]
+    cut = [k for k, cells in enumerate(columns) if any(map(ZEROS.match, cells)) and len(set(map(len, cells))) > 1]
+    doubtful = bool(cut) and 0 not in cut
+    if raw.delimiter == "," and len(body[0].cells) % 2 == 0:
+        lines = [raw.lines.get(row.number, "").strip() for row in body[:SAMPLE]]
+        odd, even = (any(ZEROS.match(c) for cells in columns[k::2] for c in cells) for k in (1, 0))
+        doubtful = doubtful or (odd and not even) or all(map(SPACED.fullmatch, lines))
+    if doubtful:
         fix = f"Export it with semicolons or tabs between cells, and give {argument('decimal', ',')}."
-        raise FitError(name, "its commas may be decimal signs as well as separators", got=",".join(sample[0])[:60], fix=fix)
+        sign = {",": "commas", ";": "semicolons", "\t": "tabs", " ": "spaces"}.get(raw.delimiter, "bars")
+        got = raw.delimiter.join(sample[0])[:60]
+        raise FitError(name, f"its {sign} may be decimal signs as well as separators", got=got, fix=fix)
 
 
 def _checked(name: str, width: int) -> int:

@@ -86,6 +86,21 @@ def seconds(where: str, cells: Any) -> np.ndarray | None:
     return np.array(found, dtype=np.float64)
 
 
+def are_of_a_clock(where: str, times: np.ndarray, rows: list[str]) -> bool:
+    """Return whether times (s) are counted from 1970, and not from some beginning of the measurement.
+
+    Raises:
+        FitError: most of them are, and some are not.
+    """
+    absolute = times > CLOCK
+    if 2 * int(absolute.sum()) > len(times) and not absolute.all():
+        k = int(np.flatnonzero(~absolute)[0])
+        count = int((~absolute).sum())
+        got = f"{times[k]:g} s ({count} such row{'s' if count > 1 else ''}) among times near {np.median(times):g} s"
+        raise FitError(f"{where}, {rows[k]}", "must be of one clock", got=got, fix="Correct the row, or leave it out.")
+    return bool(absolute.all())
+
+
 def since_first(times: np.ndarray, groups: list[np.ndarray]) -> np.ndarray:
     """Return times since the first of each group (``[row]`` indices)."""
     relative = times.copy()
