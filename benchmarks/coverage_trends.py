@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -123,20 +123,28 @@ CASES: dict[str, tuple[Callable[[np.random.Generator], tuple[dict[str, Any], Tru
 }
 
 
-def trends(runs: int, seed: int = 0) -> list[Row]:
-    """Return (kind, parameter, covered, runs) for each case and parameter."""
+def trends(runs: int, seed: int = 0, names: Sequence[str] | None = None) -> list[Row]:
+    """Return (kind, parameter, covered, runs that gave an interval) for each parameter of the cases, or of those named.
+
+    Each case and run has random numbers of its own, so that what chance does to one case it does not do to all.
+    """
     rows = []
-    for kind, cases in CASES.items():
-        for case in cases:
-            covered: dict[tuple[str, str], int] = {}
-            for run in range(runs):
-                columns, truth = case(np.random.default_rng([seed, run]))
-                unit: Any = UNITS if kind == "retention" else "S"
-                found = ship.fit(columns, kind, unit=unit, replicates=20)
-                for (law, name), value in truth.items():
-                    inside = any(e.low <= value <= e.high for e in _estimates(found, law, name))
-                    covered[law, name] = covered.get((law, name), 0) + inside
-            rows += [(kind, f"{case.__name__}: {name}", hits, runs) for (_, name), hits in covered.items()]
+    every = [(kind, case) for kind, cases in CASES.items() for case in cases]
+    for place, (kind, case) in enumerate(every):
+        if names is not None and case.__name__ not in names:
+            continue
+        counts: dict[tuple[str, str], list[int]] = {}
+        for run in range(runs):
+            columns, truth = case(np.random.default_rng([seed, run, place]))
+            unit: Any = UNITS if kind == "retention" else "S"
+            found = ship.fit(columns, kind, unit=unit, replicates=20)
+            for (law, name), value in truth.items():
+                count = counts.setdefault((law, name), [0, 0])
+                estimate = next((e for e in _estimates(found, law, name) if not np.isnan(e.low)), None)
+                if estimate is not None:
+                    count[0] += int(estimate.low <= value <= estimate.high)
+                    count[1] += 1
+        rows += [(kind, f"{case.__name__}: {name}", *count) for (_, name), count in counts.items()]
     return rows
 
 
@@ -154,6 +162,9 @@ def main(runs: int = 200, seed: int = 0) -> None:
     from ship.base.statistics import wilson
 
     for kind, name, covered, total in trends(runs, seed):
+        if not total:
+            print(f"{kind:10} {name:40} no interval")
+            continue
         ends = wilson(covered, total)
         print(f"{kind:10} {name:40} {covered / total:7.1%}  [{ends.low:.1%}, {ends.high:.1%}]")
 

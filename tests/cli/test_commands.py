@@ -128,6 +128,7 @@ def test_ask(tmp_path):
     assert made["good"]["conditions"]["verified"]["mean"][0] > exact - 0.03
     assert made["bad"]["conditions"]["verified"]["mean"][0] < exact - 0.15
     assert made["good"]["conditions"]["verified"]["yield"][0] == 1.0
+    assert 0 < made["good"]["conditions"]["by pulses"]["weight_error"] < made["bad"]["conditions"]["by pulses"]["weight_error"]
     assert made["bad"]["limits"][0]["property"] == "read noise"
     assert made["bad"]["limits"][0]["gain"][1] > 0.1
     assert made["good"]["unknown"]["one shot"] == "not given: what a write to a target leaves (programming)"

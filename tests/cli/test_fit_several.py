@@ -1,5 +1,6 @@
 """``ship fit`` with several measurements, with assumptions, and with a project file, as a user calls it."""
 
+import json
 import subprocess
 import sys
 
@@ -69,3 +70,20 @@ def test_refusals_are_one_line(folder, words, said):
     assert done.returncode == 2
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_ask_about_a_project(folder):
+    """``ship ask mine.toml --learn``: pulses and retention of one device, each in its rows, and a layer that learns."""
+    pytest.importorskip("sklearn")
+    (folder / "mine.toml").write_text('[[measurement]]\nfile = "pulses.csv"\n[[measurement]]\nfile = "decay.csv"\n')
+    words = ("--chips", "2", "--limits", "0", "--epochs", "1", "--learn", "--no-progress")
+    done = call(folder, "ask", "mine.toml", *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["device"] == "mine"
+    assert list(result["conditions"])[:2] == ["by pulses", "verified"]
+    assert {"after 1 h", "learned on chip"} <= set(result["conditions"])
+    assert result["conditions"]["learned on chip"]["mean"][0] > 0.5
+    assert result["conditions"]["learned on chip"]["weight_error"] is None
+    assert result["origins"]["retention"]["source"] == "decay.csv"
+    assert (folder / "answer" / "chips.png").stat().st_size > 5000

@@ -161,3 +161,14 @@ def test_lab_log_of_operations():
     assert s["on/off of the medians"].value == pytest.approx(10.9, abs=0.05)
     assert sum("no trend within" in note for note in found.notes) == 2
     assert found.measured["endurance"] is None
+
+
+def test_first_and_last_windows_of_few_rows():
+    """Of 40 cycles a quarter each: the medians of both states at the begin and at the end, with intervals."""
+    n = np.arange(1, 41)
+    found = ship.fit({"cycle": n, "on": 1e-4 / n**0.1, "off": 1e-5 * n**0.1}, "endurance", unit="S")
+    for state, first, last in (("on", 1e-4 / 5.5**0.1, 1e-4 / 35.5**0.1), ("off", 1e-5 * 5.5**0.1, 1e-5 * 35.5**0.1)):
+        for text, value in (("first", first), ("last", last)):
+            row = found.summary[f"{state}, {text} 10 rows"]
+            assert row.value == pytest.approx(value, rel=0.01)
+            assert row.low < row.value < row.high

@@ -67,7 +67,9 @@ def test_a_set_at_negative_voltage():
     assert found.summary["v_set, median"].value == pytest.approx(np.median(truth["v_set"]), abs=0.021)
     assert found.summary["v_set, median"].low < -1.2 < found.summary["v_set, median"].high
     assert found.summary["v_reset, median"].value > 0
-    assert (found.device.v_set, found.device.v_read) == (found.summary["v_set, median"].value, -0.2)
+    assert (found.device.v_set, found.device.v_read) == (-found.summary["v_set, median"].value, -0.2)
+    assert found.device.v_reset == -found.summary["v_reset, median"].value  # pulses of this sign lower the conductance
+    assert "sign here is that of the change" in found.device.origins["v_set"].text
 
 
 def test_compliance_is_found_and_left_out():
@@ -115,6 +117,7 @@ def test_a_sweep_one_way_shows_one_state():
     assert found.summary["slope, median"].value == pytest.approx(1e-6, rel=0.01)
     assert found.summary["resistance, median"].value == pytest.approx(1e6, rel=0.01)
     assert found.summary["current at 0 V, median"].value == pytest.approx(2e-9, rel=0.02)
+    assert found.summary["offset of the line (I_0), median"].value == pytest.approx(2e-9, rel=0.02)
     with pytest.raises(ship.FitError, match=r"go one way: they show one; got slope \S+ S \(\S+ ohm\)"):
         _ = found.device
 
@@ -130,6 +133,39 @@ def test_many_sweeps_upward_only():
     assert found.summary["current at 0 V, median"].value == pytest.approx(-2.7e-6, rel=0.02)
     assert any("I/V is wrong by half and more below" in note for note in found.notes)
     assert "one way" in found.refusal()
+
+
+def power_law(m, v_max=0.1):
+    """One way up and down again of ``I = 1 uA (V / 1 V)^m`` with 0.2 % of noise, symmetric."""
+    v = np.linspace(-v_max, v_max, 161)
+    i = 1e-6 * np.sign(v) * np.abs(v) ** m * (1 + 0.002 * np.random.default_rng(0).standard_normal(161))
+    return ship.fit({"voltage": v, "current": i}, "iv", unit=UNIT, replicates=20)
+
+
+def test_the_simpler_of_laws_that_differ_by_less_than_matters():
+    """An exponent of 0.98 misses the ohmic law by 1 % of the local current: ohmic, and the exponent is said."""
+    found = power_law(0.98)
+    assert found.best.name == "ohmic"
+    assert found.ranking[0].criterion > min(f.criterion for f in found.ranking) + 2  # the power law is likelier
+    assert any("exponent of a power law: m 0.98" in note for note in found.notes)
+
+
+def test_a_law_that_misses_more_than_the_noise_is_refuted():
+    """An exponent of 1.3 misses the ohmic law by more than 5 %: the verdict says by how much of the local current."""
+    found = power_law(1.3)
+    ohmic = next(f for f in found.ranking if f.name == "ohmic")
+    assert found.best.name == "power"
+    assert not ohmic.fits
+    assert "misses the local current by" in ohmic.verdict
+    assert "AICc over +1000" in str(found)
+
+
+def test_a_unipolar_loop_has_a_device_whose_pulses_go_both_ways():
+    """SET and RESET at positive voltages: the device's v_reset is below 0 V, the direction down, and says what was measured."""
+    value, told = to_device.switching_voltage("v_reset", 0.7)
+    assert value == -0.7
+    assert told == "measured at 0.7 V; the sign here is that of the change of conductance"
+    assert to_device.switching_voltage("v_set", 1.2) == (1.2, "")
 
 
 def test_noise_does_not_make_two_states():

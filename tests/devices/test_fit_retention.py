@@ -9,7 +9,7 @@ import pytest
 
 import ship
 from ship.devices import AdditiveNoise, LogDrift, PowerDrift, PowerTrend, RelativeNoise
-from ship.devices.fitting import stages, trend_noise, trend_result
+from ship.devices.fitting import mixtures, trend_noise, trend_result
 from ship.devices.fitting.report import Estimate
 
 pytestmark = pytest.mark.usefixtures("no_grad")
@@ -64,15 +64,27 @@ def test_levels_make_a_window_and_devices_a_spread():
     rng, t = np.random.default_rng(3), np.geomspace(1, 1e4, 20)
     nu = 0.05 + 0.01 * rng.standard_normal((2, 10))
     g = np.array([20e-6, 100e-6])[:, None, None] * t ** -nu[:, :, None] * np.exp(0.005 * rng.standard_normal((2, 10, 20)))
+    g[1] *= np.exp(0.1 * rng.standard_normal((10, 1)))
     columns = {"time": np.tile(t, 20), "conductance": g.ravel()}
     columns |= {"level": np.repeat(["low", "high"], 200), "device": np.tile(np.repeat(np.arange(10), 20), 2)}
     found = ship.fit(columns, "retention", unit=SI)
     assert "nu, d2d" in law(found, "power").parameters
     device = found.device
     assert device.retention.nu.nominal == pytest.approx(0.05, abs=0.01)
-    assert device.g_max.nominal == pytest.approx(100e-6, rel=0.02)
+    assert device.g_max.nominal == pytest.approx(100e-6, rel=0.1)
+    assert device.g_max.d2d_abs == pytest.approx(10e-6, rel=0.5)
+    assert device.g_min == pytest.approx(20e-6, rel=0.02)  # its spread is that of the reads alone
     assert device.origins["retention"].status == device.origins["g_min"].status == "measured"
     assert device.origins["update"].status == "missing"
+
+
+def test_the_read_voltage_is_measured_where_states_are_currents_at_it():
+    t, rng = np.geomspace(1, 1e4, 20), np.random.default_rng(0)
+    i = 0.2 * np.array([20e-6, 100e-6])[:, None] * t**-0.03 * np.exp(0.005 * rng.standard_normal((2, 20)))
+    columns = {"time": np.tile(t, 2), "conductance": i.ravel(), "level": np.repeat(["low", "high"], 20)}
+    device = ship.fit(columns, "retention", unit={"time": "s", "conductance": "A"}, v_read=0.2).device
+    assert (device.v_read, device.origins["v_read"].status) == (0.2, "measured")
+    assert device.g_max == pytest.approx(100e-6, rel=0.02)
 
 
 def test_additive_noise_is_told_from_relative_noise():
@@ -208,10 +220,10 @@ def test_stages_that_do_not_match(stage, text):
 def test_a_mixture_finds_its_populations():
     rng = np.random.default_rng(0)
     y = np.concatenate([rng.normal(-4, 0.5, 300), rng.normal(0, 0.1, 700)])
-    made = stages.mixture(y, 2)
-    assert made[:, 0] == pytest.approx([0.3, 0.7], abs=0.02)
-    assert made[:, 1] == pytest.approx([-4, 0], abs=0.1)
-    assert made[:, 2] == pytest.approx([0.5, 0.1], rel=0.1)
+    made = mixtures.mixture(y, 2, background=0.0)
+    assert made.weight == pytest.approx([0.3, 0.7, 0.0], abs=0.02)
+    assert made.mean == pytest.approx([-4, 0], abs=0.1)
+    assert made.width == pytest.approx([0.5, 0.1], rel=0.1)
 
 
 # -- the files of laboratories -----------------------------------------------------------------------------------------

@@ -109,10 +109,19 @@ def test_outliers_do_not_widen_the_scatter():
     assert any(note.startswith("on: 2 of 100 values lie more than 3.5") for note in found.notes)
 
 
+def test_values_at_the_floor_of_the_meter_are_said():
+    off = np.maximum(1e-9 * np.exp(0.8 * normal(100)), 0.6e-9)
+    found = ship.fit({"g_on": 1e-4 * np.exp(0.1 * normal(100, seed=1)), "g_off": off}, "statistics", unit="S", replicates=20)
+    (note,) = [n for n in found.notes if "at its smallest" in n]
+    assert note.startswith(f"off: {int((off == 0.6e-9).sum())} of 100 values are at its smallest, 6e-10 S: they may be cut off")
+
+
 def test_a_unipolar_file_says_what_was_taken():
     x = 1.0 + 0.1 * normal(40)
     columns = {"v_set": 2 * x, "v_reset": x, "g_on": 1e-4 * x, "g_off": 1e-6 * x}
-    device = ship.fit(columns, "statistics", unit={"voltage": "V", "conductance": "S"}, replicates=20).device
+    found = ship.fit(columns, "statistics", unit={"voltage": "V", "conductance": "S"}, replicates=20)
+    device = found.device
+    assert any("magnitudes, or a unipolar device" in note for note in found.notes)
     assert (device.v_set > 0, device.v_reset < 0) == (True, True)
     assert "have one sign in the file" in device.origins["v_reset"].text
 

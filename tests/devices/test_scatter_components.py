@@ -164,3 +164,24 @@ def test_distributions_are_close_by_relevance():
     assert close_to(stats.norm(0, 1.09), many).holds
     assert close_to(stats.norm(0.4, 1), many).answer == "outside"
     assert close_to(stats.norm(0, 1).cdf, many[:30]).answer == "open"
+
+
+def test_the_error_of_the_values_is_no_scatter():
+    """Values that are estimates with a standard error of 0.4: the scatter within devices is 0.3, not 0.5."""
+    rng = np.random.default_rng(0)
+    label = np.repeat(np.arange(30), 10).astype(str)
+    y = np.repeat(rng.standard_normal(30), 10) + np.hypot(0.3, 0.4) * rng.standard_normal(300)
+    whole, part = components(y, label), components(y, label, error=0.16)
+    assert whole.c2c.value == pytest.approx(0.5, rel=0.1)
+    assert part.c2c.low < 0.3 < part.c2c.high
+    assert part.c2c.value == pytest.approx(np.sqrt(whole.c2c.value**2 - 0.16))
+    assert (part.d2d, part.centre) == (whole.d2d, whole.centre)
+    single = components(y[::10], label[::10], error=0.16)  # one value a device: d2d has all of it
+    assert single.d2d.value == pytest.approx(np.sqrt(components(y[::10], label[::10]).d2d.value ** 2 - 0.16))
+
+
+def test_two_cycles_of_ten_devices_tell_both_parts():
+    rng = np.random.default_rng(1)
+    y = np.repeat(rng.standard_normal(10), 2) + 0.2 * rng.standard_normal(20)
+    found = components(y, np.repeat(np.arange(10), 2).astype(str))
+    assert found.c2c.low < 0.2 < found.c2c.high

@@ -5,6 +5,7 @@ of pairs; where an interval is asked to be above 0 it is the 95 % interval over 
 """
 
 import dataclasses
+import warnings
 
 import pytest
 import torch
@@ -13,9 +14,19 @@ import ship
 from ship import data
 from ship.base.parameters import Normal
 from ship.cli import digits as task
-from ship.devices import AdditiveNoise, Bounded, GaussianProgramming, Origin, PowerDrift, Stuck, Unmeasured
+from ship.devices import (
+    AdditiveNoise,
+    Bounded,
+    GaussianProgramming,
+    OpenLoop,
+    Origin,
+    PowerDrift,
+    Stuck,
+    TwoStateProgramming,
+    Unmeasured,
+)
 from ship.models import ExpSynapse, LeakyIntegrator, SpikeInput
-from ship.study import compare, conditions, idealise, ways
+from ship.study import compare, conditions, idealise, ways, weight_error
 from ship.train import Mean, Trainer
 
 CHIPS = 8
@@ -86,6 +97,10 @@ def test_devices_agree_where_they_should(compared):
     """A small on/off ratio alone, and 16 levels, cost at most one digit in a hundred; verification hides the spread of steps."""
     for other in ("on/off 2.3", "16 levels"):
         assert abs(compared.difference("good", other, "by pulses").value) < 0.01
+    few, many = (compared[name].row("by pulses").off for name in ("16 levels", "good"))
+    assert few == pytest.approx(1 / 15 / 12**0.5, rel=0.2)
+    assert many < 0.001  # a thousand levels, and the uppermost hundredth of the window that a count does not go to
+    assert "number of pulses sets the error of the weights" in compared["16 levels"].limiting()
     spread = compared["steps 30 %"]
     hidden, shown = (compared.difference("good", "steps 30 %", row).value for row in ("verified", "by pulses"))
     assert hidden < 0.5 * shown
@@ -154,6 +169,62 @@ def test_states_at_the_ends_of_their_own_windows(reader):
     g = array.conductance()
     assert bool(((g == low) | (g == high)).all())
     assert 0.05 < float((g == high).double().mean()) < 0.5  # of a pair at most one is high
+
+
+def test_two_states_with_an_assumed_law_of_pulses(reader):
+    """A law that writes two states is told by what it does: no target is written with it, and a loop uses pulses."""
+    net, test = reader
+    origins = {"update": Origin("missing"), "programming": Origin("measured")}
+    law = TwoStateProgramming(sigma_off=0.4, sigma_on=0.1)
+    device = ship.Device(name="states", g_min=4e-6, g_max=80e-6, update=Unmeasured(), programming=law, origins=origins)
+    alone = conditions(net, device, test, chips=2, limits=0)
+    assert alone.row("verified").text.startswith("not measured: how pulses move the device (update)")
+    device = ship.devices.assume(device, update="gong_2018")
+    assert ways.writes_two(device)
+    assert ways.closed_loop(device).by == "train"
+    found = conditions(net, device, test, chips=2, limits=2)
+    assert found.row("one shot").text == "a write leaves one of two states: see 'level by level'"
+    assert found.row("level by level").chips is not None
+    assert found.base == "by pulses"
+    assert any("scatter of its high state" in note for note in found.notes)
+    assert not ways.writes_two(ship.devices.pcm())
+
+
+def test_a_reset_leaves_the_scatter_of_the_low_state():
+    """Counted from a reset: mean and width of ln G of the low state are those of its law, cut at the low end of the window."""
+    law = TwoStateProgramming(sigma_off=0.3)
+    device = ship.Device(g_min=4e-6, g_max=80e-6, update=Bounded(alpha_p=0.01, alpha_d=0.01), programming=law)
+    array = ship.DeviceArray(device, 4000, seed=1)
+    array.write(torch.full((4000,), 4e-6), verify=OpenLoop())
+    shift = (array.conductance().double() / 4e-6).log() / 0.3
+    assert float((shift < 1e-3).double().mean()) == pytest.approx(0.5, abs=4 * 0.5 / 4000**0.5)
+    # half a normal number, the other half at 0: mean 1 / sqrt(2 pi), mean square 1/2
+    assert float(shift.mean()) == pytest.approx((2 * torch.pi) ** -0.5, abs=4 * 0.6 / 4000**0.5)
+    assert float(shift.square().mean()) == pytest.approx(0.5, abs=4 * 1.1 / 4000**0.5)
+
+
+def test_the_error_of_weights():
+    """Weights spread evenly over n levels miss by 1 / (n - 1) / sqrt(12); a read of a pair has sqrt(2) of a device's noise."""
+    net = ship.Network()
+    net.add(SpikeInput, "in", n=64)
+    net.add(LeakyIntegrator, "out", n=10, tau=20e-3, output=True)
+    net.add(ExpSynapse, "syn", source="in", target="out", tau=5e-3, weight=torch.linspace(-1, 1, 640).reshape(64, 10))
+    net.init(dt=task.DT, seed=0)
+
+    def error(device, way):
+        chips = ship.study.virtual_chips(net, 2, device=device, mapping=ways.mapping_for(net, way))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            ways.write(chips, way)
+        return weight_error(chips)
+
+    for pulses in (7, 15, 31):
+        expected = 1 / pulses / 12**0.5
+        assert torch.allclose(error(made("a", pulses), ways.PULSES), torch.tensor(expected).double(), rtol=0.05), pulses
+    noisy = made("noise", noise=AdditiveNoise(sigma=5e-6))
+    assert torch.allclose(error(noisy, ways.ONE_SHOT), torch.tensor(2**0.5 * 5e-6 / 99.12e-6).double(), rtol=1e-3)
+    assert float(error(made("exact"), ways.ONE_SHOT).max()) < 1e-6
+    assert bool(weight_error(net).isnan().all())
 
 
 def test_properties_made_ideal():

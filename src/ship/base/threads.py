@@ -6,9 +6,10 @@ torch, and another pool would have to share the cores with it. Elsewhere, and in
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import lru_cache
 from itertools import count
@@ -86,6 +87,21 @@ def _together(threads: int, work: Callable[[], None]) -> None:
         wait([helper for helper in helpers if not helper.cancel()])
     if errors:
         raise errors[0]
+
+
+@contextlib.contextmanager
+def threads(number: int) -> Iterator[None]:
+    """Let torch, and SHIP with it, work on a number of threads for a while.
+
+    Threads that wait busily for each other at the end of each small operation cost more than they give, above all where others
+    use the same cores.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @lru_cache(maxsize=1)

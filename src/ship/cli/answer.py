@@ -14,6 +14,7 @@ from ..devices.array.array import DeviceArray
 from ..devices.device import Device
 from ..devices.provenance import GIVEN, Origin, stated
 from ..study import Conditions, Row, summary, yield_at
+from ..study.conditions import percent
 
 GOOD = 0.95  # a chip is good at this share of the accuracy in floating point
 VOLTAGES = ("v_set", "v_reset", "t_write")
@@ -88,6 +89,7 @@ def _row(row: Row, exact: float) -> dict[str, Any]:
         "best": round(best, 4),
         "std": round(std, 4),
         "yield": [round(v, 4) for v in yield_at(row.chips, GOOD * exact)],
+        "weight_error": None if row.off is None else float(f"{row.off:.3g}"),
         "how": row.text,
     }
 
@@ -96,13 +98,13 @@ def _table(found: Conditions, rows: Sequence[Row], exact: Interval) -> Any:
     from rich.table import Table
 
     table = Table(title=f"{found.device.name}, {found.chips} virtual chips")
-    for column in ("weights", "mean", "95 % interval", "worst", "best", f"yield at {GOOD * exact.value:.1%}"):
+    for column in ("weights", "mean", "95 % interval", "worst", "best", f"yield at {GOOD * exact.value:.1%}", "weight error"):
         table.add_column(column, justify="right")
     table.add_column("how", justify="left")
-    table.add_row("floating point", f"{exact.value:.1%}", f"{exact.low:.1%} to {exact.high:.1%}", "", "", "", "no device")
+    table.add_row("floating point", f"{exact.value:.1%}", f"{exact.low:.1%} to {exact.high:.1%}", "", "", "", "", "no device")
     for row in rows:
         if row.chips is None:
-            table.add_row(row.name, "-", "", "", "", "", row.text)
+            table.add_row(row.name, "-", "", "", "", "", "", row.text)
             continue
         made = _row(row, exact.value)
         value, low, high = made["mean"]
@@ -114,6 +116,7 @@ def _table(found: Conditions, rows: Sequence[Row], exact: Interval) -> Any:
             f"{made['worst']:.1%}",
             f"{made['best']:.1%}",
             f"{share:.0%} ({least:.0%} to {most:.0%})",
+            "" if row.off is None else percent(row.off),
             row.text,
         )
     return table

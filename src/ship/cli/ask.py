@@ -25,6 +25,7 @@ from ..base.atomic_write import write_whole
 from ..base.errors import ShipError
 from ..base.parameters import Normal
 from ..base.statistics import Interval
+from ..base.threads import threads
 from ..devices.array.open_loop import OpenLoop
 from ..devices.device import Device
 from ..devices.weights.mapping import Differential
@@ -39,6 +40,7 @@ from . import digits as task
 
 W_MAX = 2.0  # V, of the layer that learns on the chips
 LEARNED = "learned on chip"
+THREADS = 1  # this network is too small to share: with two threads and other work on both cores it took seven times as long
 
 
 class Stages:
@@ -86,6 +88,13 @@ def ask(
     Raises:
         RunError: fewer than two chips, or two devices of one name.
     """
+    with threads(THREADS):
+        return _asked(devices, out, chips, seed, epochs, limits, learn, progress)
+
+
+def _asked(
+    devices: Sequence[Device], out: Path, chips: int, seed: int, epochs: int, limits: int, learn: bool, progress: bool
+) -> list[dict[str, Any]]:
     from rich.console import Console
 
     started, console, stages = time.perf_counter(), Console(), Stages(progress)

@@ -7,7 +7,7 @@ from .chips import Spread, virtual_chips
 from .comparison import Comparison, compare
 from .conditions import Conditions, Limit, Row, conditions
 from .curves import Curve, drift_curve, level_curve, spread_curve, sweep
-from .measure import Summary, accuracy, summary, yield_at
+from .measure import Summary, accuracy, summary, weight_error, yield_at
 from .requirement import Requirement, requirement
 from .ways import closed_loop
 
@@ -31,6 +31,7 @@ __all__ = [
     "summary",
     "sweep",
     "virtual_chips",
+    "weight_error",
     "yield_at",
 ]
 

@@ -13,9 +13,9 @@ from ..devices.device import Device
 from ..network.network import Network
 from ..network.readout import Readout
 from . import ways
-from .conditions import WAITS, Conditions, Row, Stage, conditions
+from .conditions import WAITS, Conditions, Row, Stage, conditions, percent
 
-COLUMNS = (*ways.WAYS, "after waiting")
+COLUMNS = (*ways.WAYS, "after waiting", "weight error")
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class Comparison:
                 c.device.name,
                 *(_cell(c, name) for name in ways.WAYS),
                 _late(c),
+                _off(c),
                 c.limiting() + (f" ({c.limited})" if c.limited else ""),
             )
             for c in self.devices
@@ -129,6 +130,12 @@ def said(row: Row) -> str:
         return row.text.split(":")[0]
     value, low, high = row.summary.mean
     return f"{value:.1%} ({low:.1%} to {high:.1%})"
+
+
+def _off(found: Conditions) -> str:
+    """Return the error of the weights in the condition that tells most of the device."""
+    row = next((r for r in found.rows if r.name == found.base), None)
+    return "-" if row is None or row.off is None else f"{percent(row.off)} ({row.name})"
 
 
 def _late(found: Conditions) -> str:

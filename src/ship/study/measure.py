@@ -79,6 +79,32 @@ def accuracy(net: Network, batches: Iterable[Sequence[Any]], *, readout: Readout
     return right / total if net.chips is not None else right.squeeze(0) / total
 
 
+@torch.no_grad()
+def weight_error(net: Network) -> Tensor:
+    """Compute how far the weights that the devices act as are from those that were to be written, on each die.
+
+    It tells devices apart whose accuracies are alike: a network with more weights than it needs hides their errors.
+
+    Returns:
+        ``[chip]``, float64: the root mean square over all weights that devices hold, as a fraction of full scale, which is the
+        largest weight of each group. The noise of one read is in it. NaN where no device holds a weight.
+    """
+    total, n = torch.zeros(net.chips or 1, dtype=torch.float64), 0
+    for group in net.simulation("study.weight_error").groups.values():
+        hardware = group.hardware
+        if hardware is None or hardware.mode != "programmed":
+            continue
+        model = group.model_weight().detach()
+        wanted = hardware.wanted if hardware.wanted.numel() else model
+        square = (hardware.weight(model) - wanted).double().square()
+        if hardware.noisy:
+            square = square + hardware.read_variance().double()
+        full = wanted.abs().max().double()
+        square = (square / full.square()).reshape(len(square), -1).cpu()
+        total, n = total + square.sum(-1), n + square.shape[-1]
+    return (total / n).sqrt() if n else total / 0.0
+
+
 def _readout(net: Network, given: Readout | None) -> Readout:
     found = net.readout if given is None else given
     if not isinstance(found, Readout):

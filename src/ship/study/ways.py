@@ -53,10 +53,13 @@ def has_pulses(device: Device) -> bool:
 
 def two_states(device: Device) -> bool:
     """Return whether a device is known by two states only: no pulses, and no law that writes more than two conductances."""
-    if has_pulses(device):
-        return False
+    return not has_pulses(device) and (device.programming is None or writes_two(device))
+
+
+def writes_two(device: Device) -> bool:
+    """Return whether a device has a law of programming that writes no more than two conductances, whatever the target."""
     if device.programming is None:
-        return True
+        return False
     array = DeviceArray(replace(device, faults=None, origins={}), TRIED, variation=False, dtype=torch.float64)
     low, high = (float(end[0]) for end in array.window())
     targets = torch.linspace(low, high, TRIED, dtype=torch.float64)
@@ -73,16 +76,16 @@ def lacks(device: Device, way: str) -> str:
         way: one of `WAYS`.
     """
     if way == LEVELS:
-        return "" if two_states(device) else "it holds more than two states"
+        return "" if two_states(device) or writes_two(device) else "it holds more than two states"
     if way == PULSES:
         return "" if has_pulses(device) else unknown(device, "update")
     if way == ONE_SHOT:
         if device.programming is None:
             return unknown(device, "programming")
-        return f"two states are all that is known of it: see {LEVELS!r}" if two_states(device) else ""
-    if has_pulses(device) or (device.programming is not None and not two_states(device)):
+        return f"a write leaves one of two states: see {LEVELS!r}" if writes_two(device) else ""
+    if has_pulses(device) or (device.programming is not None and not writes_two(device)):
         return ""
-    return unknown(device, "update" if device.programming is None else "programming")
+    return unknown(device, "update")
 
 
 def unknown(device: Device, part: str) -> str:
@@ -100,7 +103,7 @@ def closed_loop(device: Device) -> WriteVerify:
     array.write((low + high) / 2)
     noise = float(((array.read() - array.conductance()) / (high - low)).std()) if array.device.noise is not None else 0.0
     reads = min(MOST_READS, max(1, math.ceil((2 * noise / TOLERANCE) ** 2)))
-    by = "train" if array.device.programming is None or two_states(device) else "rewrite"
+    by = "train" if array.device.programming is None or writes_two(device) else "rewrite"
     return WriteVerify(TOLERANCE, most=30, by=by, reads=reads)
 
 

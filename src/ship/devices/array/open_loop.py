@@ -2,7 +2,8 @@
 
 All devices get the count of the nominal device, so what is left in a device is its own: the spread of its law and of its window,
 the noise of each pulse, and the resolution, for counts are whole numbers. Each begins at the low end of its own window, where a
-reset is taken to have left it; the pulses and the noise of the reset itself are not emulated.
+reset is taken to have left it; the pulses of the reset itself are not emulated, and its scatter is where it is known: a device
+with a law that writes two states (`TwoStateProgramming`) begins where a write of the low one leaves it, within its window.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ...base.errors import ParameterError
 from .. import device as physics
 from ..contract import Pulse
 from ..device import DeviceEvent, Trajectory
+from ..parts.programming import TwoStateProgramming
 from .trajectory import chosen_from
 from .write_verify import Curves, WritableDevices, Written
 
@@ -51,8 +53,12 @@ def counted(array: _Stored, goal: Tensor, how: OpenLoop, chosen: Tensor | None) 
     device, p, before, event = array.device, array.values, array.trajectory, array.next_event()
     bag, own = p.of("update"), p.of("")
     zero = torch.zeros_like(goal)
-    bottom = device.update.place(physics.window(device, p, before)[0] + zero, before.x, bag)
-    reset = before._replace(x=bottom, age=torch.zeros_like(before.age))
+    start, top = (end + zero for end in physics.window(device, p, before))
+    if isinstance(device.programming, TwoStateProgramming):
+        xi = array.normals("programming", physics.draws(device, p.cycles, "programming"), event)
+        left = physics.conductance(device, p, physics.written(device, p, before, start, xi, before.kept))
+        start = torch.minimum(torch.maximum(left, start), top)
+    reset = before._replace(x=device.update.place(start, before.x, bag), age=torch.zeros_like(before.age))
     low, high = (end.reshape(-1)[:1].to(goal) for end in physics.window(device, array.nominal))
     curves = Curves(device, array.nominal, goal)
     count = curves.from_bottom(torch.minimum(goal, high - how.margin * (high - low)))

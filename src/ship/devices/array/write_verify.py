@@ -153,6 +153,17 @@ class Curves:
     def __init__(self, device: Device, p: Values, like: Tensor) -> None:
         counts = torch.unique(torch.logspace(0, 4, 97, dtype=torch.float64).round())
         self.counts = torch.cat([torch.zeros(1, dtype=torch.float64), counts]).to(like)
+        self._follow(device, p)
+        self.counts = torch.unique(torch.cat([self.counts, *(self._corner(branch) for branch in (self.up, -self.down))]))
+        self._follow(device, p)
+
+    def _corner(self, rising: Tensor) -> Tensor:
+        """Return whole numbers around the count at which a branch comes to its end: a hard bound is a corner between two counts."""
+        k = int((rising >= rising.max() - 1e-6 * (rising.max() - rising.min())).double().argmax())
+        return torch.linspace(float(self.counts[max(k - 1, 0)]), float(self.counts[k]), 65).round().to(self.counts)
+
+    def _follow(self, device: Device, p: Values) -> None:
+        """Take the nominal device through all counts, up and down."""
         p = p.mapped(lambda t: t.flatten() if t.numel() == 1 else t.reshape(len(t), -1))  # states many of a kind keep their axis
         own, bag, n = p.of(""), p.of("update"), len(self.counts)
         low, high = (end.reshape(-1)[:1] for end in device.update.window(bag))

@@ -10,7 +10,8 @@ give the estimates, for unequal groups, too. On their right sides stand the mean
 degrees of freedom; with draws of these in their place, the equations give draws of ``d2d`` and ``c2c`` whose middle 95 % are the
 intervals (generalised confidence intervals, which need no large number of devices). That of m is Student's, with k - 1 degrees
 of freedom and the variance ``sum w_i (mean_i - m)^2 / ((k - 1) sum w_i)``: exact for equal groups. Within devices, scatter with
-heavier tails than normal counts for fewer degrees of freedom, by its kurtosis.
+heavier tails than normal counts for fewer degrees of freedom, by its kurtosis. Where the values are estimates, the variance of
+their own errors is taken off c2c^2, or off d2d^2 where each device has one value.
 
 Sources: Mandel & Paule, Anal. Chem. 42:1194 (1970), for the weights; Weerahandi, J. Am. Stat. Assoc. 88:899 (1993), for the
 intervals of the variances; Hartung & Knapp, Stat. Med. 20:3875 (2001), for that of m; Searle, Casella & McCulloch, Variance
@@ -84,6 +85,7 @@ def components(
     seed: int = 0,
     replicates: int = 200,
     robust: bool = False,
+    error: float = 0.0,
 ) -> Components:
     """Split the scatter of values into its parts, with 95 % intervals.
 
@@ -96,21 +98,29 @@ def components(
         replicates: the number of draws, at least `DRAWS`.
         robust: whether to leave out what lies more than five robust standard deviations from its device's median, and devices
             that lie as far from the others; `Components.wild` counts the values.
+        error: the variance of the error that each value has by itself, where values are estimates; it is no part of the scatter.
     """
     sign = -1.0 if log and float(np.median(values)) < 0 else 1.0
     y = np.log(sign * np.asarray(values, dtype=float)) if log else np.asarray(values, dtype=float)
     label = numbered(y, devices)
     keep = _tame(y, label) if robust else np.ones(len(y), dtype=bool)
     groups = grouped(y[keep], label[keep])
-    made = drawn(groups, np.random.default_rng(seed), max(replicates, DRAWS))
+    made = _without(drawn(groups, np.random.default_rng(seed), max(replicates, DRAWS)), groups, error)
     few = devices is None or len(groups.n) < LEAST
     ends = sorted(sign * math.exp(v) if log else v for v in interval(made.centre[1:]))
     value = float(made.centre[0])
     centre = Estimate(sign * math.exp(value) if log else value, ends[0], ends[1], unit)
     own = "" if log else unit
-    c2c = _size(made.within, own) if int(groups.n.max()) >= LEAST else None
+    c2c = _size(made.within, own) if groups.df >= LEAST - 1 else None
     count = 0 if devices is None else len(groups.n)
     return Components(centre, None if few else _size(made.between, own), c2c, log, count, int((~keep).sum()))
+
+
+def _without(made: Draws, groups: Groups, error: float) -> Draws:
+    """Take the values' own errors off the scatter in which they are: that within devices, or the whole where there is no such."""
+    if groups.df > 0:
+        return made._replace(within=np.maximum(made.within - error, 0.0))
+    return made._replace(between=np.maximum(made.between - error, 0.0))
 
 
 def shrunk(

@@ -63,6 +63,7 @@ def fit_endurance(columns: Columns, source: str, sha256: str, settings: dict[str
     notes += found.notes
     notes.append(_method(cycled, noise))
     measured, remarks = _measured(cycled, order, fits, found, changes, notes)
+    to_device.add_read_voltage(columns, settings, measured, remarks)
     proof = to_device.evidence(columns, source, sha256)
     made = outcome(lambda: _device(proof, source, order, measured, remarks, len(cycled)))
     values: dict[str, Any] = {n: {"names": list(f.law.parameters), "on, off": f.theta} for n, f in fits.items()}
@@ -167,25 +168,29 @@ def _summary(cycled: dict[str, Cycled]) -> tuple[dict[str, Estimate], list[dict[
     on, off = (np.concatenate([d.pairs[k] for d in cycled.values()]) for k in (0, 1))
     for k, state in enumerate(STATES):
         g = np.concatenate([d[k][1] for d in cycled.values()])
-        alike = trend_noise.alike(np.log(g)) if len(cycled) == 1 else 1.0
-        ends = trend_result.median_ends(g, alike)
+        ends = _ends(g, len(cycled))
         made[f"{state}, median"] = Estimate(float(np.median(g)), *ends, "S")
         made[f"{state}, median resistance"] = Estimate(float(np.median(1 / g)), 1 / ends[1], 1 / ends[0], "ohm")
-        begin, end = ([d[k][1][s] for d in cycled.values()] for s in (slice(None, FACTS), slice(-FACTS, None)))
-        if min(len(d[k][1]) for d in cycled.values()) >= 4 * FACTS:
-            for text, part in (("first", begin), ("last", end)):
-                made[f"{state}, {text} {FACTS} rows"] = Estimate(float(np.median(np.concatenate(part))), unit="S")
+        size = min(FACTS, min(len(d[k][1]) for d in cycled.values()) // 4)
+        if size >= trend_result.LEAST:
+            for text, rows in (("first", slice(None, size)), ("last", slice(-size, None))):
+                part = np.concatenate([d[k][1][rows] for d in cycled.values()])
+                made[f"{state}, {text} {size} rows"] = Estimate(float(np.median(part)), *_ends(part, len(cycled)), "S")
     if len(x):
         ratio = on / off
-        alike = trend_noise.alike(np.log(ratio)) if len(cycled) == 1 else 1.0
-        made["on/off, median"] = Estimate(float(np.median(ratio)), *trend_result.median_ends(ratio, alike))
+        made["on/off, median"] = Estimate(float(np.median(ratio)), *_ends(ratio, len(cycled)))
         made["on/off of the medians"] = Estimate(made["on, median"].value / made["off, median"].value)
-        size = FACTS if len(ratio) >= 4 * FACTS and len(cycled) == 1 else 1
+        size = max(min(FACTS, len(ratio) // 4), 1) if len(cycled) == 1 else 1
         order = np.argsort(x, kind="stable")
         text = f" {size} rows" if size > 1 else ""
         made[f"on/off, first{text}"] = Estimate(float(np.median(ratio[order[:size]])))
         made[f"on/off, last{text}"] = Estimate(float(np.median(ratio[order[-size:]])))
     return made, _by_decade(x, on, off)
+
+
+def _ends(rows: Array, devices: int) -> tuple[float, float]:
+    """Return the interval of the median of rows; those of one device are worth fewer where successive ones are alike."""
+    return trend_result.median_ends(rows, trend_noise.alike(np.log(rows)) if devices == 1 else 1.0)
 
 
 def _by_decade(x: Array, on: Array, off: Array) -> list[dict[str, float]]:
@@ -251,8 +256,9 @@ def _measured(
         split = components(np.concatenate(residual), list(names) if len(cycled) > 1 else None)
         scatter[f"sigma_{state}"] = 0.0 if split.c2c is None else split.c2c.value
         levels = np.log([m[0] for m in fit.model[k::2]])
-        if len(levels) >= trend_result.LEAST:
-            scatter[f"shift_{state}"] = trend_parts.varied(0.0, float(levels.std(ddof=1)))
+        own = float(fit.error[k::2, 0, 0].mean()) if fit.log else 0.0
+        if (shift := components(levels, list(cycled), error=own).d2d) is not None and len(cycled) > 1:
+            scatter[f"shift_{state}"] = trend_parts.varied(0.0, shift.value)
     measured: dict[str, Any] = {"g_min": off, "g_max": on, "programming": TwoStateProgramming(**scatter)}
     remarks["programming"] = "scatter of both states around their trend, without reads on the other side of the window"
     try:

@@ -16,7 +16,7 @@ from .. import Device
 from ..reading.columns import Columns
 from ..reading.spelling import argument
 from . import iv_figures, to_device
-from .iv_laws import LAWS, MOST, Branch, LawFit, branch_of, fit_law, fitted, noise_of
+from .iv_laws import LAWS, MOST, RELEVANT, Branch, LawFit, branch_of, fit_law, fitted, nearly_ohmic, noise_of
 from .iv_laws import LEAST as ENOUGH
 from .loops import Cut, Excursion, compliance_of, cut, offset_at_zero
 from .one_way import fit_one_way
@@ -48,12 +48,13 @@ def fit_iv(columns: Columns, source: str, sha256: str, settings: dict[str, Any])
     switched = switches(whole, voltage, current, states)
     fits, branches, owners = _laws(states, switched, voltage, current, limit)
     noise = noise_of([b for state in branches.values() for b in state])
-    order = rank([fitted(fit, noise, owners) for fit in fits.values()]) if fits else ()
+    order = rank([fitted(fit, noise, owners) for fit in fits.values()], relevant=RELEVANT) if fits else ()
     zero = np.array([e.side * offset_at_zero(*states.off_way(k, voltage, current)) for k, e in enumerate(states.excursions)])
     summary = _summary(found, states, switched, voltage, current, settings)
     if limit is not None:
         summary["compliance"] = Estimate(float(limit), unit="A")
     notes = [*columns.notes, *_notes(settings, found, states, switched, flat), *_offset_notes(zero, states)]
+    notes += nearly_ohmic(order)
     if not fits:
         notes.append("no law was fitted: too few points lie below the switching voltage")
     settings = settings | {

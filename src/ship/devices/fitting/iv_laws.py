@@ -20,13 +20,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .noise import given_noise
 from .report import Fitted
 from .switching_voltages import clustered
 
 Array = np.ndarray
 BINS = 40
 FLOOR = 0.01  # of the largest current of a branch
-ACCEPT = 0.15  # relative to the local current
+ACCEPT = 0.05  # of the local current: a law that misses by no more than this beside the noise fits
+RELEVANT = 0.02  # of the local current: what a law with more parameters must be closer by, to come first
 LEAST = 8  # medians of a branch that is fitted
 FINEST = 0.005  # relative: no model is asked to be closer than this
 MOST = 100  # branches of a state that are fitted, spread over all
@@ -165,14 +167,22 @@ def fitted(fits: dict[str, LawFit], noise: float, devices: Sequence[str] | None 
     left = np.concatenate([fit.left for fit in fits.values()])
     k = sum(fit.theta.size for fit in fits.values())
     rms, n = float(np.sqrt(np.mean(left**2))), len(left)
-    text = (
-        "fits"
-        if rms <= ACCEPT
-        else f"{law.name} misses the current by {rms:.0%} (rms); use a measured table, or a narrower range"
-    )
+    miss = math.sqrt(max(rms**2 - noise**2, 0.0))
+    follows = miss <= max(ACCEPT, noise / 2)
+    beside = f"misses the local current by {miss:.1%} (rms), beside a noise of {noise:.1%}"
+    text = f"fits: it {beside}" if follows else f"{law.name} {beside}; use a measured table, or a narrower range"
     correction = 2 * k * (k + 1) / (n - k - 1) if n > k + 1 else math.inf
-    criterion = float((left**2).sum()) / noise**2 + 2 * k + correction
-    return Fitted(law.name, made, rms, criterion, k, text, rms <= ACCEPT, tuple(unknown))
+    criterion = given_noise(float((left**2).sum()) / noise**2, k) + correction
+    return Fitted(law.name, made, rms, criterion, k, text, follows, tuple(unknown))
+
+
+def nearly_ohmic(order: Sequence[Fitted]) -> list[str]:
+    """Say the exponent of a power law where the current is ohmic by the ranking, but for a little."""
+    first, power = (next((f for f in order if f.name == name), None) for name in ("ohmic", "power"))
+    if first is None or first is not order[0] or not first.fits or power is None:
+        return []
+    sizes = [f"{name.replace('m, ', '')} {value}" for name, value in power.parameters.items() if name.split(",")[0] == "m"]
+    return [f"the ohmic law is the simplest within {RELEVANT:.0%} of the closest; exponent of a power law: {', '.join(sizes)}"]
 
 
 def _at_limit(value: float, limits: tuple[float, float]) -> bool:

@@ -1,9 +1,9 @@
-"""Populations of cells: mixtures of log-normal parts over a flat background, their number by BIC, joined to what valleys part.
+"""Populations of values: mixtures of log-normal parts, over a flat background or none, and joined to what valleys part.
 
     p(y) = w_0 / (y_max - y_min) + sum_k w_k normal(y; m_k, s_k),    y = ln x
 
 The background takes what belongs to no population (stuck or broken cells), so that it does not widen them; it has at most a
-twentieth of the weight. The parameters are found by expectation and maximisation from quantiles, the number of parts by the
+twentieth of the weight. The parameters are found by expectation and maximisation from several starts, the number of parts by the
 Bayesian criterion, ``-2 ln L + k ln n``. A skewed population takes several parts: parts between which the density has no valley
 (below 0.7 of the lower peak beside it) are one population, and so is each side of a valley; less than 2 % of the cells are none.
 
@@ -22,6 +22,7 @@ Array = np.ndarray
 MOST = 6  # parts
 VALLEY = 0.7  # of the lower peak beside it
 STEPS = 500
+FEW = 20  # steps from a given start
 BACKGROUND = 0.05  # the most weight of the background
 SMALLEST = 0.02  # share of the cells of a population
 THINNEST = 0.02  # width of a population, of the standard deviation of all
@@ -42,6 +43,20 @@ class Mixture(NamedTuple):
         dense = np.exp(-0.5 * z**2) / (self.width[:, None] * math.sqrt(2 * math.pi))
         flat = np.full((1, len(y)), 1 / max(span[1] - span[0], 1e-12))
         return np.asarray(self.weight[:, None] * np.concatenate([dense, flat]))
+
+    def below(self, y: Array, span: tuple[float, float]) -> Array:
+        """Return the share of the mixture below each value."""
+        from scipy.special import ndtr
+
+        parts = (self.weight[:-1, None] * ndtr((y - self.mean[:, None]) / self.width[:, None])).sum(0)
+        return np.asarray(parts + self.weight[-1] * np.clip((y - span[0]) / max(span[1] - span[0], 1e-12), 0.0, 1.0))
+
+    def distance(self, y: Array) -> float:
+        """Return the Kolmogorov-Smirnov distance from values."""
+        ordered = np.sort(y)
+        share = self.below(ordered, (float(ordered[0]), float(ordered[-1])))
+        k = np.arange(len(y))
+        return float(max(np.abs(share - k / len(y)).max(), np.abs(share - (k + 1) / len(y)).max()))
 
     def valleys(self, span: tuple[float, float]) -> list[float]:
         """Return where the density has valleys, between peaks."""
@@ -75,41 +90,72 @@ class Mixture(NamedTuple):
         return made
 
 
-def mixture(y: Array, count: int) -> Mixture:
-    """Fit a number of parts to values ``y = ln x``."""
+def mixture(
+    y: Array, count: int, *, background: float = BACKGROUND, start: Mixture | None = None, thinnest: float = THINNEST
+) -> Mixture:
+    """Fit a number of parts to values ``y = ln x``.
+
+    Args:
+        y: the values.
+        count: the number of parts.
+        background: the most weight of the background.
+        start: a mixture to start from, in few steps; None: several starts, of which the likeliest end is returned.
+        thinnest: the least width of a part, of the standard deviation of all values.
+    """
     span = float(y.min()), float(y.max())
-    floor = max(THINNEST * float(y.std()), 1e-6)
+    floor = max(thinnest * float(y.std()), 1e-6)
     best: Mixture | None = None
-    for starts in _starts(y, count):
-        spread = max(float(y.std()) / count, floor)
-        made = Mixture(starts, np.full(count, spread), np.r_[np.full(count, 0.98 / count), 0.02], -math.inf, math.inf)
-        for _ in range(STEPS):
-            parts = made.parts(y, span)
-            total = parts.sum(0) + 1e-300
-            likelihood = float(np.log(total).sum())
-            done = likelihood - made.likelihood < 1e-7 * len(y)
-            share = parts / total
-            size = share.sum(1)
-            inside = np.maximum(size[:-1], 1e-9)
-            mean = (share[:-1] * y).sum(1) / inside
-            width = np.sqrt((share[:-1] * (y - mean[:, None]) ** 2).sum(1) / inside)
-            flat = min(size[-1] / len(y), BACKGROUND)
-            weight = np.r_[(1 - flat) * size[:-1] / size[:-1].sum(), flat]
-            made = Mixture(mean, np.maximum(width, floor), weight, likelihood, 0.0)
-            if done:
-                break
+    for made in _starts(y, count, floor, background) if start is None else [start]:
+        made = _climbed(y, made, span, floor, background, STEPS if start is None else FEW)
         if best is None or made.likelihood > best.likelihood:
             best = made
     assert best is not None
     order = np.argsort(best.mean)
-    bic = -2 * best.likelihood + 3 * count * math.log(len(y))  # means, widths, weights with the background's
+    free = 3 * count - (0 if background else 1)  # means, widths, weights with the background's
+    bic = -2 * best.likelihood + free * math.log(len(y))
     return Mixture(best.mean[order], best.width[order], np.r_[best.weight[:-1][order], best.weight[-1]], best.likelihood, bic)
 
 
-def _starts(y: Array, count: int) -> list[Array]:
-    """Return starting means: quantiles, and equal distances between the ends."""
+def _climbed(y: Array, made: Mixture, span: tuple[float, float], floor: float, background: float, steps: int) -> Mixture:
+    """Expect and maximise until the likelihood stays."""
+    made = made._replace(likelihood=-math.inf)
+    for _ in range(steps):
+        parts = made.parts(y, span)
+        total = parts.sum(0) + 1e-300
+        likelihood = float(np.log(total).sum())
+        done = likelihood - made.likelihood < 1e-7 * len(y)
+        share = parts / total
+        size = share.sum(1)
+        inside = np.maximum(size[:-1], 1e-9)
+        mean = (share[:-1] * y).sum(1) / inside
+        width = np.sqrt((share[:-1] * (y - mean[:, None]) ** 2).sum(1) / inside)
+        flat = min(float(size[-1]) / len(y), background)
+        weight = np.r_[(1 - flat) * size[:-1] / size[:-1].sum(), flat]
+        made = Mixture(mean, np.maximum(width, floor), weight, likelihood, 0.0)
+        if done:
+            break
+    return made
+
+
+def _starts(y: Array, count: int, floor: float, background: float) -> list[Mixture]:
+    """Return mixtures to start from: at quantiles, at equal distances between the ends, and with a part at the mode."""
     low, high = np.percentile(y, [1, 99])
-    return [np.quantile(y, (np.arange(count) + 0.5) / count), low + (high - low) * (np.arange(count) + 0.5) / count]
+    even = (np.arange(count) + 0.5) / count
+    means = [np.quantile(y, even), low + (high - low) * even]
+    if count > 1 and len(y) > 5:
+        near = np.abs(y - _mode(y)) < 0.3 * float(y.std())
+        means.append(np.sort(np.append(np.quantile(y, np.linspace(0.1, 0.9, count - 1)), float(np.median(y[near])))))
+    flat = min(0.02, background)
+    width = np.full(count, max(float(y.std()) / count, floor))
+    return [Mixture(m, width, np.r_[np.full(count, (1 - flat) / count), flat], -math.inf, math.inf) for m in means]
+
+
+def _mode(y: Array) -> float:
+    """Return the middle of the shortest interval with a quarter of the values."""
+    ordered = np.sort(y)
+    m = max(len(y) // 4, 1)
+    k = int(np.argmin(ordered[m:] - ordered[:-m]))
+    return float((ordered[k] + ordered[k + m]) / 2)
 
 
 def mixtures(y: Array) -> list[Mixture]:

@@ -10,8 +10,8 @@ from ...base.errors import FitError
 from ..reading.columns import Columns
 from .figures import Panel, Series
 from .iv_figures import LIMIT, scaled
-from .iv_laws import LAWS, LEAST, MOST, Branch, branch_of, fit_law, fitted, noise_of
-from .loops import Cut
+from .iv_laws import LAWS, LEAST, MOST, RELEVANT, Branch, branch_of, fit_law, fitted, nearly_ohmic, noise_of
+from .loops import Cut, offset_at_zero
 from .report import Estimate, Found, rank
 from .switching_voltages import median
 
@@ -52,16 +52,20 @@ def fit_one_way(
         summary["resistance, median"] = Estimate(
             1 / middle, 1 / inverse.high, 1 / inverse.low if inverse.low > 0 else np.inf, "ohm"
         )
-    summary["current at 0 V, median"] = median(lines[:, 1], "A")
+    zeros = np.array([offset_at_zero(voltage[rows], current[rows]) for rows in records])
+    if np.isfinite(zeros).any():
+        summary["current at 0 V, median"] = median(zeros[np.isfinite(zeros)], "A")
+    summary["offset of the line (I_0), median"] = median(lines[:, 1], "A")
     summary["miss of the line, median"] = median(100 * misses, "% of the current's range")
     branches = _branches(records, lines, voltage, current)
     fits = {law.name: {"": fit_law(law, branches)} for law in LAWS} if branches else {}
     noise = noise_of(branches)
-    order = rank([fitted(fit, noise) for fit in fits.values()]) if fits else ()
+    order = rank([fitted(fit, noise) for fit in fits.values()], relevant=RELEVANT) if fits else ()
     notes = [
         *columns.notes,
         "the sweeps go one way: there is no way back at the same voltages, so they show one state only",
-        "laws are of the current less that at 0 V (an offset of the meter, or a charging current)",
+        "laws are of the current less the offset of each sweep's line (of the meter, or a charging current)",
+        *nearly_ohmic(order),
     ]
     if middle > 0 and float(np.median(misses)) <= STRAIGHT:
         notes.append(
@@ -71,11 +75,11 @@ def fit_one_way(
     zero, largest = float(np.median(lines[:, 1])), float(np.median([np.abs(voltage[rows]).max() for rows in records]))
     if middle > 0 and abs(zero) > 0.02 * middle * largest:
         notes.append(
-            f"the current at 0 V is {zero:.3g} A, as much as {abs(zero) / middle:.2g} V make: I/V is wrong by half and more "
+            f"the offset of the line is {zero:.3g} A, as much as {abs(zero) / middle:.2g} V make: I/V is wrong by half and more "
             f"below {2 * abs(zero) / middle:.2g} V, the slope is not"
         )
     values: dict[str, Any] = {"sweeps": [", ".join(filter(None, key)) for key in found.records], "slope": slopes}
-    values |= {"current at 0 V": lines[:, 1]}
+    values |= {"offset of the line": lines[:, 1], "current at 0 V": zeros}
     panels = _panels(records, lines, voltage, current)
     made = FitError(
         "fit: device",

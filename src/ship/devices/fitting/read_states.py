@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ...base.errors import FitError
-from ...base.parameters import Varied
 from ..reading.spelling import argument
+from . import to_device
 from .components import Components, components
 from .loops import Excursion, conductance_at
 from .report import Estimate
@@ -243,12 +243,13 @@ class Switches:
     def numbers(self, settings: dict[str, Any]) -> dict[str, tuple[Any, str]]:
         """Return the switching voltages that go into a device, with what a reader should know."""
         made: dict[str, tuple[Any, str]] = {}
-        for name, estimate in self.summary(settings).items():
+        found = self.summary(settings)
+        for name, estimate in found.items():
             for own in NAMES.values():
                 if name == f"{own}, median":
-                    made[own] = (estimate.value, "median of sweeps at their rate, not of pulses")
-                elif name == f"{own}, d2d" and own in made and estimate.value > 0:
-                    made[own] = (Varied(made[own][0], d2d_abs=estimate.value), made[own][1])
+                    spread = found.get(f"{own}, d2d", Estimate(0.0)).value
+                    value, told = to_device.switching_voltage(own, estimate.value, spread)
+                    made[own] = value, "; ".join(filter(None, ("median of sweeps at their rate, not of pulses", told)))
         return made
 
 

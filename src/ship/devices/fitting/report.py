@@ -191,50 +191,62 @@ def best(source: str, ranking: Sequence[Fitted]) -> Fitted:
     raise FitError(f"fit of {source}", "no model follows the data", got=reasons)
 
 
-def rank(fitted: list[Fitted], of: Callable[[Fitted], str] = lambda _: "", *, decisive: float = DECISIVE) -> tuple[Fitted, ...]:
+def rank(
+    fitted: list[Fitted], of: Callable[[Fitted], str] = lambda _: "", *, decisive: float = DECISIVE, relevant: float = 0.0
+) -> tuple[Fitted, ...]:
     """Put models in order: those that fit first, then by their criterion.
 
-    Models within 2 of the first one are as good as it: of these the one with the fewest parameters comes first.
+    Models within 2 of the first one, or to which it is closer by no more than what matters, are as good as it: of these the one
+    with the fewest parameters comes first.
 
     Args:
         fitted: models with the verdict of their kind: whether they keep within its limit. They are `compared` first.
         of: gives the quantity that a model is of, where there are several: only models of the same one are compared.
         decisive: the difference in the criterion from which on the worse model has no support: `noise.decisive` where the noise
             is known from few points.
+        relevant: how much closer to the data, on the scale of the residuals, a model must be for more parameters to matter.
     """
     groups = {of(f): [g for g in fitted if of(g) == of(f)] for f in fitted}
-    judged = [f for group in groups.values() for f in compared(group, decisive)]
+    judged = [f for group in groups.values() for f in compared(group, decisive, max(relevant, CLOSE))]
     ordered = sorted(judged, key=lambda f: (not f.fits, f.criterion))
     if ordered and ordered[0].fits:
-        equal = [f for f in ordered if f.fits and f.criterion <= ordered[0].criterion + 2]
+        top = ordered[0]
+        equal = [f for f in ordered if f.fits and (f.criterion <= top.criterion + 2 or 0 < _closer(top, f) <= relevant)]
         first = min(equal, key=lambda f: f.n_parameters)
         ordered.remove(first)
         ordered.insert(0, first)
     return tuple(ordered)
 
 
-def compared(fitted: list[Fitted], decisive: float = DECISIVE) -> list[Fitted]:
+def _closer(one: Fitted, other: Fitted) -> float:
+    """Return by how much a model is closer to the data than another: the root of the difference of their mean squares."""
+    return math.sqrt(max(other.residual**2 - one.residual**2, 0.0))
+
+
+def compared(fitted: list[Fitted], decisive: float = DECISIVE, relevant: float = CLOSE) -> list[Fitted]:
     """Return models with verdicts that take the other models into account.
 
     A model that keeps within the limit of its kind does not fit all the same where another that does is better by more than a
-    decisive difference of the criterion (10: a ratio of likelihoods of 150) and closer to the data by more than 0.5 % of the
-    scale: by the root of the difference of their mean square residuals. One that is better and closer by less is named.
+    decisive difference of the criterion (10: a ratio of likelihoods of 150) and closer to the data by more than what is relevant
+    (0.5 % of the scale): by the root of the difference of their mean square residuals. One that is better and closer by less is
+    named.
     """
     legal = [f for f in fitted if f.fits and math.isfinite(f.criterion)]
     best = min(legal, key=lambda f: f.criterion, default=None)
     few = "; too few points for AICc"
     return [
-        f if not f.fits else _beside(f, best, decisive) if f in legal and best else replace(f, verdict=f.verdict + few)
+        f if not f.fits else _beside(f, best, decisive, relevant) if f in legal and best else replace(f, verdict=f.verdict + few)
         for f in fitted
     ]
 
 
-def _beside(fitted: Fitted, best: Fitted, decisive: float) -> Fitted:
-    gap = fitted.criterion - best.criterion
-    if gap <= decisive:
+def _beside(fitted: Fitted, best: Fitted, decisive: float, relevant: float) -> Fitted:
+    behind = fitted.criterion - best.criterion
+    if behind <= decisive:
         return fitted
-    closer = math.sqrt(max(fitted.residual**2 - best.residual**2, 0.0))
-    if closer <= CLOSE:
-        return replace(fitted, verdict=f"{fitted.verdict}; {best.name!r} is likelier (AICc +{gap:.0f})")
-    text = f"has not the shape of your data: {best.name!r} is closer by {closer:.1%} and likelier (AICc +{gap:.0f})"
+    closer = _closer(best, fitted)
+    if closer <= relevant:
+        more = f", and closer by {closer:.1%}" if closer > CLOSE else ""
+        return replace(fitted, verdict=f"{fitted.verdict}; {best.name!r} is likelier ({sentences.gap(behind)}){more}")
+    text = f"has not the shape of your data: {best.name!r} is closer by {closer:.1%} and likelier ({sentences.gap(behind)})"
     return replace(fitted, verdict=text, fits=False)

@@ -18,6 +18,7 @@ from .. import Device
 from ..materials import hfo2
 from ..reading.columns import Columns
 from . import retention_figure, to_device, trend, trend_noise, trend_parts, trend_result
+from .components import components
 from .report import Estimate, Fitted, Found, best, outcome, rank
 from .stages import fit_stages
 
@@ -68,6 +69,7 @@ def fit_retention(columns: Columns, source: str, sha256: str, settings: dict[str
     panels = retention_figure.panels(found.curves, found.labels, fits, [f.name for f in order], noise.log)
     scale = "rms of ln G" if noise.log else "rms, of each curve's mean"
     measured, remarks, window = _measured(source, order, fits, found, noise, t0)
+    to_device.add_read_voltage(columns, settings, measured, remarks)
     proof = to_device.evidence(columns, source, sha256)
     made = outcome(lambda: _device(proof, source, order, measured, remarks, window))
     return Found("retention", source, sha256, order, scale, summary, notes, panels, settings, values, made, measured, remarks)
@@ -221,13 +223,12 @@ def _measured(
     chosen, text = _chosen(order)
     first = _levels(found, fits[chosen.name]) if chosen is not None else {}
     if len(first) > 1:
-        by_size = sorted(first.values(), key=lambda values: float(np.median(values)))
-        for name, values in (("g_min", by_size[0]), ("g_max", by_size[-1])):
-            spread = float(values.std(ddof=1)) if len(values) >= LEAST and len(set(found.labels.device)) > 1 else 0.0
-            window[name] = trend_parts.varied(float(np.median(values)), spread)
+        by_size = sorted(first.values(), key=lambda level: level[0])
+        for name, level in (("g_min", by_size[0]), ("g_max", by_size[-1])):
+            window[name] = trend_parts.varied(*level)
             remarks[name] = "the lowest and the highest level whose retention was measured"
     if chosen is not None:
-        ends = (float(np.median(by_size[0])), float(np.median(by_size[-1]))) if window else None
+        ends = (by_size[0][0], by_size[-1][0]) if window else None
         try:
             measured["retention"] = trend_parts.retention(fits[chosen.name], chosen, found.labels, t0, ends)
             remarks["retention"] = f"the law {chosen.name!r}, t_0 {t0:.3g} s{text}"
@@ -253,11 +254,17 @@ def _chosen(order: tuple[Fitted, ...]) -> tuple[Fitted | None, str]:
     return near[0], text
 
 
-def _levels(found: Curves, fit: trend.TrendFit) -> dict[str, Array]:
-    """Return the first values (S) of each level, by its label."""
-    first = np.array([m[0] for m in fit.model])
-    labels = np.array(found.labels.level)
-    return {label: first[labels == label] for label in dict.fromkeys(labels.tolist())}
+def _levels(found: Curves, fit: trend.TrendFit) -> dict[str, tuple[float, float]]:
+    """Return the median of the first values (S) of each level, by its label, and their spread from device to device."""
+    first, error = np.array([m[0] for m in fit.model]), np.sqrt(fit.error[:, 0, 0])
+    error = error * (first if fit.log else fit.scale)
+    labels, devices = np.array(found.labels.level), np.array(found.labels.device)
+    made = {}
+    for label in dict.fromkeys(labels.tolist()):
+        own = labels == label
+        split = components(first[own], list(devices[own]), error=float((error[own] ** 2).mean()))
+        made[label] = float(np.median(first[own])), 0.0 if split.d2d is None else split.d2d.value
+    return made
 
 
 def _device(

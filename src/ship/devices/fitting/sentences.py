@@ -47,6 +47,13 @@ def told(estimate: Interval) -> str:
     return str(estimate)
 
 
+def gap(difference: float) -> str:
+    """Say how much worse a model's criterion is; above 1000 the number says no more."""
+    if not math.isfinite(difference):
+        return "AICc none"
+    return "AICc over +1000" if difference > 1000 else f"AICc +{difference:.{1 if difference < 100 else 0}f}"
+
+
 def lines(found: Found) -> list[str]:
     """Return the lines of the report of a fit."""
     settings = found.settings
@@ -60,8 +67,8 @@ def lines(found: Found) -> list[str]:
             made.append(f"  judged by one {settings['noise']}")
     finite = [f.criterion for f in found.ranking if math.isfinite(f.criterion)]
     for k, fitted in enumerate(found.ranking, 1):
-        gap = f"AICc +{fitted.criterion - min(finite):.1f}" if math.isfinite(fitted.criterion) else "AICc none"
-        made.append(f"  {k}. {fitted.name:14} residual {fitted.residual:7.2%}  {gap:14} {fitted.verdict}")
+        behind = gap(fitted.criterion - min(finite, default=math.inf))
+        made.append(f"  {k}. {fitted.name:14} residual {fitted.residual:7.2%}  {behind:15} {fitted.verdict}")
         for name, value in fitted.parameters.items():
             made.append(f"       {name} = {told(value)}{' (not determined)' if name in fitted.open else ''}")
     refusal = found.refusal()

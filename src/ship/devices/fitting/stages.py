@@ -16,7 +16,9 @@ from ...base.statistics import wilson
 from .. import PowerTrend
 from ..reading.columns import Columns
 from ..reading.spelling import argument
+from . import to_device
 from .figures import Panel, Series
+from .mixtures import Mixture, mixture
 from .report import Estimate, Fitted, Found, rank
 from .solve import interval
 from .trend_parts import varied
@@ -27,6 +29,7 @@ MOST = 3  # populations
 LEAST = 10  # cells of a population
 CLOSE = 0.05  # distance of distributions up to which a mixture fits
 KEPT = (0.8, 1.25)  # a cell within this ratio holds
+THINNEST = 1e-3  # width of a population, of the standard deviation of all: cells that hold lie close together
 DRAWS = 100  # replicates of a mixture at most
 
 
@@ -59,8 +62,10 @@ def fit_stages(columns: Columns, source: str, sha256: str, settings: dict[str, A
         if not measured
         else "Measure at more than two times; the exponent of an assumed power law is in Found.measured.",
     )
+    to_device.add_read_voltage(columns, settings, measured, remarks)
     settings = settings | {"points": 2 * len(y), "cells": len(y)}
-    values = {"populations": mixtures, "stages": list(stages.names)}
+    tables = {name: {"share, mean of ln, sigma of ln": _rows(made)} for name, made in mixtures.items()}
+    values = {"populations": tables, "stages": list(stages.names)}
     scale = "distance of distributions (Kolmogorov-Smirnov)"
     panels = _panels(stages, y, mixtures, ranking)
     return Found("retention", source, sha256, ranking, scale, summary, notes, panels, settings, values, made, measured, remarks)
@@ -149,90 +154,39 @@ def _ratio(y: Array, unit: str = "") -> Estimate:
     return Estimate(math.exp(float(np.median(y))), math.exp(low), math.exp(high), unit)
 
 
-def _populations(y: Array, replicates: int, rng: np.random.Generator) -> tuple[tuple[Fitted, ...], dict[str, Any]]:
+def _populations(y: Array, replicates: int, rng: np.random.Generator) -> tuple[tuple[Fitted, ...], dict[str, Mixture]]:
     """Rank mixtures of one to three populations; their intervals are from cells drawn again."""
-    from scipy import stats
-
     found, tables = [], {}
     for k in range(1, MOST + 1):
         if len(y) < 2 * LEAST * k:
             break
-        made = mixture(y, k)
-        if float(made[:, 0].min()) * len(y) < LEAST and k > 1:
+        made = mixture(y, k, background=0.0, thinnest=THINNEST)
+        if float(made.weight[:-1].min()) * len(y) < LEAST and k > 1:
             break
         name = ("one population", "two populations", "three populations")[k - 1]
-        again = np.array([mixture(y[rng.integers(0, len(y), len(y))], k, made, 20) for _ in range(replicates)])
+        drawn = [y[rng.integers(0, len(y), len(y))] for _ in range(replicates)]
+        again = np.stack([_rows(mixture(x, k, background=0.0, start=made, thinnest=THINNEST)) for x in drawn])
         parameters: dict[str, Estimate] = {}
-        for j, (share, mean, sigma) in enumerate(made):
+        for j, (share, mean, sigma) in enumerate(_rows(made)):
             own = f" {j + 1}" if k > 1 else ""
             if k > 1:
                 parameters[f"share{own}"] = Estimate(float(share), *interval(again[:, j, 0]))
             ends = interval(np.exp(again[:, j, 1]))
             parameters[f"ratio{own}"] = Estimate(float(np.exp(mean)), *ends, "of the conductance before")
             parameters[f"sigma of ln{own}"] = Estimate(float(sigma), *interval(again[:, j, 2]))
-        ordered = np.sort(y)
-        model = (made[:, 0] * stats.norm.cdf((ordered[:, None] - made[:, 1]) / made[:, 2])).sum(1)
-        steps = np.arange(len(y) + 1) / len(y)
-        distance = float(max(np.abs(steps[1:] - model).max(), np.abs(steps[:-1] - model).max()))
-        n, free = len(y), 3 * k - 1
-        criterion = -2 * float(np.log(_density(y, made).sum(1)).sum()) + 2 * free + 2 * free * (free + 1) / (n - free - 1)
+        n, free, distance = len(y), 3 * k - 1, made.distance(y)
+        criterion = -2 * made.likelihood + 2 * free + 2 * free * (free + 1) / (n - free - 1)
         allowed = CLOSE + 0.9 / math.sqrt(n)  # what n values of the distribution itself are away (Lilliefors, 5 %)
         fits = distance <= allowed
         text = "fits" if fits else f"its distribution is {distance:.1%} away"
         found.append(Fitted(name, parameters, distance, criterion, free, text, fits))
-        tables[name] = {"share, mean of ln, sigma of ln": made}
+        tables[name] = made
     return rank(found), tables
 
 
-def _density(y: Array, made: Array) -> Array:
-    z = (y[:, None] - made[:, 1]) / made[:, 2]
-    return np.asarray(made[:, 0] / (made[:, 2] * math.sqrt(2 * math.pi)) * np.exp(-z * z / 2) + 1e-300)
-
-
-def mixture(y: Array, k: int, start: Array | None = None, steps: int = 300) -> Array:
-    """Return a mixture of normal populations as rows of (share, mean, standard deviation), means in order, by EM.
-
-    Without a start, populations begin at evenly spaced quantiles, and from narrow ones at the mode; the likelier end is returned.
-
-    Source: Dempster, Laird & Rubin, J. R. Stat. Soc. B 39:1 (1977).
-    """
-    total = float(y.std()) or 1e-9
-    if k == 1:
-        return np.array([[1.0, float(y.mean()), total]])
-    if start is not None:
-        starts = [start]
-    else:
-        even = np.quantile(y, (np.arange(k) + 0.5) / k)
-        mode = float(np.median(y[np.abs(y - _mode(y)) < 0.3 * total])) if len(y) > 5 else float(np.median(y))
-        narrow = np.sort(np.append(np.quantile(y, np.linspace(0.1, 0.9, k - 1)), mode))
-        starts = [np.stack([np.full(k, 1 / k), m, np.full(k, total / k)], axis=1) for m in (even, narrow)]
-    best, likely = starts[0], -math.inf
-    for made in starts:
-        last = -math.inf
-        for _ in range(steps):
-            density = _density(y, made)
-            whole = density.sum(1, keepdims=True)
-            now = float(np.log(whole).sum())
-            share = density / whole
-            weight = np.maximum(share.sum(0), 1e-9)
-            mean = (share * y[:, None]).sum(0) / weight
-            sigma = np.sqrt((share * (y[:, None] - mean) ** 2).sum(0) / weight)
-            made = np.stack([weight / len(y), mean, np.maximum(sigma, 1e-3 * total)], axis=1)
-            if now - last < 1e-6 * len(y):
-                break
-            last = now
-        if now > likely:
-            best, likely = made, now
-    return np.asarray(best[np.argsort(best[:, 1])])
-
-
-def _mode(y: Array) -> float:
-    """Return the middle of the shortest interval with a quarter of the values."""
-    ordered = np.sort(y)
-    m = max(len(y) // 4, 1)
-    width = ordered[m:] - ordered[:-m]
-    k = int(np.argmin(width))
-    return float((ordered[k] + ordered[k + m]) / 2)
+def _rows(made: Mixture) -> Array:
+    """Return a row of (share, mean of ln, sigma of ln) for each population."""
+    return np.stack([made.weight[:-1], made.mean, made.width], axis=1)
 
 
 def _measured(stages: Stages, y: Array, notes: list[str]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -252,16 +206,13 @@ def _measured(stages: Stages, y: Array, notes: list[str]) -> tuple[dict[str, Any
     return {"retention": PowerTrend(nu=varied(middle, spread), t0=first)}, {"retention": text}
 
 
-def _panels(stages: Stages, y: Array, mixtures: dict[str, Any], ranking: tuple[Fitted, ...]) -> list[Panel]:
-    from scipy import stats
-
+def _panels(stages: Stages, y: Array, mixtures: dict[str, Mixture], ranking: tuple[Fitted, ...]) -> list[Panel]:
     order = np.sort(y)
     steps = 100 * (np.arange(len(y)) + 0.5) / len(y)
     ratios = [Series(np.exp(order), steps, "measured", "points", 1)]
     for i, fitted in enumerate(ranking[:2]):
-        made = mixtures[fitted.name]["share, mean of ln, sigma of ln"]
         grid = np.linspace(order[0], order[-1], 300)
-        model = 100 * (made[:, 0] * stats.norm.cdf((grid[:, None] - made[:, 1]) / made[:, 2])).sum(1)
+        model = 100 * mixtures[fitted.name].below(grid, (float(order[0]), float(order[-1])))
         ratios.append(Series(np.exp(grid), model, fitted.name, "solid" if i == 0 else "dashed", 2 + i))
     limits = np.array([min(stages.before.min(), stages.after.min()), max(stages.before.max(), stages.after.max())]) * 1e6
     cells = [

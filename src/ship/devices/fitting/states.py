@@ -123,24 +123,13 @@ def _found(y: Array, dark: Array) -> tuple[list[State], list[Fitted], Mixture]:
             parameters[f"sigma of ln {k + 1}"] = Estimate(float(m.width[k]))
             parameters[f"share {k + 1}"] = Estimate(float(m.weight[k]))
         parameters["share outside"] = Estimate(float(m.weight[-1]))
-        distance = _distance(m, y[alive])
+        distance = m.distance(y[alive])
         text = f"is less likely (BIC +{m.bic - chosen.bic:.0f})"
         if m is chosen:
             text = f"fits within {distance:.1%}: {count} population{'s' * (count != 1)} between valleys"
         name = f"{parts} part{'s' * (parts > 1)}"
         ranking.append(Fitted(name, parameters, distance, m.bic, 3 * parts, text, m is chosen))
     return states, sorted(ranking, key=lambda f: (not f.fits, f.criterion)), chosen
-
-
-def _distance(m: Mixture, y: Array) -> float:
-    """Return the Kolmogorov-Smirnov distance of a mixture from the values."""
-    from scipy.special import ndtr
-
-    x = np.sort(y)
-    share = (m.weight[:-1, None] * ndtr((x - m.mean[:, None]) / m.width[:, None])).sum(0)
-    share = share + m.weight[-1] * (x - x[0]) / max(float(x[-1] - x[0]), 1e-12)
-    k = np.arange(len(x))
-    return float(max(np.abs(share - k / len(x)).max(), np.abs(share - (k + 1) / len(x)).max()))
 
 
 def _spread(y: Array) -> Components:

@@ -9,11 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...base.errors import FitError
-from ...base.parameters import Varied
 from .. import Device
 from ..reading.columns import Columns
 from ..reading.spelling import argument
-from . import to_device
+from . import sentences, to_device
 from .components import Components, components
 from .distributions import FAMILIES, WITHIN, Law, Sample, fit_family, limit_of
 from .figures import Panel, Series
@@ -74,6 +73,11 @@ def fit_statistics(columns: Columns, source: str, sha256: str, settings: dict[st
                 summary[f"{log}{name}, {kind}"] = part
         notes += _remarks(quantity, devices)
     summary |= _ratio(data)
+    if _one_sign(data):
+        notes.append(
+            "v_set and v_reset have one sign: magnitudes, or a unipolar device, which the file does not tell; a device counts "
+            "voltages of the direction down as below 0 V"
+        )
     values: dict[str, Any] = {"names": names}
     if len(names) > 1:
         values["rank correlation"], rows = _correlations(data)
@@ -105,7 +109,20 @@ def _quantity(source: str, name: str, x: Array, notes: list[str]) -> Quantity:
             f"{name}: {int(cut.sum())} values at its largest, {sign * float((sign * x).max()):.4g} {UNITS[name[0]]}, count as "
             "cut off there (the end of a sweep, or a compliance): they are at least that"
         )
+    notes += _low(name, sign, x)
     return Quantity(name, sign, Sample(sign * x, cut))
+
+
+def _low(name: str, sign: int, x: Array) -> list[str]:
+    """Say that values pile up at the smallest one: they may be less, and are taken as they are."""
+    low = piled(-sign * x)
+    if not low.any():
+        return []
+    text = f"{name}: {int(low.sum())} of {len(x)} values are at its smallest, {sign * float((sign * x).min()):.4g} "
+    text += f"{UNITS[name[0]]}: they may be cut off there (the start of a sweep, or the floor of a meter), and be less; "
+    if low.mean() >= 0.5:
+        return [text + "the median is at most that"]
+    return [text + "the median does not change by that, distributions and scatter do"]
 
 
 def piled(x: Array) -> Array:
@@ -144,7 +161,7 @@ def _ranked(quantity: Quantity, laws: Sequence[Law]) -> list[Fitted]:
             if law.distance > limit and law.family.n_parameters == 2:
                 text += " (several populations, or a drift, or another shape)"
         if gap > DECISIVE:
-            text += f"; {best!r} is likelier (AICc +{gap:.0f})"
+            text += f"; {best!r} is likelier ({sentences.gap(gap)})"
         parameters = {k: _with_sign(v, quantity, k) for k, v in law.parameters.items()}
         open_names = tuple(k for k, v in parameters.items() if not (math.isfinite(v.low) and math.isfinite(v.high)))
         name = f"{quantity.name}: {law.family.name}"
@@ -370,13 +387,14 @@ def _voltages(
     for name in ("v_set", "v_reset"):
         if name not in data or f"{name}, median" not in summary:
             continue
-        middle = summary[f"{name}, median"].value
-        told[name] = "median of sweeps at their rate, not of pulses"
-        if name == "v_reset" and "v_set" in data and data["v_set"].sign == data["v_reset"].sign:
-            middle = -middle
-            told[name] += "; v_set and v_reset have one sign in the file: taken as magnitudes, of opposite polarity"
         spread = scatter[name].d2d
-        made[name] = (
-            Varied(middle, d2d_abs=spread.value) if spread is not None and spread.value > 0 and not scatter[name].log else middle
-        )
+        size = spread.value if spread is not None and not scatter[name].log else 0.0
+        made[name], sign = to_device.switching_voltage(name, summary[f"{name}, median"].value, size)
+        told[name] = "; ".join(filter(None, ("median of sweeps at their rate, not of pulses", sign)))
+    if _one_sign(data):
+        told["v_reset"] += "; v_set and v_reset have one sign in the file: magnitudes, or a unipolar device"
     return made, told
+
+
+def _one_sign(data: Mapping[str, Quantity]) -> bool:
+    return "v_set" in data and "v_reset" in data and data["v_set"].sign == data["v_reset"].sign

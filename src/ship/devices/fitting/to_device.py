@@ -94,6 +94,26 @@ def assembled(
     return Device(name=proof.name, correlated=correlated, origins=rest | known, **values)
 
 
+def switching_voltage(name: str, volts: float, spread: float = 0.0) -> tuple[Any, str]:
+    """Return v_set or v_reset of a device (V), and a remark where its sign is not that of the measurement.
+
+    A device counts voltages of the direction up as above 0, whatever the polarity of the terminals was, or whether there was one
+    polarity only.
+    """
+    value = abs(volts) if name == "v_set" else -abs(volts)
+    told = f"measured at {volts:.4g} V; the sign here is that of the change of conductance" if value != volts else ""
+    return varied(value, spread), told
+
+
+def add_read_voltage(columns: Columns, settings: Mapping[str, Any], measured: dict[str, Any], remarks: dict[str, str]) -> None:
+    """Add the voltage (V) at which states were read to what was measured, where it was given or has a column with one value."""
+    given = settings.get("v_read")
+    seen = np.unique(np.asarray(columns["v_read"], dtype=float)) if "v_read" in columns and given is None else np.zeros(0)
+    if given is not None or len(seen) == 1:
+        measured["v_read"] = abs(float(given if given is not None else seen[0]))
+        remarks["v_read"] = "at which the states were read" + (", as given" if given is not None else "")
+
+
 class NoPartError(FitError):
     """An error that says that the library has no device part for a law."""
 

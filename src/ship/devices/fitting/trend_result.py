@@ -122,33 +122,10 @@ def over_curves(fit: TrendFit, i: int, labels: Labels | None = None) -> dict[str
     if n < LEAST:
         half = float(stats.t.ppf(0.975, fit.freedom.min())) * math.sqrt(float(own.sum())) / n
         return {"mean": Estimate(float(values.mean()), float(values.mean()) - half, float(values.mean()) + half, unit)}
-    noise = float(own.mean())
     devices = list(labels.device) if labels is not None and len(set(labels.device)) > 1 else None
-    split = components(values, devices, unit=unit)
-    several = devices is not None and LEAST <= len(set(devices)) < n
-    noise_of_mean = noise
-    if devices is not None and several:  # devices are what was drawn; their means count
-        values, noise_of_mean = _by_device(values, devices), noise * len(set(devices)) / n
-        n = len(values)
-    middle, half = float(values.mean()), float(stats.t.ppf(0.975, n - 1)) * float(values.std(ddof=1)) / math.sqrt(n)
-    made = {"mean": Estimate(middle, middle - half, middle + half, unit)}
-    if several and split.d2d is not None and split.c2c is not None:
-        return made | {"d2d": split.d2d, "c2c": _without(split.c2c, noise)}
-    variance = float(values.var(ddof=1))
-    ends = [variance * (n - 1) / float(stats.chi2.ppf(q, n - 1)) for q in (0.975, 0.025)]
-    what = "d2d" if devices is not None else "spread"
-    low, high = (math.sqrt(max(v - noise_of_mean, 0.0)) for v in ends)
-    return made | {what: Estimate(math.sqrt(max(variance - noise_of_mean, 0.0)), low, high, unit)}
-
-
-def _by_device(values: Array, devices: Sequence[str]) -> Array:
-    labels = np.asarray(devices)
-    return np.array([values[labels == label].mean() for label in dict.fromkeys(devices)])
-
-
-def _without(spread: Estimate, noise: float) -> Estimate:
-    value, low, high = (math.sqrt(max(v * v - noise, 0.0)) for v in spread)
-    return Estimate(value, low, high, spread.unit)
+    split = components(values, devices, unit=unit, error=float(own.mean()))
+    rest = {"spread" if devices is None else "c2c": split.c2c, "d2d": split.d2d}
+    return {"mean": split.centre} | {what: size for what, size in rest.items() if size is not None}
 
 
 def _own_variance(fit: TrendFit, i: int) -> Array:

@@ -80,6 +80,9 @@ class PolynomialProgramming(Programming):
         return target + self.sigma(target, p) * xi[0]
 
 
+WIDEST = 10.0  # of ln G: four decades, more than any state scatters
+
+
 @dataclass(frozen=True)
 class TwoStateProgramming(Programming):
     """Writes to the nearer one of two states, with log-normal scatter.
@@ -90,10 +93,10 @@ class TwoStateProgramming(Programming):
             device.
     """
 
-    sigma_off: Value = param(0.0, least=0.0, role="noise")
-    sigma_on: Value = param(0.0, least=0.0, role="noise")
-    shift_off: Value = param(0.0, role="noise")
-    shift_on: Value = param(0.0, role="noise")
+    sigma_off: Value = param(0.0, least=0.0, most=WIDEST, role="noise")
+    sigma_on: Value = param(0.0, least=0.0, most=WIDEST, role="noise")
+    shift_off: Value = param(0.0, least=-WIDEST, most=WIDEST, role="noise")
+    shift_on: Value = param(0.0, least=-WIDEST, most=WIDEST, role="noise")
 
     def write(self, target: Tensor, p: Bag, xi: Xi) -> Tensor:
         off = p.g_min * torch.exp(p.shift_off + p.sigma_off * xi[0])
