@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from . import names
+from . import names, units
 from .places import origins
 from .profile import SMALL, Profile, guess_unit, own_unit, roughness
-from .roles import ROLES, G
+from .roles import ROLES, G, V
 from .spelling import call
 from .table import Table
 from .units import UNITS, bare
@@ -138,6 +138,7 @@ def _by_pulses(table: Table, used: Sequence[Profile]) -> Suggestion | None:
     if not states:
         return None
     constant = [p for p in _of(used, "constant") if 0 < p.median <= 3 and p.number < states[0].number]
+    constant = [p for p in constant if own_unit(table, p.header) in ("", *units.UNITS[V])]  # (a width in us is no voltage)
     columns = {"pulse_voltage": _name(table, levels[0])}
     unit = missing_units(table, {"pulse_voltage": levels[0]}, "pulses")
     reason = f"column {_name(table, levels[0])} has a few levels of both signs, as pulse voltages"
