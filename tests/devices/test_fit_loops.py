@@ -5,6 +5,7 @@ import pytest
 
 import ship
 from loops import UNIT, Known, fit_loops, loops, sine
+from ship.devices.fitting import to_device
 from ship.devices.fitting.loops import phase
 from ship.devices.fitting.switching_voltages import censored_median, median
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from test_instrument_files import CASES, known
 
 import commands
 import instruments
 import known_devices
 import ship
-from test_instrument_files import CASES, known
 
 pytestmark = pytest.mark.usefixtures("no_grad")
 SEEDED = [(form, kind, seed) for form, kind in CASES for seed in range(3 if form == "plain" else 1)]

@@ -53,7 +53,7 @@ def example_export(path: str | os.PathLike[str], *, devices: int = 5, pulses: in
         for _ in range(pulses):
             array.pulse(volt)
             reads.append((float(volt), (array.read() * device.v_read).flatten().tolist()))
-    rows = []
+    rows: list[list[object]] = []
     for k in range(devices):
         for volt, current in reads:
             rows.append([len(rows) + 1, f"D{k + 1}", f"{volt:.2f}", "1.0", f"{device.v_read:.2f}", f"{current[k]:.4E}"])

@@ -164,7 +164,7 @@ class Curves:
 
     def _follow(self, device: Device, p: Values) -> None:
         """Take the nominal device through all counts, up and down."""
-        p = p.mapped(lambda t: t.flatten() if t.numel() == 1 else t.reshape(len(t), -1))  # states many of a kind keep their axis
+        p = p.mapped(lambda t: t.flatten() if t.numel() == 1 else t.reshape(len(t), -1))  # (a state with many keeps its axis)
         own, bag, n = p.of(""), p.of("update"), len(self.counts)
         low, high = (end.reshape(-1)[:1] for end in device.update.window(bag))
         self.up = self._branch(device, bag, low.expand(n), own.v_set.reshape(-1)[:1], own.t_write.reshape(-1)[:1])
