@@ -87,7 +87,7 @@ def covered(case: Case, seed: int) -> dict[str, bool]:
     fitted = next(f for f in found.ranking if f.name == case.law)
     truth = dict(case.truth) | {"step noise": case.step}
     if case.additive:
-        truth["read noise"] = case.additive / (fitted.parameters["g_max"].value - fitted.parameters["g_min"].value)
+        truth["read noise"] = case.additive / (case.truth["g_max"] - case.truth["g_min"])
     elif "relative read noise" in fitted.parameters:
         truth["relative read noise"] = case.relative
     if case.spread:

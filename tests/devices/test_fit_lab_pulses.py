@@ -62,6 +62,8 @@ def test_programming_lowers_the_conductance_over_three_decades():
     best = found.best
     assert best.name == "log power"
     assert best.residual < 0.035
+    assert "not the shape: it misses 13% of the window of ln G at pulse 1 up" in best.verdict
+    assert "at pulse 1 up" in found.device.origins["update"].text
     assert best.parameters["gamma_d"].value < 0.1  # ln G falls evenly
     assert best.parameters["alpha_d, over devices"].value == pytest.approx(0.216, abs=0.08)
     assert isinstance(found.device.update, ship.devices.LogBounded)

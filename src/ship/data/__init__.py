@@ -1,9 +1,10 @@
-"""Encoders, the embedded digits, batches, and a small measurement made by a virtual device."""
+"""Encoders, the embedded digits, batches, and small measurements made by virtual devices."""
 
 from ..base.boundary import guard as _guard
 from .datasets import Batches, LengthBuckets, SpikeDataset, Split, collate, digits, from_events, split
 from .encoders import burst, interspike_interval, latency, level_crossing, level_crossing_decode, rate, regular_rate
 from .example import example_device, example_pulses
+from .exports import example_export, example_loops
 
 __all__ = [
     "Batches",
@@ -14,6 +15,8 @@ __all__ = [
     "collate",
     "digits",
     "example_device",
+    "example_export",
+    "example_loops",
     "example_pulses",
     "from_events",
     "interspike_interval",

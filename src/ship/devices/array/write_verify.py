@@ -158,13 +158,13 @@ class Curves:
         self._follow(device, p)
 
     def _corner(self, rising: Tensor) -> Tensor:
-        """Return whole numbers around the count at which a branch comes to its end: a hard bound is a corner between two counts."""
+        """Return whole numbers around the count at which a branch ends: a hard bound is a corner between two counts."""
         k = int((rising >= rising.max() - 1e-6 * (rising.max() - rising.min())).double().argmax())
         return torch.linspace(float(self.counts[max(k - 1, 0)]), float(self.counts[k]), 65).round().to(self.counts)
 
     def _follow(self, device: Device, p: Values) -> None:
         """Take the nominal device through all counts, up and down."""
-        p = p.mapped(lambda t: t.flatten() if t.numel() == 1 else t.reshape(len(t), -1))  # states many of a kind keep their axis
+        p = p.mapped(lambda t: t.flatten() if t.numel() == 1 else t.reshape(len(t), -1))  # (a state with many keeps its axis)
         own, bag, n = p.of(""), p.of("update"), len(self.counts)
         low, high = (end.reshape(-1)[:1] for end in device.update.window(bag))
         self.up = self._branch(device, bag, low.expand(n), own.v_set.reshape(-1)[:1], own.t_write.reshape(-1)[:1])

@@ -7,6 +7,7 @@ of whitened residuals over blocks are larger than 1, and the uncertainty is that
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,17 +15,20 @@ import numpy as np
 
 from . import scatter
 from .pulse_curves import CurveFamily
+from .pulse_noise import Noise
 from .pulse_problem import Problem, Scaled, context, jacobian, solved
-from .scatter import Noise
 
 Array = np.ndarray
-ACCEPT = 0.05  # of the window: a systematic deviation up to here is let pass
 OPEN = 1.0  # windows beyond the data, from where on an end of the window is not determined
 EDGE = 1e-3  # of the range of a parameter: so close to a limit, it is at it
 VAGUE = {"alpha": 1.0, "gamma": 1.5, "k": 6.0, "w": 0.5}  # standard errors (of ln alpha) from which on data say nothing
 FEW = 2  # devices, up to which intervals are from draws of each
 BLOCKS = 6  # of a branch
 DRAWS = 12  # scatters, as likely as the one found
+BENT = 0.3  # by how much a sum of squares may differ from its parabola at two standard errors
+TRIES = 300  # parameters that are tried for each scatter, where it does more
+MOST = 1_000_000  # reads that they are compared with, about
+WIDER = 1.4  # than the normal distribution: those that are tried
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def fit_curve(
         curve: the curve.
         trains: the trains in the scale of the fit.
         noise: the scatter of the data.
-        replicates: the number of draws of each device's parameters.
+        replicates: the number of draws of each device's parameters; 0: the parameters alone, for a first look.
         rng: the generator of the draws.
         near: a fit with another scatter, from which to start.
     """
@@ -109,7 +113,7 @@ def fit_curve(
     drawn = noise.drawn(DRAWS if alone else 1, rng)
     known: list[Array] = []
     fits: list[OneFit] = []
-    problems = [Problem(curve, scaled) for scaled in trains]
+    problems = [Problem(curve, scaled, noise.step) for scaled in trains]
     for k, problem in enumerate(problems):
         if near is not None:
             fits.append(_one(problem, [near.fits[k].theta], noise, drawn, replicates, rng, alone))
@@ -135,7 +139,7 @@ def around(fit: CurveFit, trains: Sequence[Scaled], noise: Noise) -> Noise | Non
         return None
     pieces = []
     for one, scaled, rest in zip(fit.fits, trains, fit.residual, strict=True):
-        problem = Problem(fit.curve, scaled)
+        problem = Problem(fit.curve, scaled, noise.step)
         c = context(problem, one.theta, problem.course(one.theta), noise)
         pieces.append(scatter.Around(rest, jacobian(problem, one.theta), c.phi, c.grown, c.fresh, scaled.scale.back(one.model)))
     return scatter.noise_around(pieces, trains[0].scale, noise)
@@ -176,13 +180,23 @@ def _one(
             )
         )
     ]
-    draws = _draws(problem, theta, covariance, miss, drawn, held, replicates, rng)
+    draws = _draws(problem, theta, covariance, miss, drawn, held, replicates, rng) if replicates else theta[None]
     course, usual = problem.course(theta), 0.0
-    if miss > 1 and alone:
+    if miss > 1 and alone and replicates:
         made = scatter.simulate(context(problem, theta, course, noise), 24, rng)
         usual = float(np.percentile([systematic([r], [problem.scaled]) for r in made], 97.5))
-    names = (*[problem.names[i] for i in held], *vague)
-    return OneFit(theta, covariance, draws, problem.values(theta, course[0]), white, miss, names, usual)
+    ends = [problem.names[i] for i in held]
+    names = tuple(dict.fromkeys([*ends, *vague, *(name for name in problem.names[3:] if is_tied(problem.curve, name, ends))]))
+    return OneFit(theta, covariance, draws, problem.values(theta, course), white, miss, names, usual)
+
+
+def is_tied(curve: CurveFamily, name: str, ends: Sequence[str]) -> bool:
+    """Return whether a parameter of a law follows from where the window ends, and an end of it is not determined.
+
+    Steps that do not shrink towards a bound (hard bounds) do not ask for it.
+    """
+    end = {"_p": "g_max", "_d": "g_min"}.get(name[-2:])
+    return end in ends and curve.law != "hard"
 
 
 def _information(problem: Problem, theta: Array, slopes: Array, noise: Noise, held: dict[int, float]) -> Array:
@@ -220,15 +234,62 @@ def _draws(
     count: int,
     rng: np.random.Generator,
 ) -> Array:
-    """Return parameters as likely as those found: over the uncertainty of the scatter, too."""
-    slopes = jacobian(problem, theta)
-    out = []
+    """Return parameters as likely as those found: over the uncertainty of the scatter, too.
+
+    They are normal where the likelihood is so as far as two standard errors, and for hard bounds, of which scatter at a bound is
+    known by its moments alone; else they are weighed by their likelihood.
+    """
+    slopes, out = jacobian(problem, theta), []
+    bent = len(drawn) > 1 and problem.curve.law != "hard" and _is_bent(problem, theta, covariance, miss, drawn[0])
     for k, rows in enumerate(np.array_split(np.arange(count), len(drawn))):
         made = _information(problem, theta, slopes, drawn[k], held) * miss**2
-        out.append(_normal(made, len(rows), rng))
+        out.append(_weighed(problem, theta, made, miss, drawn[k], len(rows), rng) if bent else _normal(made, len(rows), rng))
     off = np.concatenate(out)
     rng.shuffle(off)
     return np.asarray(np.clip(theta + off, problem.low, problem.high))
+
+
+def _loss(problem: Problem, theta: Array, noise: Noise) -> float:
+    """Return minus twice the log-likelihood, less a constant, with the scatter of a law with these parameters."""
+    course = problem.course(theta)
+    loss = scatter.loss(problem.values(theta, course) - problem.scaled.y, context(problem, theta, course, noise))
+    return loss + float(((1e-3 * problem.ridge * (theta - problem.starts[0])) ** 2).sum())
+
+
+def _is_bent(problem: Problem, theta: Array, covariance: Array, miss: float, noise: Noise) -> bool:
+    """Return whether the sum of squares is no parabola along the main axes of the uncertainty."""
+    value, vector = np.linalg.eigh(covariance)
+    top = _loss(problem, theta, noise)
+    for size, axis in zip(value, vector.T, strict=True):
+        if size < 1e-3 * value[-1]:
+            continue
+        for sign in (2.0, -2.0):
+            moved = np.clip(theta + sign * math.sqrt(size) * axis, problem.low, problem.high)
+            if not 1 - BENT < (_loss(problem, moved, noise) - top) / (4 * miss**2) < 1 + BENT:
+                return True
+    return False
+
+
+def _weighed(
+    problem: Problem, theta: Array, covariance: Array, miss: float, noise: Noise, count: int, rng: np.random.Generator
+) -> Array:
+    """Draw deviations by their likelihood: of a wider t distribution, weighed and drawn again (importance sampling)."""
+    tries, freedom = int(np.clip(MOST / len(problem.scaled.y), TRIES / 10, TRIES)), 5.0
+    z = _normal(np.eye(len(theta)), tries, rng)
+    shrunk = np.sqrt(rng.chisquare(freedom, tries) / freedom)
+    z = WIDER * z / shrunk[:, None]
+    value, vector = np.linalg.eigh((covariance + covariance.T) / 2)
+    off = (z * np.sqrt(np.clip(value, 0.0, None))) @ vector.T
+    inside = ((theta + off >= problem.low) & (theta + off <= problem.high)).all(1)
+    if inside.sum() < tries / 20:
+        return _normal(covariance, count, rng)
+    off, z = off[inside], z[inside]
+    free = value > 1e-9 * value[-1]
+    density = -0.5 * (freedom + free.sum()) * np.log1p((z[:, free] ** 2).sum(1) / (WIDER**2 * freedom))
+    weight = np.array([-0.5 * _loss(problem, theta + x, noise) / miss**2 for x in off]) - density
+    chance = np.exp(weight - weight.max())
+    at = np.searchsorted(np.cumsum(chance) / chance.sum(), (np.arange(count) + rng.random()) / count)
+    return np.asarray(off[np.minimum(at, len(off) - 1)])
 
 
 def _normal(covariance: Array, count: int, rng: np.random.Generator) -> Array:
@@ -254,59 +315,3 @@ def systematic(residual: Sequence[Array], trains: Sequence[Scaled], blocks: int 
                 squares += float(block.mean()) ** 2 - variance / len(block)
                 count += 1
     return float(np.sqrt(max(squares / count, 0.0)))
-
-
-def jump(fit: CurveFit, trains: Sequence[Scaled], noise: Noise) -> tuple[float, float]:
-    """Return the largest mean step of the residual where the polarity turns, and its size in standard errors."""
-    steps: dict[bool, list[tuple[float, float]]] = {}
-    for k, scaled in enumerate(trains):
-        r, branches = fit.residual[k], scaled.train.branches
-        read = noise.read(scaled.scale.back(scaled.y), scaled.scale)
-        for i, start in enumerate(scaled.train.starts[1:], 1):
-            m = max(3, min(branches[i][1], branches[i - 1][1]) // 50)
-            size = float(r[start : start + m].mean() - r[max(start - m, 0) : start].mean())
-            steps.setdefault(branches[i][0], []).append((size, m * noise.step**2 + 2 * float(read[start]) / m))
-    worst = (0.0, 0.0)
-    for found in steps.values():
-        size = float(np.mean([s for s, _ in found]))
-        error = float(np.sqrt(sum(v for _, v in found))) / len(found)
-        if abs(size) > abs(worst[0]):
-            worst = size, abs(size) / max(error, 1e-12)
-    return worst
-
-
-def verdict(fit: CurveFit, trains: Sequence[Scaled], noise: Noise, table: float) -> tuple[bool, str]:
-    """Return whether the curve follows the data, and the reason in words.
-
-    Args:
-        fit: the fit.
-        trains: the data.
-        noise: their scatter.
-        table: what a free table for all devices misses: a law that is closer is not refused for what it misses.
-    """
-    beyond = f"; not determined: {', '.join(fit.open)}" if fit.open else ""
-    rms = float(np.sqrt(fit.rss / sum(len(r) for r in fit.residual)))
-    size, errors = jump(fit, trains, noise)
-    off = systematic(fit.residual, trains)
-    name = f"{'NeuroSim' if fit.curve.law == 'exponential' else 'Bounded'} ({fit.curve.name})"
-    window = "the window of ln G" if trains[0].scale.log else "the window"
-    word = "drop" if size < 0 else "rise"
-    if abs(size) > ACCEPT and errors > 4 and rms < table:
-        return True, f"fits closer than a table; it misses {abs(size):.0%} of {window} at the {word} between branches{beyond}"
-    if abs(size) > ACCEPT and errors > 4:
-        return (
-            False,
-            f"{name} cannot follow the {word} between your branches: it misses {abs(size):.0%} of {window} there; "
-            + f"residual {rms:.0%} of {window}; use the table device",
-        )
-    if off > ACCEPT and rms < table:
-        return True, f"fits closer than a table; it misses {off:.0%} of {window} on average{beyond}"
-    missed = float(np.median([one.miss for one in fit.fits])) > 1
-    if off > ACCEPT and missed and off > float(np.median([one.usual for one in fit.fits])):
-        return (
-            False,
-            f"{name} has not the shape of your curve: it misses {off:.0%} of {window} on average; use the table device",
-        )
-    if off > ACCEPT:
-        return True, f"fits, if the wander by {off:.0%} of {window} is the device's own; measure more cycles to tell{beyond}"
-    return True, f"fits; systematic deviation {off:.1%} of {window}{beyond}"

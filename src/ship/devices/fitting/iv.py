@@ -28,6 +28,7 @@ Array = np.ndarray
 MANY = 20  # sweeps from which on ends are quantiles, and the first and last tenth are compared
 MOST_NEGATIVE = 0.2  # of the sweeps: with more off currents not above 0 A the off state is not known
 MARGIN = 0.97  # of the switching voltage, and of the compliance: laws hold below
+OPEN = 0.25  # of the on current at v_read: with as much against the voltage a loop is no resistance
 
 
 def fit_iv(columns: Columns, source: str, sha256: str, settings: dict[str, Any]) -> Found:
@@ -54,6 +55,12 @@ def fit_iv(columns: Columns, source: str, sha256: str, settings: dict[str, Any])
     if limit is not None:
         summary["compliance"] = Estimate(float(limit), unit="A")
     notes = [*columns.notes, *_notes(settings, found, states, switched, flat), *_offset_notes(zero, states)]
+    against = _against(states, voltage, current)
+    if against >= OPEN:
+        notes.append(
+            f"the loop is open at 0 V: in the median sweep a current of {against:.0%} of the on current at v_read flows against "
+            "the voltage, as no resistance does: it is a charging current (a capacitance) or the meter's noise, and so is on/off"
+        )
     notes += nearly_ohmic(order)
     if not fits:
         notes.append("no law was fitted: too few points lie below the switching voltage")
@@ -66,7 +73,7 @@ def fit_iv(columns: Columns, source: str, sha256: str, settings: dict[str, Any])
     panels = iv_figures.panels(states, switched, voltage, current, fits, branches, order)
     values = _values(states, switched, fits)
     proof = to_device.evidence(columns, source, sha256)
-    made = outcome(lambda: _device(proof, order, states, switched, settings))
+    made = outcome(lambda: _device(proof, order, states, switched, settings, against))
     return Found("iv", source, sha256, order, "rms, of the local current", summary, notes, panels, settings, values, made)
 
 
@@ -223,10 +230,31 @@ def _offset_notes(zero: Array, states: ReadStates) -> list[str]:
     ]
 
 
+def _against(states: ReadStates, voltage: Array, current: Array) -> float:
+    """Return the current that flows against the voltage, at two points at least, over the on current at v_read, in the median."""
+    shares = []
+    for e, on in zip(states.excursions, states.on, strict=True):
+        along = np.sort(e.side * current[e.rows])
+        shares.append(max(0.0, -float(along[1])) / (float(on) * abs(states.v_read)))
+    return float(np.median(shares)) if shares else 0.0
+
+
 def _device(
-    proof: to_device.Evidence, order: tuple[Fitted, ...], states: ReadStates, switched: Switches, settings: dict[str, Any]
+    proof: to_device.Evidence,
+    order: tuple[Fitted, ...],
+    states: ReadStates,
+    switched: Switches,
+    settings: dict[str, Any],
+    against: float,
 ) -> Device:
     """Return the device with both states and their scatter, its switching voltages, and a law of the current where one fits."""
+    if against >= OPEN:
+        raise FitError(
+            "fit: device",
+            "needs currents that flow with the voltage",
+            got=f"{against:.0%} of the on current at {states.v_read:g} V against it",
+            fix="It is a charging current or noise: sweep more slowly or further, or take the meter's offset off the current.",
+        )
     if states.negative > MOST_NEGATIVE * (states.negative + len(states.on)):
         raise FitError(
             "fit: device",

@@ -120,7 +120,8 @@ def fit_law(law: Law, branches: Sequence[Branch]) -> LawFit:
 
         def first(second: float, v: Array = branch.v, weight: Array = weight, target: Array = target) -> tuple[float, float]:
             shape = law.shape(second, v) / weight
-            size = float(shape @ shape)
+            with np.errstate(over="ignore"):  # (a shape far too steep: its cost is infinite)
+                size = float(shape @ shape)
             a = max(float(shape @ target) / size, 0.0) if size > 0 and math.isfinite(size) else 0.0
             return a, float(((target - a * shape) ** 2).sum()) if math.isfinite(size) else math.inf
 

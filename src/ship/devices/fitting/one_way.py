@@ -17,6 +17,7 @@ from .switching_voltages import median
 
 Array = np.ndarray
 STRAIGHT = 0.03  # of the current's range: what misses a line by less is a resistor
+CURVED = 0.1  # of the current's range: what misses a line by more is none
 
 
 def fit_one_way(
@@ -57,14 +58,18 @@ def fit_one_way(
         summary["current at 0 V, median"] = median(zeros[np.isfinite(zeros)], "A")
     summary["offset of the line (I_0), median"] = median(lines[:, 1], "A")
     summary["miss of the line, median"] = median(100 * misses, "% of the current's range")
-    branches = _branches(records, lines, voltage, current)
+    straight = misses <= CURVED  # else the line's offset is no current of the sweep
+    offsets = np.where(straight, lines[:, 1], np.where(np.isfinite(zeros), zeros, 0.0))
+    branches = _branches(records, offsets, voltage, current)
     fits = {law.name: {"": fit_law(law, branches)} for law in LAWS} if branches else {}
     noise = noise_of(branches)
     order = rank([fitted(fit, noise) for fit in fits.values()], relevant=RELEVANT) if fits else ()
     notes = [
         *columns.notes,
         "the sweeps go one way: there is no way back at the same voltages, so they show one state only",
-        "laws are of the current less the offset of each sweep's line (of the meter, or a charging current)",
+        "laws are of the current less the offset of each sweep's line (of the meter, or a charging current)"
+        if straight.mean() > 0.5
+        else "laws are of the current less that at 0 V, where it is known: the sweeps are no lines",
         *nearly_ohmic(order),
     ]
     if middle > 0 and float(np.median(misses)) <= STRAIGHT:
@@ -91,11 +96,11 @@ def fit_one_way(
     return Found("iv", source, sha256, order, "rms, of the local current", summary, notes, panels, settings, values, made)
 
 
-def _branches(records: list[Array], lines: Array, voltage: Array, current: Array) -> list[Branch]:
+def _branches(records: list[Array], offsets: Array, voltage: Array, current: Array) -> list[Branch]:
     """Return the medians of sweeps on the side where they reach further, some of the sweeps where there are many."""
     made = []
     for k in np.unique(np.linspace(0, len(records) - 1, min(len(records), MOST)).astype(int)):
-        v, i = voltage[records[k]], current[records[k]] - lines[k, 1]
+        v, i = voltage[records[k]], current[records[k]] - offsets[k]
         side = 1 if float(v.max()) >= -float(v.min()) else -1
         inside = side * v > 0.02 * float(np.abs(v).max())
         if int(inside.sum()) >= LEAST:

@@ -57,7 +57,14 @@ class CurveFamily:
         return self.course(w0, own, up, fresh, np.ones(len(up), dtype=np.int64), p_max)[0]
 
     def course(
-        self, w0: float, own: Mapping[str, float], up: Array, fresh: Array, count: Array, p_max: tuple[int, int]
+        self,
+        w0: float,
+        own: Mapping[str, float],
+        up: Array,
+        fresh: Array,
+        count: Array,
+        p_max: tuple[int, int],
+        noise: float = 0.0,
     ) -> tuple[Array, Array, Array]:
         """Return w at each read, with the memory there, see `pulse_kernels.flow`."""
         alpha, gamma, share = np.zeros(2), np.zeros(2), np.zeros(2)
@@ -71,7 +78,7 @@ class CurveFamily:
                 alpha[i] = own.get("alpha" + side, 0.0)
                 gamma[i] = {"hard": 0.0, "soft": 1.0}.get(self.law, own.get("gamma" + side, 0.0))
         w0 = min(max(w0, 0.0), 1.0)
-        made: tuple[Array, Array, Array] = loop("flow")(saturating, up, fresh, count, w0, alpha, gamma, share)
+        made: tuple[Array, Array, Array] = loop("flow")(saturating, up, fresh, count, w0, alpha, gamma, share, noise)
         return made
 
     def typical(self, n_up: int, n_down: int) -> list[Array]:

@@ -11,12 +11,13 @@ import numpy as np
 from ...base.errors import FitError
 from .. import Device
 from . import to_device, wear_of_update
-from .curve_fit import CurveFit
+from .curve_fit import CurveFit, is_tied
 from .pooled import Pooled
+from .pulse_noise import Noise, Scale
 from .pulse_problem import Scaled
 from .pulse_table import Table
+from .pulse_verdict import NOT_SHAPED
 from .report import Fitted, best
-from .scatter import Noise, Scale
 from .trains import PulseTrain
 
 Array = np.ndarray
@@ -145,9 +146,21 @@ def _of_model(proof: to_device.Measured, fitted: Fitted, made: Fits) -> Device:
     pairs = _pairs(fit.names, kept, values["correlation"], len(made.trains)) if len(made.trains) >= 8 else []
     window = float(scale.of(np.array(nominal["g_max"])) - scale.of(np.array(max(nominal["g_min"], 1e-30 if scale.log else -1.0))))
     sides = {n: nominal[n] for n in nominal if n.startswith("alpha")}
-    edges = {n: "not determined by the law: the edge of the data" for n in fit.open if n in UNIT}
-    beside = _with_remarks(proof, edges)
+    beside = _with_remarks(proof, _unsure(fitted, fit))
     return to_device.pulsed(model, nominal, spread, _scatter(made, window, sides, fit), made.scaled[0].p_max, beside, pairs)
+
+
+def _unsure(fitted: Fitted, fit: CurveFit) -> dict[str, str]:
+    """Return what a reader should know of numbers that the data do not determine, and of a law that misses the data."""
+    told = {n: "not determined by the law: the edge of the data" for n in fit.open if n in UNIT}
+    tied = [n for n in fit.open if is_tied(fit.curve, n, tuple(told))]
+    vague = [n for n in fit.open if n not in (*UNIT, "w_0", *tied)]
+    words = [f"{', '.join(vague)} not determined: one number of many that the data allow"] if vague else []
+    if tied:
+        words.append(f"{', '.join(tied)} not determined: for a window that ends where the data do ({', '.join(told)})")
+    if NOT_SHAPED in fitted.verdict:
+        words.append(fitted.verdict.split("; not determined")[0])
+    return told | ({"update": "; ".join(words)} if words else {})
 
 
 def _with_remarks(proof: to_device.Measured, more: Mapping[str, str]) -> to_device.Measured:

@@ -19,9 +19,12 @@ Array = np.ndarray
 
 
 def flow(  # a compiled loop takes plain numbers
-    saturating: bool, up: Array, fresh: Array, count: Array, w0: float, alpha: Array, gamma: Array, share: Array
+    saturating: bool, up: Array, fresh: Array, count: Array, w0: float, alpha: Array, gamma: Array, share: Array, noise: float
 ) -> tuple[Array, Array, Array]:
     """Follow a law; return w at each read, what is left there of a deviation at the read before, and how many steps' noise.
+
+    A bound takes what deviated before it, and cuts the noise of the pulse that ends there. Where the noise decides whether a
+    pulse ends there, w is the mean, and what is left is the chance that it does not (moments of a normal number cut at 0).
 
     Args:
         saturating: whether the law is ``gap <- gap (1 - e c) - c (1 - e)``, see `pulse_curves`; else ``gap - alpha gap^gamma``.
@@ -29,13 +32,14 @@ def flow(  # a compiled loop takes plain numbers
         w0: w before the first pulse.
         alpha, gamma: of pulses up and down, ``[2]``; in the saturating law alpha is e.
         share: c of pulses up and down, ``[2]``.
+        noise: of each step, as a fraction of the window.
     """
     n = len(count)
     w, phi, grown = np.empty(n), np.empty(n), np.empty(n)
-    now = w0
+    now, p, s2 = w0, 0.0, noise * noise
     for i in range(n):
         if fresh[i]:
-            now = w0
+            now, p = w0, 0.0
         k = 0 if up[i] else 1
         a, g, c = alpha[k], gamma[k], share[k]
         gap = 1.0 - now if up[i] else now
@@ -56,11 +60,24 @@ def flow(  # a compiled loop takes plain numbers
                 gap = gap - step
             else:
                 slope = 1.0
-            if gap < 0.0:
-                gap = 0.0
             slope = min(max(slope, 0.0), 1.0)
+            more = 1.0  # the pulse's own noise
+            before = slope * slope * p
+            spread = math.sqrt(before)
+            if spread > 0.0 and (saturating or g < 1.0) and gap < 5.0 * spread:
+                x = gap / spread
+                free = 0.5 * (1.0 + math.erf(x / math.sqrt(2.0)))
+                density = math.exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi)
+                mean = gap * free + spread * density
+                rest = (gap * gap + before) * free + gap * spread * density - mean * mean - free * free * before
+                slope = slope * free
+                more = 1.0 - (1.0 - free) * (0.5 + 0.5 / math.pi) + max(rest, 0.0) / s2
+                gap = mean + (1.0 - free) * noise / math.sqrt(2.0 * math.pi)
+            elif gap < 0.0:
+                gap, slope, more = noise / math.sqrt(2.0 * math.pi), 0.0, 0.5 - 0.5 / math.pi
             left = left * slope
-            total = total * slope * slope + 1.0
+            total = total * slope * slope + more
+            p = slope * slope * p + more * s2
         now = 1.0 - gap if up[i] else gap
         w[i], phi[i], grown[i] = now, left, total
     return w, phi, grown

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import scatter
 from .pulse_curves import CurveFamily
-from .scatter import Noise, Scale
+from .pulse_noise import Noise, Scale
 from .trains import PulseTrain
 
 Array = np.ndarray
@@ -55,9 +55,10 @@ class Scaled:
 class Problem:
     """The least-squares problem of a curve and one train, with the logarithm of alpha and everything of order 1."""
 
-    def __init__(self, curve: CurveFamily, scaled: Scaled) -> None:
+    def __init__(self, curve: CurveFamily, scaled: Scaled, step: float = 0.0) -> None:
+        """State the problem; ``step`` is the noise of steps in the scale of the fit, which bounds cut."""
         train = scaled.train
-        self.curve, self.scaled = curve, scaled
+        self.curve, self.scaled, self.step = curve, scaled, step
         self.up, self.fresh, self.count = train.each(), train.fresh(), train.counts.astype(np.int64)
         sides = {"_p" if up else "_d" for up, _ in train.branches}
         keep = [i for i, name in enumerate(curve.own) if name[-2:] in sides]
@@ -80,11 +81,12 @@ class Problem:
 
     def course(self, x: Array) -> tuple[Array, Array, Array]:
         own = dict(zip(self.own, self.natural(x)[3:].tolist(), strict=True))
-        return self.curve.course(float(x[2]), own, self.up, self.fresh, self.count, self.scaled.p_max)
+        noise = 0.0 if self.bent else self.step / float(x[1] - x[0])
+        return self.curve.course(float(x[2]), own, self.up, self.fresh, self.count, self.scaled.p_max, noise)
 
-    def values(self, x: Array, w: Array | None = None) -> Array:
+    def values(self, x: Array, course: tuple[Array, Array, Array] | None = None) -> Array:
         """Return the curve in the scale of the fit."""
-        w = self.course(x)[0] if w is None else w
+        w = (self.course(x) if course is None else course)[0]
         if not self.bent:
             return np.asarray(x[0] + (x[1] - x[0]) * w)
         ends = self.scaled.scale.back(x[:2])
@@ -106,7 +108,7 @@ def context(problem: Problem, x: Array, course: tuple[Array, Array, Array], nois
         noise: the scatter; on a scale that bends the law, steps scatter evenly in that scale.
     """
     scale, (w, phi, grown) = problem.scaled.scale, course
-    read = noise.read(scale.back(problem.scaled.y if scale.log else problem.values(x, w)), scale)
+    read = noise.read(scale.back(problem.scaled.y if scale.log else problem.values(x, course)), scale)
     if problem.bent:
         gain = problem.gain(x, w)
         phi, grown = np.clip(phi * gain / np.r_[gain[0], gain[:-1]], 0.0, 1.0), problem.count.astype(float)

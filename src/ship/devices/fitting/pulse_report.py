@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from .figures import Panel, Series
+from .pulse_noise import Noise, Scale
 from .report import Estimate, Fitted
-from .scatter import Noise, Scale
 from .trains import PulseTrain
 
 Array = np.ndarray

@@ -10,9 +10,9 @@ import numpy as np
 
 from . import scatter
 from .pulse_curves import monotone
+from .pulse_noise import Noise
 from .pulse_problem import Scaled
 from .report import Estimate, Fitted
-from .scatter import Noise
 from .trains import PulseTrain
 
 Array = np.ndarray

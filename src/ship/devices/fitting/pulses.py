@@ -10,21 +10,30 @@ import numpy as np
 
 from ..reading.columns import Columns
 from . import pulse_report, to_device, wear_of_update
-from .curve_fit import CurveFit, around, fit_curve, verdict
+from .curve_fit import CurveFit, around, fit_curve, is_tied
 from .pooled import LEAST, Pooled, pooled
 from .pulse_curves import CURVES, LOG_CURVES, nonlinearity
 from .pulse_device import UNIT, Fits, additive, device_of, in_si, values_of
+from .pulse_noise import Noise, Scale
 from .pulse_problem import Problem, Scaled, context
 from .pulse_table import fit_table
+from .pulse_verdict import verdict
 from .report import Estimate, Fitted, Found, outcome, rank
-from .scatter import Noise, Scale, noise_of
+from .scatter import noise_of
 from .solve import interval
 from .trains import PulseTrain, gather, pulsed_only, written
 
 Array = np.ndarray
 DECADES = 30.0  # on/off from which on the data may live in ln G
 BLURRED = 0.3  # noise at the lower end of the window, of the conductance there, up to which ln G is defined
-DRAWS = 200  # of the parameters of each of few devices, at least: they cost little
+DRAWS = 600  # of the parameters of each of few devices, at least: they cost little
+# Powers, steps and ends of the window make up for one another, so that the likelihood of one device is far from a normal one;
+# weighed draws follow it, but rest on the scatter and on a limit (g_min >= 0) that the same few reads give.
+NARROW = (
+    "intervals of the power law are somewhat narrow: of 136 simulated devices of 100 pulses each way the intervals of 95 % held "
+    "the truth in 91 %, those of alpha_d and gamma_d in 87 to 90 %"
+)
+ROUNDS = 3  # of scatter and laws, one after the other, at most
 CHANGED = 0.1  # of the scatter: by less, laws are not fitted again
 
 
@@ -42,6 +51,7 @@ def fit_pulses(columns: Columns, source: str, sha256: str, settings: dict[str, A
     first = next((f.name for f in order if f.fits and f.name in made.laws), None)
     if first is not None:
         wear = _wear(made, first)
+        notes += [NARROW] if first.endswith("power") and len(trains) < LEAST else []
         notes += [text for side, found in wear.items() if (text := wear_of_update.told(side, found)) is not None]
         made = made._replace(wear=wear)
     summary = pulse_report.summary(trains, made.scale, made.noise)
@@ -101,19 +111,25 @@ def _fits(trains: list[PulseTrain], settings: Mapping[str, Any]) -> Fits:
     scaled = [Scaled(t, scale.of(t.g), scale, p_max) for t in trains]
     rng = np.random.default_rng(settings["seed"])
     families = (*(c for c in CURVES if c.law != "exponential"), *LOG_CURVES) if scale.log else CURVES
-    count = _count(trains, settings)
-    fits = [fit_curve(curve, scaled, noise, count, rng) for curve in families]
-    likely = min(fits, key=lambda f: f.deviance + 2 * len(f.names) * len(trains))
-    new = around(likely, scaled, noise)
-    if new is not None:
-        changed = _differ(new, noise, scale) > (CHANGED if len(trains) < LEAST else 3 * CHANGED)
+    few, count = len(trains) < LEAST, _count(trains, settings)
+    fits = [fit_curve(curve, scaled, noise, 0, rng) for curve in families]
+    for k in range(ROUNDS if few else 1):
+        likely = min(fits, key=lambda f: f.deviance + 2 * len(f.names) * len(trains))
+        new = around(likely, scaled, noise)
+        if new is None:
+            break
+        changed = _differ(new, noise, scale) > (CHANGED if few else 3 * CHANGED)
         noise = new
-        if changed:
-            fits = [fit_curve(fit.curve, scaled, noise, count, rng, fit) for fit in fits]
+        if not changed:
+            break
+        if k < ROUNDS - 1:
+            fits = [fit_curve(fit.curve, scaled, noise, 0, rng, fit) for fit in fits]
+    if few:
+        fits = [fit_curve(fit.curve, scaled, noise, count, rng, fit) for fit in fits]
     laws = {fit.curve.name: fit for fit in fits}
     common = {name: _pooled(fit) for name, fit in laws.items()} if len(trains) >= LEAST else {}
     likely = laws[likely.curve.name]
-    problems = [Problem(likely.curve, item) for item in scaled]
+    problems = [Problem(likely.curve, item, noise.step) for item in scaled]
     found = [context(p, one.theta, p.course(one.theta), noise) for p, one in zip(problems, likely.fits, strict=True)]
     return Fits(trains, scaled, scale, noise, laws, common, fit_table(trains, scaled, noise, found), {})
 
@@ -173,14 +189,13 @@ def _estimates(fit: CurveFit, made: Fits) -> dict[str, Estimate]:
         out[name] = Estimate(
             float(value[i]), *((math.nan, math.nan) if held else (float(low[i]), float(high[i]))), UNIT.get(name, "")
         )
-    window = float(centre[1] - centre[0])
     bent = scale.log and not fit.curve.log
-    out["step noise"] = made.noise.estimate(
-        "step", scale.span if bent else 1 / window, "of ln G, each pulse" if bent else "of the window, each pulse"
-    )
+    if bent:
+        out["step noise"] = made.noise.estimate("step", scale.span, "of ln G, each pulse")
+    else:
+        out["step noise"] = made.noise.estimate("step", *_by_window(centre, ends[0], ends[1], "of the window, each pulse"))
     if made.noise.additive > 0 or made.noise.relative == 0:
-        size = float(value[1] - value[0])
-        out["read noise"] = made.noise.estimate("additive", 1 / size, "of the window")
+        out["read noise"] = made.noise.estimate("additive", *_by_window(value, low, high, "of the window"))
     if made.noise.relative > 0:
         out["relative read noise"] = made.noise.estimate("relative", 1.0, "of the conductance")
     for side in ("k_p", "k_d"):
@@ -192,11 +207,17 @@ def _estimates(fit: CurveFit, made: Fits) -> dict[str, Estimate]:
     return out
 
 
+def _by_window(value: Array, low: Array, high: Array, unit: str) -> tuple[float, str, float]:
+    """Return 1 / window, with a unit, and the relative error of the window: of parameters with their 95 % intervals."""
+    window = float(value[1] - value[0])
+    return 1 / window, unit, float(np.hypot(*(high - low)[:2])) / (2 * 1.96 * window)
+
+
 def _spreads(fit: CurveFit, common: Pooled, value: Array, scale: Scale) -> dict[str, Estimate]:
     """Return the spread of each parameter over devices: of alpha as a fraction."""
     out = {}
     for i, name in enumerate(fit.names):
-        if name in fit.open or name == "w_0":
+        if (name in fit.open and not is_tied(fit.curve, name, fit.open)) or name == "w_0":
             continue
         factor, unit = 1.0, ""
         if name in UNIT:

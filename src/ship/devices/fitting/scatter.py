@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .pulse_kernels import loop
-from .report import Estimate
+from .pulse_noise import FLOOR, STEPS, Noise, Scale
 from .trains import PulseTrain
 
 Array = np.ndarray
@@ -30,72 +30,8 @@ PENALTY = 4.0  # twice the log-likelihood that a second part of the read noise m
 RHO = (0.5, 0.75, 0.9, 0.97)
 LONG = 100  # reads of a branch, from which on what is forgotten is told from what adds up
 SLOW = 10.0  # twice the log-likelihood that a part with a memory must bring
+EDGE = 1.92  # of a log-likelihood, by which the ends of a 95 % interval are below the top
 FEW = 64  # groups of reads, up to which each has its own matrix product
-FLOOR = 1e-5  # of the window, of reads that repeat exactly
-
-
-class Scale(NamedTuple):
-    """The scale of a fit: 0 at the lower end of the measured window, 1 at its upper end, of g or of its logarithm."""
-
-    low: float  # S
-    high: float  # S
-    log: bool = False
-
-    @property
-    def span(self) -> float:
-        """The unit: S, or a difference of ln g."""
-        return math.log(self.high / self.low) if self.log else self.high - self.low
-
-    def of(self, g: Array) -> Array:
-        """Return conductances (S) in this scale."""
-        return np.asarray(np.log(g / self.low) / self.span if self.log else (g - self.low) / self.span)
-
-    def back(self, y: Array) -> Array:
-        """Return the conductances (S) of values in this scale."""
-        return np.asarray(self.low * np.exp(np.asarray(y) * self.span) if self.log else self.low + np.asarray(y) * self.span)
-
-
-@dataclass(frozen=True)
-class Noise:
-    """The scatter: in the scale of the fit, but for the parts of the read noise.
-
-    Args:
-        step: of each pulse's step, in the scale of the fit.
-        additive: of a read, S.
-        relative: of a read, as a fraction of g.
-        slow, rho: of what reads have in common with those before, in the scale of the fit, and its correlation.
-        errors: the standard errors of the first three.
-        terms: the number of terms of the polynomials that it was estimated with.
-        free: the degrees of freedom that were left.
-    """
-
-    step: float
-    additive: float
-    relative: float
-    slow: float = 0.0
-    rho: float = 0.0
-    errors: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    terms: int = 0
-    free: float = math.inf
-
-    def read(self, g: Array, scale: Scale) -> Array:
-        """Return the variance of reads of conductances (S), in the scale of the fit."""
-        g = np.maximum(g, 0.0)
-        variance = self.additive**2 + (self.relative * g) ** 2
-        return np.asarray(variance / (scale.span * (np.maximum(g, 1e-300) if scale.log else 1.0)) ** 2 + FLOOR**2)
-
-    def drawn(self, count: int, rng: np.random.Generator) -> list[Noise]:
-        """Return scatters as likely as this one, by its standard errors."""
-        z = np.abs(np.array([self.step, self.additive, self.relative]) + rng.standard_normal((count, 3)) * np.array(self.errors))
-        return [replace(self, step=row[0], additive=row[1], relative=row[2]) for row in z.tolist()]
-
-    def estimate(self, name: str, factor: float = 1.0, unit: str = "") -> Estimate:
-        """Return one of the three with its 95 % interval, multiplied by a factor."""
-        value, error = getattr(self, name), self.errors[("step", "additive", "relative").index(name)]
-        if value > 2.5 * error:
-            wide = math.exp(1.96 * error / value)
-            return Estimate(value * factor, value / wide * factor, value * wide * factor, unit)
-        return Estimate(value * factor, max(value - 1.96 * error, 0.0) * factor, (value + 1.96 * error) * factor, unit)
 
 
 @dataclass(frozen=True)
@@ -206,12 +142,8 @@ def noise_of(trains: Sequence[PulseTrain], scale: Scale) -> Noise:
         chosen = 0
     made = _with_slow(stacked, scale, start, found[chosen], kinds[chosen])
     errors = [_error(stacked, scale, made, name) if name in kinds[chosen] else 0.0 for name in ("step", "additive", "relative")]
-    return replace(
-        made,
-        errors=(errors[0], errors[1], errors[2]),
-        terms=terms,
-        free=float(len(stacked.y) - terms * len(stacked.starts)),
-    )
+    made = replace(made, errors=(errors[0], errors[1], errors[2]), terms=terms)
+    return replace(_likely(stacked, scale, made), free=float(len(stacked.y) - terms * len(stacked.starts)))
 
 
 class Around(NamedTuple):
@@ -251,7 +183,7 @@ def noise_around(pieces: Sequence[Around], scale: Scale, like: Noise) -> Noise:
             made = simple
     errors = [_error(branches, scale, made, n) if n in names else 0.0 for n in ("step", "additive", "relative")]
     free = float(len(branches.y) - terms * len(starts))
-    return replace(made, errors=(errors[0], errors[1], errors[2]), terms=like.terms, free=free)
+    return _likely(branches, scale, replace(made, errors=(errors[0], errors[1], errors[2]), terms=like.terms, free=free))
 
 
 def _size(noise: Noise, scale: Scale) -> float:
@@ -340,6 +272,21 @@ def _error(branches: _Branches, scale: Scale, made: Noise, name: str) -> float:
     return float(high)
 
 
+def _likely(branches: _Branches, scale: Scale, made: Noise) -> Noise:
+    """Return the scatter with steps that are equally likely, and their middle 95 %, by the likelihood (of even prior chance).
+
+    No steps are in reach where they are as likely as the ends of an interval, by the ratio of likelihoods.
+    """
+    reach = 6 * made.errors[0]
+    grid = np.linspace(max(made.step - reach, 0.0), made.step + reach, 41)
+    value = np.array([branches.likelihood(_changed(made, "step", x), scale) for x in grid.tolist()])
+    weight = np.exp(value - value.max())
+    total = np.concatenate([[0.0], np.cumsum(weight[1:] + weight[:-1])])
+    at = np.asarray(np.interp(np.r_[0.025, 0.975, (np.arange(STEPS) + 0.5) / STEPS], total / total[-1], grid))
+    low = 0.0 if grid[0] == 0 and value[0] > value.max() - EDGE else float(at[0])
+    return replace(made, steps=tuple(float(x) for x in at[2:]), reach=(min(low, made.step), max(float(at[1]), made.step)))
+
+
 class Context(NamedTuple):
     """What deviations from a course are whitened with.
 
@@ -367,6 +314,12 @@ def whitened(z: Array, context: Context) -> Array:
     columns = z[:, None] if z.ndim == 1 else z
     out = loop("whiten")(np.ascontiguousarray(columns), *context)[0]
     return np.asarray(out[:, 0] if z.ndim == 1 else out)
+
+
+def loss(rest: Array, context: Context) -> float:
+    """Return minus twice the log-likelihood of deviations from a course, ``[read]``, less a constant."""
+    out, variance = loop("whiten")(np.ascontiguousarray(rest[:, None]), *context)
+    return float((out**2).sum() + np.log(variance).sum())
 
 
 def simulate(context: Context, series: int, rng: np.random.Generator) -> Array:

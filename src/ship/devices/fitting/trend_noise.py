@@ -121,9 +121,16 @@ def growth(curve: Curve) -> list[tuple[int, float, float]]:
     while len(x) // m >= BLOCKS:
         k = len(x) // m
         means = [v[: k * m].reshape(k, m).mean(1) for v in (x, y)]
-        made.append((m, float((smallest(means[0], means[1]) ** 2).mean()), SHARE * (k - 2)))
+        made.append((m, float((_straight(smallest(means[0], means[1])) ** 2).mean()), SHARE * (k - 2)))
         m *= 2
     return made
+
+
+def _straight(departure: Array) -> Array:
+    """Return departures without what changes slowly along the curve: that is its bend; scatter has next to nothing there."""
+    degree = min(3, len(departure) // 4)
+    at = np.linspace(-1.0, 1.0, len(departure))
+    return np.asarray(departure - np.polynomial.Polynomial.fit(at, departure, degree)(at))
 
 
 def slow_part(curves: Sequence[Curve]) -> tuple[float, float]:

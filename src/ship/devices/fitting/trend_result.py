@@ -206,5 +206,5 @@ def change_a_decade(fit: TrendFit, curve: int | None = None) -> Estimate:
         if len(fit.raw) == 1
         else over_curves(fit, 1)["mean"]
     )
-    value, low, high = (10.0**-v - 1 for v in (nu.value, nu.high, nu.low))
+    value, low, high = (float(np.exp(min(-v * np.log(10), 700.0))) - 1 for v in (nu.value, nu.high, nu.low))
     return Estimate(value, low, high, "of the value")

@@ -17,9 +17,9 @@ import numpy as np
 
 from . import scatter
 from .curve_fit import CurveFit
+from .pulse_noise import Noise
 from .pulse_problem import Problem, Scaled
 from .report import Estimate
-from .scatter import Noise
 
 Array = np.ndarray
 LEAST = 3  # branches of one direction and device from which on a scatter is estimated
@@ -85,7 +85,7 @@ def _one_branch(
         if problem.curve.law == "exponential":  # the steps of the saturating law go with 1 / p_max
             p_max = (p_max[0] / factor, p_max[1] / factor)  # type: ignore[assignment]
         w, phi, grown = problem.curve.course(start, changed, up, fresh, count, p_max)
-        return problem.values(theta, w), phi, grown
+        return problem.values(theta, (w, phi, grown)), phi, grown
 
     base, phi, grown = follow(w0, 1.0)
     side = SMALL if w0 < 0.5 else -SMALL

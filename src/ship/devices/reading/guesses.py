@@ -12,11 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from . import names, units
 from .places import origins
 from .profile import SMALL, Profile, guess_unit, own_unit, roughness
-from .roles import ROLES, G
+from .roles import ROLES, G, V
 from .spelling import call
 from .table import Table
+from .units import UNITS, bare
+
+NAMED = {"voltage": names.VOLTAGE, "current": names.CURRENT, "time": names.TIME}
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,15 @@ def _name(table: Table, p: Profile) -> str:
     return p.header if table.header else str(p.number) if table.rows is not None else p.header
 
 
+def _can_be(table: Table, p: Profile, quantity: str) -> bool:
+    """Return whether neither the unit nor the instrument says that a column is another quantity."""
+    unit, said = own_unit(table, p.header), table.quantities.get(p.header, quantity)
+    name = bare(p.header).rpartition(".")[2]
+    if any(name in usual for what, usual in NAMED.items() if what != quantity):
+        return False
+    return (not unit or unit in UNITS[quantity]) and said == quantity
+
+
 def _of(used: Sequence[Profile], *contents: str) -> list[Profile]:
     return [p for p in used if p.content in contents]
 
@@ -85,13 +98,14 @@ def _names(table: Table, several: Sequence[Profile]) -> str:
 def _devices(used: Sequence[Profile], rows: int, without: Sequence[Profile]) -> list[Profile]:
     """Return the first column that can be the label of a device: whole numbers or a constant, or text that repeats."""
     fitting = [p for p in used if p not in without and p.content in ("address", "rising", "constant", "labels", "levels")]
+    fitting = [p for p in fitting if not {text.lower() for text in p.examples} & {"true", "false"}]
     fitting = [p for p in fitting if p.content == "labels" or (p.values == np.round(p.values)).all()]
     return [p for p in fitting if p.distinct < rows / 2][:1]
 
 
-def _state(used: Sequence[Profile]) -> Profile | None:
+def _state(table: Table, used: Sequence[Profile]) -> Profile | None:
     """Return the column of conductances, resistances or currents that is most plausible: a conductance before its inverse."""
-    fitting = _of(used, "small", "large")
+    fitting = [p for p in _of(used, "small", "large") if any(_can_be(table, p, q) for q in (G, "resistance", "current"))]
     for p in fitting:
         for other in fitting:
             if p is not other and p.content == "small" and other.content == "large" and _product_is_one(p, other):
@@ -124,6 +138,7 @@ def _by_pulses(table: Table, used: Sequence[Profile]) -> Suggestion | None:
     if not states:
         return None
     constant = [p for p in _of(used, "constant") if 0 < p.median <= 3 and p.number < states[0].number]
+    constant = [p for p in constant if own_unit(table, p.header) in ("", *units.UNITS[V])]  # (a width in us is no voltage)
     columns = {"pulse_voltage": _name(table, levels[0])}
     unit = missing_units(table, {"pulse_voltage": levels[0]}, "pulses")
     reason = f"column {_name(table, levels[0])} has a few levels of both signs, as pulse voltages"
@@ -141,7 +156,7 @@ def _by_pulses(table: Table, used: Sequence[Profile]) -> Suggestion | None:
 def _by_trains(table: Table, used: Sequence[Profile]) -> Suggestion | None:
     """Trains one below the other: text with two words (the branch), numbers of pulses, and states."""
     words = [p for p in _of(used, "labels") if p.distinct == 2]
-    state = _state(used)
+    state = _state(table, used)
     if not words or state is None or _of(used, "sweep"):
         return None
     columns = {"conductance": _name(table, state), "polarity": _name(table, words[0])}
@@ -163,6 +178,8 @@ def _by_endurance(table: Table, used: Sequence[Profile]) -> Suggestion | None:
         above = float(np.nanmean(a.values > b.values))
         if 0.1 < above < 0.9:
             continue
+        if np.array_equal(a.values, b.values):
+            continue
         high, low = (a, b) if above > 0.5 else (b, a)
         on, off = (low, high) if content == "large" else (high, low)
         columns = {"cycle": _name(table, cycles[0]), "on": _name(table, on), "off": _name(table, off)}
@@ -179,16 +196,19 @@ def _by_endurance(table: Table, used: Sequence[Profile]) -> Suggestion | None:
 
 def _by_sweeps(table: Table, used: Sequence[Profile]) -> Suggestion | None:
     """A voltage that runs smoothly up and down, or a ramp that repeats, and a current; other whole numbers are devices."""
-    runs = _of(used, "sweep", "ramp")
+    runs = [p for p in _of(used, "sweep", "ramp") if _can_be(table, p, "voltage")]
+    runs = [p for p in runs if own_unit(table, p.header)] or runs
     if not runs:
         return None
     voltage = min(runs, key=lambda p: (p.content != "sweep" and len(_of(runs, "sweep")) > 0, roughness(p.values)))
     others = [
         p for p in used if p is not voltage and p.content in ("signed", "small", "numbers", "sweep", "ramp", "time", "large")
     ]
+    others = [p for p in others if _can_be(table, p, "current")]
     if not others:
         return None
-    current = next((p for p in others if p.content in ("signed", "small")), others[0])
+    said = sorted((p for p in others if own_unit(table, p.header)), key=lambda p: (p.number < voltage.number, p.number))
+    current = said[0] if said else next((p for p in others if p.content in ("signed", "small")), others[0])
     columns = {"voltage": _name(table, voltage), "current": _name(table, current)}
     if devices := _devices(used, len(voltage.values), (voltage, current)):
         columns["device"] = _name(table, devices[0])
@@ -199,7 +219,7 @@ def _by_sweeps(table: Table, used: Sequence[Profile]) -> Suggestion | None:
 
 def _by_time(table: Table, used: Sequence[Profile]) -> Suggestion | None:
     """A clock or rising numbers, and a state."""
-    times, state = _of(used, "clock", "dates", "time", "rising"), _state(used)
+    times, state = _of(used, "clock", "dates", "time", "rising"), _state(table, used)
     if state is None and len(times) > 1 and SMALL[0] <= times[-1].median <= SMALL[1]:  # (a trace that rises, too)
         state = times.pop()
     if not times or state is None or _of(used, "sweep", "ramp", "levels"):
@@ -219,7 +239,7 @@ def _by_stages(table: Table, used: Sequence[Profile]) -> Suggestion | None:
     """The same addresses in two files or sheets: states before and after."""
     several = origins(table)
     name = next((n for n, values in several.items() if len(values) == 2), None)
-    state, addresses = _state(used), _of(used, "rising", "address")
+    state, addresses = _state(table, used), _of(used, "rising", "address")
     if name is None or state is None or not addresses or _of(used, "sweep", "ramp", "levels", "clock", "time"):
         return None
     column = np.array([str(c) for c in table.columns[name]])
@@ -234,7 +254,7 @@ def _by_stages(table: Table, used: Sequence[Profile]) -> Suggestion | None:
 
 def _by_map(table: Table, used: Sequence[Profile]) -> Suggestion | None:
     """Different addresses and a state of each, or states alone."""
-    addresses, state = _of(used, "rising", "address"), _state(used)
+    addresses, state = _of(used, "rising", "address"), _state(table, used)
     if state is None or _of(used, "sweep", "ramp", "levels", "clock", "time", "dates"):
         return None
     unit = missing_units(table, {"conductance": state}, "map")
@@ -251,7 +271,7 @@ def _by_map(table: Table, used: Sequence[Profile]) -> Suggestion | None:
 
 def _by_branch(table: Table, used: Sequence[Profile]) -> Suggestion | None:
     """States in their order, which could be a train of pulses."""
-    counts, state = _of(used, "rising"), _state(used)
+    counts, state = _of(used, "rising"), _state(table, used)
     if state is None or not _follows(state.values) or len(used) > 2 or (len(used) == 2 and not counts):
         return None
     rises = float(state.values[-1]) > float(state.values[0])

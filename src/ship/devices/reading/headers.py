@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ...base.errors import FileError
 from . import limits, units
 
-UNITLESS = {"", *["-", "#", "1", "a.u.", "%", "k", "c", "°c", "deg", "db", "none", "m/s", "cm2"]}
+UNITLESS = {"", *["-", "#", "1", "a.u.", "%", "k", "c", "°c", "deg", "db", "none", "m/s", "cm2", "bits", "°", "deg c"]}
 
 
 class Header(NamedTuple):
@@ -89,7 +89,7 @@ def filled(groups: Sequence[str], width: int) -> list[str]:
 def unit_of(cell: str) -> str:
     """Return a unit without its brackets; "" for signs that stand for none."""
     inside = re.fullmatch(r"[(\[<{]?\s*(.*?)\s*[)\]>}]?", cell)
-    text = inside[1] if inside else cell
+    text = re.sub(r"\s+vs\.?\s.*$", "", inside[1] if inside else cell)  # ("V vs. Ref.", of potentiostats)
     return "" if text in ("-", "#", "--") else text
 
 

@@ -284,11 +284,19 @@ def _without_repeats(body: list[Row], names: list[str] | None) -> tuple[list[Row
     """Return the rows without those that are the header again, the number of headers above each row, and the rows left out."""
     if names is None or not any(row.cells[0] == names[0] for row in body):
         return body, [], []
-    kept, block, repeats, seen = [], [], [], 0
+    kept: list[Row] = []
+    block: list[int] = []
+    repeats: list[int] = []
+    seen = 0
     for row in body:
         if [" ".join(c.split()) for c in row.cells] == [*names[: len(row.cells)]] and not any(kind(c) == "n" for c in row.cells):
+            if kept and all(kind(c) == "t" for c in kept[-1].cells):  # (a title of the next block: "CURVE2, TABLE")
+                repeats.append(kept.pop().number)
+                block.pop()
             repeats.append(row.number)
             seen += 1
+        elif repeats and row.number == repeats[-1] + 1 and headers.is_row_of_units(row.cells):
+            repeats.append(row.number)
         else:
             kept.append(row)
             block.append(seen)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 VOLTAGE = (
     "voltage", "v", "u", "drainv", "av", "vd", "v_d", "v1", "v_g", "vg", "bias", "v_bias", "vbias", "v_applied",
+    "potential", "ewe", "vf", "volt",
     "voltage_applied", "applied_voltage", "spannung", "tension", "tensione", "tensión", "voltaje", "tensão", "spänning",
     "spanning", "napětí", "napięcie", "напряжение", "電圧", "电压", "電壓", "전압",
 )  # fmt: skip
 CURRENT = (
-    "current", "i", "draini", "ai", "id", "i_d", "i1", "i_meas", "measured_current", "strom", "courant", "corrente", "corriente",
+    "current", "i", "draini", "ai", "id", "i_d", "i1", "i_meas", "measured_current",
+    "<i>", "im", "ampere", "strom", "courant", "corrente", "corriente",
     "ström", "stroom", "proud", "prąd", "ток", "電流", "电流", "전류",
 )  # fmt: skip
 CONDUCTANCE = (
@@ -23,7 +25,8 @@ RESISTANCE = (
     "電阻", "저항",
 )  # fmt: skip
 TIME = (
-    "time", "t", "elapsed", "elapsed_time", "timestamp", "time_stamp", "unix_time", "clock", "zeit", "temps", "tempo", "tiempo",
+    "time", "t", "elapsed", "elapsed_time", "timestamp", "time_stamp", "unix_time", "clock",
+    "second", "zeit", "temps", "tempo", "tiempo",
     "tid", "tijd", "čas", "czas", "время", "時間", "时间", "시간",
 )  # fmt: skip
 CYCLE = (
@@ -32,6 +35,7 @@ CYCLE = (
     "run",
     "cycle_id",
     "cycle_number",
+    "scan",
     "zyklus",
     "zyklen",
     "ciclo",

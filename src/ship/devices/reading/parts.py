@@ -90,13 +90,15 @@ def arrange(name: str, raw: Raw, sha256: str, instruments: Sequence[Instrument],
         said = f"rows of {len(kinds[1])} kinds by column {kinds[0] + 1}: {counts}"
         only = argument("only", {str(kinds[0] + 1): next(iter(kinds[1]))})
         part = part._replace(recognised=f"{part.recognised}; {said}", notes=(*part.notes, f"{said}; read one kind with {only}"))
-    return _known(where, part, instruments, asked)
+    return _known(where, part, raw, instruments, asked)
 
 
-def _known(where: str, part: Part, instruments: Sequence[Instrument], asked: bool) -> Part:
+def _known(where: str, part: Part, raw: Raw, instruments: Sequence[Instrument], asked: bool) -> Part:
     """Add what an instrument's description says of the columns."""
     for made in instruments:
         by_names = part.header and made.recognise.get("columns") and made.knows(list(part.columns))
+        by_rows = not part.header and made.recognise.get("first") and made.header and made.writes(raw)
+        by_names = by_names or (by_rows and len(made.header) == len(part.columns))
         if not (asked or by_names) or (made.recognise and asked and not by_names and not made.header):
             continue
         if made.header and not part.header:

@@ -15,12 +15,28 @@ from .container import PROTECTED
 from .instruments import Instrument, available
 from .parts import Part, arrange
 from .spelling import argument
-from .text import read_text
+from .text import ORDERS, read_text
 from .xlsx import Book
 
 ALL = "all"
 SHEETS = (".xlsx", ".xlsm")
-TEXTS = (".csv", ".tsv", ".txt", ".dat", ".asc", ".prn", ".log", ".xy", ".data", ".out", ".iv", ".tab", "")
+TEXTS = (".csv", ".tsv", ".txt", ".dat", ".asc", ".prn", ".log", ".xy", ".data", ".out", ".iv", ".tab", ".xls", "")
+EXPORTS = {
+    ".pdf": "Save its table as CSV.",
+    ".json": "Save its table as CSV.",
+    ".png": "Save the numbers, not the picture, as CSV.",
+    ".pkl": "Save its arrays with numpy.savez: SHIP opens no pickles.",
+    ".mpr": "Export it in EC-Lab as text (.mpt).",
+    ".tdms": "Export it as text, .csv or .lvm.",
+    ".mat": "Save it as CSV, or its arrays with scipy.io.loadmat and numpy.savez.",
+    ".wfm": "Save the waveform as CSV on the oscilloscope.",
+    ".isf": "Save the waveform as CSV on the oscilloscope.",
+    ".trc": "Save the trace as ASCII text on the oscilloscope.",
+    ".opj": "Export the worksheet in Origin as ASCII.",
+    ".opju": "Export the worksheet in Origin as ASCII.",
+    ".h5": "Save its arrays with numpy.savez.",
+    ".hdf5": "Save its arrays with numpy.savez.",
+}  # of programs and instruments whose own files are not read
 PATTERN = re.compile(r"[*?\[]")
 MOST = 2000  # files at once
 
@@ -96,9 +112,17 @@ def content(path: Path) -> Content:
     data = _bytes(path)
     is_npz = kind == ".npz"
     is_book = kind in SHEETS or (not is_npz and data.startswith((b"PK\x03\x04", PROTECTED)))
-    if not (is_npz or is_book or kind in (*TEXTS, ".xls")):
-        raise FileError(path.name, "must be .csv, .tsv, .txt, .xlsx or .npz", got=repr(kind), fix="Export it as CSV.")
+    if not is_npz and not is_book and kind not in TEXTS and (kind in EXPORTS or not _is_text(data)):
+        fix = EXPORTS.get(kind, "Export it as CSV.")
+        raise FileError(path.name, "must be .csv, .tsv, .txt or other text, .xlsx or .npz", got=repr(kind), fix=fix)
     return Content(path.name, data, hashlib.sha256(data).hexdigest(), is_npz, is_book)
+
+
+def _is_text(data: bytes) -> bool:
+    """Return whether bytes can be text: without signs that no text has, unless every other byte is zero (UTF-16)."""
+    head = data[:4000]
+    control = sum(byte < 9 or 13 < byte < 27 for byte in head)
+    return head.startswith(tuple(ORDERS)) or control == 0 or max(head[::2].count(0), head[1::2].count(0)) > 0.2 * len(head)
 
 
 def _bytes(path: Path) -> bytes:

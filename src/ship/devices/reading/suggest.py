@@ -145,7 +145,9 @@ def _by_name(table: Table, used: Sequence[Profile]) -> list[Suggestion]:
         known = {role: [h for h in heads if h in profile] for role, heads in known.items()}
         known = {role: heads for role, heads in known.items() if heads}
         needs = [need for need in NEEDS[kind] if all(role in known for role in need)]
-        if not needs or (kind == "map" and found):
+        if not needs or (kind == "map" and (found or "pulse" in candidates(table, "pulses", {}, v_read=False))):
+            continue
+        if kind == "iv" and all(profile[h].content == "constant" for h in known.get("voltage", ["shunt"]) if h in profile):
             continue
         need = max(needs, key=len)
         doubtful = {role: heads for role, heads in known.items() if len(heads) > 1}

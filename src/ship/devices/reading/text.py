@@ -133,7 +133,7 @@ class _Lines(Iterator[str]):
                 start = line.lstrip()
                 if not start:
                     continue
-                if is_comment(start):
+                if is_comment(start) and not (line[0] == "\t" and start[:2] == "#\t"):  # ("#" as a unit, below an empty cell)
                     self.comments.append((number, start.rstrip()[:MOST]))
                     limits.check_cells(self.name, len(self.comments))
                     continue

@@ -32,7 +32,7 @@ USUAL = {
 
 def spelled(unit: str) -> str:
     """Return the one spelling of a unit: for the two Greek letters for micro, the letter for ohm, words such as "seconds"."""
-    unit = unit.strip().replace("\N{MICRO SIGN}", "u").replace("\N{GREEK SMALL LETTER MU}", "u")
+    unit = re.sub(r"^in\s+", "", unit.strip()).replace("\N{MICRO SIGN}", "u").replace("\N{GREEK SMALL LETTER MU}", "u")
     unit = unit.replace("\N{OHM SIGN}", "ohm").replace("\N{GREEK CAPITAL LETTER OMEGA}", "ohm").replace("Ohm", "ohm")
     return WORDS.get(unit.lower(), unit)
 
@@ -51,6 +51,8 @@ def factor(where: str, quantity: str, unit: str) -> float:
 
 def split_header(header: str, quantity: str) -> tuple[str, str | None]:
     """Split ``"G (uS)"`` or ``"conductance_uS"`` into name and unit; None: the header names no unit of that quantity."""
+    if (alone := WORDS.get(header.strip().lower(), "")) in UNITS[quantity]:  # ("Second", "Volt": names and units in one)
+        return header.strip(), alone
     if header.endswith((")", "]")):
         inside = header[:-1]
         start = re.compile(r"[(\[]").search(inside, max(inside.rfind(")"), inside.rfind("]")) + 1)
