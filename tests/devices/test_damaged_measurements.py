@@ -68,8 +68,7 @@ def test_whole_fits(tmp_path, form, kind):
         paths = mutants.written(good, sheets)
         try:
             found = ship.fit(paths if len(paths) > 1 else paths[0], **{**good.arguments, "replicates": 20})
-        except ship.ShipError as error:
-            assert len(str(error)) < 1500
+        except ship.ShipError:
             continue
         fitted += 1
         assert str(found)

@@ -379,3 +379,13 @@ def test_steps_over_cycles():
     assert len([p for p in found.panels if any(s.style == "band" for s in p.series)]) == 3
     alpha = next(iter(found.values["soft"]["parameters"]))[3]
     assert 0.04 < alpha < 0.05
+
+
+@pytest.mark.parametrize(
+    "columns", [{"up": np.arange(1.0, 20.0)}, {"up": 2 + 0.5 * np.arange(30), "down": 17 - 0.5 * np.arange(30)}]
+)
+def test_data_without_scatter(columns):
+    """A straight line without any noise is no singular problem: it is fitted, and a device needs both directions."""
+    found = ship.fit(columns, "pulses", unit="uS", replicates=20)
+    assert found.ranking[0].residual < 1e-3
+    assert (found.refusal() is None) == (len(columns) == 2)

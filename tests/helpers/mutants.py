@@ -36,7 +36,7 @@ Values = dict[str, Any]
 
 
 class Line(NamedTuple):
-    """A line of a mutant: its bytes, or the cells of a sheet; its number in the good file (0: none), whether it was changed."""
+    """A line of a mutant: its bytes or cells, its number in the good file (0: none), and whether it was changed."""
 
     text: Any
     origin: int

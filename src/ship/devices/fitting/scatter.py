@@ -32,6 +32,7 @@ LONG = 100  # reads of a branch, from which on what is forgotten is told from wh
 SLOW = 10.0  # twice the log-likelihood that a part with a memory must bring
 EDGE = 1.92  # of a log-likelihood, by which the ends of a 95 % interval are below the top
 FEW = 64  # groups of reads, up to which each has its own matrix product
+DIGITS = 1e-13  # of a matrix, below which its terms cannot be told apart
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ class _Branches:
         x, v = out[:, :-1], out[:, -1]
         parts = np.split(x, self.starts[1:]) if len(self.starts) <= FEW else None
         xx = np.add.reduceat(x[:, :, None] * x[:, None, :], self.starts) if parts is None else np.stack([p.T @ p for p in parts])
-        if self.ridge:
-            xx = xx + self.ridge * np.eye(xx.shape[1])
+        size = np.trace(xx, axis1=1, axis2=2)[:, None, None] / xx.shape[1]
+        xx = xx + (self.ridge + DIGITS * size) * np.eye(xx.shape[1])  # data without any scatter leave nothing else
         xv = np.add.reduceat(x * v[:, None], self.starts)
         vv = np.add.reduceat(v * v, self.starts)
         made = np.linalg.solve(xx, xv[..., None])[..., 0]
