@@ -210,7 +210,7 @@ class TestFiles:
         assert is_project(path)
         made = load_project(path).fit(replicates=20)
         assert made.device.name == "mine"
-        assert made.device.retention.nu.nominal == pytest.approx(0.03, abs=0.002)
+        assert made.device.retention.nu == pytest.approx(0.03, abs=0.002)  # (levels show no spread beyond their reads)
         assert made.device.origin_of("retention").rows == "rows 2 to 61"
         assert "cmo_hfox" in made.device.origin_of("programming").text
         saved = made.save(folder / "out")

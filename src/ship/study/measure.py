@@ -87,7 +87,11 @@ def weight_error(net: Network) -> Tensor:
 
     Returns:
         ``[chip]``, float64: the root mean square over all weights that devices hold, as a fraction of full scale, which is the
-        largest weight of each group. The noise of one read is in it. NaN where no device holds a weight.
+        largest weight of each group; a group whose weights are all 0 has none, and does not count. It has the noise of one
+        read in it.
+
+    Raises:
+        RunError: no device holds a weight other than 0.
     """
     total, n = torch.zeros(net.chips or 1, dtype=torch.float64), 0
     for group in net.simulation("study.weight_error").groups.values():
@@ -100,9 +104,14 @@ def weight_error(net: Network) -> Tensor:
         if hardware.noisy:
             square = square + hardware.read_variance().double()
         full = wanted.abs().max().double()
+        if not bool(full > 0):
+            continue
         square = (square / full.square()).reshape(len(square), -1).cpu()
         total, n = total + square.sum(-1), n + square.shape[-1]
-    return (total / n).sqrt() if n else total / 0.0
+    if not n:
+        fix = "Give device= to net.add, and call net.program() first."
+        raise RunError("study.weight_error", "needs weights other than 0 that devices hold", fix=fix)
+    return (total / n).sqrt()
 
 
 def _readout(net: Network, given: Readout | None) -> Readout:
