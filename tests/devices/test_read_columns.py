@@ -335,3 +335,12 @@ def test_a_file_with_names_only_for_the_instrument(tmp_path):
     found = chosen(read(path), "retention")
     assert found["time"].tolist() == [1.5, 3.0]
     assert np.allclose(found["conductance"], [2.5e-6, 4e-6])
+
+
+def test_a_bare_matrix_is_a_map(tmp_path):
+    """Without names, each cell of a matrix is a device at its row and column."""
+    path = tmp_path / "matrix.csv"
+    path.write_text("\n".join(",".join(str(10 * row + column) for column in range(1, 5)) for row in range(1, 9)) + "\n")
+    found = select(read(path), Request("map", {"conductance": "1:"}, unit="uS"))
+    assert found["conductance"] == pytest.approx(1e-6 * (10 * found["row"] + found["column"]))
+    assert "a matrix of 8 rows and 4 columns: each cell is a device" in found.notes

@@ -236,9 +236,12 @@ def _own_unit(table: Table, header: str, quantity: str) -> str | None:
 
 
 def _label(table: Table, long: melt.Long, keep: np.ndarray, roles: Mapping[str, Role], request: Request, out: Columns) -> None:
-    """Add the labels that no column has; several columns of one role are devices, where nothing else is said."""
+    """Add the labels that no column has; several columns of one role are devices, or a matrix, where nothing else is said."""
     given = dict(request.label)
-    if len(long.headers) > 1 and "column" not in given.values():
+    if request.kind == "map" and len(long.headers) > 1 and not {"row", "column"} & {*out.values, *given}:
+        out.values["row"], out.values["column"] = long.index[keep] + 1.0, long.block[keep] + 1.0
+        out.notes.append(f"a matrix of {int(long.index.max()) + 1} rows and {len(long.headers)} columns: each cell is a device")
+    elif len(long.headers) > 1 and "column" not in given.values():
         if "device" in out.values or "device" in given or "device" not in roles:
             usual = [
                 role for role in ("device", "cycle", "level") if role in roles and role not in out.values and role not in given
