@@ -5,7 +5,7 @@ which that device can be written; then one property at a time is made ideal on 1
 devices are made by hand from one, two come from I-V loops, one from pulses, and one drifts. A second table has the number of
 levels, whose price the accuracy hides and the error of the weights shows.
 
-``python examples/ten_devices.py`` takes about four minutes on one core, prints both tables and keeps them in ten-devices/;
+``python examples/ten_devices.py`` takes about two minutes on one core, prints both tables and keeps them in ten-devices/;
 ``python examples/ten_devices.py --quick`` trains for two epochs, and takes two chips and four devices.
 """
 
