@@ -13,7 +13,7 @@ Source: of REML: Patterson & Thompson, Biometrika 58:545 (1971); Harville, J. Am
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -257,7 +257,10 @@ def _changed(noise: Noise, name: str, value: float) -> Noise:
 def _error(branches: _Branches, scale: Scale, made: Noise, name: str) -> float:
     """Return the standard error of a part: how far it may rise (the others as they are) until the likelihood falls by 1/2."""
     top, value = branches.likelihood(made, scale), getattr(made, name)
-    fall: Callable[[float], float] = lambda x: top - branches.likelihood(_changed(made, name, x), scale) - 0.5  # noqa: E731
+
+    def fall(x: float) -> float:
+        return top - branches.likelihood(_changed(made, name, x), scale) - 0.5
+
     size = math.hypot(made.step, made.slow, math.sqrt(float(made.read(scale.back(np.array(0.5)), scale)))) * scale.span
     units = {"additive": size * scale.low, "relative": size} if scale.log else {"additive": size, "relative": size / scale.high}
     unit = size / scale.span if name == "step" else units[name]

@@ -61,10 +61,9 @@ def closed(gap: Tensor, count: Tensor, alpha: Tensor, gamma: Tensor, most: int) 
 
 
 @dataclass(frozen=True)
-class Bounded(Update):
-    """Hard (gamma 0), soft (gamma 1) or power bounds."""
+class TowardsBounds(Update):
+    """The base class of laws by which pulses close the distance to a bound, in whatever the window is measured."""
 
-    source: ClassVar[str] = "Fusi & Abbott 2007, doi 10.1038/nn1859; Frascaroli et al. 2018, doi 10.1038/s41598-018-25376-x"
     normals: ClassVar[int] = 1
     most: ClassVar[int] = 10_000  # pulses in one event
 
@@ -72,15 +71,30 @@ class Bounded(Update):
     alpha_d: Value = param(0.01, least=0.0, role="plasticity")
     gamma_p: Value = param(0.0, least=0.0, role="plasticity")
     gamma_d: Value = param(0.0, least=0.0, role="plasticity")
-    noise: Value = param(0.0, least=0.0, role="noise")  # of w, per pulse
+    noise: Value = param(0.0, least=0.0, role="noise")  # of the window, per pulse
     v_th: Value = param(0.0, unit="V", least=0.0, role="threshold")
 
-    def pulse(self, x: Conductance, pulse: Pulse, p: Bag, xi: Xi) -> Conductance:
-        low, high = gaps(x.g, p)
+    def change(self, low: Tensor, high: Tensor, pulse: Pulse, p: Bag, xi: Xi) -> tuple[Tensor, Tensor]:
+        """Return by how much pulses move a device, as a fraction of the window, and how many of them act.
+
+        Args:
+            low, high: the distances to the lower and to the upper bound, as fractions of the window.
+            pulse, p, xi: as for `Update.pulse`.
+        """
         up = pulse.v > 0
         count = torch.where(pulse.v.abs() > p.v_th, pulse.n, torch.zeros_like(pulse.n))
         alpha, gamma = torch.where(up, p.alpha_p, p.alpha_d), torch.where(up, p.gamma_p, p.gamma_d)
         move = closed(torch.where(up, high, low).clamp(min=0.0), count, alpha, gamma, self.most)
-        change = torch.where(up, move, -move) + p.noise * count.clamp(min=0).sqrt() * xi[0]
+        return torch.where(up, move, -move) + p.noise * count.clamp(min=0).sqrt() * xi[0], count
+
+
+@dataclass(frozen=True)
+class Bounded(TowardsBounds):
+    """Hard (gamma 0), soft (gamma 1) or power bounds."""
+
+    source: ClassVar[str] = "Fusi & Abbott 2007, doi 10.1038/nn1859; Frascaroli et al. 2018, doi 10.1038/s41598-018-25376-x"
+
+    def pulse(self, x: Conductance, pulse: Pulse, p: Bag, xi: Xi) -> Conductance:
+        change, count = self.change(*gaps(x.g, p), pulse, p, xi)
         g = within(x.g + change * (p.g_max - p.g_min), p.g_min, p.g_max)
         return Conductance(torch.where(count > 0, g, x.g))

@@ -16,37 +16,22 @@ from typing import ClassVar
 import torch
 
 from ...base.errors import ParameterError
-from ...base.parameters import Value, param
 from ...base.parameters.bag import Bag
-from ..contract import Conductance, Pulse, Update, Xi
-from .bounded import closed
+from ..contract import Conductance, Pulse, Xi
+from .bounded import TowardsBounds
 from .gaps import within
 
 
 @dataclass(frozen=True)
-class LogBounded(Update):
+class LogBounded(TowardsBounds):
     """Hard (gamma 0), soft (gamma 1) or power bounds of the logarithm of the conductance; g_min must be above 0 S."""
 
     source: ClassVar[str] = "the bounds of Fusi & Abbott 2007, doi 10.1038/nn1859, on the logarithm"
-    normals: ClassVar[int] = 1
-    most: ClassVar[int] = 10_000  # pulses in one event
-
-    alpha_p: Value = param(0.01, least=0.0, role="plasticity")
-    alpha_d: Value = param(0.01, least=0.0, role="plasticity")
-    gamma_p: Value = param(0.0, least=0.0, role="plasticity")
-    gamma_d: Value = param(0.0, least=0.0, role="plasticity")
-    noise: Value = param(0.0, least=0.0, role="noise")  # of u, per pulse
-    v_th: Value = param(0.0, unit="V", least=0.0, role="threshold")
 
     def pulse(self, x: Conductance, pulse: Pulse, p: Bag, xi: Xi) -> Conductance:
         span = torch.log(p.g_max / p.g_min)
         g = within(x.g, p.g_min, p.g_max)
-        low, high = torch.log(g / p.g_min) / span, torch.log(p.g_max / g) / span
-        up = pulse.v > 0
-        count = torch.where(pulse.v.abs() > p.v_th, pulse.n, torch.zeros_like(pulse.n))
-        alpha, gamma = torch.where(up, p.alpha_p, p.alpha_d), torch.where(up, p.gamma_p, p.gamma_d)
-        move = closed(torch.where(up, high, low).clamp(min=0.0), count, alpha, gamma, self.most)
-        change = torch.where(up, move, -move) + p.noise * count.clamp(min=0).sqrt() * xi[0]
+        change, count = self.change(torch.log(g / p.g_min) / span, torch.log(p.g_max / g) / span, pulse, p, xi)
         moved = within(g + g * torch.expm1(change * span), p.g_min, p.g_max)
         return Conductance(torch.where(count > 0, moved, x.g))
 
