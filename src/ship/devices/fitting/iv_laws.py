@@ -115,20 +115,27 @@ def fit_law(law: Law, branches: Sequence[Branch]) -> LawFit:
     """Fit a law to each branch by relative least squares."""
     theta, left = np.empty((len(branches), len(law.parameters))), []
     for k, branch in enumerate(branches):
-        weight = weight_of(branch)
-        target = branch.i / weight
-
-        def first(second: float, v: Array = branch.v, weight: Array = weight, target: Array = target) -> tuple[float, float]:
-            shape = law.shape(second, v) / weight
-            with np.errstate(over="ignore"):  # (a shape far too steep: its cost is infinite)
-                size = float(shape @ shape)
-            a = max(float(shape @ target) / size, 0.0) if size > 0 and math.isfinite(size) else 0.0
-            return a, float(((target - a * shape) ** 2).sum()) if math.isfinite(size) else math.inf
-
-        second = _searched(lambda x, first=first: first(x)[1], law.limits)  # type: ignore[misc]
-        theta[k] = [first(second)[0], second][: theta.shape[1]]
-        left.append(target - theta[k, 0] * law.shape(second, branch.v) / weight)
+        first, second, rest = _fit_branch(law, branch)
+        theta[k] = [first, second][: theta.shape[1]]
+        left.append(rest)
     return LawFit(law, theta, np.concatenate(left))
+
+
+def _fit_branch(law: Law, branch: Branch) -> tuple[float, float, Array]:
+    """Return both parameters of a law for one branch, and the relative residuals; the first has a closed form for each second."""
+    weight = weight_of(branch)
+    target = branch.i / weight
+
+    def first(second: float) -> tuple[float, float]:
+        shape = law.shape(second, branch.v) / weight
+        with np.errstate(over="ignore"):  # (a shape far too steep: its cost is infinite)
+            size = float(shape @ shape)
+        a = max(float(shape @ target) / size, 0.0) if size > 0 and math.isfinite(size) else 0.0
+        return a, float(((target - a * shape) ** 2).sum()) if math.isfinite(size) else math.inf
+
+    second = _searched(lambda x: first(x)[1], law.limits)
+    a = first(second)[0]
+    return a, second, np.asarray(target - a * law.shape(second, branch.v) / weight)
 
 
 def _searched(cost: Callable[[float], float], limits: tuple[float, float]) -> float:

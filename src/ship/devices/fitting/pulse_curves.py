@@ -63,7 +63,7 @@ class CurveFamily:
         up: Array,
         fresh: Array,
         count: Array,
-        p_max: tuple[int, int],
+        p_max: tuple[float, float],
         noise: float = 0.0,
     ) -> tuple[Array, Array, Array]:
         """Return w at each read, with the memory there, see `pulse_kernels.flow`."""

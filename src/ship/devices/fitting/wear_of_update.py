@@ -80,10 +80,10 @@ def _one_branch(
     up, count = problem.up[at], problem.count[at]
 
     def follow(start: float, factor: float) -> tuple[Array, Array, Array]:
-        p_max = scaled.p_max
+        p_max: tuple[float, float] = scaled.p_max
         changed = {name: v * factor if name.startswith("alpha") else v for name, v in own.items()}
         if problem.curve.law == "exponential":  # the steps of the saturating law go with 1 / p_max
-            p_max = (p_max[0] / factor, p_max[1] / factor)  # type: ignore[assignment]
+            p_max = (p_max[0] / factor, p_max[1] / factor)
         w, phi, grown = problem.curve.course(start, changed, up, fresh, count, p_max)
         return problem.values(theta, (w, phi, grown)), phi, grown
 
