@@ -4,10 +4,10 @@ import json
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 import ship
+from measurements import two_files
 
 
 def call(folder, *words):
@@ -16,14 +16,7 @@ def call(folder, *words):
 
 @pytest.fixture
 def folder(tmp_path):
-    rng, n = np.random.default_rng(1), np.arange(40)
-    up, down = (5 + 45 * c + rng.normal(0, 0.5, 40) for c in (1 - np.exp(-n / 12), np.exp(-n / 12)))
-    np.savetxt(tmp_path / "pulses.csv", np.c_[up, down], delimiter=",", header="up (uS),down (uS)", comments="")
-    t = np.tile(np.geomspace(1, 1e4, 20), 3)
-    g = np.repeat([10.0, 20.0, 40.0], 20) * t**-0.03 * (1 + rng.normal(0, 0.003, 60))
-    rows = np.c_[t, g, np.repeat([1, 2, 3], 20)]
-    np.savetxt(tmp_path / "decay.csv", rows, delimiter=",", header="time (s),G (uS),level", comments="")
-    return tmp_path
+    return two_files(tmp_path, 1)
 
 
 def test_two_measurements_one_device(folder):

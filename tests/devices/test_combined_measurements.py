@@ -3,13 +3,13 @@
 import json
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_provenance import VALUES
 
 import ship
+from measurements import two_files
 from ship.devices import AdditiveNoise, Bounded, Origin, PowerDrift, Unmeasured
 from ship.devices.files import device_text, read_device
 from ship.devices.fitting import Estimate, Fitted, Found
@@ -187,15 +187,7 @@ def test_any_parts_from_any_files_keep_their_origins(owners):
 class TestFiles:
     @pytest.fixture
     def folder(self, tmp_path):
-        """Pulses of a soft-bound device, and a decay, as plain tables."""
-        rng, n = np.random.default_rng(0), np.arange(40)
-        up, down = (5 + 45 * c + rng.normal(0, 0.5, 40) for c in (1 - np.exp(-n / 12), np.exp(-n / 12)))
-        np.savetxt(tmp_path / "pulses.csv", np.c_[up, down], delimiter=",", header="up (uS),down (uS)", comments="")
-        t = np.tile(np.geomspace(1, 1e4, 20), 3)
-        g = np.repeat([10.0, 20.0, 40.0], 20) * t**-0.03 * (1 + rng.normal(0, 0.003, 60))
-        rows = np.c_[t, g, np.repeat([1, 2, 3], 20)]
-        np.savetxt(tmp_path / "decay.csv", rows, delimiter=",", header="time (s),G (uS),level", comments="")
-        return tmp_path
+        return two_files(tmp_path, 0)
 
     def write(self, folder, text):
         (folder / "mine.toml").write_text(text)

@@ -2,8 +2,6 @@
 
 import csv
 import math
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,18 +9,11 @@ import torch
 
 import ship
 from parts import bag
+from published import published
 from ship.devices import TwoStateProgramming, Wear
 from ship.devices.fitting import failures
 
 pytestmark = pytest.mark.usefixtures("no_grad")
-DATA = Path(os.environ.get("SHIP_DATA", "/nowhere")) / "lab"
-
-
-def lab(name):
-    path = DATA / name
-    if not path.exists():
-        pytest.skip("needs the measurements of laboratories, in the folder SHIP_DATA")
-    return path
 
 
 def law(found, name):
@@ -127,7 +118,7 @@ def test_slowing_is_a_trend_of_pulses():
 
 def test_lab_endurance():
     """A million cycles: medians, ratios at both ends, rows that closed (right values of the README of the data)."""
-    a = np.loadtxt(lab("rram_endurance_1us.tsv"))
+    a = np.loadtxt(published("rram_endurance_1us.tsv"))
     found = ship.fit({"cycle": a[:, 3], "on": 1 / a[:, 1], "off": 1 / a[:, 2]}, "endurance", unit="S")
     s = found.summary
     assert s["on, median resistance"].value == pytest.approx(11.99e3, rel=1e-3)
@@ -143,7 +134,7 @@ def test_lab_endurance():
 def test_lab_log_of_operations():
     """30 million cycles of one cell without a trend."""
     cycles, state, columns = 0, "", {"cycle": [], "conductance": [], "state": []}
-    with open(lab("rram_endurance_log_3000.csv"), newline="") as file:
+    with open(published("rram_endurance_log_3000.csv"), newline="") as file:
         for row in csv.reader(file):
             if row[3] == "ENDURANCE":
                 cycles += int(row[-1])

@@ -1,28 +1,19 @@
 """Pulse trains of laboratories against values that were derived without SHIP, where the folder ``SHIP_DATA`` holds them."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 import lab_pulses
 import ship
+from published import published
 
-DATA = Path(os.environ.get("SHIP_DATA", "nowhere")) / "lab"
 UNITS = {"conductance": "S", "voltage": "V"}
 pytestmark = pytest.mark.usefixtures("no_grad")
 
 
-def real(name):
-    if not (DATA / name).exists():
-        pytest.skip(f"SHIP_DATA does not hold lab/{name}")
-    return DATA / name
-
-
 def test_one_device_of_40_states():
     """2.2 to 54.9 mS and back, ratio 24.6, almost linear; noise of a step about 0.5 % of the window."""
-    found = ship.fit(lab_pulses.currents(real("pulses_current_40_states.xlsx")), "pulses", unit=UNITS, v_read=None)
+    found = ship.fit(lab_pulses.currents(published("pulses_current_40_states.xlsx")), "pulses", unit=UNITS, v_read=None)
     facts = {name: float(e.value) for name, e in found.summary.items()}
     assert facts["up, first read"] == pytest.approx(2.2e-3, rel=0.03)
     assert facts["down, first read"] == pytest.approx(54.9e-3, rel=0.01)
@@ -35,7 +26,7 @@ def test_one_device_of_40_states():
 
 def test_53_devices():
     """0.17 to 1.81 to 0.18 nS, on/off 10.7, spread 3.3 % at the top and 16 % at the bottom, 77 % of the steps up rise."""
-    data = lab_pulses.currents(real("pulses_current_53_devices.xlsx"))
+    data = lab_pulses.currents(published("pulses_current_53_devices.xlsx"))
     kept = np.isin(data["device"], [f"d{k}" for k in range(1, 54, 5)])
     found = ship.fit({k: v[kept] for k, v in data.items()}, "pulses", unit=UNITS, replicates=20)
     facts = {name: float(e.value) for name, e in found.summary.items()}
@@ -51,7 +42,7 @@ def test_53_devices():
 
 def test_programming_lowers_the_conductance_over_three_decades():
     """Ragged trains of 24 of 96 devices: ln G falls by 0.199 a pulse, with a coefficient of variation of 0.216 over devices."""
-    data = lab_pulses.trains(real("yflash_96_devices.txt"), 24)
+    data = lab_pulses.trains(published("yflash_96_devices.txt"), 24)
     found = ship.fit(data, "pulses", unit={"conductance": "S", "time": "s"}, replicates=20)
     facts = {name: float(e.value) for name, e in found.summary.items()}
     assert any("prog down, erase up" in note for note in found.notes)

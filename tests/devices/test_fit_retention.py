@@ -1,27 +1,18 @@
 """Fits of retention: known truth comes back, files of laboratories give their right values, what is open is said."""
 
 import math
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import ship
+from published import published
 from ship.devices import AdditiveNoise, LogDrift, PowerDrift, PowerTrend, RelativeNoise
 from ship.devices.fitting import mixtures, trend_noise, trend_result
 from ship.devices.fitting.report import Estimate
 
 pytestmark = pytest.mark.usefixtures("no_grad")
 SI = {"time": "s", "conductance": "S"}
-DATA = Path(os.environ.get("SHIP_DATA", "/nowhere")) / "lab"
-
-
-def lab(name):
-    path = DATA / name
-    if not path.exists():
-        pytest.skip("needs the measurements of laboratories, in the folder SHIP_DATA")
-    return path
 
 
 def law(found, name):
@@ -230,7 +221,7 @@ def test_a_mixture_finds_its_populations():
 
 
 def test_lab_reads_of_one_cell():
-    a = np.loadtxt(lab("rram_retention_1cell_3000.csv"), delimiter=",")
+    a = np.loadtxt(published("rram_retention_1cell_3000.csv"), delimiter=",")
     found = ship.fit({"time": a[:, 1], "conductance": a[:, 3]}, "retention", unit=SI)
     s = found.summary
     assert s["median"].value == pytest.approx(94.07e-6, rel=1e-4)
@@ -242,7 +233,7 @@ def test_lab_reads_of_one_cell():
 
 
 def test_lab_bake():
-    before, after = (np.loadtxt(lab(f"rram_{when}bake85_4096.tsv")) for when in ("pre", "post"))
+    before, after = (np.loadtxt(published(f"rram_{when}bake85_4096.tsv")) for when in ("pre", "post"))
     columns = {"stage": ["before"] * 4096 + ["after"] * 4096, "conductance": 1 / np.append(before[:, 1], after[:, 1])}
     columns["device"] = np.append(before[:, 0], after[:, 0]).astype(int)
     found = ship.fit(columns, "retention", unit="S", replicates=20)
@@ -259,7 +250,7 @@ def test_lab_rising():
     import re
     import zipfile
 
-    with zipfile.ZipFile(lab("retention_rising.xlsx")) as file:
+    with zipfile.ZipFile(published("retention_rising.xlsx")) as file:
         text = file.read("xl/worksheets/sheet1.xml").decode()
     rows = [re.findall(r"<v>(.*?)</v>", row) for row in re.findall(r"<row .*?</row>", text, re.S)]
     t, g = np.array([[float(v) for v in row[:2]] for row in rows]).T

@@ -4,24 +4,15 @@ Skipped where SHIP_DATA does not hold them (``lab/``). The files are read here w
 """
 
 import csv
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import ship
+from published import published
 
 pytestmark = pytest.mark.usefixtures("no_grad")
-LAB = Path(os.environ.get("SHIP_DATA", "nowhere")) / "lab"
 IV = {"voltage": "V", "current": "A"}
-
-
-def lab(name):
-    path = LAB / name
-    if not path.exists():
-        pytest.skip(f"SHIP_DATA does not hold lab/{name}")
-    return path
 
 
 def fit_iv(columns, **more):
@@ -31,14 +22,14 @@ def fit_iv(columns, **more):
 @pytest.mark.parametrize(("name", "ratio"), [("M1", 63), ("M2", 26.5), ("M3", 8.3)])
 @pytest.mark.parametrize("turn", [0, 31, 150])
 def test_sines(name, ratio, turn):
-    v, i = np.roll(np.loadtxt(lab(f"knowm_sdc_5k_100Hz_{name}.csv"), delimiter=",").T, turn, axis=1)
+    v, i = np.roll(np.loadtxt(published(f"knowm_sdc_5k_100Hz_{name}.csv"), delimiter=",").T, turn, axis=1)
     found = fit_iv({"voltage": v, "current": i * 1e-6}, v_read=0.1)
     assert found.summary["on/off, median"].value == pytest.approx(ratio, rel=0.01)
     assert found.device.v_set > 0 > found.device.v_reset
 
 
 def test_a_set_run():
-    rows = [line.split("\t") for line in lab("keithley_set_run.txt").read_text(encoding="utf-8-sig").splitlines()]
+    rows = [line.split("\t") for line in published("keithley_set_run.txt").read_text(encoding="utf-8-sig").splitlines()]
     at = [rows[0].index(name) for name in ("AV", "AI")]
     v, i = np.array([[float(row[k]) for k in at] for row in rows[1:]]).T
     found = fit_iv({"voltage": v, "current": i}, v_read=-0.2)
@@ -59,7 +50,7 @@ def sheets(path):
 
 
 def test_ten_set_runs():
-    runs = list(sheets(lab("keithley_set_runs.xlsx")))
+    runs = list(sheets(published("keithley_set_runs.xlsx")))
     assert len(runs) == 10
     columns = {
         "cycle": np.repeat([name for name, _ in runs], [len(x[0]) for _, x in runs]),
@@ -76,7 +67,7 @@ def test_ten_set_runs():
 
 
 def test_100_cells_upward_only():
-    cell, i, v = np.loadtxt(lab("rram_iv_100_cells.tsv")).T
+    cell, i, v = np.loadtxt(published("rram_iv_100_cells.tsv")).T
     found = fit_iv({"device": cell.astype(int), "voltage": v, "current": i})
     assert found.summary["slope, median"].value == pytest.approx(69.3e-6, rel=0.005)
     assert found.summary["slope, 5 %"].value == pytest.approx(15e-6, rel=0.05)
@@ -87,7 +78,9 @@ def test_100_cells_upward_only():
 
 def test_graphene_is_a_resistor():
     rows = [
-        line.split(",")[1:] for line in lab("easyexpert_graphene_iv.csv").read_text().splitlines() if line.startswith("DataValue")
+        line.split(",")[1:]
+        for line in published("easyexpert_graphene_iv.csv").read_text().splitlines()
+        if line.startswith("DataValue")
     ]
     v, i = np.array(rows, dtype=float).T
     found = fit_iv({"voltage": v, "current": i})
@@ -96,7 +89,7 @@ def test_graphene_is_a_resistor():
 
 
 def test_a_thousand_cycles():
-    with lab("keithley_cycle_summary.csv").open(encoding="utf-8-sig") as file:
+    with published("keithley_cycle_summary.csv").open(encoding="utf-8-sig") as file:
         rows = list(csv.reader(file))
     groups, heads = rows[0], rows[1]
 
@@ -124,7 +117,7 @@ def test_a_thousand_cycles():
 @pytest.mark.parametrize(("name", "states", "median"), [("prebake", 1, 15.4e3), ("postbake", 2, 185e3)])
 def test_maps_before_and_after_a_bake(name, states, median):
     """Before, one broad skewed population (no window); after, half of the cells have left the state that they were in."""
-    resistance = np.loadtxt(lab(f"rram_{name}85_4096.tsv"))[:, 1]
+    resistance = np.loadtxt(published(f"rram_{name}85_4096.tsv"))[:, 1]
     found = ship.fit({"conductance": 1 / resistance}, "map", unit="S", replicates=20)
     assert 1 / found.summary["median"].value == pytest.approx(median, rel=0.01)
     assert found.summary["states"].value == states

@@ -20,3 +20,15 @@ def up_down(name="soft", n=100, step=0.0, read=0.0, seed=0, low=10e-6, high=90e-
 def pulses(g, **more):
     n = len(g) // 2
     return ship.fit({"up": g[:n], "down": g[n:]}, "pulses", unit="S", **({"replicates": 20} | more))
+
+
+def two_files(folder, seed=0):
+    """``pulses.csv``, the pulses of a soft-bound device, and ``decay.csv``, a decay of three levels, as plain tables."""
+    rng, n = np.random.default_rng(seed), np.arange(40)
+    up, down = (5 + 45 * c + rng.normal(0, 0.5, 40) for c in (1 - np.exp(-n / 12), np.exp(-n / 12)))
+    np.savetxt(folder / "pulses.csv", np.c_[up, down], delimiter=",", header="up (uS),down (uS)", comments="")
+    t = np.tile(np.geomspace(1, 1e4, 20), 3)
+    g = np.repeat([10.0, 20.0, 40.0], 20) * t**-0.03 * (1 + rng.normal(0, 0.003, 60))
+    rows = np.c_[t, g, np.repeat([1, 2, 3], 20)]
+    np.savetxt(folder / "decay.csv", rows, delimiter=",", header="time (s),G (uS),level", comments="")
+    return folder
