@@ -16,16 +16,16 @@ D = torch.float64
 pytestmark = pytest.mark.usefixtures("no_grad")
 
 
-@pytest.mark.parametrize("dt", [4e-4, 2e-4, 1e-4])
+@pytest.mark.parametrize("dt", [4e-4, 2e-4])
 def test_steady_interval_of_an_adaptive_threshold(dt):
     """theta after a spike is step / (1 - e^(-T / tau_theta)), and v_inf (1 - e^(-T / tau)) = v_th + theta e^(-T / tau_theta)."""
     v_inf, step, tau, tau_theta = 3.0, 0.1, 20e-3, 0.2
     after = lambda t: step / (1 - math.exp(-t / tau_theta))  # noqa: E731
     exact = brentq(lambda t: v_inf * (1 - math.exp(-t / tau)) - 1 - after(t) * math.exp(-t / tau_theta), 1e-3, 0.2)
-    spikes, record = driven(ship.AdaptiveLIF, v_inf / tau, 1.5, dt=dt, watch=("theta",))
+    spikes, record = driven(ship.AdaptiveLIF, v_inf / tau, 1.2, dt=dt, watch=("theta",))
     at = times(spikes, dt)
     interval = float(at[-1] - at[-11]) / 10
-    assert len(at) > 50
+    assert len(at) > 40
     assert 0 <= interval - exact < dt  # seen at the next slot
     assert float(at[1] - at[0]) < 0.8 * exact
     assert float(record.theta[0, round(float(at[-1]) / dt), 0]) == pytest.approx(after(exact), rel=2 * dt / exact)
@@ -100,7 +100,7 @@ def test_subthreshold_response_is_exact(a, dt):
     assert float(record.v[0, -1, 0]) == pytest.approx(tau * level / (1 + a), rel=0.2)
 
 
-@pytest.mark.parametrize("dt", [2e-4, 1e-4])
+@pytest.mark.parametrize("dt", [4e-4, 2e-4])
 def test_steady_interval_of_an_adaptation_current(dt):
     """From v = 0 and w = w_0 the solution must reach v_th after T with w(T) + b = w_0; a = 0.4, b = 0.15 V."""
     tau, tau_w, a, b, level = 20e-3, 0.1, 0.4, 0.15, 150.0
@@ -115,7 +115,7 @@ def test_steady_interval_of_an_adaptation_current(dt):
         return (q + b) / (1 - p)
 
     exact = brentq(lambda t: end(t, raised(t))[0] - 1.0, 5e-3, 0.1)
-    spikes, _ = driven(ship.CurrentAdaptiveLIF, level, 1.0, dt=dt, a=a, b=b, tau=tau, tau_w=tau_w)
+    spikes, _ = driven(ship.CurrentAdaptiveLIF, level, 0.8, dt=dt, a=a, b=b, tau=tau, tau_w=tau_w)
     at = times(spikes, dt)
     assert len(at) > 20
     assert 0 <= float(at[-1] - at[-11]) / 10 - exact < dt
@@ -135,5 +135,6 @@ def test_the_current_follows_the_held_voltage_while_refractory(engine):
 
 def test_a_gain_that_takes_the_resting_voltage_away_is_refused():
     net = ship.Network()
+    net.add(ship.CurrentAdaptiveLIF, "c", n=1, a=-1.5)
     with pytest.raises(ship.ParameterError, match="a: must be above -1"):
-        net.add(ship.CurrentAdaptiveLIF, "c", n=1, a=-1.5)
+        net.init()

@@ -34,7 +34,7 @@ def test_constant_conductances_are_solved_exactly(dt):
 
 
 def test_rates_of_a_constant_current():
-    """f = 1 / (t_ref + tau ln(v0 / (v0 - theta))), tau 10 ms, t_ref 5 ms, theta 10 mV: 34.508, 62.554, 83.812 Hz (science D1)."""
+    """f = 1 / (t_ref + tau ln(v0 / (v0 - theta))), tau 10 ms, t_ref 5 ms, theta 10 mV: 34.508, 62.554, 83.812 Hz."""
     dt = 1e-5
     v0 = torch.tensor([11e-3, 15e-3, 20e-3], dtype=D)
     options = {"g_leak": 20e-9, "e_leak": 0.0, "v_reset": 0.0, "v_th": 10e-3, "t_ref": 5e-3}

@@ -17,7 +17,7 @@ D = torch.float64
 @pytest.mark.usefixtures("no_grad")
 @pytest.mark.parametrize("dt", [2e-3, 2e-4])
 def test_the_probability_of_a_spike(dt):
-    """At a constant voltage each slot is a draw with 1 - exp(-r dt), r = exp((v - v_th) / delta) / tau_escape; 4 sigma, seed 1."""
+    """At a constant voltage each slot draws with 1 - exp(-r dt), r = exp((v - v_th) / delta) / tau_escape; 4 sigma, seed 1."""
     v = torch.tensor([0.85, 0.9, 1.0, 1.1], dtype=D).repeat_interleave(100)
     steps = round(0.8 / dt)
     options = {"tau": math.inf, "v_rest": v, "v_reset": v, "delta": 0.05, "tau_escape": 10e-3}
@@ -30,17 +30,17 @@ def test_the_probability_of_a_spike(dt):
 
 
 @pytest.mark.usefixtures("no_grad")
-@pytest.mark.parametrize("dt", [2e-4, 1e-4])
+@pytest.mark.parametrize("dt", [4e-4, 2e-4])
 def test_the_distribution_of_intervals(dt):
     """S(t) = exp(-integral of r(v(s))), v(s) = v_inf (1 - e^(-s / tau)) after a reset; Kolmogorov and Smirnov at 1 %, seed 3."""
     v_inf, tau, delta, tau_escape = 0.95, 20e-3, 0.1, 10e-3
-    spikes, _ = driven(ship.EscapeLIF, torch.full((250,), v_inf / tau), 0.5, dt=dt, seed=3)
-    gaps = np.concatenate([np.diff(spikes[:, j].nonzero().flatten().numpy()) for j in range(250)]) * dt
-    s = np.arange(1, round(0.5 / dt)) * dt
+    spikes, _ = driven(ship.EscapeLIF, torch.full((2000,), v_inf / tau), 0.4, dt=dt, seed=3)
+    assert (spikes.sum(0) > 0).all()
+    gaps = spikes.argmax(0).numpy() * dt  # the first interval of each unit: all of them end within the run
+    s = np.arange(1, round(0.4 / dt)) * dt
     hazard = np.exp((v_inf * (1 - np.exp(-s / tau)) - 1) / delta) / tau_escape
     survival = np.exp(-np.concatenate(([0.0], np.cumsum(hazard) * dt)))
     u = np.interp(gaps, np.concatenate(([0.0], s)), survival)
-    assert len(gaps) > 1500
     assert stats.kstest(u, "uniform").pvalue > 0.01
     assert stats.kstest(u**1.15, "uniform").pvalue < 0.01  # the test sees a hazard that is 15 % off
 
@@ -52,7 +52,7 @@ def test_without_noise_it_is_a_lif_neuron():
 
 
 def test_the_surrogate_gives_the_gradient_of_the_probability():
-    """The mean over draws of a surrogate of area 1 is dP/dv smoothed by it; P = 1 - exp(-exp((v - v_th) / delta) dt / tau_escape)."""
+    """The mean over draws of a surrogate of area 1 is dP/dv smoothed by it: P = 1 - exp(-r dt)."""
     n, dt, delta, tau_escape, slope = 40_000, 2e-3, 0.1, 5e-3, 50.0
     net = ship.Network()
     net.add(ship.CurrentInput, "i", n=n)

@@ -17,10 +17,10 @@ pytestmark = pytest.mark.usefixtures("no_grad")
 
 def test_rate_of_the_canonical_neuron():
     """tau dv/dt = v^2 + tau i between -100 and 100 V: T = (2 tau / r) atan(100 / r), r = sqrt(tau i); nearly r / (pi tau)."""
-    dt, tau = 1e-4, 20e-3
+    dt, tau = 2e-4, 20e-3
     drive = torch.tensor([0.25, 1.0, 4.0], dtype=D)
     options = {"tau": tau, "v_rest": 0.0, "v_crit": 0.0, "v_peak": 100.0, "v_reset": -100.0}
-    spikes, _ = driven(ship.QIF, drive / tau, 1.0, dt=dt, **options)
+    spikes, _ = driven(ship.QIF, drive / tau, 0.8, dt=dt, **options)
     for j, level in enumerate(drive.tolist()):
         r = math.sqrt(level)
         exact = 2 * tau / r * math.atan(100 / r)
@@ -31,10 +31,10 @@ def test_rate_of_the_canonical_neuron():
 
 def test_onset():
     """It is silent below (v_crit - v_rest)^2 / (4 v_scale tau) = 12.5 V/s, and rests at the root of the parabola."""
-    spikes, record = driven(ship.QIF, [12.3, 12.7], 1.5, dt=1e-3, watch=("v",))
+    spikes, record = driven(ship.QIF, [12.0, 13.0], 1.5, dt=1e-3, watch=("v",))
     assert spikes.sum(0).tolist()[0] == 0
-    assert spikes.sum(0).tolist()[1] > 2
-    assert float(record.v[0, -1, 0]) == pytest.approx(0.5 - math.sqrt(0.25 - 0.02 * 12.3), abs=1e-9)
+    assert spikes.sum(0).tolist()[1] >= 2
+    assert float(record.v[0, -1, 0]) == pytest.approx(0.5 - math.sqrt(0.25 - 0.02 * 12.0), abs=1e-6)
 
 
 @pytest.mark.parametrize("level", [-200.0, 5.0, 12.5, 100.0])
@@ -89,10 +89,13 @@ def published_program(a, b, c, d, current, steps):
     ],
 )
 def test_the_published_update_spike_for_spike(kind, numbers):
-    spikes, _ = driven(ship.Izhikevich, 10.0, 1.0, dt=1e-3, method="published", **ship.Izhikevich.published(kind))
-    fired = published_program(*numbers, 10.0, 1000)
-    assert len(fired) > 10
-    assert spikes[:, 0].nonzero().flatten().tolist() == fired
+    """Ten spikes. In slots of 1 ms the published program is chaotic: a current that is larger by 1e-14 moves its 13th spike."""
+    spikes, _ = driven(ship.Izhikevich, 10.0, 0.6, dt=1e-3, method="published", **ship.Izhikevich.published(kind))
+    fired = published_program(*numbers, 10.0, 600)
+    assert len(fired) >= 10
+    assert spikes[:, 0].nonzero().flatten().tolist()[:10] == fired[:10]
+    other = published_program(*numbers, 10.0 + 1e-14, 600)
+    assert kind != "FS" or other != fired
 
 
 def right_side(t, y, current, a=20.0, b=200.0):
@@ -101,11 +104,11 @@ def right_side(t, y, current, a=20.0, b=200.0):
 
 
 def test_the_exact_update_has_order_two_and_finds_spikes():
-    """Against an integration to 1e-11, below threshold (3 V/s); spikes of 10 V/s are found in the next slot."""
-    truth = solve_ivp(right_side, (0, 0.04), [-65e-3, -13.0], args=(3.0,), rtol=1e-12, atol=1e-14, method="DOP853").y[0, -1]
+    """Against an integration to 1e-11, below threshold (-5 V/s); spikes of 10 V/s are found in the next slot."""
+    truth = solve_ivp(right_side, (0, 0.04), [-70e-3, -14.0], args=(-5.0,), rtol=1e-12, atol=1e-14, method="DOP853").y[0, -1]
     errors = []
     for dt in (1e-3, 0.5e-3, 0.25e-3):
-        _, record = driven(ship.Izhikevich, 3.0, 0.04 + dt, dt=dt, watch=("v",))
+        _, record = driven(ship.Izhikevich, -5.0, 0.04 + dt, dt=dt, watch=("v",), initial={"v": -70e-3, "u": -14.0})
         errors.append(abs(float(record.v[0, -1, 0]) - truth))
     for coarse, fine in itertools.pairwise(errors):
         assert math.log2(coarse / fine) == pytest.approx(2, abs=0.2)
@@ -116,7 +119,7 @@ def test_the_exact_update_has_order_two_and_finds_spikes():
         run = solve_ivp(right_side, (t, 1.0), y, args=(10.0,), rtol=1e-10, atol=1e-12, events=peak)
         t, y = run.t[-1], [-65e-3, run.y[1, -1] + 8.0]
         exact.append(t)
-    dt = 2e-5
+    dt = 5e-5
     at = times(driven(ship.Izhikevich, 10.0, exact[-1] + 1e-3, dt=dt)[0], dt)[:5]
     for k, (found, right) in enumerate(zip(at.tolist(), exact, strict=True)):
         assert abs(found - right) < 3 * dt * (k + 1)
@@ -124,8 +127,8 @@ def test_the_exact_update_has_order_two_and_finds_spikes():
 
 @pytest.mark.parametrize(("b", "node", "hopf"), [(200.0, 4.0, 3.7975), (250.0, 1.0156, 0.685)])
 def test_where_rest_ends(b, node, hopf):
-    """Equilibria vanish at I = (5 - b)^2 / 0.16 - 140 (b in 1/ms; 4.0 and 1.0156 V/s, science D12). Rest is lost a little earlier, where
-    0.08 v + 5 = a: v = -62.25 mV, I = b v - 0.04 v^2 - 5 v - 140 (a Hopf bifurcation).
+    """Equilibria vanish at I = (5 - b)^2 / 0.16 - 140 (b in 1/ms; 4.0 and 1.0156 V/s). Rest is lost a little earlier, by a Hopf
+    bifurcation, where 0.08 v + 5 = a: v = -62.25 mV, I = b v - 0.04 v^2 - 5 v - 140.
     """
     assert (5 - b / 1e3) ** 2 / 0.16 - 140 == pytest.approx(node, abs=1e-4)
     v = (0.02 - 5) / 0.08
@@ -149,14 +152,15 @@ def test_rest_and_threshold_of_the_regular_spiking_neuron():
 
 def test_published_kinds_fire_as_their_names_say():
     """10 V/s: RS slows down, FS is fast and regular, IB and CH burst, in the words of Figure 2 of the publication."""
-    gaps = {}
-    for kind in ("RS", "FS", "IB", "CH"):
-        spikes, _ = driven(ship.Izhikevich, 10.0, 0.5, dt=2e-4, **ship.Izhikevich.published(kind))
-        gaps[kind] = np.diff(times(spikes, 2e-4).numpy())
+    kinds, dt = ("RS", "FS", "IB", "CH"), 2e-4
+    sets = [ship.Izhikevich.published(kind) for kind in kinds]
+    spikes, _ = driven(ship.Izhikevich, [10.0] * 4, 0.5, dt=dt, **{k: torch.tensor([s[k] for s in sets]) for k in "abcd"})
+    gaps = {kind: np.diff(times(spikes, dt, j).numpy()) for j, kind in enumerate(kinds)}
     assert gaps["RS"][-1] > 1.5 * gaps["RS"][0]
     assert gaps["FS"][-1] < 0.5 * gaps["RS"][-1]
     assert np.ptp(gaps["FS"][5:]) < 0.2 * gaps["FS"][-1]
-    assert (gaps["IB"][0] < 0.5 * gaps["IB"][-1]) and (gaps["IB"][-3:].min() > 10e-3)  # a burst, then single spikes
+    assert gaps["IB"][0] < 0.5 * gaps["IB"][-1]  # a burst, then single spikes
+    assert gaps["IB"][-3:].min() > 10e-3
     assert (gaps["CH"] < 8e-3).mean() > 0.5  # bursts all along
     assert (gaps["CH"][5:] > 20e-3).sum() >= 3
 
