@@ -1,15 +1,21 @@
 """The models of the library, one equation in each file."""
 
 from .dendrites.compartment import Dendrite
+from .dendrites.plateau import PlateauDendrite
 from .neurons.adex import AdEx
+from .neurons.dpi import DPINeuron
 from .neurons.leaky_integrator import LeakyIntegrator
 from .neurons.lif import LIF
+from .neurons.linear_leak_lif import LinearLeakLIF
 from .neurons.noisy_lif import NoisyLIF
+from .neurons.phase_change import PhaseChangeNeuron
+from .neurons.relaxation_oscillator import RelaxationOscillator
 from .rules.stdp import PairSTDP
 from .sources.inputs import CurrentInput, SpikeInput
 from .sources.poisson import PoissonSource
 from .synapses.alpha import AlphaSynapse
 from .synapses.double_exponential import DoubleExpSynapse
+from .synapses.dpi import DPISynapse
 from .synapses.exponential import ExpSynapse
 from .synapses.link import Link
 from .synapses.volatile_memristor import VolatileMemristor
@@ -20,15 +26,21 @@ __all__ = [
     "AdEx",
     "AlphaSynapse",
     "CurrentInput",
+    "DPINeuron",
+    "DPISynapse",
     "Dendrite",
     "DoubleExpSynapse",
     "ExpSynapse",
     "ImpulseSynapse",
     "LeakyIntegrator",
+    "LinearLeakLIF",
     "Link",
     "NoisyLIF",
     "PairSTDP",
+    "PhaseChangeNeuron",
+    "PlateauDendrite",
     "PoissonSource",
+    "RelaxationOscillator",
     "SpikeInput",
     "VolatileMemristor",
     "WeightedSum",
