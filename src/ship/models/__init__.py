@@ -1,7 +1,9 @@
 """The models of the library, one equation in each file."""
 
+from .dendrites.axial_coupling import AxialCoupling
 from .dendrites.compartment import Dendrite
 from .dendrites.plateau import PlateauDendrite
+from .dendrites.tree import MultiCompartmentLIF
 from .neurons.adex import AdEx
 from .neurons.dpi import DPINeuron
 from .neurons.leaky_integrator import LeakyIntegrator
@@ -25,6 +27,7 @@ __all__ = [
     "LIF",
     "AdEx",
     "AlphaSynapse",
+    "AxialCoupling",
     "CurrentInput",
     "DPINeuron",
     "DPISynapse",
@@ -35,6 +38,7 @@ __all__ = [
     "LeakyIntegrator",
     "LinearLeakLIF",
     "Link",
+    "MultiCompartmentLIF",
     "NoisyLIF",
     "PairSTDP",
     "PhaseChangeNeuron",
