@@ -81,7 +81,7 @@ def test_what_arrives_during_a_plateau_is_lost():
 
 @no_grad
 def test_a_chain_detects_a_sequence():
-    """An input of 0.7 V starts the second dendrite only during the plateau of the first, which holds it at 80 V/s * 5 ms = 0.4 V."""
+    """An input of 0.7 V starts the second dendrite only in the plateau of the first, which holds it at 80 V/s * 5 ms = 0.4 V."""
     net = ship.Network()
     net.add(ship.SpikeInput, "x", n=2)
     net.add(ship.LIF, "soma", n=1, output=True, v_th=0.5)
@@ -95,7 +95,7 @@ def test_a_chain_detects_a_sequence():
 
 
 def test_gradient_through_the_start_of_a_plateau():
-    """The voltage of the soma depends on the weight by the surrogate at the start, ``1 / (10 |x| + 1)^2``, times the charge after it."""
+    """The soma depends on the weight by the surrogate at the start, ``1 / (10 |x| + 1)^2``, times the charge of the plateau."""
     net = ship.Network()
     net.add(ship.SpikeInput, "x", n=1)
     net.add(ship.LeakyIntegrator, "soma", n=1, tau=math.inf, output=True)
@@ -133,4 +133,4 @@ def test_batches_pieces_and_chips():
 def test_runs_as_a_kernel():
     net, settings = build()
     net.init(**settings)
-    assert "d: part of the kernel of cell" in net.explain()
+    assert "d: kernel" in net.explain()

@@ -58,20 +58,15 @@ class MultiCompartmentLIF(IntegrateAndFire):
     c: Value = param(1.0, above=0.0, role="capacitance")
 
     def __post_init__(self) -> None:
-        # A plain tuple, whatever was given; what is no integer stays and is refused below.
-        given = [k if float(k) % 1 else int(k) for k in self.parent]
-        object.__setattr__(self, "parent", tuple(given))
-
-    def check_options(self, where: str) -> None:
-        super().check_options(where)
-        parent = self.parent
-        if not len(parent) or parent[0] != -1 or not all(type(k) is int and 0 <= k < i for i, k in enumerate(parent) if i):
+        parent = tuple(k if float(k) % 1 else int(k) for k in self.parent)  # from a list, or from a file
+        if not parent or parent[0] != -1 or not all(type(k) is int and 0 <= k < i for i, k in enumerate(parent) if i):
             raise ParameterError(
-                f"{where}.parent",
+                f"{type(self).__name__}.parent",
                 "must list an earlier compartment for each but the first, which has -1",
                 got=repr(parent),
                 fix="E.g. parent=(-1, 0, 1, 1) for a soma with a dendrite of two branches.",
             )
+        object.__setattr__(self, "parent", parent)
 
     def membrane(self, p: Bag) -> None:
         return None
