@@ -124,7 +124,7 @@ def test_batches_pieces_and_chips():
 @no_grad
 def test_volatile_memristor_at_a_steady_rate():
     """The fixed point of its two-step map, ``(g_off (1 - e)(1 - alpha) + alpha g_on) / (1 - (1 - alpha) e)``, e = e^(-T/tau)."""
-    for slots in (5, 20, 200):
+    for slots in (5, 20):
         net = ship.Network()
         net.add(ship.SpikeInput, "x", n=1)
         net.add(ship.LeakyIntegrator, "t", n=1)

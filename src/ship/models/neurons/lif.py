@@ -68,8 +68,9 @@ class IntegrateAndFire(SpikingNeuron):
     def reset(self, state: LIFState, fired: Units, p: Bag) -> LIFState:
         return LIFState(torch.where(fired, p.v_reset, state.v))
 
-    def membrane(self, p: Bag) -> Tensor:
-        return p.tau
+    def membrane(self, p: Bag) -> Tensor | None:
+        tau: Tensor = p.tau
+        return tau
 
 
 @dataclass(frozen=True)
