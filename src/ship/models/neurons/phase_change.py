@@ -35,7 +35,7 @@ class PhaseChangeState(NamedTuple):
 
 @dataclass(frozen=True)
 class PhaseChangeNeuron(SpikingNeuron):
-    """A stochastic neuron made of a phase-change cell. In: impulses, the durations of crystallising pulses (s). Out: events, 0 or 1."""
+    """A stochastic neuron made of a phase-change cell. In: impulses, the durations of pulses (s). Out: events, 0 or 1."""
 
     u_reset: Value = param(30e-9, unit="m", least=0.0, role="thickness")
     sigma: Value = param(3e-9, unit="m", least=0.0, role="noise")

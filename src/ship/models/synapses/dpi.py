@@ -40,7 +40,7 @@ class DPISynapseCoeffs(NamedTuple):
 
 @dataclass(frozen=True)
 class DPISynapse(Synapse):
-    """A synapse of a differential-pair integrator (DPI). In: events. Out: charge (C per slot). Its weights are currents I_w (A)."""
+    """A synapse made of a differential-pair integrator. In: events. Out: charge (C per slot). Weights are currents I_w (A)."""
 
     weight: Value = param(1e-9, unit="A", role="weight", per="connection")
     c_syn: Value = param(1.5e-12, unit="F", above=0.0, role="capacitance")
