@@ -94,8 +94,7 @@ class MultiCompartmentLIF(IntegrateAndFire):
             raise ParameterError(
                 type(self).__name__,
                 f"sums over the {m} compartments of each tree, which is not pointwise; n must be a multiple of {m}",
-                got=f"{x.shape[-1]} units",
-                fix="n counts compartments: e.g. 10 trees have n = 10 len(parent).",
+                fix=f"n counts compartments: 10 trees have n = {10 * m}.",
             )
         return x.reshape(*x.shape[:-1], -1, m)
 

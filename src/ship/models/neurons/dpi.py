@@ -9,13 +9,14 @@ leaky integrator of ``I_th (I_in / I_tau - 1)`` with the time constant tau. What
 - ``I_ahp``: adaptation, a DPI of its own. Each spike adds ``I_th_ahp I_ca / I_tau_ahp``, which decays exponentially with
   ``tau_ahp = C_ahp U_T / (kappa I_tau_ahp)``: exact for a DPI without input.
 
-Spike where I >= I_spike, then ``I <- I_reset`` for the refractory time. I does not fall below I_0.
+Spike where I >= I_spike, then ``I <- I_reset`` for the refractory time. I does not fall below I_0. The distance to threshold is
+relative, ``(I - I_spike) / I_spike``, so that surrogates have slopes of order 1.
 
-With the positive feedback and the denominator taken at one current, the equation is linear in I and is solved exactly
-(``I <- I + (A - B I) s spread(B s)``, s the slot in units of the time constant at that current; see `integrals`): first over half
-a slot with the currents at its start, then over the whole slot with those in its middle. This exponential midpoint rule has order
-2 in dt below threshold and keeps a steady state at any dt; spike times have order 1, as for all neurons. A growth of more than
-e^30 in a slot is cut there: it ends above the threshold in any case.
+With the positive feedback and the denominator taken at one current, the equation is linear in I and is solved exactly (``I <- I
++ (A - B I) s spread(B s)``, s the slot in units of the time constant at that current; see `integrals`): first over half a slot
+with the currents at its start, then over the whole slot with those in its middle. This exponential midpoint rule has order 2 in
+dt below threshold and keeps a steady state at any dt; spike times have order 1, as for all neurons. A growth of more than e^30
+in a slot is cut there: it ends above the threshold in any case.
 
 Sources: Livi & Indiveri, ISCAS (2009), 2898; Chicca, Stefanini, Bartolozzi & Indiveri, Proc. IEEE 102:1367 (2014), sec. IV; the
 equation with its dark currents, and the defaults, are those of the open-source Brian 2 library teili (dpi_neuron_param), where
@@ -82,7 +83,7 @@ class DPINeuron(SpikingNeuron):
         return state
 
     def margin(self, state: DPIState, p: Bag) -> Units:
-        return state.i - p.i_spike
+        return (state.i - p.i_spike) / p.i_spike
 
     def reset(self, state: DPIState, fired: Units, p: Bag) -> DPIState:
         step = p.i_th_ahp * (p.i_ca / p.i_tau_ahp)
