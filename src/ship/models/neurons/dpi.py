@@ -34,6 +34,7 @@ from ...base.parameters import Port, State, Value, declare_states, param
 from ...base.parameters.bag import Bag
 from ..contract import SpikingNeuron, Units
 from ..integrals import lost, spread
+from ..subthreshold import time_constant
 
 STEEPEST = -30.0  # the least exponent of a slot: beyond any threshold, and it does not overflow in float32
 
@@ -75,9 +76,9 @@ class DPINeuron(SpikingNeuron):
     states = declare_states(DPIState, i=State("i_reset", unit="A", held=True), i_ahp=State(0.0, unit="A"))
 
     def discretise(self, p: Bag, dt: float) -> DPICoeffs:
-        slots = dt * p.kappa * p.i_tau / (p.c_m * p.u_t)
-        z = dt * p.kappa * p.i_tau_ahp / (p.c_ahp * p.u_t)
-        return DPICoeffs(slots, p.i_th / p.i_tau, lost(z), lost(z / 2))
+        tau = time_constant(p.c_m, p.u_t, p.kappa, p.i_tau)
+        z = dt / time_constant(p.c_ahp, p.u_t, p.kappa, p.i_tau_ahp)
+        return DPICoeffs(dt / tau, p.i_th / p.i_tau, lost(z), lost(z / 2))
 
     def receive(self, state: DPIState, jump: Units, p: Bag) -> DPIState:
         return state

@@ -26,6 +26,7 @@ from ...base.parameters import State, Value, declare_states, param
 from ...base.parameters.bag import Bag
 from ..contract import Connections, Synapse
 from ..integrals import lost, spread
+from ..subthreshold import time_constant
 
 
 class DPISynapseState(NamedTuple):
@@ -53,7 +54,7 @@ class DPISynapse(Synapse):
     states = declare_states(DPISynapseState, i=State(0.0, unit="A"))
 
     def discretise(self, p: Bag, dt: float) -> DPISynapseCoeffs:
-        tau = p.c_syn * p.u_t / (p.kappa * p.i_tau)
+        tau = time_constant(p.c_syn, p.u_t, p.kappa, p.i_tau)
         return DPISynapseCoeffs(lost(dt / tau), p.i_th / p.i_tau * lost(p.t_pulse / tau), dt * spread(dt / tau))
 
     def receive(self, state: DPISynapseState, x: Bag, p: Bag, c: DPISynapseCoeffs) -> DPISynapseState:
