@@ -160,7 +160,6 @@ def test_linear_leak_stops_at_the_floor():
 
 
 @no_grad
-@pytest.mark.slow
 def test_linear_leak_under_poisson_input():
     """Fusi & Mattia 1999: the mean interval under white noise, ``theta / mu - s^2 / (2 mu^2) (1 - exp(-2 mu theta / s^2))``.
 
