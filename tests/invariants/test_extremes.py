@@ -71,7 +71,7 @@ def add_connection(net, cls, values, per_connection, options):
     pairs = options.get("side") == "connection" or not cls.weighted
     shaped = {k: per_connection[k] if k != "bias" and (pairs or own[k].per == "connection") else values[k] for k in values}
     shaped |= {"weight": torch.eye(N) if alone else torch.ones(1, N)} if "weight" in own else {}
-    net.add(ship.SpikeInput, "in", n=N if alone else 1)
+    net.add(ship.SpikeInput if "events" in cls.accepts else ship.CurrentInput, "in", n=N if alone else 1)
     net.add(cls, "m", source="in", target="t", **shaped, **options)
 
 
@@ -92,8 +92,8 @@ def inputs(net, dtype):
             x[tag] = torch.zeros(1, SLOTS, net[tag].n, dtype=dtype)
             x[tag][0, (0, 3, 4)] = torch.tensor([1.0, 2.0, 1.0], dtype=dtype).unsqueeze(-1)
         elif isinstance(spec.model, ship.CurrentInput):
-            link = net._specs[f"{tag}_link"]
-            unit = net._specs[link.target[0]].model.ports[link.port].unit
+            link = net._specs.get(f"{tag}_link")
+            unit = net._specs[link.target[0]].model.ports[link.port].unit if link else "V"
             x[tag] = torch.full((1, SLOTS, net[tag].n), LEVEL[unit], dtype=dtype)
     return x or None
 
@@ -132,7 +132,7 @@ def decided(truth):
     clear = torch.ones(N, dtype=torch.bool)
     for name, margin in truth.items():
         if name.endswith(".margin"):
-            v = truth[name.replace("margin", "v")]
+            v = truth.get(name.replace("margin", "v"), margin)  # the membrane of a circuit may be a current or a thickness
             clear &= margin.abs().amin(0) > 1e-5 * (v.abs().amax(0) + margin.abs().amax(0))
     assert int(clear.sum()) > N / 2
     return clear
