@@ -133,13 +133,8 @@ def test_nmda_opens_with_depolarisation():
     """The same event gives more conductance to a membrane that a current holds near 0 V, by the ratio of the two blocks."""
     net = ship.Network()
     net.add(ship.SpikeInput, "in", n=1)
-    net.add(
-        ship.AdEx,
-        "t",
-        n=2,
-        **{**PASSIVE, "g_leak": 1e-6, "e_leak": torch.tensor([-70e-3, -20e-3])},
-        initial={"v": torch.tensor([-70e-3, -20e-3])},
-    )
+    rest = torch.tensor([-70e-3, -20e-3])
+    net.add(ship.AdEx, "t", n=2, **PASSIVE | {"g_leak": 1e-6, "e_leak": rest})
     net.add(ship.NMDASynapse, "s", source="in", target="t", port="exc", weight=1e-12)
     net.init(dt=1e-4, dtype=D)
     net.monitor("s", "output")
@@ -175,10 +170,11 @@ def test_an_event_moves_a_membrane_without_leak_by_its_fraction_of_the_way(weigh
 
 def test_reversal_synapse_on_a_leaky_membrane_against_scipy():
     """``dv/dt = -v / tau_m + w / tau e^(-t/tau) (e - v)``: order 1 in dt."""
-    sol = solve_ivp(
-        lambda t, v: -v / 20e-3 + 0.5 / 5e-3 * np.exp(-t / 5e-3) * (2.0 - v), (0, 36e-3), [0.0], method="DOP853", rtol=1e-12, atol=1e-14,
-        dense_output=True,
-    ).sol  # fmt: skip
+
+    def slope(t, v):
+        return -v / 20e-3 + 0.5 / 5e-3 * np.exp(-t / 5e-3) * (2.0 - v)
+
+    sol = solve_ivp(slope, (0, 36e-3), [0.0], method="DOP853", rtol=1e-12, atol=1e-14, dense_output=True).sol
     errors = []
     for dt in (4e-4, 2e-4, 1e-4):
         v = reversal(dt, at=4e-3).numpy()
@@ -206,10 +202,9 @@ def test_shunting_inhibition_pulls_towards_rest_and_no_further():
 
 
 def test_a_conductance_goes_into_a_port_for_conductances_only():
-    for bad, rule in (
-        ({"target": "lif"}, r"ConductanceExp 's'.target: must be a port in S; got ports impulse \(V\), charge \(V\) of LIF 'lif'. Use a neuron"),
-        ({"target": "t", "port": "current"}, r"ConductanceExp 's'.port: must be a port in S; .* Name one of exc, inh."),
-    ):  # fmt: skip
+    lif = r"ConductanceExp 's'.target: must be a port in S; got ports impulse \(V\), charge \(V\) of LIF 'lif'. Use a neuron with"
+    current = r"ConductanceExp 's'.port: must be a port in S; .* Name one of exc, inh."
+    for bad, rule in (({"target": "lif"}, lif), ({"target": "t", "port": "current"}, current)):
         net = ship.Network()
         net.add(ship.SpikeInput, "in", n=1)
         net.add(ship.AdEx, "t", n=2)

@@ -4,8 +4,10 @@ An event of t_k acts at ``t_k + lag``, in slot k + m after the fraction f of it,
 From there on it is the current of the exponential synapse, ``weight / tau * exp(-t / tau)``. With ``z = dt / tau``, of the slot
 in which it begins: the charge is ``weight (1 - exp(-(1 - f) z))``, and at its end the current is
 ``weight / tau exp(-(1 - f) z)``. Both are exact, and they join where f reaches 1 and m the next number, so that the charges of
-all slots are continuous in ``lag``: its gradient is that of the exact response, without interpolation. Like every gradient of a
-delay it knows the next slots only, not a distant coincidence.
+all slots are continuous in ``lag``: its gradient is that of the exact response, without interpolation. With ``drive="exact"``
+into a linear membrane (``z_m = dt / tau_m``; 0 without it) the charge is that with the same effect at the end of the slot,
+``weight (1 - f) z pair((1 - f) z, (1 - f) z_m) / spread(z_m)``. Like every gradient of a delay it knows the next slots only,
+not a distant coincidence.
 
 Counts that arrived up to 15 slots ago are states, which move on by one in each slot: ``lag`` is below 16 slots, in addition to
 the whole slots of ``delay=``. Where dt changes within a run, what waits in the line keeps its number of slots.
@@ -24,8 +26,9 @@ import torch
 from ...base.errors import ParameterError
 from ...base.parameters import State, Value, declare_states, option, param
 from ...base.parameters.bag import Bag
-from ..contract import Connections, Synapse
-from ..integrals import lost, spread
+from ..contract import Connections, Synapse, exact_membrane
+from ..integrals import lost, pair, spread
+from .exponential import slot_charge
 
 SLOTS = 16  # of the line
 
@@ -53,7 +56,7 @@ class DelayedCoeffs(NamedTuple):
     slot: Connections  # m, whole slots of the lag
     lost: Connections  # 1 - exp(-z)
     charge: Connections  # s, of a slot per unit of the current at its start
-    first: Connections  # 1 - exp(-(1 - f) z), charge of an event in the slot in which it begins
+    first: Connections  # charge of an event, over its weight, in the slot in which it begins
     left: Connections  # 1/s, exp(-(1 - f) z) / tau, its current at the end of that slot
 
 
@@ -64,6 +67,7 @@ class DelayedSynapse(Synapse):
     tau: Value = param(5e-3, unit="s", above=0.0, role="time constant")
     lag: Value = param(0.0, unit="s", least=0.0, role="delay")
     side: str = option("pre", choices=("pre", "connection"))
+    drive: str = option("charge", choices=("charge", "exact"))
 
     states = declare_states(
         DelayedState,
@@ -94,9 +98,12 @@ class DelayedSynapse(Synapse):
                 got=f"{float(p.lag.max()):g}",
                 fix="Give whole slots by delay=, and the rest as lag.",
             )
-        z, slot = dt / p.tau, torch.floor(late.detach())
-        rest = (1 - (late - slot)) * z
-        return DelayedCoeffs(slot, lost(z), dt * spread(z), lost(rest), torch.exp(-rest) / p.tau)
+        membrane = exact_membrane(self, p, self.drive)
+        slot = torch.floor(late.detach())
+        part = 1 - (late - slot)  # of the slot that is left
+        z, m = dt / p.tau, torch.zeros_like(p.tau) if membrane is None else dt / membrane
+        first = part * z * pair(part * z, part * m) / spread(m)
+        return DelayedCoeffs(slot, lost(z), slot_charge(p.tau, membrane, dt), first, torch.exp(-part * z) / p.tau)
 
     def step(self, state: DelayedState, x: Bag, p: Bag, c: DelayedCoeffs) -> tuple[Connections, DelayedState]:
         come, weight = (x.value, 1.0) if self.side == "pre" else (x.arrival, p.weight)

@@ -2,7 +2,7 @@
 
 The share of open channels s follows ``tau ds/dt = s_inf(v) - s``, ``s_inf = tanh((v - v_th) / v_slope)`` above ``v_th`` and 0
 below it, v the level that arrives from a source unit. The current is ``weight s`` (V/s). Each slot is solved exactly for a
-level that is held over it: with ``z = dt / tau`` the output is the mean over the slot, ``s_inf + (s - s_inf) spread(z)``, and
+level that is held over it: with ``z = dt / tau`` the output is the mean over the slot, ``s + (s_inf - s) (1 - spread(z))``, and
 ``s <- s + (s_inf - s) (1 - exp(-z))``.
 
 Source: the rectified tanh is the release of the graded synapses of retina models, e.g. Publio, Oliveira & Roque, PLoS ONE
@@ -19,7 +19,7 @@ import torch
 from ...base.parameters import FanIn, Kind, State, Value, declare_states, option, param
 from ...base.parameters.bag import Bag
 from ..contract import Connections, Synapse
-from ..integrals import lost, spread
+from ..integrals import lost, triple
 
 
 class GradedState(NamedTuple):
@@ -28,7 +28,7 @@ class GradedState(NamedTuple):
 
 class GradedCoeffs(NamedTuple):
     lost: Connections  # 1 - exp(-z)
-    spread: Connections  # (1 - exp(-z)) / z
+    rise: Connections  # 1 - (1 - exp(-z)) / z
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,9 @@ class GradedSynapse(Synapse):
         return "values"
 
     def discretise(self, p: Bag, dt: float) -> GradedCoeffs:
-        return GradedCoeffs(lost(dt / p.tau), spread(dt / p.tau))
+        z = dt / p.tau
+        return GradedCoeffs(lost(z), z * triple(torch.zeros_like(z), torch.zeros_like(z), z))
 
     def step(self, state: GradedState, x: Bag, p: Bag, c: GradedCoeffs) -> tuple[Connections, GradedState]:
         aim = torch.tanh(((x.value - p.v_th) / p.v_slope).clamp(min=0.0))
-        return aim + (state.s - aim) * c.spread, GradedState(state.s + (aim - state.s) * c.lost)
+        return state.s + (aim - state.s) * c.rise, GradedState(state.s + (aim - state.s) * c.lost)

@@ -1,7 +1,7 @@
 """Low-pass synapse: a first-order filter of the weighted sum of levels.
 
 ``tau dy/dt = x - y``, x the sum of the levels that arrive times ``weight``, held over each slot, for which the filter is exact:
-with ``z = dt / tau`` the output is the mean of y over the slot, ``x + (y - x) spread(z)``, and
+with ``z = dt / tau`` the output is the mean of y over the slot, ``y + (x - y) (1 - spread(z))``, and
 ``y <- y + (x - y) (1 - exp(-z))``. An event filtered like this is the current of an `ExpSynapse`.
 """
 
@@ -10,10 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
+import torch
+
 from ...base.parameters import Kind, State, Value, declare_states, param
 from ...base.parameters.bag import Bag
 from ..contract import Connections, Synapse
-from ..integrals import lost, spread
+from ..integrals import lost, triple
 
 
 class LowPassState(NamedTuple):
@@ -22,7 +24,7 @@ class LowPassState(NamedTuple):
 
 class LowPassCoeffs(NamedTuple):
     lost: Connections  # 1 - exp(-z)
-    spread: Connections  # (1 - exp(-z)) / z
+    rise: Connections  # 1 - (1 - exp(-z)) / z
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class LowPass(Synapse):
         return "values"
 
     def discretise(self, p: Bag, dt: float) -> LowPassCoeffs:
-        return LowPassCoeffs(lost(dt / p.tau), spread(dt / p.tau))
+        z = dt / p.tau
+        return LowPassCoeffs(lost(z), z * triple(torch.zeros_like(z), torch.zeros_like(z), z))
 
     def step(self, state: LowPassState, x: Bag, p: Bag, c: LowPassCoeffs) -> tuple[Connections, LowPassState]:
-        return x.value + (state.y - x.value) * c.spread, LowPassState(state.y + (x.value - state.y) * c.lost)
+        return state.y + (x.value - state.y) * c.rise, LowPassState(state.y + (x.value - state.y) * c.lost)
