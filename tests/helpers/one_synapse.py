@@ -22,13 +22,13 @@ OPTIONS = {
     "TsodyksMarkram": (ship.TsodyksMarkram, {"weight": 1.5, "tau_fac": 0.2}),
     "TsodyksMarkram connection": (ship.TsodyksMarkram, {"weight": 1.5, "side": "connection", "drive": "exact"}),
     "GapJunction": (ship.GapJunction, {"weight": 20.0}),
+    "GapJunction connection": (ship.GapJunction, {"weight": 20.0, "side": "connection"}),
     "StochasticSynapse": (ship.StochasticSynapse, {"weight": 1.0}),
     "DelayedSynapse": (ship.DelayedSynapse, {"weight": 1.0, "lag": torch.tensor([0.3e-3, 1.7e-3, 4e-3])}),
     "DelayedSynapse connection": (ship.DelayedSynapse, {"weight": 1.0, "lag": 2.6e-3, "side": "connection"}),
     "GradedSynapse": (ship.GradedSynapse, {"weight": 20.0}),
     "LowPass": (ship.LowPass, {"weight": 20.0}),
 }
-READS = ("NMDASynapse", "ReversalSynapse", "GapJunction")  # what reads its target runs with the reference node
 
 
 def network(name, *, engine="auto", chips=None, dtype=D, dt=DT, vary=0.0, **more):

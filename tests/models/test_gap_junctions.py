@@ -99,3 +99,23 @@ def test_errors():
     net.add(ship.GapJunction, "g", source="a.v", target="a", weight=-1.0)
     with pytest.raises(ship.ParameterError, match=r"GapJunction 'g'.weight: must be at least 0 1/s; got -1"):
         net.init(dt=1e-3)
+    net.remove("g")
+    net.add(ship.GapJunction, "g", source="a.v", target="a", connect=torch.ones(1, 1))
+    with pytest.raises(ship.GraphError, match=r"GapJunction.side: 'post' needs all pairs; got connect=. Use side='connection'."):
+        net.init(dt=1e-3)
+
+
+def test_both_sides_agree():
+    """Sums first, or differences one by one; chips with weights of their own."""
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.rand(4, 4, generator=generator, dtype=D) * 20
+    weight = (weight + weight.T) * (1 - torch.eye(4, dtype=D))
+    found = []
+    for side in ("post", "connection"):
+        net = ship.Network()
+        net.add(ship.LeakyIntegrator, "a", n=4, initial={"v": torch.linspace(-1, 1, 4)}, output=True)
+        net.add(ship.GapJunction, "g", source="a.v", target="a", weight=ship.Varied(weight, d2d=0.2), side=side)
+        net.init(dt=1e-3, dtype=D, chips=3)
+        found.append(net.run(steps=50))
+    assert torch.allclose(*found, rtol=1e-11, atol=1e-14)
+    assert float(found[0].std()) > 0.01

@@ -7,7 +7,7 @@ import torch
 
 import ship
 from both_engines import largest_difference
-from one_synapse import N_POST, OPTIONS, READS, D, driven, events, network
+from one_synapse import N_POST, OPTIONS, D, driven, events, network
 
 NAMES = list(OPTIONS)
 
@@ -34,12 +34,14 @@ def test_engines_agree_forward_and_backward(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_runs_as_a_kernel_unless_it_reads_its_target_or_draws(name):
+def test_it_runs_as_a_kernel_unless_connections_read_the_target_or_draw(name):
     net = network(name)
     net.run(events(steps=20))
-    why = {tag: reason for tag, reason in net._sim.fusion.reasons.items() if reason is not None}
-    expected = OPTIONS[name][0].__name__ in (*READS, "StochasticSynapse")
-    assert ("s" in why) == expected, why
+    why = {tag: reason for tag, reason in net._sim.fusion.reasons.items() if reason not in (None, "a source")}
+    model, options = OPTIONS[name]
+    slow = model is ship.StochasticSynapse or (model.reads and options.get("side") == "connection")
+    assert ("s" in why) == bool(slow), why
+    assert net.explain().count("kernel") >= 1
 
 
 @pytest.mark.usefixtures("no_grad")
@@ -78,6 +80,8 @@ def test_on_edges_it_is_what_it_is_on_the_matrix_of_them(name):
         net.add(ship.AdEx if model.unit else ship.LIF, "t", n=4)
         port = {"port": "exc"} if model.unit else {}
         source = "pre" if model is ship.GapJunction else "in"
+        if model is ship.GapJunction:
+            options = options | {"side": "connection"}
         chosen = {**options, "weight": weight} | ({"p_release": 1.0} if model is ship.StochasticSynapse else {})
         net.add(model, "s", source=source, target="t", connect=connect, **chosen, **port)
         net.init(dt=1e-3, dtype=D)
