@@ -35,7 +35,10 @@ class GapCoeffs(NamedTuple):
 
 @dataclass(frozen=True)
 class GapJunction(Synapse):
-    """An electrical synapse between two cells. In: values, v (V) of the source; reads v (V) of its target. Out: values, a current (V/s or A)."""
+    """An electrical synapse between two cells. In: values, v (V) of the source; reads v (V) of its target.
+
+    Out: values, a current (V/s or A).
+    """
 
     weight: Value = param(5.0, unit="1/s", least=0.0, role="weight", per="connection")
     side: str = option("post", choices=("post", "connection"))
