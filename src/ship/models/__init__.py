@@ -26,10 +26,20 @@ from .rules.stdp import PairSTDP
 from .sources.inputs import CurrentInput, SpikeInput
 from .sources.poisson import PoissonSource
 from .synapses.alpha import AlphaSynapse
+from .synapses.conductance_exponential import ConductanceExp
+from .synapses.conductance_rising import ConductanceAlpha, ConductanceDoubleExp
+from .synapses.delayed import DelayedSynapse
 from .synapses.double_exponential import DoubleExpSynapse
 from .synapses.dpi import DPISynapse
 from .synapses.exponential import ExpSynapse
+from .synapses.gap_junction import GapJunction
+from .synapses.graded import GradedSynapse
 from .synapses.link import Link
+from .synapses.low_pass import LowPass
+from .synapses.nmda import NMDASynapse
+from .synapses.reversal import ReversalSynapse
+from .synapses.stochastic import StochasticSynapse
+from .synapses.tsodyks_markram import TsodyksMarkram
 from .synapses.volatile_memristor import VolatileMemristor
 from .synapses.weighted_sum import ImpulseSynapse, WeightedSum
 
@@ -41,15 +51,21 @@ __all__ = [
     "AdaptiveLIF",
     "AlphaSynapse",
     "AxialCoupling",
+    "ConductanceAlpha",
+    "ConductanceDoubleExp",
+    "ConductanceExp",
     "ConductanceLIF",
     "CurrentAdaptiveLIF",
     "CurrentInput",
     "DPINeuron",
     "DPISynapse",
+    "DelayedSynapse",
     "Dendrite",
     "DoubleExpSynapse",
     "EscapeLIF",
     "ExpSynapse",
+    "GapJunction",
+    "GradedSynapse",
     "HodgkinHuxley",
     "HomeostaticLIF",
     "ImpulseSynapse",
@@ -57,7 +73,9 @@ __all__ = [
     "LeakyIntegrator",
     "LinearLeakLIF",
     "Link",
+    "LowPass",
     "MultiCompartmentLIF",
+    "NMDASynapse",
     "NoisyLIF",
     "PairSTDP",
     "PhaseChangeNeuron",
@@ -65,7 +83,10 @@ __all__ = [
     "PoissonSource",
     "RelaxationOscillator",
     "ResonateAndFire",
+    "ReversalSynapse",
     "SpikeInput",
+    "StochasticSynapse",
+    "TsodyksMarkram",
     "VolatileMemristor",
     "WeightedSum",
 ]
