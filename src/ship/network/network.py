@@ -14,6 +14,7 @@ from ..base.boundary import left
 from ..base.busy import Busy
 from ..base.errors import GraphError, NotReadyError, RunError
 from ..base.parameters import to_tensor
+from ..base.temperature import Kelvin, check_kelvin, stretches
 from ..engine.compiled.nodes.spike_products import Choice
 from ..engine.compiled.schedule.partition import choose_engine
 from ..engine.simulation import Simulation, in_own_precision
@@ -63,6 +64,7 @@ class Network(Monitors, DeviceVerbs):
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
         engine: str = "auto",
+        temperature: float | None = None,
         keep: bool | None = None,
     ) -> None:
         """Check everything, plan the schedule, draw the parameters.
@@ -78,6 +80,7 @@ class Network(Monitors, DeviceVerbs):
             device: where the tensors live.
             engine: "reference": plain PyTorch, slot by slot; "fused": models as compiled kernels, where they can be (`explain`
                 says which); "auto": fused where Numba is installed.
+            temperature: the temperature of the network, K; None: each model and device has its own reference temperature.
             keep: whether an `init` after training, learning or programming goes on with what the last one's network has become.
                 True: all is kept that was not given anew (by `set`) and still fits: parameters by their shape, and what belongs
                 to single dies (deviates, weights that a rule has changed, devices) where seed, chips and variation are the same.
@@ -93,7 +96,9 @@ class Network(Monitors, DeviceVerbs):
         self._busy.check(where)
         if not self._specs:
             raise GraphError(where, "the network is empty", fix="Add groups first, e.g. net.add(ship.LIF, 'hid', n=100).")
-        settings = check_settings(where, dt=dt, seed=seed, chips=chips, variation=variation, dtype=dtype, engine=engine)
+        settings = check_settings(
+            where, dt=dt, seed=seed, chips=chips, variation=variation, dtype=dtype, engine=engine, temperature=temperature
+        )
         kind = choose_engine(where, engine)
         wiring = wire(self._specs, settings["seed"], settings["dt"])
         foresee_delays(where, wiring, settings["dtype"])
@@ -109,6 +114,7 @@ class Network(Monitors, DeviceVerbs):
         self._settings, self._before = settings, None
         self.groups, self._wiring, self._plans, self.records = groups, wiring, {}, Records()
         self._sim = Simulation({tag: self[tag] for tag in self._specs}, wiring, kind)
+        self._sim.feel(settings["temperature"])
         self._dry_run(self._sim)
         self._start_meter()
 
@@ -174,6 +180,22 @@ class Network(Monitors, DeviceVerbs):
         return chips if chips is None or isinstance(chips, int) else len(chips)
 
     @property
+    def temperature(self) -> float | None:
+        """The temperature of the network, K; None where it has none, so that each model and device has its own reference.
+
+        It reaches every parameter of a model that depends on it (except those that were given a value), the noise, and the
+        ageing of devices with a thermal part, in runs, waits and on sampled devices. Setting it acts from the next run on.
+        """
+        self._ready("Network.temperature")
+        return self._settings["temperature"]
+
+    @temperature.setter
+    def temperature(self, kelvin: float | None) -> None:
+        sim = self._ready("Network.temperature")
+        self._settings["temperature"] = None if kelvin is None else check_kelvin("Network.temperature", kelvin)
+        sim.feel(self._settings["temperature"])
+
+    @property
     def settings(self) -> Settings:
         """The settings of the last `init`: a copy, empty before the first one."""
         return self._settings.copy()
@@ -221,6 +243,7 @@ class Network(Monitors, DeviceVerbs):
         trial: int | None = None,
         first_sample: int = 0,
         detach: bool = True,
+        temperature: float | Sequence[tuple[float, float]] | None = None,
     ) -> Any:
         """Simulate the network for a number of slots.
 
@@ -236,6 +259,8 @@ class Network(Monitors, DeviceVerbs):
             trial: the trial of the noise; the default is the last one.
             first_sample: the global number of the batch's first sample, for noise.
             detach: cut the graph of gradients at the end of the run, for the next one that continues.
+            temperature: the temperature in this run, K, or stretches ``[(seconds, K), ...]`` from its start on; the default is
+                `Network.temperature`.
 
         Returns:
             The output group's signal ``[batch, time, unit]`` (``[chip, batch, time, unit]`` with chips); a dict by tag where
@@ -247,12 +272,13 @@ class Network(Monitors, DeviceVerbs):
         sim = self._ready("Network.run")
         start = Start(reset, reset_persistent, trial, first_sample)
         extent = Extent(self.dt if dt is None else dt, duration, steps, batch)
+        kelvin = self._settings["temperature"] if temperature is None else temperature
         # Models are compiled by their engine: what compiles Python around a run leaves the run itself alone.
         run = torch.compiler.disable(self._run) if torch.compiler.is_compiling() else self._run
         with self._busy("Network.run"), in_own_precision(sim.device.type):
-            return run(sim, x, extent, start, detach)
+            return run(sim, x, extent, start, detach, kelvin)
 
-    def _run(self, sim: Simulation, x: Any, extent: Extent, start: Start, detach: bool) -> Any:
+    def _run(self, sim: Simulation, x: Any, extent: Extent, start: Start, detach: bool, kelvin: Kelvin | None) -> Any:
         """Check all that the run needs, then execute it."""
         dtype = self._settings["dtype"]
         start.check(sim)
@@ -261,6 +287,7 @@ class Network(Monitors, DeviceVerbs):
         for request in self._requests:
             check_units(request, self._specs[request.tag], sim.wiring)
         given = read_inputs(x, self._specs, sim, extent, reset=start.reset, dtype=dtype)
+        cut = stretches("Network.run: temperature", given.programme, kelvin)
         trainable = torch.is_grad_enabled() and any(p.requires_grad for p in self.parameters())
         foresee(sim.wiring, self._specs, self._requests, given.steps, given.lead, dtype, trainable)
         self.lengths = given.lengths
@@ -271,8 +298,11 @@ class Network(Monitors, DeviceVerbs):
         )
         chunk = given.steps if graph else chunk_slots(sim.wiring, given.lead)  # a graph keeps all slots anyway
         self._programme, self._run_start = given.programme, sim.clock.time
-        run = Run(sim, given, self._plan, self.outputs, tuple(self._requests), self._meter, chunk, detach)
-        taps, windows = run.execute()
+        run = Run(sim, given, self._plan, self.outputs, tuple(self._requests), self._meter, chunk, detach, cut)
+        try:
+            taps, windows = run.execute()
+        finally:
+            sim.feel(self._settings["temperature"])
         times = {tag: self.timeline(tag) for tag in {tap.request.tag for tap in taps}}
         self.records = collect(taps, times, self.chips is not None, sim.groups)
         result = returned(windows, given.lead, chips=self.chips is not None)

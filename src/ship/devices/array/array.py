@@ -19,6 +19,7 @@ from ...base.checks import check_real, is_real, is_whole
 from ...base.errors import ParameterError, RunError
 from ...base.parameters import Parameter, to_tensor
 from ...base.parameters.resolve import varied
+from ...base.temperature import FOLLOWS
 from .. import device as physics
 from ..contract import Pulse, Xi
 from ..device import Device, DeviceEvent, Trajectory, Values
@@ -76,6 +77,7 @@ class DeviceArray(nn.Module):
         self.notes: list[str] = []
         self.watch: Callable[[DeviceEvent], None] | None = None  # told of every write, pulse and read; see `energy`
         self.version = 0  # changes with all that the devices act as
+        self.kelvin: float | None = None  # the temperature of the network that they are part of; None: it has none
         self._nominal: Values | None = None
         self.register_buffer("die_ids", torch.tensor(dies, dtype=torch.int64))
         self.register_buffer("events", torch.zeros((), dtype=torch.int64))
@@ -114,6 +116,8 @@ class DeviceArray(nn.Module):
     def value(self, full: str) -> Tensor:
         """Return a parameter (``"update.alpha_p"``) with each device's own deviation."""
         nominal: Tensor = getattr(self, buffer_name(full))
+        if self.kelvin is not None and self._drawn.declarations[full].role in FOLLOWS:
+            return nominal.new_tensor(FOLLOWS[self._drawn.declarations[full].role](self.kelvin))
         deviate = getattr(self, buffer_name(full) + "/deviate", None)
         return nominal if deviate is None else varied(nominal, deviate, self._drawn.spreads[full])
 
@@ -334,8 +338,17 @@ class DeviceArray(nn.Module):
         """
         adopt(self, measured, faults)
 
+    def feel(self, kelvin: float | None) -> None:
+        """Take over the temperature (K) of a network; None: each part has the reference temperature that it was given."""
+        if kelvin != self.kelvin:
+            self.kelvin = kelvin
+            self.version += 1
+
     def wait(self, seconds: float, *, kelvin: float | None = None) -> None:
         """Leave the devices alone for ``seconds``, at a temperature (K) where the device has a thermal part.
+
+        Without ``kelvin`` they have the temperature of the network that they are part of, or age as at the reference
+        temperature of their thermal part where it has none.
 
         Raises:
             RunError: negative or not a number, or a temperature for a device without a thermal part.
@@ -350,7 +363,8 @@ class DeviceArray(nn.Module):
             RunError, ParameterError: as `wait`.
         """
         self.check_wait(seconds, kelvin)
-        after = physics.aged(self.device, self.values, self.trajectory, float(seconds), kelvin)
+        warm = self.kelvin if kelvin is None else kelvin
+        after = physics.aged(self.device, self.values, self.trajectory, float(seconds), warm)
         if self.device.retention is not None and seconds:
             g = self.device.update.conductance(after.x, self.values.of("update"))
             self.device.retention.valid(f"{self.where}.retention", g, after.age)
