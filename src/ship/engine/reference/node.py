@@ -169,7 +169,10 @@ class Node(ABC):
         slot = torch.arange(k0, k0 + n, device=device) + self.clock.slot
         chip = torch.zeros(1, dtype=torch.int64, device=device) if shared else self.group.die_ids
         kind = model.noise[name]
-        dtype = torch.float64 if source and kind != "poisson" and not model.states else self.group.dtype
+        # A source without states rounds its output at the end, to the network's type; what states take is of that type, but counts
+        # may be too large for it.
+        wide = source and (kind == "poisson") == bool(model.states)
+        dtype = torch.float64 if wide else self.group.dtype
         return self._drawn(name, kind, sample, chip, slot, dtype)
 
     def draws(self, name: str, kind: str, k0: int, n: int) -> Tensor:

@@ -62,7 +62,7 @@ class GammaSource(SpikeTrains):
         drawn = torch.minimum(torch.floor(x.u * p.shape), p.shape - 1)
         phase = torch.where(torch.isinf(state.phase), drawn, state.phase) + x.n
         left = torch.floor(phase / p.shape)
-        return left, GammaState(phase - left * p.shape)
+        return left, GammaState((phase - left * p.shape).to(state.phase.dtype))
 
 
 class RegularState(NamedTuple):
