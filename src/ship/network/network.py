@@ -14,7 +14,7 @@ from ..base.boundary import left
 from ..base.busy import Busy
 from ..base.errors import GraphError, NotReadyError, RunError
 from ..base.parameters import to_tensor
-from ..base.temperature import Kelvin, check_kelvin, stretches
+from ..base.temperature import Kelvin, stretches
 from ..engine.compiled.nodes.spike_products import Choice
 from ..engine.compiled.schedule.partition import choose_engine
 from ..engine.simulation import Simulation, in_own_precision
@@ -178,22 +178,6 @@ class Network(Monitors, DeviceVerbs):
         """The number of chips; None without a chip axis."""
         chips = self._settings.get("chips")
         return chips if chips is None or isinstance(chips, int) else len(chips)
-
-    @property
-    def temperature(self) -> float | None:
-        """The temperature of the network, K; None where it has none, so that each model and device has its own reference.
-
-        It reaches every parameter of a model that depends on it (except those that were given a value), the noise, and the
-        ageing of devices with a thermal part, in runs, waits and on sampled devices. Setting it acts from the next run on.
-        """
-        self._ready("Network.temperature")
-        return self._settings["temperature"]
-
-    @temperature.setter
-    def temperature(self, kelvin: float | None) -> None:
-        sim = self._ready("Network.temperature")
-        self._settings["temperature"] = None if kelvin is None else check_kelvin("Network.temperature", kelvin)
-        sim.feel(self._settings["temperature"])
 
     @property
     def settings(self) -> Settings:

@@ -169,8 +169,8 @@ class Node(ABC):
         slot = torch.arange(k0, k0 + n, device=device) + self.clock.slot
         chip = torch.zeros(1, dtype=torch.int64, device=device) if shared else self.group.die_ids
         kind = model.noise[name]
-        # A source without states rounds its output at the end, to the network's type; what states take is of that type, but counts
-        # may be too large for it.
+        # A source without states rounds its output at the end, to the network's type. What states take is of that type, but
+        # counts may be too large for it.
         wide = source and (kind == "poisson") == bool(model.states)
         dtype = torch.float64 if wide else self.group.dtype
         return self._drawn(name, kind, sample, chip, slot, dtype)
