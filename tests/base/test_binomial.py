@@ -32,7 +32,7 @@ def test_more_trials_than_can_be_inverted(trials, p):
 
 def test_poisson_counts_of_very_large_means():
     """Beyond a mean of 10^9 counts have mean and variance of the mean, never NaN; just there they are SciPy's quantiles."""
-    for mean in (1e9, 1.1e9, 1e12, 2e17):
+    for mean in (1.1e9, 1e12, 2e17):
         made = poisson(U, torch.tensor(mean, dtype=torch.float64))
         assert float(made.mean()) == pytest.approx(mean, abs=5 * math.sqrt(mean / len(U)))
         assert float(made.var()) == pytest.approx(mean, rel=5 * math.sqrt(2 / len(U)))
