@@ -220,7 +220,7 @@ def test_it_is_the_ambient_of_a_filament():
     for device, kelvin in ((Stanford(t_0=298.0), 350.0), (Stanford(t_0=350.0), None), (Stanford(t_0=298.0), None)):
         array = ship.DeviceArray(ship.Device(update=device), 4, dtype=D)
         array.feel(kelvin)
-        array.write(5e-6)
+        array.write(5e-4)
         array.pulse(1.2, width=1e-8)
         g.append(array.conductance())
     assert torch.equal(g[0], g[1])

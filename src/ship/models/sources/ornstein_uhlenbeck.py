@@ -66,7 +66,7 @@ class OUCoeffs(NamedTuple):
 
 @dataclass(frozen=True)
 class OrnsteinUhlenbeck(NoiseSource):
-    """An Ornstein-Uhlenbeck process. Out: levels, the mean of the process over each slot.
+    """A source of an Ornstein-Uhlenbeck process. Out: levels, its mean over each slot.
 
     It starts from its stationary distribution, or from ``initial={"x": ...}``.
     """
