@@ -24,7 +24,9 @@ from .devices.reading.look import look
 from .devices.weights.pulse_log import Pulses, load_pulses, replay, save_pulses
 from .devices.weights.pulsing import Pulsing
 from .groups.connectivity import Edges, InDegree, OutDegree, Probability
+from .groups.convolution import Conv2d, Pool2d
 from .groups.describe import describe
+from .groups.distance import ByDistance, OneToOne, grid
 from .models import (
     LIF,
     AdEx,
@@ -83,8 +85,10 @@ __all__ = [
     "AlphaSynapse",
     "Bag",
     "BitSliced",
+    "ByDistance",
     "Combined",
     "Connection",
+    "Conv2d",
     "CorrelatedPoisson",
     "Costs",
     "CurrentInput",
@@ -123,12 +127,14 @@ __all__ = [
     "NoisyLIF",
     "Normal",
     "Offset",
+    "OneToOne",
     "OrnsteinUhlenbeck",
     "OutDegree",
     "PairSTDP",
     "ParameterError",
     "PinkNoise",
     "PoissonSource",
+    "Pool2d",
     "Port",
     "Probability",
     "Pulses",
@@ -162,6 +168,7 @@ __all__ = [
     "describe",
     "fit",
     "fit_device",
+    "grid",
     "load",
     "load_device",
     "load_pulses",

@@ -22,6 +22,7 @@ from ..devices.weights.mapping import Differential, Mapping
 from ..devices.weights.pulsing import Pulsing
 from ..models.contract import Connection, Model, Rule
 from .connectivity import Connectivity
+from .convolution import SharedConnectivity
 from .spec import ARGUMENTS, Spec, build_model
 
 
@@ -50,7 +51,13 @@ def make_spec(model: type[Model], tag: str, arguments: Mapping_[str, Any]) -> Sp
     _check_delay(where, asked["delay"], issubclass(model, Connection) and bool(model.accepts))
     side = getattr(made, "side", "post")  # also where the model, not its user, says it
     _check_rule(where, model, asked["rule"], side)
+    _check_modulator(where, asked["rule"], asked["modulator"])
+    if side == "pre" and getattr(model, "reads", ()):
+        raise GraphError(f"{where}.side", "must be 'post' or 'connection', for it reads its target", got=repr(side))
     _check_connect(where, model, asked["connect"])
+    if asked["rule"] is not None and isinstance(asked["connect"], SharedConnectivity):
+        what = "cannot change weights that edges share, for each edge would learn by itself"
+        raise GraphError(f"{where}.rule", what, fix="Leave rule= out.")
     _check_device(where, model, asked["device"], asked["mapping"])
     _check_learning(where, asked)
     _check_crossbar(where, asked, side)
@@ -62,6 +69,7 @@ def make_spec(model: type[Model], tag: str, arguments: Mapping_[str, Any]) -> Sp
 TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "output": ((bool, np.bool_), "True or False"),
     "port": ((str, NoneType), "the name of a port, or None"),
+    "modulator": ((str, NoneType), "the tag of a group, or None"),
     "initial": ((Mapping_, NoneType), "a dict of initial values by the names of states, or None"),
     "trainable": ((bool, str, Sequence, NoneType), "a list of names of parameters, a truth value or None"),
 }
@@ -75,7 +83,7 @@ def _check_types(where: str, given: Mapping_[str, Any]) -> None:
 
 def _check_joins(where: str, model: type[Model], given: Mapping_[str, Any]) -> None:
     """Refuse what belongs to a connection where a group of units is added."""
-    for name in ("source", "target", "port", "rule"):
+    for name in ("source", "target", "port", "rule", "modulator"):
         if given[name] and not issubclass(model, Connection):
             raise GraphError(
                 f"{where}.{name}",
@@ -99,6 +107,17 @@ def _check_rule(where: str, model: type[Model], rule: Any, side: str) -> None:
             f"{where}.side",
             "must be 'post' for a plastic synapse: its filter then follows the weight of each event",
             got=repr(side),
+        )
+
+
+def _check_modulator(where: str, rule: Rule | None, modulator: str | None) -> None:
+    if rule is not None and rule.modulated and modulator is None:
+        fix = "Give modulator='TAG', a group with one unit or one for each unit of the target."
+        raise GraphError(f"{where}.modulator", f"{type(rule).__name__} needs a third factor", fix=fix)
+    if modulator is not None and (rule is None or not rule.modulated):
+        what = "no rule" if rule is None else type(rule).__name__
+        raise GraphError(
+            f"{where}.modulator", "belongs to a rule with a third factor", got=what, fix="E.g. rule=ship.RewardSTDP()."
         )
 
 
@@ -152,11 +171,14 @@ def _check_crossbar(where: str, given: Mapping_[str, Any], side: str) -> None:
         raise GraphError(f"{where}.crossbar", "must be ship.crossbar.Crossbar(...)", got=got)
     if given["device"] is None:
         raise GraphError(f"{where}.crossbar", "needs devices that sit on it", fix="Give device= as well.")
-    if given["connect"] is not None:
+    adc, connect = crossbar.adc, given["connect"]
+    shared = isinstance(connect, SharedConnectivity)  # whose matrix has a device at every crossing
+    if connect is not None and not shared:
         raise GraphError(f"{where}.crossbar", "has a device at every crossing", got="connect=", fix="Leave one of the two out.")
-    adc = crossbar.adc
     if adc is None:
         return
+    if shared:
+        raise GraphError(f"{where}.crossbar", "converters and shared weights do not go together yet", fix="Leave adc= out.")
     if adc.full_scale is None:
         raise GraphError(f"{where}.crossbar", "a converter needs full_scale (A)", got="None", fix="See ship.crossbar.calibrated.")
     if side != "post" or not is_real(given["delay"]):

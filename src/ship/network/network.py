@@ -48,7 +48,7 @@ class Network(Monitors, DeviceVerbs):
         self._busy = Busy()
         self._settings: Settings = {}
         self._before: Before | None = None  # what the last `init` made, where the structure was changed since
-        self._plans: dict[float, Schedule] = {}
+        self._plans: dict[tuple[float, bool], Schedule] = {}  # by dt, and whether rules learn
         self._sim: Simulation | None = None
         self.readout: Any = None  # the `ship.train.Readout` that it was trained with, which `ship.study` uses
 
@@ -123,7 +123,8 @@ class Network(Monitors, DeviceVerbs):
         seed, variation, dtype = settings["seed"], settings["variation"], settings["dtype"]
         for tag, spec in self._specs.items():
             with models_named():
-                made = Group(spec, wiring.n[tag], wiring.n_pre[tag], seed, dies, variation, dtype, wiring.edges.get(tag))
+                sizes, edges = (wiring.n[tag], wiring.n_pre[tag]), (wiring.edges.get(tag), wiring.shared.get(tag))
+                made = Group(spec, *sizes, seed, dies, variation, dtype, *edges)
             groups.add(tag, made)
         return groups
 
@@ -160,10 +161,11 @@ class Network(Monitors, DeviceVerbs):
         return self._before if self._sim is None else Before(self._sim.groups, self._settings)
 
     def _plan(self, dt: float) -> Schedule:
-        if dt not in self._plans:
+        key = dt, self._sim is None or self._sim.learn
+        if key not in self._plans:
             assert self._wiring is not None
-            self._plans[dt] = schedule(self._wiring, self._specs, dt)
-        return self._plans[dt]
+            self._plans[key] = schedule(self._wiring, self._specs, dt, learn=key[1])
+        return self._plans[key]
 
     # -- reading -----------------------------------------------------------------------------------------------------------
 
@@ -226,6 +228,7 @@ class Network(Monitors, DeviceVerbs):
         reset_persistent: bool = False,
         trial: int | None = None,
         first_sample: int = 0,
+        learn: bool = True,
         detach: bool = True,
         temperature: float | Sequence[tuple[float, float]] | None = None,
     ) -> Any:
@@ -242,6 +245,7 @@ class Network(Monitors, DeviceVerbs):
                 only `program` writes.
             trial: the trial of the noise; the default is the last one.
             first_sample: the global number of the batch's first sample, for noise.
+            learn: False: learning rules do not act, weights stand still, and persistent states are afterwards what they were.
             detach: cut the graph of gradients at the end of the run, for the next one that continues.
             temperature: the temperature in this run, K, or stretches ``[(seconds, K), ...]`` from its start on; the default is
                 `Network.temperature`.
@@ -254,7 +258,7 @@ class Network(Monitors, DeviceVerbs):
             RunError: an input, duration or programme that does not fit; a run that would not fit into memory.
         """
         sim = self._ready("Network.run")
-        start = Start(reset, reset_persistent, trial, first_sample)
+        start = Start(reset, reset_persistent, trial, first_sample, learn)
         extent = Extent(self.dt if dt is None else dt, duration, steps, batch)
         kelvin = self._settings["temperature"] if temperature is None else temperature
         # Models are compiled by their engine: what compiles Python around a run leaves the run itself alone.
@@ -286,6 +290,7 @@ class Network(Monitors, DeviceVerbs):
         try:
             taps, windows = run.execute()
         finally:
+            sim.start(learn=True, afresh=False)
             sim.feel(self._settings["temperature"])
         times = {tag: self.timeline(tag) for tag in {tap.request.tag for tap in taps}}
         self.records = collect(taps, times, self.chips is not None, sim.groups)
