@@ -23,8 +23,16 @@ from .neurons.quadratic import QIF
 from .neurons.relaxation_oscillator import RelaxationOscillator
 from .neurons.resonate_and_fire import ResonateAndFire
 from .rules.stdp import PairSTDP
+from .sources.correlated import CorrelatedPoisson
+from .sources.inhomogeneous import InhomogeneousPoisson
 from .sources.inputs import CurrentInput, SpikeInput
+from .sources.ornstein_uhlenbeck import OrnsteinUhlenbeck
+from .sources.pink_noise import PinkNoise
 from .sources.poisson import PoissonSource
+from .sources.regular import GammaSource, RegularSource
+from .sources.spike_list import SpikeListSource
+from .sources.telegraph import TelegraphNoise
+from .sources.white_noise import JohnsonNoise, WhiteNoise
 from .synapses.alpha import AlphaSynapse
 from .synapses.conductance_exponential import ConductanceExp
 from .synapses.conductance_rising import ConductanceAlpha, ConductanceDoubleExp
@@ -55,6 +63,7 @@ __all__ = [
     "ConductanceDoubleExp",
     "ConductanceExp",
     "ConductanceLIF",
+    "CorrelatedPoisson",
     "CurrentAdaptiveLIF",
     "CurrentInput",
     "DPINeuron",
@@ -64,12 +73,15 @@ __all__ = [
     "DoubleExpSynapse",
     "EscapeLIF",
     "ExpSynapse",
+    "GammaSource",
     "GapJunction",
     "GradedSynapse",
     "HodgkinHuxley",
     "HomeostaticLIF",
     "ImpulseSynapse",
+    "InhomogeneousPoisson",
     "Izhikevich",
+    "JohnsonNoise",
     "LeakyIntegrator",
     "LinearLeakLIF",
     "Link",
@@ -77,16 +89,22 @@ __all__ = [
     "MultiCompartmentLIF",
     "NMDASynapse",
     "NoisyLIF",
+    "OrnsteinUhlenbeck",
     "PairSTDP",
     "PhaseChangeNeuron",
+    "PinkNoise",
     "PlateauDendrite",
     "PoissonSource",
+    "RegularSource",
     "RelaxationOscillator",
     "ResonateAndFire",
     "ReversalSynapse",
     "SpikeInput",
+    "SpikeListSource",
     "StochasticSynapse",
+    "TelegraphNoise",
     "TsodyksMarkram",
     "VolatileMemristor",
     "WeightedSum",
+    "WhiteNoise",
 ]
