@@ -5,7 +5,21 @@ from .neurons.adex import AdEx
 from .neurons.leaky_integrator import LeakyIntegrator
 from .neurons.lif import LIF
 from .neurons.noisy_lif import NoisyLIF
+from .rules.brader_fusi import BraderFusi
+from .rules.clopath import ClopathSTDP
+from .rules.cnr import CNRSTDP
+from .rules.delta import DeltaRule
+from .rules.diehl_cook import OnlineSTDP
+from .rules.eprop import EProp
+from .rules.oja import OjaRule
+from .rules.power_stdp import PowerSTDP
+from .rules.restricted_stdp import RestrictedSTDP
+from .rules.reward_stdp import RewardSTDP
+from .rules.scaling import SynapticScaling
 from .rules.stdp import PairSTDP
+from .rules.triplet_stdp import TripletSTDP
+from .rules.vogels import VogelsSTDP
+from .rules.waveform import WaveformSTDP
 from .sources.inputs import CurrentInput, SpikeInput
 from .sources.poisson import PoissonSource
 from .synapses.alpha import AlphaSynapse
@@ -16,20 +30,34 @@ from .synapses.volatile_memristor import VolatileMemristor
 from .synapses.weighted_sum import ImpulseSynapse, WeightedSum
 
 __all__ = [
+    "CNRSTDP",
     "LIF",
     "AdEx",
     "AlphaSynapse",
+    "BraderFusi",
+    "ClopathSTDP",
     "CurrentInput",
+    "DeltaRule",
     "Dendrite",
     "DoubleExpSynapse",
+    "EProp",
     "ExpSynapse",
     "ImpulseSynapse",
     "LeakyIntegrator",
     "Link",
     "NoisyLIF",
+    "OjaRule",
+    "OnlineSTDP",
     "PairSTDP",
     "PoissonSource",
+    "PowerSTDP",
+    "RestrictedSTDP",
+    "RewardSTDP",
     "SpikeInput",
+    "SynapticScaling",
+    "TripletSTDP",
+    "VogelsSTDP",
     "VolatileMemristor",
+    "WaveformSTDP",
     "WeightedSum",
 ]
