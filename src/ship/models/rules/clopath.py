@@ -16,8 +16,8 @@ the slot        4. potentiation  ``dw = a_ltp x (1 - exp(-dt / tau_x)) [v - thet
 At a held voltage each presynaptic spike changes the weight by ``[v - theta_minus] (a_ltp [v - theta_plus] - a_ltd)``.
 
 Source: Clopath, Buesing, Vasilaki & Gerstner, Nat. Neurosci. 13:344 (2010), eq. 1 to 3, without the homeostatic change of a_ltd.
-The defaults are its visual cortex (table 1b): thresholds -70.6 and -45.3 mV, a_ltd 14e-5 / mV, a_ltp 8e-5 / mV^2, 15, 10 and 7 ms. The pulse
-is that of NEST's aeif_psc_delta_clopath: 33 mV for 2 ms.
+The defaults are its visual cortex (table 1b): thresholds -70.6 and -45.3 mV, a_ltd 14e-5 / mV, a_ltp 8e-5 / mV^2, 15, 10 and 7
+ms. The pulse is that of NEST's aeif_psc_delta_clopath: 33 mV for 2 ms.
 """
 
 from __future__ import annotations
