@@ -30,7 +30,7 @@ class OnlineSTDP(TraceRule):
     rate_pre: Value = param(1e-4, least=0.0, role="learning rate", gradient=False)
     rate_post: Value = param(1e-2, least=0.0, role="learning rate", gradient=False)
     x_target: Value = param(0.0, least=0.0, gradient=False)
-    mu: Value = param(0.0, least=0.0, gradient=False)
+    mu: Value = param(0.0, least=0.0, most=10.0, gradient=False)
     pairing: str = option("nearest", choices=("all", "nearest"))
 
     def check(self, where: str, p: Bag) -> None:

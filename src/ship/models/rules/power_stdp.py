@@ -27,8 +27,8 @@ class PowerSTDP(TraceRule):
 
     rate: Value = param(0.01, least=0.0, role="learning rate", gradient=False)
     alpha: Value = param(1.0, least=0.0, role="learning rate", gradient=False)
-    mu_plus: Value = param(1.0, least=0.0, gradient=False)
-    mu_minus: Value = param(1.0, least=0.0, gradient=False)
+    mu_plus: Value = param(1.0, least=0.0, most=10.0, gradient=False)
+    mu_minus: Value = param(1.0, least=0.0, most=10.0, gradient=False)
 
     def check(self, where: str, p: Bag) -> None:
         check_span(where, p)
