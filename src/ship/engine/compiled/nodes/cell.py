@@ -63,7 +63,7 @@ class NodeSide:
         if isinstance(node, NeuronNode):
             return [*(["jump"] if node.jumps else []), *node.flows, *model.noise]
         assert isinstance(model, Connection)
-        return [*(["value"] if model.accepts else model.ports), *model.noise]
+        return [*(["value"] if model.accepts else model.ports), *model.noise, *model.reads]
 
     def refusal(self) -> str | None:
         """Why the node stays with the reference engine, as far as it can be said without tracing."""
@@ -74,14 +74,12 @@ class NodeSide:
             return "converters at its columns"
         if node.group.hardware is not None and node.group.hardware.noisy and node.group.side == "post":
             return "its devices are read with noise in each slot"
-        if node.tapped:
-            return "its states are signals"
-        if isinstance(node, ConnectionNode) and node.reads:
-            return "reads states of its target"
+        if node.tapped and self.grid:
+            return "states on every connection that are signals"
+        if isinstance(node, ConnectionNode) and node.reads and self.grid:
+            return "a state on every connection, and reads its target"
         if learns(node) and node.group.hardware is not None:
             return "learns by pulses on its devices"
-        if learns(node) and (node.read_by_rule or node.modulator is not None):
-            return "its rule reads more than spikes"
         if learns(node) and (node.feed.per_connection or node.edges is not None):
             return "a plastic synapse on edges, or with a delay on every connection"
         if isinstance(node, ConnectionNode) and node.edges is not None and self.grid:
@@ -173,6 +171,8 @@ class NodeSide:
         if name == "jump":
             assert isinstance(node, NeuronNode)
             return [line for port in node.jumps for line in node.ports.get(port, ())]
+        if isinstance(node, ConnectionNode) and name in node.reads:
+            return [(line, 0, line.width) for line in node.reads[name]]
         return node.ports.get(name, [])
 
     def late(self, name: str) -> int:
@@ -210,6 +210,8 @@ class NodeSide:
                     return self.sum(k0, n)
                 return node.feed.weighted(k0, n, node.weight, node.like, skip)
             return node.feed.arrivals(k0, n, node.like, skip)
+        if isinstance(node, ConnectionNode) and name in node.reads:
+            return self._read_outside(name, k0, n, skip)
         ports = node.jumps if name == "jump" and isinstance(node, NeuronNode) else [name]
         total: Tensor | None = None
         for port in ports:
@@ -217,6 +219,16 @@ class NodeSide:
             if value is not None:
                 total = value if total is None else total + value
         return total
+
+    def _read_outside(self, name: str, k0: int, n: int, skip: Sequence[Line]) -> Tensor | None:
+        """What a connection reads of targets outside, and what it read of those inside before the segment."""
+        node = self.node
+        assert isinstance(node, ConnectionNode)
+        parts = [line.early(k0, n, node.like) if line in skip else line.window(k0, n, node.like) for line in node.reads[name]]
+        if all(part is None for part in parts):
+            return None
+        zeros = (node.like.new_zeros(n, 1, 1, line.width) for line in node.reads[name])
+        return node.per_target([zero if part is None else part for part, zero in zip(parts, zeros, strict=True)])
 
 
 class Cell:
