@@ -80,7 +80,9 @@ def test_oja_turns_to_the_first_principal_component():
 def test_scaling_of_a_silent_unit():
     """Without spikes ``w = w0 exp(rate rho t)``; each spike counts once, whatever tau: ``w0 exp(rate (rho t - n))`` after long."""
     rule = ship.SynapticScaling(rate=0.02, rho=5.0, tau=0.5)
-    assert float(weights(rule, train([], 1000), train([], 1000), w=0.4)[-1]) == pytest.approx(0.4 * math.exp(0.02 * 5 * 1), rel=1e-12)
+    assert float(weights(rule, train([], 1000), train([], 1000), w=0.4)[-1]) == pytest.approx(
+        0.4 * math.exp(0.02 * 5 * 1), rel=1e-12
+    )
     post = train(range(0, 500, 10), 5000)  # 50 spikes, then ten time constants
     assert float(weights(rule, 0 * post, post, w=0.5)[-1]) == pytest.approx(0.5 * math.exp(0.02 * (5 * 5 - 50)), rel=1e-3)
 

@@ -28,7 +28,9 @@ def test_reward_after_a_pair(no_grad):
 def test_reward_does_not_depend_on_dt(no_grad, dt):
     at = lambda t: round(t * 1e-3 / dt)  # noqa: E731
     steps = at(600)
-    found = weights(ship.RewardSTDP(w_max=10.0), train([at(20)], steps), train([at(30)], steps), dt=dt, modulator=train([at(300)], steps))
+    found = weights(
+        ship.RewardSTDP(w_max=10.0), train([at(20)], steps), train([at(30)], steps), dt=dt, modulator=train([at(300)], steps)
+    )
     s = 6.0
     wanted = 0.1 * math.exp(-0.5) * math.exp(-0.27) * (1 - math.exp(-0.3 * s)) / s
     assert float(found[-1] - found[0]) == pytest.approx(wanted, rel=1e-10)
