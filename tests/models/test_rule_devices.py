@@ -16,8 +16,8 @@ pytestmark = pytest.mark.usefixtures("no_grad")
 
 @pytest.mark.parametrize("lag", [5, 15, 25, 40])
 def test_waveform_window(lag):
-    """``t_head gain (exp((v_head + v_tail exp(-(T + t_head / 2) / tau) - v_th) / v_0) - 1)``, 0 beyond ``tau ln(v_tail / (v_th - v_head))
-    - t_head / 2`` = 27.2 ms.
+    """``t_head gain (exp((v_head + v_tail exp(-(T + t_head / 2) / tau) - v_th) / v_0) - 1)``, 0 beyond ``tau ln(v_tail / (v_th -
+    v_head)) - t_head / 2`` = 27.2 ms.
     """
     rule = ship.WaveformSTDP(gain_minus=5.0, w_min=-10.0, w_max=10.0)
     over = max((0.8 + 0.8 * math.exp(-(lag + 0.5) / 20) - 1) / 0.5, 0)
@@ -63,7 +63,9 @@ POTENTIATED = {2: 4873, 10: 3500, 100: 2882}
 
 
 def test_pulse_number_laws():
-    """From the state alone: n pulses give ``r0_d + alpha_d ln n`` and ``r0_p + alpha_p (n^-beta - 1)``, a straight line in ln n."""
+    """From the state alone: n pulses give ``r0_d + alpha_d ln n`` and ``r0_p + alpha_p (n^-beta - 1)``, a straight line in ln
+    n.
+    """
     down, up = torch.tensor(3234.0, dtype=D), torch.tensor(6031.56, dtype=D)
     for n in range(2, 101):
         down, up = depressed(down, CNR), potentiated(up, CNR)
@@ -84,7 +86,9 @@ def test_laws_far_from_their_start():
 
 
 def test_overlap_sends_one_pulse():
-    """``w = w_max r_min / R``: post after pre within the window potentiates by one pulse, pre after post depresses, else nothing."""
+    """``w = w_max r_min / R``: post after pre within the window potentiates by one pulse, pre after post depresses, else
+    nothing.
+    """
     rule = ship.CNRSTDP()
     r = torch.tensor(5000.0, dtype=D)
     w = 3000 / 5000

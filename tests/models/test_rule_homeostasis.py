@@ -14,7 +14,9 @@ pytestmark = pytest.mark.usefixtures("no_grad")
 
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_vogels_pairs(sign):
-    """``rate (exp(-|T| / tau) - alpha)`` for a pair of either order, ``-rate alpha`` for a presynaptic spike: alpha = 2 rho tau."""
+    """``rate (exp(-|T| / tau) - alpha)`` for a pair of either order, ``-rate alpha`` for a presynaptic spike: alpha = 2 rho
+    tau.
+    """
     limits = {"w_min": -1.0, "w_max": 0.0} if sign < 0 else {"w_min": 0.0, "w_max": 1.0}
     rule = ship.VogelsSTDP(sign=sign, rate=0.01, rho=3.0, **limits)
     alpha = 2 * 3.0 * 20e-3
@@ -28,7 +30,8 @@ def test_vogels_brings_the_target_to_its_rate():
     """A target under a steady current fires at 29 Hz; inhibition grows until its rate is rho = 10 Hz.
 
     The mean change is 0 where ``2 nu_post tau = alpha`` for independent spikes, that is at ``nu_post = rho``; 20 s are about 200
-    spikes of the target, so the rate has a standard error below 7 %, and what its spikes know of those that inhibit it adds to it.
+    spikes of the target, so the rate has a standard error below 7 %, and what its spikes know of those that inhibit it adds to
+    it.
     """
     rule = ship.VogelsSTDP(rho=10.0, rate=2e-3, w_min=-2.0)
     net = ship.Network()
@@ -47,8 +50,9 @@ def test_vogels_brings_the_target_to_its_rate():
 
 
 def test_oja_rests_at_the_ratio_of_the_traces():
-    """At each postsynaptic spike w goes towards ``w_norm x_pre / x_post`` by ``1 - exp(-rate x_post)``; regular spikes, 20 ms apart on
-    both sides, 5 ms after each other: in the steady state ``x_pre = exp(-1/4) / (1 - exp(-1))``, ``x_post = exp(-1) / (1 - exp(-1))``.
+    """At each postsynaptic spike w goes towards ``w_norm x_pre / x_post`` by ``1 - exp(-rate x_post)``; regular spikes, 20 ms
+    apart on both sides, 5 ms after each other: in the steady state ``x_pre = exp(-1/4) / (1 - exp(-1))``, ``x_post = exp(-1) /
+    (1 - exp(-1))``.
     """
     steps = 1600
     pre, post = train(range(0, steps, 20), steps), train(range(5, steps, 20), steps)
@@ -60,8 +64,8 @@ def test_oja_rests_at_the_ratio_of_the_traces():
 
 
 def test_oja_turns_to_the_first_principal_component():
-    """Six inputs of which three share their bursts: w grows along the eigenvector of the largest eigenvalue (these three), and the
-    others fall towards the mean.
+    """Six inputs of which three share their bursts: w grows along the eigenvector of the largest eigenvalue (these three), and
+    the others fall towards the mean.
     """
     g = torch.Generator().manual_seed(3)
     net = ship.Network()
@@ -78,7 +82,9 @@ def test_oja_turns_to_the_first_principal_component():
 
 
 def test_scaling_of_a_silent_unit():
-    """Without spikes ``w = w0 exp(rate rho t)``; each spike counts once, whatever tau: ``w0 exp(rate (rho t - n))`` after long."""
+    """Without spikes ``w = w0 exp(rate rho t)``; each spike counts once, whatever tau: ``w0 exp(rate (rho t - n))`` after
+    long.
+    """
     rule = ship.SynapticScaling(rate=0.02, rho=5.0, tau=0.5)
     assert float(weights(rule, train([], 1000), train([], 1000), w=0.4)[-1]) == pytest.approx(
         0.4 * math.exp(0.02 * 5 * 1), rel=1e-12

@@ -37,8 +37,8 @@ def test_reward_does_not_depend_on_dt(no_grad, dt):
 
 
 def test_levels_of_reward_act_by_their_covariance_with_the_eligibility(no_grad):
-    """With levels, ``dw = rate sum (m - baseline) c`` over time: a level at the baseline does nothing; a level of 1 above it for the
-    whole time after a pair gives ``rate c tau_c (1 - exp(-T / tau_c))``; mean-free levels give the covariance with c.
+    """With levels, ``dw = rate sum (m - baseline) c`` over time: a level at the baseline does nothing; a level of 1 above it for
+    the whole time after a pair gives ``rate c tau_c (1 - exp(-T / tau_c))``; mean-free levels give the covariance with c.
     """
     rule = ship.RewardSTDP(modulation="values", baseline=2.0, w_max=10.0)
     pre, post = train([20], 500), train([30], 500)

@@ -1,5 +1,6 @@
 """Rules of pairs and triplets of spikes against sums over the pairs that each scheme counts."""
 
+import itertools
 import math
 
 import pytest
@@ -35,7 +36,7 @@ def test_presynaptic_centred_pairs():
 def test_reduced_pairs():
     """Only spikes that follow each other directly in the train of both sides."""
     both = sorted([(t, "pre") for t in PRE] + [(t, "post") for t in POST])
-    follow = [(a, b) for a, b in zip(both, both[1:], strict=False) if a[1] != b[1]]
+    follow = [(a, b) for a, b in itertools.pairwise(both) if a[1] != b[1]]
     wanted = sum(window(b[0] - a[0]) if a[1] == "pre" else window(a[0] - b[0]) for a, b in follow)
     assert change(ship.RestrictedSTDP(pairing="reduced"), PRE, POST) == pytest.approx(wanted, rel=1e-12)
 
@@ -51,7 +52,9 @@ def test_schemes_agree_on_single_pairs_and_differ_on_triplets():
 @pytest.mark.parametrize("mu", [0.0, 0.02, 0.5, 1.0])
 @pytest.mark.parametrize("w", [0.2, 0.9])
 def test_power_law_steps(mu, w):
-    """A pair changes u by ``rate (1 - u)^mu exp(-T / tau)`` or ``-rate alpha u^mu exp(-T / tau)``, u the place between the limits."""
+    """A pair changes u by ``rate (1 - u)^mu exp(-T / tau)`` or ``-rate alpha u^mu exp(-T / tau)``, u the place between the
+    limits.
+    """
     rule = ship.PowerSTDP(rate=0.01, alpha=1.2, mu_plus=mu, mu_minus=mu, w_min=-1.0, w_max=3.0)
     at = -1.0 + 4.0 * w
     up, down = change(rule, [20], [30], w=at), change(rule, [30], [20], w=at)
@@ -108,7 +111,9 @@ def test_triplets_by_frequency(frequency):
 
 
 def test_triplets_at_a_low_frequency():
-    """At 0.1 Hz pairs stand alone: 0 for +10 ms and ``-60 a2_minus exp(-10 / 33.7)`` = -0.317 for -10 ms. Three of them, 20 times."""
+    """At 0.1 Hz pairs stand alone: 0 for +10 ms and ``-60 a2_minus exp(-10 / 33.7)`` = -0.317 for -10 ms. Three of them, 20
+    times.
+    """
     rule = ship.TripletSTDP(w_min=-10.0, w_max=10.0)
     for lag, wanted in ((10e-3, 0.0), (-10e-3, -60 * 7.1e-3 * math.exp(-10 / 33.7))):
         pre, post = protocol(0.1, lag, pairs=3, dt=10e-3)

@@ -14,8 +14,8 @@ pytestmark = pytest.mark.usefixtures("no_grad")
 
 @pytest.mark.parametrize("v", [-80e-3, -60e-3, -45e-3, -43e-3, -20e-3])
 def test_clopath_at_a_held_voltage(v):
-    """Each presynaptic spike changes the weight by ``[v - theta_minus] (a_ltp [v - theta_plus] - a_ltd)``: depression between the two
-    thresholds, potentiation above ``theta_plus + a_ltd / a_ltp`` = -43.55 mV.
+    """Each presynaptic spike changes the weight by ``[v - theta_minus] (a_ltp [v - theta_plus] - a_ltd)``: depression between
+    the two thresholds, potentiation above ``theta_plus + a_ltd / a_ltp`` = -43.55 mV.
     """
     rule = ship.ClopathSTDP(w_max=10.0, w_min=-10.0)
     pre = train(range(200, 700, 50), 1000)
@@ -37,9 +37,9 @@ def clopath_pairs(frequency, lag, pairs, dt=1e-3):
 
 
 def test_clopath_single_pairs():
-    """A pair at rest. Post first: the spike lifts u_minus by ``(v_spike - theta_minus) (1 - exp(-t_spike / tau_minus))``, which decays
-    for T: ``-a_ltd u_minus exp(-T / tau_minus)``. Pre first: u_plus is at theta_minus, so nothing; a second postsynaptic spike finds
-    it lifted: ``a_ltp x t_spike / tau_x (v_spike - theta_plus) u_plus``.
+    """A pair at rest. Post first: the spike lifts u_minus by ``(v_spike - theta_minus) (1 - exp(-t_spike / tau_minus))``, which
+    decays for T: ``-a_ltd u_minus exp(-T / tau_minus)``. Pre first: u_plus is at theta_minus, so nothing; a second postsynaptic
+    spike finds it lifted: ``a_ltp x t_spike / tau_x (v_spike - theta_plus) u_plus``.
     """
     lifted = (33e-3 + 70.6e-3) * (1 - math.exp(-2 / 10))
     assert clopath_pairs(10, -10, pairs=1) == pytest.approx(-0.14 * lifted * math.exp(-1), rel=1e-12)
@@ -104,7 +104,9 @@ def test_learning_stops_outside_of_a_range_of_calcium(spikes, v, wanted):
 
 
 def test_binary_weight_takes_five_steps_to_turn():
-    """From the lower end five steps of 0.1 lead to X = 0.5, the sixth across theta_x: the weight jumps, and X stays where it is."""
+    """From the lower end five steps of 0.1 lead to X = 0.5, the sixth across theta_x: the weight jumps, and X stays where it
+    is.
+    """
     rule = ship.BraderFusi(alpha=0.0, beta=0.0, tau_c=1e6, w_min=0.2, w_max=0.7)
     pre, post = train(range(1, 20, 2), 21), train([0], 21, 8.0)
     found = weights(rule, pre, post, w=0.2, v=torch.full((21,), 0.9, dtype=D))
