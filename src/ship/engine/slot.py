@@ -37,6 +37,8 @@ def neuron_slot(
         margin = model.margin(state.cell if isinstance(state, Spiking) else state, p)
         out, state = model.fire(state, p)
     else:
+        if not first:
+            state = model.advance(state, flows, p, c)
         out, state = model.emit(state, jump, p, c)
     return out, state, margin
 

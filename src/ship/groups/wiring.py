@@ -13,7 +13,7 @@ from ..base import random
 from ..base.clock import nearest_slots
 from ..base.errors import GraphError, suggest
 from ..base.parameters import Distribution, Kind, Port, to_tensor
-from ..models.contract import Connection, Neuron, Source, SpikingNeuron, Synapse
+from ..models.contract import Connection, Neuron, Source, Synapse
 from .connectivity import Connectivity, EdgeList, matrix_edges
 from .convolution import Shared, SharedConnectivity
 from .delay import delay_tensor
@@ -375,4 +375,4 @@ def level_port(spec: Spec, target: Spec) -> str:
 def emits_first(spec: Spec) -> bool:
     """Return whether the group is a neuron that emits before it advances."""
     model = spec.model
-    return isinstance(model, Neuron) and not (isinstance(model, SpikingNeuron) and model.emit_order == "after")
+    return isinstance(model, Neuron) and getattr(model, "emit_order", "before") != "after"
