@@ -22,7 +22,21 @@ from .neurons.phase_change import PhaseChangeNeuron
 from .neurons.quadratic import QIF
 from .neurons.relaxation_oscillator import RelaxationOscillator
 from .neurons.resonate_and_fire import ResonateAndFire
+from .rules.brader_fusi import BraderFusi
+from .rules.clopath import ClopathSTDP
+from .rules.cnr import CNRSTDP
+from .rules.delta import DeltaRule
+from .rules.diehl_cook import OnlineSTDP
+from .rules.eprop import EProp
+from .rules.oja import OjaRule
+from .rules.power_stdp import PowerSTDP
+from .rules.restricted_stdp import RestrictedSTDP
+from .rules.reward_stdp import RewardSTDP
+from .rules.scaling import SynapticScaling
 from .rules.stdp import PairSTDP
+from .rules.triplet_stdp import TripletSTDP
+from .rules.vogels import VogelsSTDP
+from .rules.waveform import WaveformSTDP
 from .sources.correlated import CorrelatedPoisson
 from .sources.inhomogeneous import InhomogeneousPoisson
 from .sources.inputs import CurrentInput, SpikeInput
@@ -52,6 +66,7 @@ from .synapses.volatile_memristor import VolatileMemristor
 from .synapses.weighted_sum import ImpulseSynapse, WeightedSum
 
 __all__ = [
+    "CNRSTDP",
     "EIF",
     "LIF",
     "QIF",
@@ -59,6 +74,8 @@ __all__ = [
     "AdaptiveLIF",
     "AlphaSynapse",
     "AxialCoupling",
+    "BraderFusi",
+    "ClopathSTDP",
     "ConductanceAlpha",
     "ConductanceDoubleExp",
     "ConductanceExp",
@@ -69,8 +86,10 @@ __all__ = [
     "DPINeuron",
     "DPISynapse",
     "DelayedSynapse",
+    "DeltaRule",
     "Dendrite",
     "DoubleExpSynapse",
+    "EProp",
     "EscapeLIF",
     "ExpSynapse",
     "GammaSource",
@@ -89,22 +108,31 @@ __all__ = [
     "MultiCompartmentLIF",
     "NMDASynapse",
     "NoisyLIF",
+    "OjaRule",
+    "OnlineSTDP",
     "OrnsteinUhlenbeck",
     "PairSTDP",
     "PhaseChangeNeuron",
     "PinkNoise",
     "PlateauDendrite",
     "PoissonSource",
+    "PowerSTDP",
     "RegularSource",
     "RelaxationOscillator",
     "ResonateAndFire",
+    "RestrictedSTDP",
     "ReversalSynapse",
+    "RewardSTDP",
     "SpikeInput",
     "SpikeListSource",
     "StochasticSynapse",
+    "SynapticScaling",
     "TelegraphNoise",
+    "TripletSTDP",
     "TsodyksMarkram",
+    "VogelsSTDP",
     "VolatileMemristor",
+    "WaveformSTDP",
     "WeightedSum",
     "WhiteNoise",
 ]
