@@ -20,7 +20,7 @@ from ...reference.plastic import PlasticNode
 from ...signals.line import Line
 from ..kernels.group_kernel import GroupKernel
 from ..kernels.kernel import Kernel
-from ..nodes import rule
+from ..nodes import pulses, rule
 from ..nodes.cell import Cell, NodeSide, Sum
 from ..run import cuda
 from ..run.loop import Loop
@@ -63,6 +63,8 @@ class TapeBlock:
         for cell in self.cells:
             if isinstance(cell.node, PlasticNode) and any(_learned(take) for take in cell.node.takes):
                 raise NotNow("a monitor of weights or traces that a rule changes")
+            if isinstance(cell.node, PlasticNode) and cell.node.group.hardware is not None:
+                pulses.check_now(cell.node)
         made = [cell.build(bool(cell.node.takes) and not outputs_only(cell.node)) for cell in self.cells]
         assembly = _Assembly(self, made, k0, n, kept, last)
         start = assembly.start
@@ -195,10 +197,13 @@ class _Assembly:
         arrivals = self._operand(cell, cell.main, "value")
         self.bare += [x for x in self.external[first:] if isinstance(x, Tensor)]
         self.inner = self.inner or bool(self.block.inner[cell.main, "value"])
-        learner = cell.main.learner()
-        assert learner is not None
         at = [self.final[self.block.traces[id(line.trace)]] for line, _, _ in node.posts]
         posts = tuple(OperandSource(q, line.lag + 1, n, 0, into) for q, (line, into, n) in zip(at, node.posts, strict=True))
+        if node.group.hardware is not None:
+            pulsed, tensors = cell.main.device_learner()
+            return pulses.PulseUnit(node, pulsed, tensors, (self.start, self.n), self.k0, arrivals, posts, self._rigid)
+        learner = cell.main.learner()
+        assert learner is not None
         return rule.Unit(node, learner, self.k0, arrivals, posts, self._rigid)
 
     def _check_gradients(self) -> None:
