@@ -30,6 +30,7 @@ from ..tape.tape import ConnectionOperand, Learn, Pulses
 from ..trace.program import NotNow, Untraceable, Value, only, used
 from ..trace.recorder import trace
 from ..trace.simplify import fold
+from ..trace.uniform import lifted
 from .rule import Key, Learner, Unit, Work, _Builder
 
 Name = tuple[Any, ...]  # of an input of the devices' kernel, see `_inputs`
@@ -173,9 +174,14 @@ def _plain(values: Mapping[Name, Tensor]) -> dict[Name, float]:
     return {name: number for name, number in single.items() if number in (0.0, 1.0)}
 
 
+def _one_number(t: Tensor) -> bool:
+    """Whether all connections of a chip have the same number, for a device of a weight."""
+    return t.shape[3:].numel() == 1
+
+
 def key(node: PlasticNode, tensors: DeviceTensors) -> Any:
     """Return what the kernel of devices depends on."""
-    shapes = tuple((name, t.shape[2] > 1) for name, t in tensors.values.items())
+    shapes = tuple((name, t.shape[2] > 1, _one_number(t)) for name, t in tensors.values.items())
     return shapes, tuple(_plain(tensors.values).items()), tuple(tensors.settled.items()), node.group.dtype
 
 
@@ -212,6 +218,8 @@ class LawBuilder:
         except Untraceable as error:
             raise Untraceable(f"its devices: {error}") from error
         program = fold(program, {self.inputs.index(name): x for name, x in _plain(self.tensors.values).items()})
+        fixed = {i for i, name in enumerate(self.inputs) if self._fixed(name)}
+        program = lifted(program, fixed)
         read = [self.inputs[i] for i in sorted(used(program))]
         normals = tuple(name for name in read if name[0] == "xi")
         written: list[Name] = [("x", state, d) for d in range(self.count) for state in self.states] + [("weight",)]
@@ -219,8 +227,14 @@ class LawBuilder:
         operands: list[Name] = [("n",), *normals, *fields, *(("moved", d) for d in range(self.count))]
         stores = [Store(operands.index(name), False) for name in (*written, *operands[len(operands) - self.count :])]
         loads = [operands.index(name) if name in operands else 0 for name in self.inputs]
-        kernel = compiled(print_numba(program, stores, len(operands), self.dtype, loads))
+        kernel = compiled(print_numba(program, stores, len(operands), self.dtype, loads, fixed))
         return Law(kernel, normals, tuple(fields), frozenset(written))
+
+    def _fixed(self, name: Name) -> bool:
+        """Whether an input is one number for all connections of a chip."""
+        values = self.tensors.values
+        t = values.get(name, values.get(name[:-1]))
+        return t is not None and _one_number(t)
 
     def _whole(self, *given: Tensor) -> list[Tensor]:
         x = dict(zip(self.inputs, given, strict=True))

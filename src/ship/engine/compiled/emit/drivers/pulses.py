@@ -13,12 +13,19 @@ pulse_at = reader(PULSE)
 LARGEST = 1.0 if SIZE == 8 else 1.0 - 2.0**-24  # of a uniform number that is rounded to F
 
 
-@inner
+@njit(error_model="numpy", inline="always")
 def pair(unit, event, k0, k1):
     """The 52 bits of the two units, ``unit`` and the next one, that share a counter."""
     zero = np.uint64(0)
     a, b, c, d = philox_words(np.uint64(unit >> 1), np.uint64(event), zero, zero, np.uint64(k0), np.uint64(k1))
     return np.int64((a << np.uint64(20)) | (b >> np.uint64(12))), np.int64((c << np.uint64(20)) | (d >> np.uint64(12)))
+
+
+@njit(error_model="numpy", inline="always")
+def uniform_of(bits):
+    """The number in (0, 1) of 52 bits, which rounding to F does not make 1."""
+    u = (bits + 0.5) * 2.0**-52
+    return F(u if u < LARGEST else LARGEST)
 
 
 @inner
@@ -28,19 +35,18 @@ def uniforms(target, first, step, n, event, k0, k1):
     if step == 1:
         if first & 1 and n:
             even, odd = pair(first, event, k0, k1)
-            v[0] = F(min((odd + 0.5) * 2.0**-52, LARGEST))
+            v[0] = uniform_of(odd)
             start = np.int64(1)
         half = (n - start) >> 1
         for j in range(half):
             even, odd = pair(first + start + 2 * j, event, k0, k1)
-            v[start + 2 * j] = F(min((even + 0.5) * 2.0**-52, LARGEST))
-            v[start + 2 * j + 1] = F(min((odd + 0.5) * 2.0**-52, LARGEST))
+            v[start + 2 * j] = uniform_of(even)
+            v[start + 2 * j + 1] = uniform_of(odd)
         start += 2 * half
     for j in range(start, n):
         unit = first + j * step
         even, odd = pair(unit, event, k0, k1)
-        bits = odd if unit & 1 else even
-        v[j] = F(min((bits + 0.5) * 2.0**-52, LARGEST))
+        v[j] = uniform_of(odd if unit & 1 else even)
 
 
 @inner
