@@ -105,7 +105,7 @@ class TowardsBounds(Update):
         up = pulse.v > 0
         count = torch.where(pulse.v.abs() > p.v_th, pulse.n, torch.zeros_like(pulse.n))
         alpha, gamma = torch.where(up, p.alpha_p, p.alpha_d), torch.where(up, p.gamma_p, p.gamma_d)
-        formula = "formula" in vars(p) and bool(p.formula) or plain(gamma)
+        formula = bool(p.formula) if "formula" in vars(p) else plain(gamma)
         move = closed(torch.where(up, high, low).clamp(min=0.0), count, alpha, gamma, self.most, formula=formula)
         return torch.where(up, move, -move) + p.noise * count.clamp(min=0).sqrt() * xi[0], count
 

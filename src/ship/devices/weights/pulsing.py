@@ -38,6 +38,7 @@ from ...base.errors import GraphError, RunError
 from ...base.parameters.bag import Bag
 from .. import device as physics
 from ..array.array import DeviceArray
+from ..array.few import pulse_few
 from ..contract import Pulse
 from ..device import Device
 from .mapping import BitSliced, Mapping, Offset
@@ -187,7 +188,8 @@ def deliver(array: DeviceArray, pulse: Pulse, bias: str | None) -> None:
     """
     events = int(array.events)
     if bool((pulse.n > 0).any()):
-        array.pulse_(pulse)
+        if bias is not None or not pulse_few(array, pulse):
+            array.pulse_(pulse)
         axes = tuple(range(1, 2 + len(array.shape)))
         for i, up in enumerate((True, False)) if bias is not None else ():
             ours = (pulse.v > 0) if up else (pulse.v < 0)
