@@ -19,7 +19,7 @@ from ....models.contract import Connection
 from ...reference.connection import ConnectionNode
 from ...reference.neuron import NeuronNode
 from ...reference.node import Node, coefficients_of
-from ...reference.plastic import PlasticNode
+from ...reference.plastic import learns
 from ...reference.source import SourceNode
 from ...signals.line import Line
 from ...signals.products import project
@@ -64,7 +64,7 @@ class NodeSide:
         if isinstance(node, NeuronNode):
             return [*(["jump"] if node.jumps else []), *node.flows, *model.noise]
         assert isinstance(model, Connection)
-        return [*(["value"] if model.accepts else model.ports), *model.noise]
+        return [*(["value"] if model.accepts else model.ports), *model.noise, *model.reads]
 
     def refusal(self) -> str | None:
         """Why the node stays with the reference engine, as far as it can be said without tracing."""
@@ -75,9 +75,13 @@ class NodeSide:
             return "converters at its columns"
         if node.group.hardware is not None and node.group.hardware.noisy and node.group.side == "post":
             return "its devices are read with noise in each slot"
-        if isinstance(node, PlasticNode) and (node.feed.per_connection or node.edges is not None):
+        if node.tapped and self.grid:
+            return "states on every connection that are signals"
+        if isinstance(node, ConnectionNode) and node.reads and self.grid:
+            return "a state on every connection, and reads its target"
+        if learns(node) and (node.feed.per_connection or node.edges is not None):
             return "a plastic synapse on edges, or with a delay on every connection"
-        if isinstance(node, PlasticNode) and node.group.hardware is not None and (why := pulses.refusal(node)) is not None:
+        if learns(node) and node.group.hardware is not None and (why := pulses.refusal(node)) is not None:
             return why
         if isinstance(node, ConnectionNode) and node.edges is not None and self.grid:
             return "a state on every edge"
@@ -138,7 +142,7 @@ class NodeSide:
 
     def learner(self) -> rule.Learner | None:
         """The kernels of the rule of a plastic synapse, traced once for each kind of constants."""
-        if not isinstance(self.node, PlasticNode):
+        if not learns(self.node):
             return None
         if self.node.group.hardware is not None:
             return self.device_learner()[0].rule
@@ -149,12 +153,21 @@ class NodeSide:
 
     def device_learner(self) -> tuple[pulses.DeviceLearner, Any]:
         """The kernels of a rule that pulses devices, and the tensors of these."""
-        assert isinstance(self.node, PlasticNode)
+        assert learns(self.node)
         tensors = pulses.tensors_of(pulses.devices_of(self.node))
         key = rule.key(self.node), pulses.key(self.node, tensors)
         if key not in self.device_learners:
             self.device_learners[key] = pulses.build(self.node, tensors)
         return self.device_learners[key], tensors
+
+    def unit(self, span: tuple[int, int], *given: Any) -> rule.Unit:
+        """Return what a plastic synapse adds to a tape that runs ``span[1]`` slots from ``span[0]`` on; ``given``: see `rule.Unit`."""
+        assert learns(self.node)
+        if self.node.group.hardware is not None:
+            return pulses.PulseUnit(self.node, *self.device_learner(), span, *given)
+        learner = self.learner()
+        assert learner is not None
+        return rule.Unit(self.node, learner, *given)
 
     def structure(self, line: Line | None, chosen: Tensor, offset: int, width: int) -> Structure:
         """Return the edges of one source and delay, in the order in which kernels follow them.
@@ -179,6 +192,8 @@ class NodeSide:
         if name == "jump":
             assert isinstance(node, NeuronNode)
             return [line for port in node.jumps for line in node.ports.get(port, ())]
+        if isinstance(node, ConnectionNode) and name in node.reads:
+            return [(line, 0, line.width) for line in node.reads[name]]
         return node.ports.get(name, [])
 
     def late(self, name: str) -> int:
@@ -211,11 +226,13 @@ class NodeSide:
             assert isinstance(node, ConnectionNode)
             if all(line in skip and line.early(k0, n, node.like) is None for line in node.feed.lines):
                 return None
-            if node.group.side == "post" and not isinstance(node, PlasticNode):
+            if node.group.side == "post" and not learns(node):
                 if not any(line in skip for line in node.feed.lines):
                     return self.sum(k0, n)
                 return node.feed.weighted(k0, n, node.weight, node.like, skip)
             return node.feed.arrivals(k0, n, node.like, skip)
+        if isinstance(node, ConnectionNode) and name in node.reads:
+            return self._read_outside(name, k0, n, skip)
         ports = node.jumps if name == "jump" and isinstance(node, NeuronNode) else [name]
         total: Tensor | None = None
         for port in ports:
@@ -223,6 +240,16 @@ class NodeSide:
             if value is not None:
                 total = value if total is None else total + value
         return total
+
+    def _read_outside(self, name: str, k0: int, n: int, skip: Sequence[Line]) -> Tensor | None:
+        """What a connection reads of targets outside, and what it read of those inside before the segment."""
+        node = self.node
+        assert isinstance(node, ConnectionNode)
+        parts = [line.early(k0, n, node.like) if line in skip else line.window(k0, n, node.like) for line in node.reads[name]]
+        if all(part is None for part in parts):
+            return None
+        zeros = (node.like.new_zeros(n, 1, 1, line.width) for line in node.reads[name])
+        return node.per_target([zero if part is None else part for part, zero in zip(parts, zeros, strict=True)])
 
 
 class Cell:

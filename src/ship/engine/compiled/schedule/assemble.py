@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -16,10 +15,11 @@ from torch import Tensor
 
 from ...reference.connection import ConnectionNode
 from ...reference.node import Node
-from ...reference.plastic import PlasticNode
+from ...reference.plastic import PlasticNode, learns
+from ...signals.history import History
 from ...signals.line import Line
 from ..kernels.group_kernel import GroupKernel
-from ..kernels.kernel import Kernel
+from ..kernels.sum_kernel import sum_kernel
 from ..nodes import pulses, rule
 from ..nodes.cell import Cell, NodeSide, Sum
 from ..run import cuda
@@ -44,7 +44,11 @@ class TapeBlock:
         self.length = length
         self.tape: Tape | None = None  # of the last run
         self.cells = list(cells)
-        self.traces = {id(cell.node.trace): i for i, cell in enumerate(cells)}
+        self.histories = {
+            id(history): (i, state)
+            for i, cell in enumerate(cells)
+            for state, history in (("", cell.node.trace), *cell.node.tapped.items())
+        }
         self.inner = {(part, name): self._inner(part, name) for cell in self.cells for part, name in cell.operands}
 
     def run(self, k0: int, n: int, kept: Sequence[int], last: bool = False) -> dict[str, Standing]:
@@ -61,11 +65,11 @@ class TapeBlock:
             Untraceable: kernels cannot serve at all.
         """
         for cell in self.cells:
-            if isinstance(cell.node, PlasticNode) and any(_learned(take) for take in cell.node.takes):
+            if learns(cell.node) and any(_learned(take) for take in cell.node.takes):
                 raise NotNow("a monitor of weights or traces that a rule changes")
-            if isinstance(cell.node, PlasticNode) and cell.node.group.hardware is not None:
+            if learns(cell.node) and cell.node.group.hardware is not None:
                 pulses.check_now(cell.node)
-        made = [cell.build(bool(cell.node.takes) and not outputs_only(cell.node)) for cell in self.cells]
+        made = [cell.build(bool(cell.node.tapped) or not outputs_only(cell.node)) for cell in self.cells]
         assembly = _Assembly(self, made, k0, n, kept, last)
         start = assembly.start
         result = run(assembly.tape, assembly.given, assembly.lead, start, start + n, assembly.executor, assembly.history)
@@ -83,7 +87,7 @@ class TapeBlock:
             every = node.feed.lines
         else:
             every = [line for line, _, _ in part.lines(name)]
-        return [line for line in every if id(line.trace) in self.traces]
+        return [line for line in every if id(line.trace) in self.histories]
 
     def executor(self, tape: Tape) -> Callable[[Call, Sequence[Tensor]], Differentiable]:
         """Return what executes a tape."""
@@ -124,7 +128,8 @@ class _Assembly:
         self.outs: list[tuple[int, ...]] = []
         self.final: list[int] = []  # the signal that is a node's output
         for cell, b, keep in zip(block.cells, self.built, kept, strict=True):
-            mine = [self._internal(cell.n, keep)] + [self._internal(cell.n, -1) for _ in b.seen]
+            taken = -1 if cell.node.takes else keep
+            mine = [self._internal(cell.n, keep)] + [self._internal(cell.n, taken) for _ in b.seen]
             self.outs.append(tuple(mine))
             pre = cell.node.group.side == "pre"
             self.final.append(self._internal(cell.node.group.n, keep) if pre else mine[0])
@@ -134,7 +139,7 @@ class _Assembly:
             for part, name in cell.operands
             for line in self.block.inner[part, name]
         ]
-        lags += [1 for cell in block.cells if isinstance(cell.node, PlasticNode)]
+        lags += [1 for cell in block.cells if learns(cell.node)]
         self.start = min(k0, max(lags, default=0))
         self.units: dict[int, rule.Unit] = {}
         self.bare: list[Tensor] = []  # what arrives at plastic synapses from outside
@@ -145,7 +150,7 @@ class _Assembly:
         steps: list[TapeStep] = []
         for i, (cell, (b, leaves)) in enumerate(zip(block.cells, made, strict=True)):
             learn = None
-            if isinstance(cell.node, PlasticNode):
+            if learns(cell.node):
                 unit = self.units[i] = self._unit(cell, cell.node)
                 learn = unit.learn(fields)
                 entry, constants, steps = entry + unit.entry, constants + unit.constants, steps + unit.steps
@@ -197,14 +202,33 @@ class _Assembly:
         arrivals = self._operand(cell, cell.main, "value")
         self.bare += [x for x in self.external[first:] if isinstance(x, Tensor)]
         self.inner = self.inner or bool(self.block.inner[cell.main, "value"])
-        at = [self.final[self.block.traces[id(line.trace)]] for line, _, _ in node.posts]
-        posts = tuple(OperandSource(q, line.lag + 1, n, 0, into) for q, (line, into, n) in zip(at, node.posts, strict=True))
-        if node.group.hardware is not None:
-            pulsed, tensors = cell.main.device_learner()
-            return pulses.PulseUnit(node, pulsed, tensors, (self.start, self.n), self.k0, arrivals, posts, self._rigid)
-        learner = cell.main.learner()
-        assert learner is not None
-        return rule.Unit(node, learner, self.k0, arrivals, posts, self._rigid)
+        posts = [tuple(self._late(line, into) for line, into, _ in node.posts)]
+        posts += [
+            tuple(self._late(line, into) for line, (_, into, _) in zip(node.read_by_rule[name], node.posts, strict=True))
+            for name in rule.rule_of(node).reads
+        ]
+        posts += [(self._third_factor(node.modulator, node),)] if node.modulator is not None else []
+        return cell.main.unit((self.start, self.n), self.k0, arrivals, posts, self._rigid)
+
+    def signal_of(self, line: Line) -> int:
+        """Return the signal that travels on a line from a group of the block: an output, or a state."""
+        return self._stored(line.trace)
+
+    def _late(self, line: Line, into: int) -> OperandSource:
+        """Return what a rule sees of a target: in each slot what there was in the slot before."""
+        return OperandSource(self.signal_of(line), line.lag + 1, line.width, 0, into)
+
+    def _third_factor(self, line: Line, node: PlasticNode) -> OperandSource:
+        """Return the third factor of a rule for each unit of the target, one slot late."""
+        if id(line.trace) in self.block.histories:
+            source = self._late(line, 0)
+        else:
+            first, lag = self._window(1)
+            source = self._outer(line.window(first, self.n, node.like).detach(), lag)
+        if line.width == node.group.n:
+            return source
+        self.matrices.append(node.like.new_ones(1, node.group.n))
+        return source._replace(matrix=len(self.matrices) - 1)
 
     def _check_gradients(self) -> None:
         """Refuse gradients through weights that a rule changes.
@@ -244,18 +268,20 @@ class _Assembly:
         more = int(self.last and late > lag)  # what the advance over the last slot reads
         window = part.external(name, first, self.n + more, [*inner, *cell.fed])
         if window is not None:
-            width = node.group.n_pre if isinstance(node, PlasticNode) and name == "value" else part.n
+            width = node.group.n_pre if learns(node) and name == "value" else part.n
             sources.append(self._outer(window if isinstance(window, Sum) else _wide(window, width), lag))
         if name == "value":
             assert isinstance(node, ConnectionNode)
             sources += self._through(node, inner, late)
             return tuple(sources)
         for line, offset, width in part.lines(name):
-            if line in inner:
-                i = self.block.traces[id(line.trace)]
+            if line in inner and isinstance(node, ConnectionNode) and name in node.reads:
+                into = sum(other.width for other in node.reads[name][: node.reads[name].index(line)])
+                sources.append(OperandSource(self.signal_of(line), line.lag + late, width, 0, into))
+            elif line in inner:
                 wanted = node.group.model.ports[name].kind if name != "jump" else "events"
                 how = "none" if line.kind == wanted else ("mul" if wanted == "charge" else "div")
-                sources.append(OperandSource(self.final[i], line.lag + late, width, offset, 0, how))
+                sources.append(OperandSource(self.signal_of(line), line.lag + late, width, offset, 0, how))
         return tuple(sources)
 
     def _window(self, late: int) -> tuple[int, int]:
@@ -271,8 +297,8 @@ class _Assembly:
             for line, mask in buckets:
                 if line not in inner:
                     continue
-                signal = self.final[self.block.traces[id(line.trace)]]
-                if node.group.side != "post" or isinstance(node, PlasticNode):
+                signal = self.signal_of(line)
+                if node.group.side != "post" or learns(node):
                     if mask is not None:
                         raise Untraceable("different delays for its units in a loop")
                     sources.append(OperandSource(signal, line.lag + late, width, 0, offset))
@@ -292,7 +318,7 @@ class _Assembly:
                     continue
                 structure = fused.structure(line, chosen, offset, width)
                 weights = structure.weights(node.weight, self.n)
-                m, signal = len(self.matrices), self.final[self.block.traces[id(line.trace)]] if line in inner else -1
+                m, signal = len(self.matrices), self.signal_of(line) if line in inner else -1
                 sent = self._sent(line, late, node.like, signal)
                 sources += [s._replace(matrix=m, structure=structure, shared=weights.shared) for s in sent]
                 self.matrices += [weights.values.unsqueeze(-2)] if sent else []
@@ -326,17 +352,21 @@ class _Assembly:
         biased = node.bias
         if biased:
             constants.append(node.p.bias)
-        return TapeStep(_sum_kernel(node.group.dtype, biased), node.group.n, ((source,),), (self.final[i],))
+        return TapeStep(sum_kernel(node.group.dtype, biased), node.group.n, ((source,),), (self.final[i],))
 
     def _past(self, q: int) -> Tensor:
         """The slots of an internal signal before the run, as far as anyone reads them."""
-        for cell, final in zip(self.block.cells, self.final, strict=True):
-            node = cell.node
-            if final == q:
-                first = max(self.k0 - self.start, node.trace.starts[0] if node.trace.starts else self.k0)
+        for history in (history for cell in self.block.cells for history in cell.node.histories):
+            if self._stored(history) == q:
+                first = max(self.k0 - self.start, history.starts[0] if history.starts else self.k0)
                 if first < self.k0:
-                    return node.trace.window(first, self.k0 - first)
+                    return history.window(first, self.k0 - first)
         return torch.empty(0, *self.lead, self.signals[q].n, dtype=self.block.cells[0].node.group.dtype)
+
+    def _stored(self, history: History) -> int:
+        """Return the signal of the block that is stored in a history."""
+        i, state = self.block.histories[id(history)]
+        return self.outs[i][1 + self.built[i].seen.index(state)] if state else self.final[i]
 
     def finish(self, signals: Sequence[Tensor], leave: Sequence[Tensor]) -> None:
         """Hand outputs, states and what monitors want to the nodes."""
@@ -345,6 +375,9 @@ class _Assembly:
         for i, (cell, b) in enumerate(zip(self.block.cells, self.built, strict=True)):
             node, out = cell.node, by_signal[self.final[i]]
             node.trace.put(out, self.k0 + self.n - len(out))
+            for state, history in node.tapped.items():
+                taken = by_signal[self.outs[i][1 + b.seen.index(state)]]
+                history.put(taken, self.k0 + self.n - len(taken))
             if i in self.units:
                 unit = self.units[i]
                 unit.finish(leave[first : first + len(unit.entry)])
@@ -365,9 +398,3 @@ def _wide(window: Tensor, n: int) -> Tensor:
     while window.ndim < 4:
         window = window.unsqueeze(0)
     return window if window.shape[-1] == n else window.expand(*window.shape[:-1], n)
-
-
-@lru_cache(maxsize=4)
-def _sum_kernel(dtype: torch.dtype, biased: bool) -> Kernel:
-    """Return the kernel that hands a sum on."""
-    return Kernel(lambda s, x, p: ([x[0] + p[0] if p else x[0]], []), (), 1, int(biased), dtype)
