@@ -23,7 +23,9 @@ from .devices.reading.look import look
 from .devices.weights.pulse_log import Pulses, load_pulses, replay, save_pulses
 from .devices.weights.pulsing import Pulsing
 from .groups.connectivity import Edges, InDegree, OutDegree, Probability
+from .groups.convolution import Conv2d, Pool2d
 from .groups.describe import describe
+from .groups.distance import ByDistance, OneToOne, grid
 from .models import (
     LIF,
     AdEx,
@@ -72,8 +74,10 @@ __all__ = [
     "AlphaSynapse",
     "Bag",
     "BitSliced",
+    "ByDistance",
     "Combined",
     "Connection",
+    "Conv2d",
     "Costs",
     "CurrentInput",
     "Dendrite",
@@ -108,10 +112,12 @@ __all__ = [
     "NoisyLIF",
     "Normal",
     "Offset",
+    "OneToOne",
     "OutDegree",
     "PairSTDP",
     "ParameterError",
     "PoissonSource",
+    "Pool2d",
     "Port",
     "Probability",
     "Pulses",
@@ -141,6 +147,7 @@ __all__ = [
     "describe",
     "fit",
     "fit_device",
+    "grid",
     "load",
     "load_device",
     "load_pulses",
