@@ -163,8 +163,8 @@ def test_linear_leak_stops_at_the_floor():
 def test_linear_leak_under_poisson_input():
     """Fusi & Mattia 1999: the mean interval under white noise, ``theta / mu - s^2 / (2 mu^2) (1 - exp(-2 mu theta / s^2))``.
 
-    Poisson jumps j at a rate r make mu = j r - leak and s^2 = j^2 r. They overshoot the threshold by about half a jump, and a slot
-    delays a spike: with j = 0.02 and 0.01 V the deviations are 4 and 2 per cent.
+    Poisson jumps j at a rate r make mu = j r - leak and s^2 = j^2 r. They overshoot the threshold by about half a jump, and a
+    slot delays a spike: with j = 0.02 and 0.01 V the deviations are 4 and 2 per cent.
     """
     for jump, rate, tolerance in ((0.02, 600.0, 0.06), (0.02, 1000.0, 0.06), (0.01, 1400.0, 0.03)):
         net = ship.Network()
