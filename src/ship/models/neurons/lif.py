@@ -70,7 +70,8 @@ class IntegrateAndFire(SpikingNeuron):
         return state._replace(v=torch.where(fired, p.v_reset, state.v))
 
     def membrane(self, p: Bag) -> Tensor | None:
-        return p.tau
+        tau: Tensor = p.tau
+        return tau
 
 
 @dataclass(frozen=True)
