@@ -80,6 +80,9 @@ class GroupParameters(nn.Module):
                 self._make(prefix + name, declaration, getattr(model, name), dies, variation, dtype)
         values = {name: self.value(name) for name in self.declarations}
         self.model.check(spec.where, Bag(values | {"n_units": torch.tensor(self.n)}))
+        if spec.rule is not None:
+            own = {name.removeprefix("rule."): value for name, value in values.items() if name.startswith("rule.")}
+            spec.rule.check(f"{spec.where}.rule", Bag(own))
 
     # -- sizes -------------------------------------------------------------------------------------------------------------
 

@@ -272,6 +272,7 @@ class Connection(Model):
     reads: ClassVar[tuple[str, ...]] = ()  # states of the target
     one_to_one: ClassVar[bool] = False
     weighted: ClassVar[bool] = True  # whether the engine applies ``weight``; if not, ``x.value`` is ``x.arrival``
+    unit: ClassVar[str] = ""  # of what it gives, where only a port of that unit can take it
 
     def emits_for(self, kind: Kind) -> Kind:
         """Return the kind of the output, given the kind of the input."""

@@ -7,6 +7,7 @@ segment. Likewise a plastic synapse learns from slot k - 1 before it acts in slo
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Iterator, Mapping
 from types import MappingProxyType
@@ -172,7 +173,7 @@ class Node(ABC):
         return values[k - first]
 
     def noise(self, name: str, k0: int, n: int) -> Tensor:
-        """Draw the noise of slots k0 .. k0 + n - 1, ``[n, chip, batch, unit]``."""
+        """Draw the noise of slots k0 .. k0 + n - 1, ``[n, chip, batch, unit]``, or ``[..., pre, post]`` on connections."""
         device = self.group.die_ids.device
         model = self.group.model
         source = isinstance(model, Source)
@@ -187,16 +188,18 @@ class Node(ABC):
         # counts may be too large for it.
         wide = source and (kind == "poisson") == bool(model.states)
         dtype = torch.float64 if wide else self.group.dtype
-        return self._drawn(name, kind, sample, chip, slot, dtype)
+        shape = self.group.shape_of("unit")
+        drawn = self._drawn(name, kind, sample, chip, slot, dtype, math.prod(shape))
+        return drawn if len(shape) == 1 else drawn.unflatten(-1, shape)
 
     def draws(self, name: str, kind: str, k0: int, n: int) -> Tensor:
         """Draw numbers that no model declares, for each chip, sample and unit, ``[n, chip, batch, unit]``."""
         device = self.group.die_ids.device
         sample = torch.arange(self.lead[1], device=device) + self.clock.first_sample
         slot = torch.arange(k0, k0 + n, device=device) + self.clock.slot
-        return self._drawn(name, kind, sample, self.group.die_ids, slot, self.group.dtype)
+        return self._drawn(name, kind, sample, self.group.die_ids, slot, self.group.dtype, self.group.n)
 
-    def _drawn(self, name: str, kind: str, sample: Tensor, chip: Tensor, slot: Tensor, dtype: torch.dtype) -> Tensor:
+    def _drawn(self, name: str, kind: str, sample: Tensor, chip: Tensor, slot: Tensor, dtype: torch.dtype, n: int) -> Tensor:
         mean = {"mean": self.c.mean} if kind == "poisson" else {}
         return DRAWS[kind](
             random.key(self.group.seed, self.tag, "noise", name),
@@ -204,7 +207,7 @@ class Node(ABC):
             sample=sample,
             slot=slot,
             trial=self.clock.trial,
-            n=self.group.n,
+            n=n,
             dtype=dtype,
             device=self.group.die_ids.device,
             **mean,

@@ -82,6 +82,8 @@ class NodeSide:
             return "learns by pulses on its devices"
         if learns(node) and (node.feed.per_connection or node.edges is not None):
             return "a plastic synapse on edges, or with a delay on every connection"
+        if isinstance(node, ConnectionNode) and self.grid and node.group.model.noise:
+            return "noise on every connection"
         if isinstance(node, ConnectionNode) and node.edges is not None and self.grid:
             return "a state on every edge"
         if isinstance(node, ConnectionNode) and self.grid and node.feed.per_connection:
