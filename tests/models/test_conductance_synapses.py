@@ -202,8 +202,10 @@ def test_shunting_inhibition_pulls_towards_rest_and_no_further():
 
 
 def test_a_conductance_goes_into_a_port_for_conductances_only():
-    lif = r"ConductanceExp 's'.target: must be a port in S; got ports impulse \(V\), charge \(V\) of LIF 'lif'. Use a neuron with"
-    current = r"ConductanceExp 's'.port: must be a port in S; .* Name one of exc, inh."
+    lif = (
+        r"'s'.target: must be a port in S; got ports impulse \(V\), charge \(V\) of LIF 'lif'. Use a neuron with one, e.g. AdEx"
+    )
+    current = r"'s'.port: must be a port in S; .* Name one of exc, inh."
     for bad, rule in (({"target": "lif"}, lif), ({"target": "t", "port": "current"}, current)):
         net = ship.Network()
         net.add(ship.SpikeInput, "in", n=1)
@@ -212,3 +214,14 @@ def test_a_conductance_goes_into_a_port_for_conductances_only():
         net.add(ship.ConductanceExp, "s", source="in", **bad)
         with pytest.raises(ship.GraphError, match=rule):
             net.init(dt=1e-3)
+
+
+def test_a_charge_in_volt_goes_into_a_port_in_volt_only():
+    net = ship.Network()
+    net.add(ship.SpikeInput, "in", n=1)
+    net.add(ship.AdEx, "t", n=2)
+    net.add(ship.ReversalSynapse, "s", source="in", target="t")
+    with pytest.raises(
+        ship.GraphError, match=r"ReversalSynapse 's'.target: must be a port in V; .* Use a neuron with one, e.g. LIF."
+    ):
+        net.init(dt=1e-3)
