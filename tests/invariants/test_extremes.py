@@ -137,7 +137,7 @@ def decided(truth):
     clear = torch.ones(N, dtype=torch.bool)
     for name, margin in truth.items():
         if name.endswith(".margin"):
-            v = truth[name.replace("margin", "v")]
+            v = truth.get(name.replace("margin", "v"), margin)  # the membrane of a circuit may be a current or a thickness
             clear &= margin.abs().amin(0) > 1e-5 * (v.abs().amax(0) + margin.abs().amax(0))
     assert int(clear.sum()) > N / 2
     return clear
