@@ -70,7 +70,7 @@ def _check_state(where: str, spec: Spec, state: str) -> None:
         )
 
 
-TAKES = {"S": "AdEx", "V": "LIF"}  # by unit, a model with a port in it
+TAKES = {"S": "ConductanceLIF", "V": "LIF"}  # by unit, a model with a port in it
 
 
 def fitting_ports(spec: Spec, target: Spec) -> Mapping[str, Port]:
