@@ -22,9 +22,31 @@ from .neurons.phase_change import PhaseChangeNeuron
 from .neurons.quadratic import QIF
 from .neurons.relaxation_oscillator import RelaxationOscillator
 from .neurons.resonate_and_fire import ResonateAndFire
+from .rules.brader_fusi import BraderFusi
+from .rules.clopath import ClopathSTDP
+from .rules.cnr import CNRSTDP
+from .rules.delta import DeltaRule
+from .rules.diehl_cook import OnlineSTDP
+from .rules.eprop import EProp
+from .rules.oja import OjaRule
+from .rules.power_stdp import PowerSTDP
+from .rules.restricted_stdp import RestrictedSTDP
+from .rules.reward_stdp import RewardSTDP
+from .rules.scaling import SynapticScaling
 from .rules.stdp import PairSTDP
+from .rules.triplet_stdp import TripletSTDP
+from .rules.vogels import VogelsSTDP
+from .rules.waveform import WaveformSTDP
+from .sources.correlated import CorrelatedPoisson
+from .sources.inhomogeneous import InhomogeneousPoisson
 from .sources.inputs import CurrentInput, SpikeInput
+from .sources.ornstein_uhlenbeck import OrnsteinUhlenbeck
+from .sources.pink_noise import PinkNoise
 from .sources.poisson import PoissonSource
+from .sources.regular import GammaSource, RegularSource
+from .sources.spike_list import SpikeListSource
+from .sources.telegraph import TelegraphNoise
+from .sources.white_noise import JohnsonNoise, WhiteNoise
 from .synapses.alpha import AlphaSynapse
 from .synapses.conductance_exponential import ConductanceExp
 from .synapses.conductance_rising import ConductanceAlpha, ConductanceDoubleExp
@@ -44,6 +66,7 @@ from .synapses.volatile_memristor import VolatileMemristor
 from .synapses.weighted_sum import ImpulseSynapse, WeightedSum
 
 __all__ = [
+    "CNRSTDP",
     "EIF",
     "LIF",
     "QIF",
@@ -51,25 +74,33 @@ __all__ = [
     "AdaptiveLIF",
     "AlphaSynapse",
     "AxialCoupling",
+    "BraderFusi",
+    "ClopathSTDP",
     "ConductanceAlpha",
     "ConductanceDoubleExp",
     "ConductanceExp",
     "ConductanceLIF",
+    "CorrelatedPoisson",
     "CurrentAdaptiveLIF",
     "CurrentInput",
     "DPINeuron",
     "DPISynapse",
     "DelayedSynapse",
+    "DeltaRule",
     "Dendrite",
     "DoubleExpSynapse",
+    "EProp",
     "EscapeLIF",
     "ExpSynapse",
+    "GammaSource",
     "GapJunction",
     "GradedSynapse",
     "HodgkinHuxley",
     "HomeostaticLIF",
     "ImpulseSynapse",
+    "InhomogeneousPoisson",
     "Izhikevich",
+    "JohnsonNoise",
     "LeakyIntegrator",
     "LinearLeakLIF",
     "Link",
@@ -77,16 +108,31 @@ __all__ = [
     "MultiCompartmentLIF",
     "NMDASynapse",
     "NoisyLIF",
+    "OjaRule",
+    "OnlineSTDP",
+    "OrnsteinUhlenbeck",
     "PairSTDP",
     "PhaseChangeNeuron",
+    "PinkNoise",
     "PlateauDendrite",
     "PoissonSource",
+    "PowerSTDP",
+    "RegularSource",
     "RelaxationOscillator",
     "ResonateAndFire",
+    "RestrictedSTDP",
     "ReversalSynapse",
+    "RewardSTDP",
     "SpikeInput",
+    "SpikeListSource",
     "StochasticSynapse",
+    "SynapticScaling",
+    "TelegraphNoise",
+    "TripletSTDP",
     "TsodyksMarkram",
+    "VogelsSTDP",
     "VolatileMemristor",
+    "WaveformSTDP",
     "WeightedSum",
+    "WhiteNoise",
 ]
