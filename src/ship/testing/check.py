@@ -1,0 +1,111 @@
+"""The three calls of the kit: a model, a learning rule, a part of a device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from ..base.errors import ParameterError, suggest
+from ..models.contract import Model, Rule
+from .drive import prepared
+from .models import gradient, numbers, plain, runs, spread, time
+from .report import Report, failed, inspect_all
+
+MODEL_CHECKS = (
+    ("declarations", plain.declared_well),
+    ("responds to its input", plain.responds),
+    ("arguments stay as they are", plain.pure),
+    ("nothing kept outside states", plain.nothing_hidden),
+    ("reset", plain.starts_over),
+    ("parameters by unit", plain.parameters_from_p),
+    ("batch", runs.a_batch_is_its_samples),
+    ("run in pieces", runs.pieces_are_the_whole),
+    ("chips", runs.chips_are_runs),
+    ("save and load", runs.a_file_brings_it_back),
+    ("snapshot", runs.a_snapshot_brings_it_back),
+    ("convergence in dt", time.converges),
+    ("change of dt", time.dt_may_change),
+    ("time constants in seconds", time.seconds_are_seconds),
+    ("float32", numbers.single_is_near_double),
+    ("extreme parameters", numbers.sound_at_extremes),
+    ("bounds of states", numbers.states_within_bounds),
+    ("rises with its input", numbers.rises_with),
+    ("gradients", gradient.gradients_are_slopes),
+    ("engines", gradient.engines_agree),
+    ("spread from unit to unit", spread.spreads_as_declared),
+    ("noise", spread.noise_is_the_same_at_any_dt),
+)
+
+
+def check_model(
+    model: type[Model],
+    *,
+    dt: float | None = None,
+    drive: Mapping[str, float] | float | None = None,
+    order: float | None = None,
+    rises: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    seed: int = 0,
+    **settings: Any,
+) -> Report:
+    """Check a neuron, a synapse, a dendrite or a source against all that the engines and a user rely on.
+
+    The model runs in a small network with a seeded input into every port. The size of each input is found by trying: the smallest
+    at which a spiking neuron spikes, and a quarter of it where spikes would hide what is looked at.
+
+    Args:
+        model: the model class.
+        dt: the slot, s; by default a twentieth of the shortest time constant, at most 1 ms.
+        drive: the size of the input of each port, in its unit (a level for a port of charge: its unit per second), or one for all.
+        order: the order of convergence that the model states; by default at least 1 is asked for.
+        rises: ports more of which must make more output.
+        skip: names of checks to leave out.
+        seed: of the inputs, the draws and the noise.
+        settings: parameters and options of the model.
+
+    Returns:
+        The report: ``print(report)`` shows a table, ``report.ok`` tells whether all passed, `Report.raise_if_failed` raises.
+
+    Raises:
+        ParameterError: no model, an unknown setting, port or check.
+    """
+    where = f"check_model({getattr(model, '__name__', model)})"
+    if issubclass(model, Rule):
+        raise ParameterError(where, "takes no learning rule", fix="Use ship.testing.check_rule.")
+    _check_names(where, skip, MODEL_CHECKS)
+    with _one_thread():
+        try:
+            bench = prepared(model, settings, dt, drive, seed, {"order": order, "rises": tuple(rises)})
+        except ParameterError:
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever a user's model raises is a finding)
+            return _not_running(where, model, error)
+        return inspect_all(where, MODEL_CHECKS, bench, skip)
+
+
+def _not_running(where: str, model: type[Model], error: Exception) -> Report:
+    """Return the report of a model that no network can run."""
+    text = " ".join(f"{error}".split())[:300]
+    outcome = failed(text, "runs without an error", "Mend what the error names; no check could be done.")
+    checks = (("declarations", lambda _: plain.declaration_outcome(model)), ("runs", lambda _: outcome))
+    return inspect_all(where, checks, None, ())
+
+
+def _check_names(where: str, skip: Sequence[str], checks: Sequence[tuple[str, Any]]) -> None:
+    names = [name for name, _ in checks]
+    for name in skip:
+        if name not in names:
+            raise ParameterError(f"{where}: skip", f"there is no check named {name!r}", fix=suggest(name, names))
+
+
+class _one_thread:
+    """A context in which torch computes in one thread: the networks are small."""
+
+    def __enter__(self) -> None:
+        self.before = torch.get_num_threads()
+        torch.set_num_threads(1)
+
+    def __exit__(self, *_: object) -> None:
+        torch.set_num_threads(self.before)
