@@ -129,8 +129,11 @@ def start(net: Network, dt: float, **init: Any) -> None:
 
 def watch(net: Network, detach: bool = True) -> None:
     """Monitor output and states of the model, and the voltage of its target."""
-    model = net.specs[MODEL].model
-    net.monitor(MODEL, "output", *getattr(model.states, "_fields", ()), detach=detach)
+    spec = net.specs[MODEL]
+    net.monitor(MODEL, "output", *getattr(spec.model.states, "_fields", ()), detach=detach)
+    if spec.rule is not None:
+        traces = [f"rule.{name}" for name in getattr(spec.rule.states, "_fields", ())]
+        net.monitor(MODEL, "weight", *traces, detach=detach)
     if TARGET in net.tags:
         net.monitor(TARGET, "v", detach=detach)
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from ..base.errors import ParameterError, suggest
+from ..base.parameters import declared
 from ..models.contract import Model, Rule
-from .drive import prepared
+from . import rules
+from .bench import Bench
+from .drive import prepared, slot_for
 from .models import gradient, numbers, plain, runs, spread, time
 from .report import Report, failed, inspect_all
 
@@ -36,6 +40,29 @@ MODEL_CHECKS = (
     ("engines", gradient.engines_agree),
     ("spread from unit to unit", spread.spreads_as_declared),
     ("noise", spread.noise_is_the_same_at_any_dt),
+)
+
+RULE_CHECKS = (
+    ("declarations", rules.declared_well),
+    ("learns", rules.learns),
+    ("arguments stay as they are", rules.pure),
+    ("nothing kept outside states", rules.nothing_hidden),
+    ("states on their sides", rules.states_on_their_sides),
+    ("silent without spikes", rules.silent_without_spikes),
+    ("finite and within bounds", rules.changes_are_sound),
+    ("batch reduction", rules.batch_is_reduced_as_said),
+    ("reset", plain.starts_over),
+    ("samples on their own", lambda b: runs.a_batch_is_its_samples(replace(b, options={**b.options, "per_sample": True}))),
+    ("run in pieces", runs.pieces_are_the_whole),
+    ("chips", runs.chips_are_runs),
+    ("save and load", runs.a_file_brings_it_back),
+    ("snapshot", runs.a_snapshot_brings_it_back),
+    ("convergence in dt", time.converges),
+    ("change of dt", time.dt_may_change),
+    ("time constants in seconds", time.seconds_are_seconds),
+    ("float32", numbers.single_is_near_double),
+    ("extreme parameters", numbers.sound_at_extremes),
+    ("engines", gradient.engines_agree),
 )
 
 
@@ -83,6 +110,49 @@ def check_model(
         except Exception as error:  # noqa: BLE001 (whatever a user's model raises is a finding)
             return _not_running(where, model, error)
         return inspect_all(where, MODEL_CHECKS, bench, skip)
+
+
+def check_rule(
+    rule: type[Rule] | Rule,
+    *,
+    dt: float | None = None,
+    order: float | None = None,
+    silent: bool = True,
+    skip: Sequence[str] = (),
+    seed: int = 0,
+    **settings: Any,
+) -> Report:
+    """Check a learning rule on a synapse whose spikes on both sides are given.
+
+    Args:
+        rule: the rule's class, or a rule that was made with its settings.
+        dt: the slot, s; by default a twentieth of the shortest time constant, at most 1 ms.
+        order: the order of convergence that the rule states; by default at least 1 is asked for.
+        silent: whether weights must stay what they are where nothing spikes.
+        skip: names of checks to leave out.
+        seed: of the inputs and the draws.
+        settings: parameters and options of the rule.
+
+    Returns:
+        The report, as `check_model`.
+
+    Raises:
+        ParameterError: an unknown setting or check.
+    """
+    cls = rule if isinstance(rule, type) else type(rule)
+    where = f"check_rule({cls.__name__})"
+    _check_names(where, skip, RULE_CHECKS)
+    parameters, options = declared(cls)
+    for name in settings:
+        if name not in parameters and name not in options:
+            raise ParameterError(f"{where}: {name}", "is no parameter", fix=suggest(name, {**parameters, **options}))
+    values, chosen = ({}, {}) if isinstance(rule, type) else rules.settings_of(rule)
+    values |= {k: v for k, v in settings.items() if k in parameters}
+    chosen |= {k: v for k, v in settings.items() if k in options}
+    asked = {"order": order, "silent": silent, "rule": True}
+    bench: Bench = rules.RuleBench(cls, values, chosen, seed=seed, asked=asked)
+    with _one_thread():
+        return inspect_all(where, RULE_CHECKS, replace(bench, dt=slot_for(bench) if dt is None else dt), skip)
 
 
 def _not_running(where: str, model: type[Model], error: Exception) -> Report:
