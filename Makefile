@@ -12,7 +12,7 @@ RUNS ?= 200
 MUTANTS ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench coverage lab mutants lint clean
+.PHONY: help demo test bench coverage lab mutants figures lint clean
 
 help:  ## show the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -49,6 +49,9 @@ lab: $(VENV)/stamp  ## published measurement files (SHIP_DATA=FOLDER, in its lab
 
 mutants: $(VENV)/stamp  ## 10,000 damaged measurement files: a right reading, or an error that can be read (some minutes)
 	OMP_NUM_THREADS=1 PYTHONPATH=tests/helpers $(BIN)/python benchmarks/mutants.py --mutants $(MUTANTS)
+
+figures: $(VENV)/stamp  ## the figures of the documents, drawn anew by the blocks of their pages
+	OMP_NUM_THREADS=2 PYTHONPATH=tests/helpers $(BIN)/python tests/helpers/page_figures.py
 
 lint: $(VENV)/stamp  ## style and types
 	$(BIN)/ruff check src tests examples benchmarks

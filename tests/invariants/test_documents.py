@@ -9,6 +9,7 @@ import matplotlib
 import pytest
 import torch
 
+from page_figures import IMAGES, drawn, shown
 from pages import ROOT, blocks, page, run_python
 from ship.cli import main
 
@@ -58,3 +59,12 @@ def test_every_block_says_what_it_is(name):
     assert len(re.findall(r"^```", text, re.M)) == 2 * len(found)
     for block in found:
         assert block.language in CODE + DRAWN, f"{name}:{block.line}: language {block.language!r}"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_image_of_a_page_is_there_and_drawn_by_its_blocks(name):
+    """``make figures`` draws them anew; a block whose image is not shown would draw for nobody."""
+    text = page(name)
+    assert sorted(shown(text)) == sorted(set(drawn(text)) & set(shown(text)))
+    for image in shown(text):
+        assert (IMAGES / image).stat().st_size < 100_000, image

@@ -13,6 +13,17 @@ from ship.network import structure
 from ship.network.files import files
 from ship.study.chips import virtual_chips
 
+
+@dataclasses.dataclass(frozen=True)
+class Gated(ship.Rule):
+    """A rule whose steps are gated by a third factor."""
+
+    modulated = True
+
+    def update(self, state, x, w, p, c):
+        return x.modulator * x.pre * x.post, state
+
+
 SYNAPSE = {"source": "in", "target": "hid"}
 # For each argument a group with a value that is not the default.
 EXAMPLES = {
@@ -25,6 +36,7 @@ EXAMPLES = {
     "trainable": (ship.LIF, {"n": 2, "trainable": ("tau",)}),
     "initial": (ship.LIF, {"n": 2, "initial": {"v": 0.25}}),
     "rule": (ship.ExpSynapse, SYNAPSE | {"rule": ship.PairSTDP(w_max=0.7), "weight": 0.1}),
+    "modulator": (ship.ExpSynapse, SYNAPSE | {"rule": Gated(), "weight": 0.1, "modulator": "hid"}),
     "connect": (ship.ExpSynapse, SYNAPSE | {"connect": ship.InDegree(2)}),
     "device": (ship.ExpSynapse, SYNAPSE | {"device": ship.Device(g_max=40e-6)}),
     "mapping": (ship.ExpSynapse, SYNAPSE | {"device": ship.Device(), "mapping": ship.Offset()}),
@@ -85,7 +97,7 @@ def test_files_and_virtual_chips_keep_it(name, tmp_path):
     net = network(name)
     net.init()
     ship.save(net, tmp_path / "net.ship")
-    loaded, chips = ship.load(tmp_path / "net.ship"), virtual_chips(net, 2)
+    loaded, chips = ship.load(tmp_path / "net.ship", models=[Gated]), virtual_chips(net, 2)
     assert getattr(loaded.specs["it"], name) == getattr(net.specs["it"], name)
     if name == "connect":  # copies have the edges that were drawn
         assert torch.equal(chips["it"].pre, net["it"].pre)

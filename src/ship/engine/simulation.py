@@ -14,7 +14,7 @@ from ..base.clock import Segment, slots
 from ..groups.group import Group
 from ..groups.model_errors import models_named
 from ..groups.schedule import Block, Schedule
-from ..groups.wiring import Wiring, level_port
+from ..groups.wiring import LATE, Wire, Wiring, level_port
 from .compiled.nodes.spike_products import Choice
 from .compiled.schedule.partition import Partition
 from .persistence import keep, mark
@@ -25,7 +25,7 @@ from .reference.make import make_node
 from .reference.neuron import NeuronNode
 from .reference.node import Node
 from .reference.plastic import PlasticNode
-from .signals.line import Line
+from .signals.line import Line, Pending
 from .trees import flatten
 
 
@@ -41,31 +41,41 @@ class Simulation:
     lines: list[tuple[int, Line]] = field(init=False, default_factory=list)  # (wire, line)
     clock: Clock = field(default_factory=Clock)
     lead: tuple[int, int] | None = None
+    learn: bool = True  # whether rules change weights, and persistent states are kept
     choices: dict[str, Choice] = field(init=False, default_factory=dict)  # by connection: the chosen way to sum spikes
 
     def __post_init__(self) -> None:
         self.nodes = {tag: make_node(group) for tag, group in self.groups.items()}
         self.keeping = [node for node in self.nodes.values() if node.group.persistent(False) or node.group.persistent(True)]
-        self.fusion = Partition(self.nodes, self.wiring.wires) if self.engine == "fused" else None
+        self.fusions: dict[bool, Partition] = {}  # by whether rules learn
         for i, wire in enumerate(self.wiring.wires):
             source, target = self.nodes[wire.source], self.nodes[wire.target]
             if wire.role == "signal":
                 assert isinstance(target, ConnectionNode)
                 assert wire.delay is not None
                 self.lines += [
-                    (i, line) for line in target.feed.add(source.trace, wire.kind, wire.offset, wire.width, wire.delay)
+                    (i, line)
+                    for line in target.feed.add(source.history(wire.state), wire.kind, wire.offset, wire.width, wire.delay)
                 ]
                 continue
-            line = Line(source.trace, wire.kind, 0.0, source.group.n)
+            line = Line(source.history(wire.state), wire.kind, 0.0, source.group.n)
             self.lines.append((i, line))
-            if wire.role == "learning":
-                assert isinstance(target, PlasticNode)
-                target.posts.append((line, wire.offset, wire.width))
+            if wire.role != "port":
+                _let_read(target, line, wire)
             else:
                 target.ports.setdefault(wire.port, []).append((line, wire.offset, wire.width))
                 assert isinstance(source, ConnectionNode)
                 source.membranes.append(target if isinstance(target, NeuronNode) else None)
         self._wire_biases()
+
+    @property
+    def fusion(self) -> Partition | None:
+        """What decides which groups run as kernels, where any can: another one where rules do not learn."""
+        if self.engine != "fused":
+            return None
+        if self.learn not in self.fusions:
+            self.fusions[self.learn] = Partition(self.nodes, self.wiring.wires)
+        return self.fusions[self.learn]
 
     @property
     def chips(self) -> int:
@@ -95,8 +105,20 @@ class Simulation:
         for node in self.nodes.values():
             node.reset(lead)
             node.dt = 0.0
-        for _, line in self.lines:
+        for i, line in self.lines:
+            wire = self.wiring.wires[i]
             line.pending = []
+            if wire.state and wire.role not in LATE:  # a state is there before it has changed
+                line.pending.append(Pending(0.0, 0.0, self.nodes[wire.source].lookup(wire.state)))
+
+    def start(self, *, learn: bool, afresh: bool) -> None:
+        """Say whether rules learn in the run that starts; one that starts afresh begins with weights that are normalised."""
+        self.learn = learn
+        for node in self.nodes.values():
+            if isinstance(node, PlasticNode):
+                node.learns = learn
+                if learn and afresh:
+                    node.normalise()
 
     def segment(
         self,
@@ -144,14 +166,16 @@ class Simulation:
                 blocks[planned].run(k0, n, last=k0 + n == steps and not gradients)
             on_chunk(k0, n)
             for tag, node in self.nodes.items():
-                node.trace.trim(k0 + n - reach[tag] - 1)
+                for history in node.histories:
+                    history.trim(k0 + n - reach[tag] - 1)
         with torch.set_grad_enabled(gradients):
             if self.fusion is not None:
                 self.fusion.finish(steps)
             else:
                 for node in self.nodes.values():
                     node.finish(steps)
-        keep(self.keeping, marks)
+        if self.learn:
+            keep(self.keeping, marks)
         for _, line in self.lines:
             line.end(dt, steps)
         self.clock = Clock(self.clock.time + dt * steps, self.clock.slot + steps, self.clock.trial, self.clock.first_sample)
@@ -174,8 +198,8 @@ class Simulation:
         for node in self.nodes.values():
             if isinstance(node, PlasticNode):
                 node.follow_group()
-        if self.fusion is not None:
-            self.fusion.forget()
+        for fusion in self.fusions.values():
+            fusion.forget()
 
     def engines(self, plan: Schedule) -> dict[str, str]:
         """Describe in words how each group runs."""
@@ -195,7 +219,7 @@ class Simulation:
 
     def _reach(self) -> dict[str, int]:
         """Return for each group how many of its past slots are still read by a line."""
-        by_trace = {id(node.trace): tag for tag, node in self.nodes.items()}
+        by_trace = {id(history): tag for tag, node in self.nodes.items() for history in node.histories}
         reach = dict.fromkeys(self.nodes, 0)
         for _, line in self.lines:
             tag = by_trace[id(line.trace)]
@@ -224,6 +248,21 @@ class Simulation:
                 node.follow_group()
         for _, line in self.lines:
             line.pending = [item._replace(value=change(item.value)) for item in line.pending]
+
+
+def _let_read(node: Node, line: Line, wire: Wire) -> None:
+    """Give a line to the connection, or the rule, that reads what it brings."""
+    if wire.role == "reads":
+        assert isinstance(node, ConnectionNode)
+        node.reads[wire.state].append(line)
+        return
+    assert isinstance(node, PlasticNode)
+    if wire.role == "modulator":
+        node.modulator = line
+    elif wire.state:
+        node.read_by_rule.setdefault(wire.state, []).append(line)
+    else:
+        node.posts.append((line, wire.offset, wire.width))
 
 
 def in_own_precision(device: str) -> AbstractContextManager[Any]:

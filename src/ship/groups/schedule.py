@@ -15,7 +15,7 @@ from typing import NamedTuple
 from ..base.clock import nearest_slots, slots
 from . import graph
 from .spec import Spec
-from .wiring import Wire, Wiring, emits_first
+from .wiring import LATE, Wire, Wiring, emits_first
 
 
 class Block(NamedTuple):
@@ -36,8 +36,11 @@ class Schedule:
     notes: tuple[str, ...] = field(default=())
 
 
-def schedule(wiring: Wiring, specs: Mapping[str, Spec], dt: float) -> Schedule:
-    """Return the call order for one dt (s): blocks in topological order, slices, inserted slots."""
+def schedule(wiring: Wiring, specs: Mapping[str, Spec], dt: float, *, learn: bool = True) -> Schedule:
+    """Return the call order for one dt (s): blocks in topological order, slices, inserted slots.
+
+    Where nothing is to ``learn``, rules see nothing, so that their targets close no loop.
+    """
     index = {tag: i for i, tag in enumerate(wiring.tags)}
     latency: list[int] = []
     notes: list[str] = []
@@ -48,7 +51,7 @@ def schedule(wiring: Wiring, specs: Mapping[str, Spec], dt: float) -> Schedule:
             latency.append(slots(shortest, dt))
             notes += _rounding(w, dt)
         else:
-            late = w.role == "learning" or (emits_first(specs[w.target]) and specs[w.target].model.ports[w.port].kind != "events")
+            late = w.role in LATE or (w.role == "port" and _flows_late(w, specs[w.target]))
             latency.append(int(late))
     instant = [i for i, (w, lat) in enumerate(zip(wiring.wires, latency, strict=True)) if lat == 0]
     # An inserted slot changes least where a delay was declared that this dt rounds away; ports only if nothing else closes the
@@ -58,15 +61,24 @@ def schedule(wiring: Wiring, specs: Mapping[str, Spec], dt: float) -> Schedule:
     ]
     inserted = frozenset(instant[a] for a in graph.feedback_arcs(len(wiring.tags), arcs))
     latency = [lat + (i in inserted) for i, lat in enumerate(latency)]
-    edges = [graph.Edge(index[w.source], index[w.target], lat, 1.0) for w, lat in zip(wiring.wires, latency, strict=True)]
+    edges = [
+        graph.Edge(index[w.source], index[w.target], lat, 1.0)
+        for w, lat in zip(wiring.wires, latency, strict=True)
+        if learn or w.role not in LATE
+    ]
     blocks = []
     for component in graph.components(len(wiring.tags), edges):
         blocks.append(_block(component, edges, wiring.tags))
     return Schedule(dt, tuple(blocks), tuple(latency), inserted, tuple(notes))
 
 
+def _flows_late(w: Wire, target: Spec) -> bool:
+    """Whether what enters a port in slot k is seen at t_{k+1}."""
+    return emits_first(target) and target.model.ports[w.port].kind != "events"
+
+
 def _cost(w: Wire, dt: float) -> float:
-    if w.role == "port":
+    if w.role != "signal":
         return 2.0
     assert w.delay is not None
     return 1.0 - min(float(w.delay.min()) / dt, 0.5) if w.delay.numel() else 1.0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..base.errors import GraphError, ParameterError, suggest
 from ..base.parameters import check_option, declared
@@ -17,6 +17,19 @@ from ..devices.weights.mapping import Mapping as Mapping_
 from ..devices.weights.pulsing import Pulsing
 from ..models.contract import Model, Rule
 from .declarations import check_declarations
+
+
+class Address(NamedTuple):
+    """A signal: the output of a group, or one of its states (``"soma.v"``)."""
+
+    tag: str
+    state: str = ""  # empty: the output
+
+
+def address(name: str) -> Address:
+    """Read an address as the user writes it: a tag, or a tag and a state with a dot between them."""
+    tag, _, state = name.partition(".")
+    return Address(tag, state)
 
 
 @dataclass(frozen=True)
@@ -38,11 +51,17 @@ class Spec:
     trainable: tuple[str, ...] | None = None
     initial: dict[str, Any] = field(default_factory=dict)
     rule: Rule | None = None
+    modulator: str | None = None  # the group, or its state, that is the third factor of the rule
     connect: Any = None  # a `Connectivity`, or a matrix [pre, post] of 0 and 1
     device: Device | None = None
     mapping: Mapping_ | None = None
     crossbar: Crossbar | None = None
     learning: Pulsing | None = None
+
+    @property
+    def sources(self) -> tuple[Address, ...]:
+        """The signals that enter, each by its group and, where it is not the output, its state."""
+        return tuple(address(name) for name in self.source)
 
     @property
     def where(self) -> str:

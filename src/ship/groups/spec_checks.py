@@ -50,6 +50,9 @@ def make_spec(model: type[Model], tag: str, arguments: Mapping_[str, Any]) -> Sp
     _check_delay(where, asked["delay"], issubclass(model, Connection) and bool(model.accepts))
     side = getattr(made, "side", "post")  # also where the model, not its user, says it
     _check_rule(where, model, asked["rule"], side)
+    _check_modulator(where, asked["rule"], asked["modulator"])
+    if side == "pre" and getattr(model, "reads", ()):
+        raise GraphError(f"{where}.side", "must be 'post' or 'connection', for it reads its target", got=repr(side))
     _check_connect(where, model, asked["connect"])
     _check_device(where, model, asked["device"], asked["mapping"])
     _check_learning(where, asked)
@@ -62,6 +65,7 @@ def make_spec(model: type[Model], tag: str, arguments: Mapping_[str, Any]) -> Sp
 TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "output": ((bool, np.bool_), "True or False"),
     "port": ((str, NoneType), "the name of a port, or None"),
+    "modulator": ((str, NoneType), "the tag of a group, or None"),
     "initial": ((Mapping_, NoneType), "a dict of initial values by the names of states, or None"),
     "trainable": ((bool, str, Sequence, NoneType), "a list of names of parameters, a truth value or None"),
 }
@@ -75,7 +79,7 @@ def _check_types(where: str, given: Mapping_[str, Any]) -> None:
 
 def _check_joins(where: str, model: type[Model], given: Mapping_[str, Any]) -> None:
     """Refuse what belongs to a connection where a group of units is added."""
-    for name in ("source", "target", "port", "rule"):
+    for name in ("source", "target", "port", "rule", "modulator"):
         if given[name] and not issubclass(model, Connection):
             raise GraphError(
                 f"{where}.{name}",
@@ -99,6 +103,17 @@ def _check_rule(where: str, model: type[Model], rule: Any, side: str) -> None:
             f"{where}.side",
             "must be 'post' for a plastic synapse: its filter then follows the weight of each event",
             got=repr(side),
+        )
+
+
+def _check_modulator(where: str, rule: Rule | None, modulator: str | None) -> None:
+    if rule is not None and rule.modulated and modulator is None:
+        fix = "Give modulator='TAG', a group with one unit or one for each unit of the target."
+        raise GraphError(f"{where}.modulator", f"{type(rule).__name__} needs a third factor", fix=fix)
+    if modulator is not None and (rule is None or not rule.modulated):
+        what = "no rule" if rule is None else type(rule).__name__
+        raise GraphError(
+            f"{where}.modulator", "belongs to a rule with a third factor", got=what, fix="E.g. rule=ship.RewardSTDP()."
         )
 
 

@@ -16,7 +16,17 @@ from ..base.parameters import Distribution, Kind, Port, to_tensor
 from ..models.contract import Connection, Neuron, Source, SpikingNeuron, Synapse
 from .connectivity import Connectivity, EdgeList, matrix_edges
 from .delay import delay_tensor
-from .spec import Spec
+from .spec import Address, Spec, address
+from .wiring_checks import check_tags
+
+ROLES = {
+    "signal": "an output, or a state, into a connection",
+    "port": "a connection into a port of its target",
+    "reads": "a state of a target into its connection",
+    "learning": "a target's output, or a state of it, into the rule of its connection",
+    "modulator": "the third factor into a rule",
+}
+LATE = ("learning", "modulator")  # a rule sees slot k when it changes the weights for slot k + 1
 
 
 class Wire(NamedTuple):
@@ -24,9 +34,7 @@ class Wire(NamedTuple):
 
     source: str
     target: str
-    role: (
-        str  # "signal": an output into a connection; "port": a connection into a port; "learning": a target's spikes into a rule
-    )
+    role: str  # one of `ROLES`
     kind: Kind
     port: str  # the target's port, "" for a signal
     offset: int  # where the source's units start on the target's pre axis (signal), or the target's on the connection's (port)
@@ -35,6 +43,7 @@ class Wire(NamedTuple):
         Tensor | None
     )  # s, for a signal: [] or [pre, 1] or [1, post] or [pre, post] of this source's rows; [edge] of this source's edges
     moved: float = 0.0  # s, the most that a drawn delay was moved to the grid of `init`
+    state: str = ""  # the state of the source that travels; empty: its output
 
 
 @dataclass(frozen=True)
@@ -62,9 +71,9 @@ def wire(specs: Mapping[str, Spec], seed: int, dt: float | None = None) -> Wirin
     """
     tags = tuple(sorted(specs))
     for tag in tags:
-        _check_tags(specs[tag], specs)
+        check_tags(specs[tag], specs)
     n = _sizes(specs)
-    n_pre = {tag: sum(n[s] for s in specs[tag].source) for tag in tags}
+    n_pre = {tag: sum(n[s.tag] for s in specs[tag].sources) for tag in tags}
     kinds = _kinds(specs)
     edges = {tag: _edges(specs[tag], n_pre[tag], n[tag], seed) for tag in tags if specs[tag].connect is not None}
     wires: list[Wire] = []
@@ -74,13 +83,33 @@ def wire(specs: Mapping[str, Spec], seed: int, dt: float | None = None) -> Wirin
             wires += _signals(spec, specs, n, n_pre, kinds, seed, edges.get(tag), dt)
             wires += _ports(spec, specs, n, kinds)
     for tag in tags:
-        if specs[tag].rule is not None:
-            wires += [
-                Wire(w.target, tag, "learning", "events", "", w.offset, w.width, None)
-                for w in wires
-                if w.source == tag and w.role == "port"
-            ]
+        wires += _readings(specs[tag], specs, n, kinds)
     return Wiring(tags, n, n_pre, kinds, tuple(wires), edges)
+
+
+def _readings(spec: Spec, specs: Mapping[str, Spec], n: Mapping[str, int], kinds: Mapping[str, Kind]) -> list[Wire]:
+    """Return what a connection and its rule read of the targets, and the third factor of the rule."""
+    wires: list[Wire] = []
+    if not isinstance(spec.model, Connection):
+        return wires
+    rule, offset = spec.rule, 0
+    for target in spec.target:
+        ends = target, spec.tag
+        wires += [Wire(*ends, "reads", "values", "", offset, n[target], None, 0.0, name) for name in spec.model.reads]
+        if rule is not None:
+            wires.append(Wire(*ends, "learning", kinds[target], "", offset, n[target], None))
+            wires += [Wire(*ends, "learning", "values", "", offset, n[target], None, 0.0, name) for name in rule.reads]
+        offset += n[target]
+    if spec.modulator is not None:
+        tag, state = address(spec.modulator)
+        if n[tag] not in (1, n[spec.tag]):
+            raise GraphError(
+                f"{spec.where}.modulator",
+                f"must have one unit, or one for each of the {n[spec.tag]} units of the target",
+                got=f"{n[tag]} units of {tag!r}",
+            )
+        wires.append(Wire(tag, spec.tag, "modulator", "values" if state else kinds[tag], "", 0, n[tag], None, 0.0, state))
+    return wires
 
 
 def _edges(spec: Spec, n_pre: int, n: int, seed: int) -> EdgeList:
@@ -88,39 +117,6 @@ def _edges(spec: Spec, n_pre: int, n: int, seed: int) -> EdgeList:
     if isinstance(spec.connect, Connectivity):
         return spec.connect.edges(where, n_pre, n, random.key(seed, spec.tag, "connect"))
     return matrix_edges(where, to_tensor(where, spec.connect), n_pre, n)
-
-
-def _check_tags(spec: Spec, specs: Mapping[str, Spec]) -> None:
-    model = spec.model
-    for role, names in (("source", spec.source), ("target", spec.target)):
-        for name in names:
-            if name not in specs:
-                raise GraphError(
-                    f"{spec.where}.{role}",
-                    f"no group named {name!r}",
-                    fix=suggest(name, sorted(t for t in specs if t != spec.tag)),
-                )
-    if isinstance(model, Connection):
-        if model.accepts and not spec.source:
-            raise GraphError(spec.where, "needs a source", fix="Give source='TAG'.")
-        if not model.accepts and spec.source:
-            raise GraphError(
-                f"{spec.where}.source",
-                "takes its input through its ports",
-                got=repr(spec.source[0]),
-                fix=f"Add a synapse with target='{spec.tag}'.",
-            )
-        if model.one_to_one and not model.accepts and not spec.target:
-            raise GraphError(spec.where, "needs a target", fix="Give target='TAG'.")
-    for name in spec.target:
-        if not specs[name].model.ports:
-            what = type(specs[name].model).__name__
-            fix = (
-                f"Use source='{spec.tag}' when adding {name!r}."
-                if isinstance(specs[name].model, Connection)
-                else "Inputs and sources take no input."
-            )
-            raise GraphError(f"{spec.where}.target", f"{what} {name!r} has no input port", fix=fix)
 
 
 def _sizes(specs: Mapping[str, Spec]) -> dict[str, int]:
@@ -138,7 +134,7 @@ def _sizes(specs: Mapping[str, Spec]) -> dict[str, int]:
             n[tag] = spec.n
 
     def size(spec: Spec) -> int | None:
-        partners = spec.target or spec.source
+        partners = spec.target or tuple(s.tag for s in spec.sources)
         return sum(n[t] for t in partners) if all(t in n for t in partners) else None
 
     _spread(specs, n, size)
@@ -157,7 +153,7 @@ def _check_size(spec: Spec, specs: Mapping[str, Spec], n: Mapping[str, int]) -> 
     if not isinstance(spec.model, Connection):
         return
     if spec.model.one_to_one and spec.source:
-        by_source = sum(n[s] for s in spec.source)
+        by_source = sum(n[s.tag] for s in spec.sources)
         if by_source != n[spec.tag]:
             raise GraphError(
                 spec.where,
@@ -181,7 +177,7 @@ def _kinds(specs: Mapping[str, Spec]) -> dict[str, Kind]:
             kinds[tag] = model.emits_for("charge")
 
     def kind(spec: Spec) -> Kind | None:
-        known = next((kinds[s] for s in spec.source if s in kinds), None)
+        known = next((kind for s in spec.sources if (kind := _kind_of(s, kinds)) is not None), None)
         assert isinstance(spec.model, Connection)
         return None if known is None else spec.model.emits_for(known)
 
@@ -193,11 +189,16 @@ def _kinds(specs: Mapping[str, Spec]) -> dict[str, Kind]:
     return kinds
 
 
+def _kind_of(signal: Address, kinds: Mapping[str, Kind]) -> Kind | None:
+    """Return the kind of a signal, None where it is not known yet: states are levels."""
+    return "values" if signal.state else kinds.get(signal.tag)
+
+
 def _check_kind(spec: Spec, specs: Mapping[str, Spec], kinds: Mapping[str, Kind]) -> None:
     model = spec.model
     if not isinstance(model, Connection) or not model.accepts:
         return
-    inputs = sorted({kinds[s] for s in spec.source})
+    inputs = sorted({kind for s in spec.sources if (kind := _kind_of(s, kinds)) is not None})
     if len(inputs) > 1:
         raise GraphError(
             spec.where,
@@ -223,10 +224,11 @@ def _check_kind(spec: Spec, specs: Mapping[str, Spec], kinds: Mapping[str, Kind]
             level_port(spec, specs[target])
     if spec.rule is not None:
         for target in spec.target:
-            if kinds[target] != "events":
+            if kinds[target] not in spec.rule.learns_from:
+                what = "targets that spike" if spec.rule.learns_from == ("events",) else f"targets of {spec.rule.learns_from}"
                 raise GraphError(
                     f"{spec.where}.rule",
-                    "needs targets that spike",
+                    f"needs {what}",
                     got=f"{kinds[target]} from {target!r}",
                     fix="Leave rule= out.",
                 )
@@ -268,12 +270,13 @@ def _signals(
             fix="Use side='post' or 'connection'.",
         )
     wires, offset = [], 0
-    for source in spec.source:
+    for source, state in spec.sources:
         if edges is not None:
             rows = delay[of_source(edges.pre, offset, n[source])] if delay.ndim else delay
         else:
             rows = delay if delay.ndim == 0 or delay.shape[0] == 1 else delay[offset : offset + n[source]]
-        wires.append(Wire(source, spec.tag, "signal", kinds[source], "", offset, n[source], rows, moved))
+        kind: Kind = "values" if state else kinds[source]
+        wires.append(Wire(source, spec.tag, "signal", kind, "", offset, n[source], rows, moved, state))
         offset += n[source]
     return wires
 

@@ -248,9 +248,13 @@ class Connection(Model):
     arrivals ``x.value [..., pre]`` (and sums its output through the weights); ``connection``, what arrives times the weight,
     ``x.value [..., pre, post]``, and what arrives, ``x.arrival [..., pre, 1]`` (or ``[..., pre, post]`` where delays differ from
     connection to connection), and sums its output over pre. With sparse connectivity ``[..., edge]`` in place of both.
+
+    A connection that ``reads`` states of its target gets each as an input of that name, as monitors see it at t_k: ``x.v [...,
+    post]``, ``[..., 1, post]`` where each connection has a state, ``[..., edge]`` on edges.
     """
 
     accepts: ClassVar[tuple[Kind, ...]] = ("events",)
+    reads: ClassVar[tuple[str, ...]] = ()  # states of the target
     one_to_one: ClassVar[bool] = False
     weighted: ClassVar[bool] = True  # whether the engine applies ``weight``; if not, ``x.value`` is ``x.arrival``
 
@@ -281,12 +285,22 @@ class Rule(Model):
 
     ``update`` is pointwise over ``[..., pre, post]``. It sees ``x.pre [..., pre, 1]`` on arrival and ``x.post [..., 1, post]`` at
     emission in slot k, reads its traces before this slot's increments, and returns the change of weight for slot k + 1.
+
+    A rule that ``reads`` states of the target sees each as ``x.<name> [..., 1, post]``, as monitors see it in slot k: after the
+    reset; ``margin``, the distance to threshold, is the one before it. A rule that is ``modulated`` has a third factor,
+    ``x.modulator``, the signal of the group that ``modulator=`` of `Network.add` names: ``[..., 1, post]``, or ``[..., 1, 1]``
+    where that group has one unit.
     """
+
+    reads: ClassVar[tuple[str, ...]] = ()
+    modulated: ClassVar[bool] = False
+    learns_from: ClassVar[tuple[Kind, ...]] = ("events",)  # the kinds of the target's output that ``x.post`` can be
 
     reduce: str = option("sum", choices=("sum", "mean"))
     per_sample: bool = option(False, choices=(True, False))
     w_min: Value = param(0.0, unit="V", gradient=False)
     w_max: Value = param(1.0, unit="V", gradient=False)
+    total: Value = param(float("inf"), unit="V", above=0.0, gradient=False, infinite=True)  # of each target's weights, at a reset
 
     def __post_init__(self) -> None:
         self.check_options(type(self).__name__)

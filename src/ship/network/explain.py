@@ -10,7 +10,7 @@ from ..engine.simulation import Simulation
 from ..groups.remarks import remarks
 from ..groups.schedule import Schedule
 from ..groups.spec import Spec
-from ..groups.wiring import Wire, Wiring
+from ..groups.wiring import LATE, Wire, Wiring
 from ..models.contract import Synapse
 from .on_devices import program
 
@@ -74,9 +74,12 @@ def overview(specs: Mapping[str, Spec], wiring: Wiring | None, dt: float | None,
 
 
 def _edge_line(w: Wire, i: int, plan: Schedule) -> str:
-    arrow = f"{w.source} -> {w.target}" + (f".{w.port}" if w.port else "")
-    if w.role == "learning":
-        return f"{arrow}: learning, end of slot"
+    source = f"{w.source}.{w.state}" if w.state else w.source
+    arrow = f"{source} -> {w.target}" + (f".{w.port}" if w.port else "")
+    if w.role in LATE:
+        return f"{arrow}: {w.role}, end of slot"
+    if w.role == "reads":
+        return f"{arrow}: read at the start of the slot" + (" before (one slot inserted)" if i in plan.inserted else "")
     if w.role == "port":
         return f"{arrow}: {w.kind}, no delay" + (" + 1 inserted slot" if i in plan.inserted else "")
     assert w.delay is not None

@@ -47,7 +47,7 @@ class Network(Monitors, DeviceVerbs):
         self._busy = Busy()
         self._settings: Settings = {}
         self._before: Before | None = None  # what the last `init` made, where the structure was changed since
-        self._plans: dict[float, Schedule] = {}
+        self._plans: dict[tuple[float, bool], Schedule] = {}  # by dt, and whether rules learn
         self._sim: Simulation | None = None
         self.readout: Any = None  # the `ship.train.Readout` that it was trained with, which `ship.study` uses
 
@@ -154,10 +154,11 @@ class Network(Monitors, DeviceVerbs):
         return self._before if self._sim is None else Before(self._sim.groups, self._settings)
 
     def _plan(self, dt: float) -> Schedule:
-        if dt not in self._plans:
+        key = dt, self._sim is None or self._sim.learn
+        if key not in self._plans:
             assert self._wiring is not None
-            self._plans[dt] = schedule(self._wiring, self._specs, dt)
-        return self._plans[dt]
+            self._plans[key] = schedule(self._wiring, self._specs, dt, learn=key[1])
+        return self._plans[key]
 
     # -- reading -----------------------------------------------------------------------------------------------------------
 
@@ -220,6 +221,7 @@ class Network(Monitors, DeviceVerbs):
         reset_persistent: bool = False,
         trial: int | None = None,
         first_sample: int = 0,
+        learn: bool = True,
         detach: bool = True,
     ) -> Any:
         """Simulate the network for a number of slots.
@@ -235,6 +237,7 @@ class Network(Monitors, DeviceVerbs):
                 only `program` writes.
             trial: the trial of the noise; the default is the last one.
             first_sample: the global number of the batch's first sample, for noise.
+            learn: False: learning rules do not act, weights stand still, and persistent states are afterwards what they were.
             detach: cut the graph of gradients at the end of the run, for the next one that continues.
 
         Returns:
@@ -245,7 +248,7 @@ class Network(Monitors, DeviceVerbs):
             RunError: an input, duration or programme that does not fit; a run that would not fit into memory.
         """
         sim = self._ready("Network.run")
-        start = Start(reset, reset_persistent, trial, first_sample)
+        start = Start(reset, reset_persistent, trial, first_sample, learn)
         extent = Extent(self.dt if dt is None else dt, duration, steps, batch)
         # Models are compiled by their engine: what compiles Python around a run leaves the run itself alone.
         run = torch.compiler.disable(self._run) if torch.compiler.is_compiling() else self._run
@@ -272,7 +275,10 @@ class Network(Monitors, DeviceVerbs):
         chunk = given.steps if graph else chunk_slots(sim.wiring, given.lead)  # a graph keeps all slots anyway
         self._programme, self._run_start = given.programme, sim.clock.time
         run = Run(sim, given, self._plan, self.outputs, tuple(self._requests), self._meter, chunk, detach)
-        taps, windows = run.execute()
+        try:
+            taps, windows = run.execute()
+        finally:
+            sim.start(learn=True, afresh=False)
         times = {tag: self.timeline(tag) for tag in {tap.request.tag for tap in taps}}
         self.records = collect(taps, times, self.chips is not None, sim.groups)
         result = returned(windows, given.lead, chips=self.chips is not None)

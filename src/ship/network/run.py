@@ -26,6 +26,7 @@ class Start(NamedTuple):
     reset_persistent: bool
     trial: int | None
     first_sample: int
+    learn: bool
 
     def check(self, sim: Simulation) -> None:
         """Check the numbers, and refuse what belongs to the start of a run where one is continued.
@@ -56,12 +57,13 @@ class Start(NamedTuple):
 
     def apply(self, sim: Simulation, lead: tuple[int, int]) -> None:
         """Put the states where the run starts from."""
-        if not self.afresh(sim):
-            return
-        if self.reset_persistent:
+        afresh = self.afresh(sim)
+        if afresh and self.reset_persistent:
             for group in sim.groups.values():
                 group.reset_persistent()
-        sim.reset(lead, sim.clock.trial if self.trial is None else self.trial, self.first_sample)
+        sim.start(learn=self.learn, afresh=afresh)
+        if afresh:
+            sim.reset(lead, sim.clock.trial if self.trial is None else self.trial, self.first_sample)
 
 
 def check_groups(sim: Simulation, *, numbers: bool) -> None:

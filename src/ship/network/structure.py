@@ -69,6 +69,7 @@ class Structure(nn.Module):
         trainable: Sequence[str] | bool | None = None,
         initial: Mapping[str, Any] | None = None,
         rule: Rule | None = None,
+        modulator: str | None = None,
         connect: Any = None,
         device: Device | None = None,
         mapping: DeviceMapping | None = None,
@@ -82,7 +83,8 @@ class Structure(nn.Module):
             model: a model class, e.g. ``ship.LIF``.
             tag: the group's name, unique in the network.
             n: the number of units; connections take it from their target.
-            source, target: tags of the groups that a connection joins; they may be added later.
+            source, target: tags of the groups that a connection joins; they may be added later. ``"soma.v"`` as a source is a
+                state of a group, as monitors see it, in place of its output.
             port: the target's port, where the kind of signal does not decide.
             delay: the delay of a connection, s: a number, one per source unit, ``[pre, post]``, or a distribution, whose draws
                 are rounded to whole slots of the dt of `init`.
@@ -90,6 +92,8 @@ class Structure(nn.Module):
             trainable: names of parameters with a gradient; default: weights, and biases that are given. True: all that can be.
             initial: initial values of states by name, as any parameter value.
             rule: a learning rule for a synapse.
+            modulator: the group (or ``"TAG.state"``) whose signal is the third factor of the rule, with one unit or one for each
+                unit of the target.
             connect: sparse connectivity: a rule such as ``ship.InDegree(100)``, or a matrix ``[pre, post]`` of 0 and 1. Weights
                 then belong to edges; default: all pairs of units.
             device: the device that holds the weights of a synapse, see ``ship.devices``; written by `program`.

@@ -166,7 +166,7 @@ def network(net: Network) -> Any:
 def _boxes(net: Network) -> list[str]:
     """Find what is a box: groups of units, and connections that are outputs, dendrites or targets of other connections."""
     specs = list(net.specs.values())
-    named = {tag for spec in specs for tag in (*spec.source, *spec.target)}
+    named = {tag for spec in specs for tag in (*(s.tag for s in spec.sources), *spec.target)}
     return [s.tag for s in specs if not isinstance(s.model, Connection) or not s.source or not s.target or s.tag in named]
 
 
@@ -178,9 +178,9 @@ def _arrows(net: Network, boxes: list[str]) -> tuple[dict[tuple[str, str], tuple
         spec = net.specs[tag]
         own = tag in boxes
         pairs = (
-            [(a, tag) for a in spec.source] + [(tag, b) for b in spec.target]
+            [(a.tag, tag) for a in spec.sources] + [(tag, b) for b in spec.target]
             if own
-            else [(a, b) for a in spec.source for b in spec.target]
+            else [(a.tag, b) for a in spec.sources for b in spec.target]
         )
         for a, b in pairs:
             arrows.setdefault((a, b), ([], rank[a] >= rank[b]))[0].extend([] if own else [tag])

@@ -297,6 +297,10 @@ class SynapseDevices(nn.Module):
         if not self.by_rule:  # a rule lets time pass slot by slot
             self._age(seconds)
 
+    def rest(self, seconds: float) -> None:
+        """Let devices age by the time of a run in which the rule does not learn."""
+        self._age(seconds)
+
     @property
     def ages(self) -> bool:
         """Whether devices change when they are left alone."""

@@ -15,7 +15,8 @@ from ...devices.weights.synapse import SynapseDevices
 from ...groups.connectivity import EdgeList
 from ...groups.group import Group
 from ...models.contract import Connection, Neuron, coefficients
-from ..signals.feed import Feed
+from ..signals.feed import Feed, same_lead
+from ..signals.line import Line
 from ..signals.products import EDGE_VALUES, project, project_edges, sum_edges
 from ..slot import connection_slot, on_connections
 from .clock import Clock
@@ -30,6 +31,7 @@ class ConnectionNode(Node):
         super().__init__(group)
         self.edges = EdgeList(group.edge_pre, group.edge_post) if group.edges else None
         self.feed = Feed(1 if group.side == "unit" else group.n, None if group.side == "pre" else self.edges)
+        self.reads: dict[str, list[Line]] = {name: [] for name in getattr(group.model, "reads", ())}  # states of the targets
         self.membranes: list[NeuronNode | None] = []
         self.bias = False  # whether this node adds the bias to its output
         self.variance: Tensor | None = None  # V^2; read noise of one spike through each weight, made at its first use
@@ -87,7 +89,8 @@ class ConnectionNode(Node):
         assert isinstance(model, Connection)
         if not model.accepts:
             for k in range(k0, k0 + n):
-                self._step(k, self.inputs(k, list(model.ports)))
+                read = {name: value[0] for name, value in self._read_targets(k, 1).items()}
+                self._step(k, Bag(vars(self.inputs(k, list(model.ports))) | read))
             return
         if self.group.model.states:
             many = self._together(n)
@@ -110,10 +113,22 @@ class ConnectionNode(Node):
 
     def _arriving(self, k0: int, n: int) -> dict[str, Tensor]:
         """Return the inputs of the model's step for n slots: ``value``, and ``arrival`` if each connection has a state."""
+        read = self._read_targets(k0, n)
         if self.group.side != "connection":
-            return {"value": self._values(k0, n)}
+            return {"value": self._values(k0, n)} | read
         assert isinstance(self.group.model, Connection)
-        return on_connections(self.group.model, self.feed.dense(k0, n, self.like), self.p)
+        return on_connections(self.group.model, self.feed.dense(k0, n, self.like), self.p) | read
+
+    def _read_targets(self, k0: int, n: int) -> dict[str, Tensor]:
+        """Return the states of the targets that the model reads, for n slots, as broadcast with its own states."""
+        return {name: self.per_target([line.window(k0, n, self.like) for line in lines]) for name, lines in self.reads.items()}
+
+    def per_target(self, parts: list[Tensor]) -> Tensor:
+        """Join what comes from each target, ``[..., unit]``, and broadcast it with what each connection has."""
+        joined = parts[0] if len(parts) == 1 else torch.cat(same_lead(parts), -1)
+        if self.group.side != "connection":
+            return joined
+        return joined.unsqueeze(-2) if self.edges is None else joined[..., self.edges.post]
 
     def _values(self, k0: int, n: int) -> Tensor:
         """Return the input ``value`` of the model's step for n slots, where units have the state."""

@@ -39,6 +39,7 @@ class Node(ABC):
     def __init__(self, group: Group) -> None:
         self.group, self.tag = group, group.tag
         self.trace = History()
+        self.tapped: dict[str, History] = {}  # the states that others take as signals, as monitors see them
         self.ports: dict[str, list[tuple[Line, int, int]]] = {}
         self.levels: dict[str, list[tuple[Node, int, int]]] = {}  # biases of connections, by port
         self.takes: list[Take] = []
@@ -60,7 +61,7 @@ class Node(ABC):
         if self.dt and dt != self.dt and isinstance(self.state, Spiking):
             self.state = self.state._replace(wait=self.state.wait * (self.dt / dt))
         self.dt, self.clock = dt, clock
-        self.trace.clear()
+        self._clear()
         self._noise = {}
         if self.group.trial != clock.trial:  # setting an attribute of a module is slow
             self.group.trial = clock.trial
@@ -75,9 +76,22 @@ class Node(ABC):
     def forget(self) -> None:
         """Drop everything that the next segment makes anew, with the graphs of gradients that it holds; called between runs."""
         self.p, self.c, self._noise = Bag({}), None, {}
-        self.trace.clear()
+        self._clear()
         if self.group.hardware is not None:
             self.group.hardware.forget()
+
+    def history(self, state: str) -> History:
+        """Return the history of the output, or of the state of that name, which is stored from now on."""
+        return self.tapped.setdefault(state, History()) if state else self.trace
+
+    @property
+    def histories(self) -> list[History]:
+        """The histories of the output and of all states that others take."""
+        return [self.trace, *self.tapped.values()]
+
+    def _clear(self) -> None:
+        for history in self.histories:
+            history.clear()
 
     @abstractmethod
     def run(self, k0: int, n: int) -> None:
@@ -218,7 +232,9 @@ class Node(ABC):
         return lookup
 
     def record(self, k: int) -> None:
-        """Hand slot k to the monitors."""
+        """Store the states of slot k that others take, and hand the slot to the monitors."""
+        for name, history in self.tapped.items():
+            history.put(self.lookup(name).unsqueeze(0))
         for take in self.takes:
             take(k, 1, lambda name: self.lookup(name).unsqueeze(0))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
@@ -12,8 +12,10 @@ from ...base.parameters.bag import Bag
 from ...groups.group import Group
 from ...models.contract import coefficients
 from ..signals.line import Line
+from ..signals.products import sum_edges
 from .clock import Clock
 from .connection import ConnectionNode
+from .node import Node
 
 
 class PlasticNode(ConnectionNode):
@@ -22,6 +24,9 @@ class PlasticNode(ConnectionNode):
     def __init__(self, group: Group) -> None:
         super().__init__(group)
         self.posts: list[tuple[Line, int, int]] = []
+        self.read_by_rule: dict[str, list[Line]] = {}  # states of the targets
+        self.modulator: Line | None = None
+        self.learns = True  # whether the rule acts in this run
         self.rule_state: Any = ()
         self.rule_p, self.rule_c = Bag({}), None
         self.now = group.plastic_weight
@@ -62,14 +67,41 @@ class PlasticNode(ConnectionNode):
         assert isinstance(self.now, Tensor)
         return self.now
 
+    @torch.no_grad()
+    def normalise(self) -> None:
+        """Scale the persistent weights onto each target to the sum that the rule's ``total`` says, within its bounds."""
+        total, weight = self.group.value("rule.total"), self.group.plastic_weight
+        assert isinstance(weight, Tensor)
+        if bool(torch.isinf(total).all()):
+            return
+        hardware = self.group.hardware
+        if hardware is not None and hardware.mode == "programmed":
+            weight = self.group.value("weight").detach()
+        low, high = self.group.value("rule.w_min"), self.group.value("rule.w_max")
+        sums = sum_edges(weight.abs(), self.edges.post, self.group.n) if self.edges else weight.abs().sum(-2)
+        sums = sums[..., self.edges.post] if self.edges else sums.unsqueeze(-2)
+        factor = torch.where(torch.isinf(total) | (sums == 0), torch.ones_like(sums), total / sums)
+        wanted = torch.minimum(torch.maximum(weight * factor, low), high)
+        with torch.inference_mode(False):  # persistent tensors must stay writable
+            if hardware is not None:
+                wanted = hardware.learn(wanted - weight, weight, low, high, 0.0)
+            self.group.plastic_weight = self.now = wanted.clone()
+
     def run(self, k0: int, n: int) -> None:
+        if not self.learns:
+            super().run(k0, n)
+            return
         for k in range(k0, k0 + n):
             if k > 0:
                 self._learn(k - 1)
-            self._step(k, Bag({"value": self._values(k, 1)[0]}))
+            self._step(k, Bag({name: value[0] for name, value in self._arriving(k, 1).items()}))
 
     def finish(self, steps: int) -> None:
         super().finish(steps)
+        if not self.learns:
+            if self.group.hardware is not None:
+                self.group.hardware.rest(steps * self.dt)
+            return
         if steps:
             self._learn(steps - 1)
         rule = self.group.spec.rule
@@ -77,20 +109,30 @@ class PlasticNode(ConnectionNode):
             with torch.inference_mode(False):  # persistent tensors must stay writable
                 self.group.plastic_weight = self.now = self.weight.clone()
 
+    def _seen_by_rule(self, k: int) -> Bag:
+        """Return what the rule sees of slot k."""
+        seen = {"pre": self.feed.dense(k, 1, self.like)[0], "post": self._at_targets([line for line, _, _ in self.posts], k)}
+        seen |= {name: self._at_targets(lines, k) for name, lines in self.read_by_rule.items()}
+        if self.modulator is not None:
+            seen["modulator"] = self._at_targets([self.modulator], k)
+        return Bag(seen)
+
+    def _at_targets(self, lines: list[Line], k: int) -> Tensor:
+        """Return what lines bring in slot k, ``[..., 1, post]`` or ``[..., edge]``."""
+        found = (line.at(k) for line in lines)
+        joined = torch.cat(
+            [self.like.expand(1, 1, line.width) if v is None else v for v, line in zip(found, lines, strict=True)], -1
+        )
+        if self.edges is None:
+            return joined.unsqueeze(-2)
+        return joined if joined.shape[-1] == 1 else joined[..., self.edges.post]
+
     @torch.no_grad()
     def _learn(self, k: int) -> None:
         self.variance = None
         rule = self.group.spec.rule
         assert rule is not None
-        pre = self.feed.dense(k, 1, self.like)[0]
-        posts = [line.at(k) for line, _, _ in self.posts]
-        post = torch.cat(
-            [self.like.expand(1, 1, w) if v is None else v for v, (_, _, w) in zip(posts, self.posts, strict=True)], -1
-        )
-        post = post.unsqueeze(-2) if self.edges is None else post[..., self.edges.post]
-        change, self.rule_state = rule.update(
-            self.rule_state, Bag({"pre": pre, "post": post}), self.weight, self.rule_p, self.rule_c
-        )
+        change, self.rule_state = rule.update(self.rule_state, self._seen_by_rule(k), self.weight, self.rule_p, self.rule_c)
         if not rule.per_sample:
             change = change.expand(*self.lead, *change.shape[2:])
             change = change.sum(1, keepdim=True) if rule.reduce == "sum" else change.mean(1, keepdim=True)
@@ -107,3 +149,8 @@ class PlasticNode(ConnectionNode):
         if name.startswith("rule.") and name[5:] in getattr(self.rule_state, "_fields", ()):
             return getattr(self.rule_state, name[5:])  # type: ignore[no-any-return]
         return super().lookup(name)
+
+
+def learns(node: Node) -> TypeGuard[PlasticNode]:
+    """Whether a node is that of a synapse whose rule acts in this run."""
+    return isinstance(node, PlasticNode) and node.learns

@@ -69,7 +69,7 @@ class Feed:
         parts = []
         for _, _, buckets in self.sources:
             parts.append(_total(_masked(_arrival(b.line, k0, n, like, skip), b.mask) for b in buckets))
-        return parts[0] if len(parts) == 1 else torch.cat(_same_lead(parts), -1)
+        return parts[0] if len(parts) == 1 else torch.cat(same_lead(parts), -1)
 
     def weighted(
         self, k0: int, n: int, weight: Tensor, like: Tensor, skip: Container[Line] = (), *, square: bool = False
@@ -113,7 +113,7 @@ class Feed:
                 places.append(chosen)
         if not parts:
             return like.new_zeros((n, 1, 1, 0))
-        joined, order = torch.cat(_same_lead(parts), -1), torch.cat(places)
+        joined, order = torch.cat(same_lead(parts), -1), torch.cat(places)
         return joined[..., torch.argsort(order)]
 
     def dense(self, k0: int, n: int, like: Tensor) -> Tensor:
@@ -133,7 +133,7 @@ class Feed:
             )
             total = _total(spread)
             parts.append(total.expand(*total.shape[:-1], self.n_post))
-        return torch.cat(_same_lead(parts), -2)
+        return torch.cat(same_lead(parts), -2)
 
 
 def _arrival(line: Line, k0: int, n: int, like: Tensor, skip: Container[Line]) -> Tensor:
@@ -143,7 +143,7 @@ def _arrival(line: Line, k0: int, n: int, like: Tensor, skip: Container[Line]) -
     return like.new_zeros((n, 1, 1, line.width)) if early is None else early
 
 
-def _same_lead(tensors: list[Tensor]) -> list[Tensor]:
+def same_lead(tensors: list[Tensor]) -> list[Tensor]:
     """Broadcast the leading axes to one shape and leave the last axis unchanged."""
     lead = np.broadcast_shapes(*(t.shape[:3] if t.ndim > 3 else t.shape[:2] for t in tensors))
     return [t if t.shape[: len(lead)] == lead else t.expand(*lead, *t.shape[len(lead) :]) for t in tensors]

@@ -89,7 +89,7 @@ def role_of(spec: Spec, wiring: Wiring | None = None) -> str:
     It is ``neurons``, ``synapses``, ``graded`` (synapses that, by the wiring, no events enter), ``sources``, or ``""``.
     """
     if isinstance(spec.model, Synapse):
-        events = wiring is None or all(wiring.kinds[source] == "events" for source in spec.source)
+        events = wiring is None or all(not source.state and wiring.kinds[source.tag] == "events" for source in spec.sources)
         return "synapses" if events else "graded"
     return "neurons" if isinstance(spec.model, Neuron) else ("sources" if isinstance(spec.model, Source) else "")
 

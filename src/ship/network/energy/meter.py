@@ -157,7 +157,7 @@ class RunCount:
     @property
     def outputs(self) -> set[str]:
         """The groups whose outputs of all slots must exist at the end of a chunk."""
-        sources = {source for tag in self._connections for source in self.sim.groups[tag].spec.source}
+        sources = {source.tag for tag in self._connections for source in self.sim.groups[tag].spec.sources}
         return sources | {tag for tag, m in self.meter.groups.items() if m.spikes}
 
     @torch.no_grad()

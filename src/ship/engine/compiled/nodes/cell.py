@@ -19,7 +19,7 @@ from ....models.contract import Connection
 from ...reference.connection import ConnectionNode
 from ...reference.neuron import NeuronNode
 from ...reference.node import Node, coefficients_of
-from ...reference.plastic import PlasticNode
+from ...reference.plastic import learns
 from ...reference.source import SourceNode
 from ...signals.line import Line
 from ...signals.products import project
@@ -74,9 +74,15 @@ class NodeSide:
             return "converters at its columns"
         if node.group.hardware is not None and node.group.hardware.noisy and node.group.side == "post":
             return "its devices are read with noise in each slot"
-        if isinstance(node, PlasticNode) and node.group.hardware is not None:
+        if node.tapped:
+            return "its states are signals"
+        if isinstance(node, ConnectionNode) and node.reads:
+            return "reads states of its target"
+        if learns(node) and node.group.hardware is not None:
             return "learns by pulses on its devices"
-        if isinstance(node, PlasticNode) and (node.feed.per_connection or node.edges is not None):
+        if learns(node) and (node.read_by_rule or node.modulator is not None):
+            return "its rule reads more than spikes"
+        if learns(node) and (node.feed.per_connection or node.edges is not None):
             return "a plastic synapse on edges, or with a delay on every connection"
         if isinstance(node, ConnectionNode) and node.edges is not None and self.grid:
             return "a state on every edge"
@@ -137,7 +143,7 @@ class NodeSide:
 
     def learner(self) -> rule.Learner | None:
         """The kernels of the rule of a plastic synapse, traced once for each kind of constants."""
-        if not isinstance(self.node, PlasticNode):
+        if not learns(self.node):
             return None
         key = rule.key(self.node)
         if key not in self.learners:
@@ -199,7 +205,7 @@ class NodeSide:
             assert isinstance(node, ConnectionNode)
             if all(line in skip and line.early(k0, n, node.like) is None for line in node.feed.lines):
                 return None
-            if node.group.side == "post" and not isinstance(node, PlasticNode):
+            if node.group.side == "post" and not learns(node):
                 if not any(line in skip for line in node.feed.lines):
                     return self.sum(k0, n)
                 return node.feed.weighted(k0, n, node.weight, node.like, skip)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ...reference.connection import ConnectionNode
 from ...reference.node import Node
-from ...reference.plastic import PlasticNode
+from ...reference.plastic import PlasticNode, learns
 from ...signals.line import Line
 from ..kernels.group_kernel import GroupKernel
 from ..kernels.kernel import Kernel
@@ -61,7 +61,7 @@ class TapeBlock:
             Untraceable: kernels cannot serve at all.
         """
         for cell in self.cells:
-            if isinstance(cell.node, PlasticNode) and any(_learned(take) for take in cell.node.takes):
+            if learns(cell.node) and any(_learned(take) for take in cell.node.takes):
                 raise NotNow("a monitor of weights or traces that a rule changes")
         made = [cell.build(bool(cell.node.takes) and not outputs_only(cell.node)) for cell in self.cells]
         assembly = _Assembly(self, made, k0, n, kept, last)
@@ -132,7 +132,7 @@ class _Assembly:
             for part, name in cell.operands
             for line in self.block.inner[part, name]
         ]
-        lags += [1 for cell in block.cells if isinstance(cell.node, PlasticNode)]
+        lags += [1 for cell in block.cells if learns(cell.node)]
         self.start = min(k0, max(lags, default=0))
         self.units: dict[int, rule.Unit] = {}
         self.bare: list[Tensor] = []  # what arrives at plastic synapses from outside
@@ -143,7 +143,7 @@ class _Assembly:
         steps: list[TapeStep] = []
         for i, (cell, (b, leaves)) in enumerate(zip(block.cells, made, strict=True)):
             learn = None
-            if isinstance(cell.node, PlasticNode):
+            if learns(cell.node):
                 unit = self.units[i] = self._unit(cell, cell.node)
                 learn = unit.learn(fields)
                 entry, constants, steps = entry + unit.entry, constants + unit.constants, steps + unit.steps
@@ -239,7 +239,7 @@ class _Assembly:
         more = int(self.last and late > lag)  # what the advance over the last slot reads
         window = part.external(name, first, self.n + more, [*inner, *cell.fed])
         if window is not None:
-            width = node.group.n_pre if isinstance(node, PlasticNode) and name == "value" else part.n
+            width = node.group.n_pre if learns(node) and name == "value" else part.n
             sources.append(self._outer(window if isinstance(window, Sum) else _wide(window, width), lag))
         if name == "value":
             assert isinstance(node, ConnectionNode)
@@ -267,7 +267,7 @@ class _Assembly:
                 if line not in inner:
                     continue
                 signal = self.final[self.block.traces[id(line.trace)]]
-                if node.group.side != "post" or isinstance(node, PlasticNode):
+                if node.group.side != "post" or learns(node):
                     if mask is not None:
                         raise Untraceable("different delays for its units in a loop")
                     sources.append(OperandSource(signal, line.lag + late, width, 0, offset))

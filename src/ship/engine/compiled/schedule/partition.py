@@ -16,7 +16,7 @@ from ...reference.block import GroupByGroup, RunsBlock
 from ...reference.connection import ConnectionNode
 from ...reference.neuron import NeuronNode
 from ...reference.node import Node
-from ...reference.plastic import PlasticNode
+from ...reference.plastic import learns
 from ..nodes import grid
 from ..nodes.cell import Cell, NodeSide
 from ..trace.program import NotNow, Untraceable
@@ -224,7 +224,7 @@ class Partition:
     def _fed_by(self, tag: str) -> str | None:
         """Return the neuron that a connection feeds, unit by unit, and nothing else; None where there is none."""
         node = self.nodes[tag]
-        if not isinstance(node, ConnectionNode) or isinstance(node, PlasticNode) or node.group.side not in ("post", "unit"):
+        if not isinstance(node, ConnectionNode) or learns(node) or node.group.side not in ("post", "unit"):
             return None
         if not node.group.model.accepts or len(self.readers[tag]) != 1:  # type: ignore[attr-defined]
             return None
