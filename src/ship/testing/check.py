@@ -11,8 +11,13 @@ import torch
 from ..base.errors import ParameterError, suggest
 from ..base.parameters import declared
 from ..models.contract import Model, Rule
+from ..devices.contract import Part
 from . import rules
 from .bench import Bench
+from .devices import checks as device_checks
+from .devices import physics
+from .devices.bench import PartBench
+from .devices.events import PARTS
 from .drive import prepared, slot_for
 from .models import gradient, numbers, plain, runs, spread, time
 from .report import Report, failed, inspect_all
@@ -63,6 +68,27 @@ RULE_CHECKS = (
     ("float32", numbers.single_is_near_double),
     ("extreme parameters", numbers.sound_at_extremes),
     ("engines", gradient.engines_agree),
+)
+
+PART_CHECKS = (
+    ("declarations", device_checks.declared_well),
+    ("responds", device_checks.responds),
+    ("arguments stay as they are", device_checks.pure),
+    ("nothing kept outside states", device_checks.nothing_hidden),
+    ("devices on their own", device_checks.devices_on_their_own),
+    ("float32", device_checks.single_is_near_double),
+    ("extreme parameters", device_checks.sound_at_extremes),
+    ("spread from device to device", device_checks.spreads_as_declared),
+    ("no pulse, no change", physics.no_pulse_no_change),
+    ("conductance within bounds", physics.within_window),
+    ("direction of pulses", physics.pulses_move_one_way),
+    ("pulses add up", physics.pulses_add_up),
+    ("state and conductance", physics.state_and_conductance_agree),
+    ("passive", physics.passive),
+    ("conductance at small voltage", physics.slope_is_the_conductance),
+    ("rests add up", physics.rests_add_up),
+    ("ages add up", physics.ages_add_up),
+    ("as its kind promises", physics.kind_holds),
 )
 
 
@@ -153,6 +179,40 @@ def check_rule(
     bench: Bench = rules.RuleBench(cls, values, chosen, seed=seed, asked=asked)
     with _one_thread():
         return inspect_all(where, RULE_CHECKS, replace(bench, dt=slot_for(bench) if dt is None else dt), skip)
+
+
+def check_device_part(
+    part: type[Part] | Part, *, unipolar: bool = False, skip: Sequence[str] = (), **settings: Any
+) -> Report:
+    """Check a part of a device: a law of pulses, of writing, of retention, of reading, a curve, faults, wear, temperature.
+
+    The functions of the part are called for many devices with conductances all over the window, in a device of 1 to 100 uS.
+
+    Args:
+        part: the part's class, or a part that was made with its settings.
+        unipolar: whether pulses of both signs move a device the same way.
+        skip: names of checks to leave out.
+        settings: parameters and options of the part.
+
+    Returns:
+        The report, as `check_model`.
+
+    Raises:
+        ParameterError: no part of a device, an unknown setting or check.
+    """
+    cls = part if isinstance(part, type) else type(part)
+    where = f"check_device_part({cls.__name__})"
+    if not issubclass(cls, PARTS):
+        kinds = ", ".join(kind.__name__ for kind in PARTS)
+        raise ParameterError(where, "must be a part of a device", got=cls.__name__, fix=f"Kinds: {kinds}.")
+    _check_names(where, skip, PART_CHECKS)
+    known = {**declared(cls)[0], **declared(cls)[1]}
+    for name in settings:
+        if name not in known:
+            raise ParameterError(f"{where}: {name}", "is no parameter", fix=suggest(name, known))
+    made = cls(**settings) if isinstance(part, type) else replace(part, **settings)
+    with _one_thread(), torch.no_grad():
+        return inspect_all(where, PART_CHECKS, PartBench(made, {"unipolar": unipolar}), skip)
 
 
 def _not_running(where: str, model: type[Model], error: Exception) -> Report:

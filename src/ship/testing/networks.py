@@ -16,6 +16,7 @@ from ..network.network import Network
 
 MODEL, TARGET, INPUT, MODULATOR = "m", "t", "in", "mod"  # tags
 GAIN = 0.837  # of what enters a port, where nothing else is asked for: no sum of it is a threshold
+REST = -70e-3  # V, of a target whose voltage is read
 Gains = Mapping[str, float | Tensor]  # by port
 
 
@@ -38,7 +39,7 @@ def build(
         net.add(cls, MODEL, n=n, **values, **options)
         feed(net, MODEL, cls, n, gains)
     elif issubclass(cls, Connection):
-        net.add(LeakyIntegrator, TARGET, n=n)
+        net.add(LeakyIntegrator, TARGET, n=n, **({"v_rest": REST} if cls.reads else {}))
         _add_connection(net, cls, n, values, options, gains)
     else:
         raise GraphError(cls.__name__, "must be a neuron, a source, a connection or a rule", got=repr(cls))
@@ -52,7 +53,7 @@ def rowwise(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def learns_without_spikes(rule: type[Rule]) -> bool:
     """Return whether a rule learns from targets that do not spike."""
-    return "events" not in getattr(rule, "learns_from", ("events",))
+    return "events" not in rule.learns_from
 
 
 def _add_rule(
@@ -66,12 +67,17 @@ def _add_rule(
     low, high = (given.get(k, float(declared(cls)[0][k].default)) for k in ("w_min", "w_max"))  # type: ignore[arg-type]
     weight = torch.full((1, n), 0.5, dtype=torch.float64)
     weight = torch.minimum(torch.maximum(weight, torch.as_tensor(low).double()), torch.as_tensor(high).double())
-    more = {"modulator": MODULATOR} if getattr(cls, "modulated", False) else {}
-    if more:
-        net.add(CurrentInput, MODULATOR, n=1)
     rule = cls(**given, **options)
-    net.add(ExpSynapse, MODEL, source=INPUT, target=TARGET, weight=weight, rule=rule, **more)
+    net.add(ExpSynapse, MODEL, source=INPUT, target=TARGET, weight=weight, rule=rule, modulator=modulator(net, cls))
     feed(net, TARGET, target, n, gains, ("charge",))
+
+
+def modulator(net: Network, rule: type[Rule]) -> str | None:
+    """Add the third factor that a modulated rule needs, and return its tag; None for another rule."""
+    if rule.modulated:
+        net.add(CurrentInput, MODULATOR, n=1)
+        return MODULATOR
+    return None
 
 
 def _add_connection(

@@ -17,8 +17,8 @@ from ..network.network import Network
 from .bench import BATCH, UNITS, Bench, nominal
 from .compare import worst_gap
 from .models import plain
-from .networks import INPUT, MODEL, MODULATOR, TARGET, learns_without_spikes
-from .report import Outcome, failed, judged, passed, skipped
+from .networks import INPUT, MODEL, TARGET, learns_without_spikes, modulator
+from .report import Outcome, failed, judged, skipped
 from .spy import Spy
 
 PRE, FORCE = 2, "force"  # units before the synapse; the tag of what makes the target spike
@@ -48,11 +48,8 @@ class RuleBench(Bench):
             net.add(SpikeInput, FORCE, n=n)
             net.add(LIF, TARGET, n=n, v_th=threshold)
         net.add(Link, f"{FORCE}_link", source=FORCE, target=TARGET, gain=10.0 if quiet else 2 * threshold)
-        more = {}
-        if getattr(cls, "modulated", False):
-            net.add(CurrentInput, MODULATOR, n=1)
-            more["modulator"] = MODULATOR
-        net.add(ExpSynapse, MODEL, source=INPUT, target=TARGET, weight=low + (high - low) * part, rule=rule, **more)
+        weight = low + (high - low) * part
+        net.add(ExpSynapse, MODEL, source=INPUT, target=TARGET, weight=weight, rule=rule, modulator=modulator(net, cls))
         return net
 
 
@@ -180,5 +177,3 @@ def settings_of(rule: Rule) -> tuple[dict[str, Any], dict[str, Any]]:
     parameters, options = declared(type(rule))
     return {k: getattr(rule, k) for k in parameters}, {k: getattr(rule, k) for k in options}
 
-
-__all__ = ["RuleBench", "passed"]

@@ -13,6 +13,7 @@ from ..base.parameters.bag import Bag
 from ..models.contract import SpikingNeuron
 
 FUNCTIONS = ("receive", "margin", "reset", "evolve", "emit", "advance", "step", "update")
+OF_PARTS = ("pulse", "quiet", "conductance", "place", "current", "rest", "write", "drift", "read", "broken", "window", "speed")
 COMPOSED = ("emit", "advance")  # of a spiking neuron: made of the others by the library
 
 
@@ -26,14 +27,14 @@ class Call(NamedTuple):
 
 @dataclass
 class Spy:
-    """What was seen of the functions of one model (or rule) instance."""
+    """What was seen of the functions of one instance of a model, a rule or a part."""
 
     calls: list[Call] = field(default_factory=list)
     changed: dict[str, str] = field(default_factory=dict)  # by function: what it changed
 
     def watch(self, model: object) -> None:
         """Look at every call of the functions of a model; they go on doing what they do."""
-        for name in FUNCTIONS:
+        for name in (*FUNCTIONS, *OF_PARTS):
             if hasattr(model, name) and not (isinstance(model, SpikingNeuron) and name in COMPOSED):
                 object.__setattr__(model, name, self._watched(name, getattr(model, name)))
 
@@ -70,7 +71,7 @@ def kept_on(model: object) -> dict[str, Any]:
         if cls is not object and cls.__module__ != "abc":
             found |= {f"{cls.__name__}.{k}": frozen(v) for k, v in vars(cls).items() if not k.startswith("_") and not callable(v)}
     names = {f.name for f in fields(model)} if is_dataclass(model) else set()
-    own = {k: v for k, v in vars(model).items() if k not in names and k not in FUNCTIONS}
+    own = {k: v for k, v in vars(model).items() if k not in names and k not in (*FUNCTIONS, *OF_PARTS)}
     return found | {f"self.{k}": frozen(v) for k, v in own.items()}
 
 
