@@ -10,8 +10,8 @@ import torch
 
 from ..base.errors import ParameterError, suggest
 from ..base.parameters import declared
-from ..models.contract import Model, Rule
 from ..devices.contract import Part
+from ..models.contract import Model, Rule
 from . import rules
 from .bench import Bench
 from .devices import checks as device_checks
@@ -129,11 +129,10 @@ def check_model(
         raise ParameterError(where, "takes no learning rule", fix="Use ship.testing.check_rule.")
     _check_names(where, skip, MODEL_CHECKS)
     with _one_thread():
+        _check_settings(where, model, settings, drive)
         try:
             bench = prepared(model, settings, dt, drive, seed, {"order": order, "rises": tuple(rises)})
-        except ParameterError:
-            raise
-        except Exception as error:  # noqa: BLE001 (whatever a user's model raises is a finding)
+        except Exception as error:
             return _not_running(where, model, error)
         return inspect_all(where, MODEL_CHECKS, bench, skip)
 
@@ -168,10 +167,8 @@ def check_rule(
     cls = rule if isinstance(rule, type) else type(rule)
     where = f"check_rule({cls.__name__})"
     _check_names(where, skip, RULE_CHECKS)
+    _check_settings(where, cls, settings)
     parameters, options = declared(cls)
-    for name in settings:
-        if name not in parameters and name not in options:
-            raise ParameterError(f"{where}: {name}", "is no parameter", fix=suggest(name, {**parameters, **options}))
     values, chosen = ({}, {}) if isinstance(rule, type) else rules.settings_of(rule)
     values |= {k: v for k, v in settings.items() if k in parameters}
     chosen |= {k: v for k, v in settings.items() if k in options}
@@ -181,9 +178,7 @@ def check_rule(
         return inspect_all(where, RULE_CHECKS, replace(bench, dt=slot_for(bench) if dt is None else dt), skip)
 
 
-def check_device_part(
-    part: type[Part] | Part, *, unipolar: bool = False, skip: Sequence[str] = (), **settings: Any
-) -> Report:
+def check_device_part(part: type[Part] | Part, *, unipolar: bool = False, skip: Sequence[str] = (), **settings: Any) -> Report:
     """Check a part of a device: a law of pulses, of writing, of retention, of reading, a curve, faults, wear, temperature.
 
     The functions of the part are called for many devices with conductances all over the window, in a device of 1 to 100 uS.
@@ -206,10 +201,7 @@ def check_device_part(
         kinds = ", ".join(kind.__name__ for kind in PARTS)
         raise ParameterError(where, "must be a part of a device", got=cls.__name__, fix=f"Kinds: {kinds}.")
     _check_names(where, skip, PART_CHECKS)
-    known = {**declared(cls)[0], **declared(cls)[1]}
-    for name in settings:
-        if name not in known:
-            raise ParameterError(f"{where}: {name}", "is no parameter", fix=suggest(name, known))
+    _check_settings(where, cls, settings)
     made = cls(**settings) if isinstance(part, type) else replace(part, **settings)
     with _one_thread(), torch.no_grad():
         return inspect_all(where, PART_CHECKS, PartBench(made, {"unipolar": unipolar}), skip)
@@ -221,6 +213,16 @@ def _not_running(where: str, model: type[Model], error: Exception) -> Report:
     outcome = failed(text, "runs without an error", "Mend what the error names; no check could be done.")
     checks = (("declarations", lambda _: plain.declaration_outcome(model)), ("runs", lambda _: outcome))
     return inspect_all(where, checks, None, ())
+
+
+def _check_settings(where: str, cls: type, settings: Mapping[str, Any], drive: Mapping[str, float] | float | None = None) -> None:
+    known = {**declared(cls)[0], **declared(cls)[1]}
+    for name in settings:
+        if name not in known:
+            raise ParameterError(f"{where}: {name}", "is no parameter", fix=suggest(name, known))
+    for name in drive if isinstance(drive, Mapping) else ():
+        if name not in cls.ports:  # type: ignore[attr-defined]
+            raise ParameterError(f"{where}: drive", f"no port named {name!r}", fix=suggest(name, cls.ports))  # type: ignore[attr-defined]
 
 
 def _check_names(where: str, skip: Sequence[str], checks: Sequence[tuple[str, Any]]) -> None:

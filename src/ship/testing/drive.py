@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..base.errors import ParameterError, suggest
 from ..base.parameters import declared
 from ..models.contract import Model, Neuron, Source
 from .bench import STEPS, Bench, Drive, nominal, watched
@@ -29,7 +28,9 @@ def time_constants(bench: Bench) -> dict[str, float]:
     known = {k: (p, abs(v)) for k, (p, v) in sizes.items() if v is not None and v and math.isfinite(v)}
     found = {k: v for k, (p, v) in known.items() if p.role == "time constant" and p.unit == "s"}
     farads = {k: v for k, (p, v) in known.items() if p.unit == "F"}
-    siemens = {k: v for k, (p, v) in known.items() if p.unit == "S"} | {k: 1 / v for k, (p, v) in known.items() if p.unit == "ohm"}
+    siemens = {k: v for k, (p, v) in known.items() if p.unit == "S"} | {
+        k: 1 / v for k, (p, v) in known.items() if p.unit == "ohm"
+    }
     if not issubclass(bench.model, Source | Neuron):
         return found
     return found | {f"{c}/{g}": farads[c] / siemens[g] for c in farads for g in siemens}
@@ -41,27 +42,21 @@ def slot_for(bench: Bench) -> float:
 
 
 def prepared(
-    model: type[Model], settings: Mapping[str, Any], dt: float | None, drive: Mapping[str, float] | float | None, seed: int,
+    model: type[Model],
+    settings: Mapping[str, Any],
+    dt: float | None,
+    drive: Mapping[str, float] | float | None,
+    seed: int,
     asked: Mapping[str, Any],
 ) -> Bench:
-    """Return the bench of a model: settings sorted, a slot and the size of every input chosen where they are not given.
-
-    Raises:
-        ParameterError: a setting or a port that the model does not have.
-    """
+    """Return the bench of a model: settings sorted, a slot and the size of every input chosen where they are not given."""
     parameters, options = declared(model)
-    for name in settings:
-        if name not in parameters and name not in options:
-            raise ParameterError(f"check of {model.__name__}.{name}", "is no parameter", fix=suggest(name, {**parameters, **options}))
     values = {k: v for k, v in settings.items() if k in parameters}
     bench = Bench(model, values, {k: v for k, v in settings.items() if k in options}, seed=seed, asked=asked)
     bench = replace(bench, dt=slot_for(bench) if dt is None else dt)
     if drive is None:
         return driven(bench)
     sizes = dict.fromkeys(model.ports, drive) if isinstance(drive, int | float) else dict(drive)
-    for name in sizes:
-        if name not in model.ports:
-            raise ParameterError(f"check of {model.__name__}: drive", f"no port named {name!r}", fix=suggest(name, model.ports))
     return replace(bench, drive={k: Drive(sizes.get(k, 0.0), sizes.get(k, 0.0) / 4) for k in model.ports})
 
 
@@ -72,8 +67,11 @@ def driven(bench: Bench) -> Bench:
         return bench
     found = {port: _tried(bench, port) for port in ports}
     active = {port: size for port, (size, _) in found.items() if size is not None}
-    moved = [abs(float(move[_nearest(move, None, active[port].calm / base_of(bench, port))])) for port, (_, move) in found.items()
-             if port in active]
+    moved = [
+        abs(float(move[_nearest(move, None, active[port].calm / base_of(bench, port))]))
+        for port, (_, move) in found.items()
+        if port in active
+    ]
     wanted = max(moved, default=0.0) or _scale(bench)
     drive = {}
     for port, (size, move) in found.items():

@@ -101,9 +101,7 @@ def declarations(cls: type) -> dict[str, Parameter]:
     return declared(cls)[0]
 
 
-def worst(
-    single: Tensor, double: Tensor, scale: Tensor, values: Mapping[str, Tensor]
-) -> tuple[float, str]:
+def worst(single: Tensor, double: Tensor, scale: Tensor, values: Mapping[str, Tensor]) -> tuple[float, str]:
     """Return the largest difference over ``scale [case]``, and the case it belongs to, in words. Equal infinities are equal.
 
     Args:
@@ -221,7 +219,9 @@ def _decided(truth: Mapping[str, Tensor]) -> Tensor:
     clear = torch.ones(next(iter(truth.values())).shape[-1], dtype=torch.bool)
     for name, margin in truth.items():
         if name.endswith(".margin"):
-            first = next((v for k, v in truth.items() if k.startswith(name[:2]) and not k.endswith((".output", ".margin"))), margin)
+            first = next(
+                (v for k, v in truth.items() if k.startswith(name[:2]) and not k.endswith((".output", ".margin"))), margin
+            )
             clear &= margin.abs().amin(0) > 1e-5 * (first.abs().amax(0) + margin.abs().amax(0))
     return clear
 

@@ -20,9 +20,7 @@ REST = -70e-3  # V, of a target whose voltage is read
 Gains = Mapping[str, float | Tensor]  # by port
 
 
-def build(
-    cls: type[Model], n: int, values: Mapping[str, Any], options: Mapping[str, Any], gains: Gains | None = None
-) -> Network:
+def build(cls: type[Model], n: int, values: Mapping[str, Any], options: Mapping[str, Any], gains: Gains | None = None) -> Network:
     """Return a network with a group ``m`` of the class among what it needs, which is not initialised.
 
     Args:

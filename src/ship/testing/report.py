@@ -133,7 +133,7 @@ def inspect_all(subject: str, checks: Iterable[tuple[str, Callable[[Any], Outcom
         else:
             try:
                 outcome = check(bench)
-            except Exception as error:  # noqa: BLE001 (whatever a user's function raises is a finding)
+            except Exception as error:
                 cause = error.__cause__ or error
                 text = " ".join(f"{type(cause).__name__}: {error}".split())[:300]
                 outcome = failed(text, "runs without an error", "Mend what the error names; the check could not be done.")

@@ -95,7 +95,7 @@ def pure(bench: Bench) -> Outcome:
 def nothing_hidden(bench: Bench) -> Outcome:
     """Check that nothing is kept on the rule or its class."""
     net = bench.ready()
-    return plain.kept_outcome(rule_of(net), lambda: bench.run(net, bench.signals(net, steps=32), steps=32, batch=2))
+    return plain.kept_outcome(rule_of(net), lambda: plain.used(bench, net))
 
 
 def silent_without_spikes(bench: Bench) -> Outcome:
@@ -176,4 +176,3 @@ def settings_of(rule: Rule) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the parameters and the options that a rule was made with."""
     parameters, options = declared(type(rule))
     return {k: getattr(rule, k) for k in parameters}, {k: getattr(rule, k) for k in options}
-

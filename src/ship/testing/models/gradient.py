@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -62,7 +61,9 @@ def gradients_are_slopes(bench: Bench) -> Outcome:
     scales = {k: v for k, v in _scales(found).items() if not (bench.spiking and k.endswith(".output"))}
     loss = _loss(found, scales)
     if not loss.requires_grad:
-        return failed("no gradient arrives at any parameter", "gradients flow", "Something detaches: .detach(), .item(), .data, float().")
+        return failed(
+            "no gradient arrives at any parameter", "gradients flow", "Something detaches: .detach(), .item(), .data, float()."
+        )
     loss.backward()
     level = abs(float(loss.detach()))
     wrong, largest, seen = "", 0.0, 0
@@ -113,10 +114,14 @@ def engines_agree(bench: Bench) -> Outcome:
     ):
         size, name = worst_gap(a, b)  # type: ignore[arg-type]
         if size > tolerance:
-            fix = "The functions must be pure and pointwise (torch.where, no axis named); net.explain() says what runs as a kernel."
+            fix = (
+                "The functions must be pure and pointwise (torch.where, no axis named); net.explain() says what runs as a kernel."
+            )
             label = named(name) if "." in name and not what else name
             return failed(f"{what}{label} differs by {size:.2g} of its largest value", "the same on both engines", fix)
-    return passed(f"runs slot by slot: {why}" if why else "runs as a kernel; values and gradients the same", "the same on both engines")
+    return passed(
+        f"runs slot by slot: {why}" if why else "runs as a kernel; values and gradients the same", "the same on both engines"
+    )
 
 
 def _both_ways(bench: Bench, engine: str) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor | None], str]:
@@ -136,6 +141,3 @@ def _both_ways(bench: Bench, engine: str) -> tuple[dict[str, Tensor], dict[str, 
     why = said if "slot by slot" in said else ""
     why = why.split(":", 1)[-1].strip() if ":" in why else why
     return {k: v.detach() for k, v in values.items()}, states(net), gradients(net), why
-
-
-__all__ = ["engines_agree", "gradients_are_slopes", "replace"]

@@ -38,7 +38,9 @@ def sound_at_extremes(bench: Bench) -> Outcome:
     if not own:
         return skipped("it has no parameters")
     error, where = model_at_extremes(bench.model, own, bench.options, DTS, n=48)
-    fix = "Write the limit out with torch.where, or declare a limit (above=, least=, ...), or refuse it in check() with the reason."
+    fix = (
+        "Write the limit out with torch.where, or declare a limit (above=, least=, ...), or refuse it in check() with the reason."
+    )
     seen = where if where else f"48 cases at 3 slots from 1 us to 1 s; largest difference {error:.1g}"
     return judged(not where, seen, "numbers, in float32 near float64, or an error", fix)
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Callable, Iterator
 
 import torch
 
 from ...base.parameters import Parameter, Varied, declared
 from ...groups.describe import describe
-from ...models.contract import Model, Rule, Spiking
-from ..bench import MODEL, Bench, named, nominal, own
+from ...models.contract import Model
+from ...network.network import Network
+from ..bench import BATCH, Bench, named, nominal
 from ..compare import worst_gap
+from ..networks import MODEL
 from ..report import Outcome, failed, judged, passed, skipped
 from ..spy import Spy, kept_on
 
@@ -125,16 +128,22 @@ def pure(bench: Bench) -> Outcome:
 def nothing_hidden(bench: Bench) -> Outcome:
     """Check that nothing is kept on the class or the instance while it runs."""
     net = bench.ready()
-    return kept_outcome(net[MODEL].model, lambda: bench.run(net, bench.signals(net, steps=40), steps=40, batch=2))
+    return kept_outcome(net[MODEL].model, lambda: used(bench, net))
 
 
-def kept_outcome(model: object, use: object) -> Outcome:
-    """Check that what is kept on a model and its classes is the same after its use."""
-    before = kept_on(model)
-    assert callable(use)
-    use()
-    after = kept_on(model)
-    changed = [k for k in after if k not in before or after[k] != before[k]]
+def used(bench: Bench, net: Network) -> Iterator[None]:
+    """Run a network without and then with its input, and stop after each."""
+    for still in (True, False):
+        bench.run(net, bench.signals(net, steps=40, still=still), steps=40, batch=2)
+        yield
+
+
+def kept_outcome(model: object, use: Callable[[], Iterator[None]]) -> Outcome:
+    """Check that what is kept on a model and its classes is the same after each step of its use."""
+    before, changed = kept_on(model), []
+    for _ in use():
+        after = kept_on(model)
+        changed += [k for k in after if (k not in before or after[k] != before[k]) and k not in changed]
     fix = "Keep it as a state: states = MyState(x=ship.State(0.0)); the network then resets it, saves it and gives each chip its own."
     return judged(not changed, ", ".join(changed) + " changed" if changed else "nothing kept", "no state outside the states", fix)
 
@@ -143,7 +152,9 @@ def starts_over(bench: Bench) -> Outcome:
     """Check that a run from the initial states repeats itself to the last bit."""
     net = bench.ready()
     x = bench.signals(net)
-    first, second = bench.run(net, x, batch=3), bench.run(net, x, batch=3)
+    first = bench.run(net, x, batch=BATCH)
+    bench.run(net, bench.signals(net, still=True), batch=BATCH)  # something else in between
+    second = bench.run(net, x, batch=BATCH)
     size, name = worst_gap(second, first)
     fix = "Something outlives the reset: a tensor kept in a closure, on the class or in a module, or torch's own random numbers."
     return judged(size == 0, _said(size, name), "run after run the same bits", fix)
@@ -178,22 +189,3 @@ def parameters_from_p(bench: Bench) -> Outcome:
                 fix,
             )
     return passed("4 units with their own parameters", "a unit with its own parameters behaves as they say")
-
-
-def is_rule(cls: type) -> bool:
-    """Return whether a class is a learning rule."""
-    return issubclass(cls, Rule)
-
-
-__all__ = [
-    "Spiking",
-    "declaration_outcome",
-    "declared_well",
-    "kept_outcome",
-    "nothing_hidden",
-    "own",
-    "parameters_from_p",
-    "pure",
-    "responds",
-    "starts_over",
-]

@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 
 from ...network.files.files import load, save
-from ..bench import BATCH, MODEL, Bench, Runs, named, watch
+from ..bench import BATCH, Bench, Runs, named, watch
 from ..compare import worst_gap
-from ..report import Outcome, judged, skipped
+from ..report import Outcome, judged
 
 CLOSE = 1e-12  # float64; sums over rows of a matrix may be taken in another order
 
@@ -101,19 +101,3 @@ def a_snapshot_brings_it_back(bench: Bench) -> Outcome:
     fix = "What the next slot depends on must be in the states and parameters that it declares: only they are kept."
     seen = "goes on with the same bits" if size == 0 else f"{named(name)} differs by {size:.2g} of its largest value"
     return judged(size == 0, seen, "a restored network goes on bit for bit", fix)
-
-
-def has_states(bench: Bench) -> bool:
-    """Return whether the model has a state."""
-    return bool(getattr(bench.model.states, "_fields", ()))
-
-
-__all__ = [
-    "MODEL",
-    "a_batch_is_its_samples",
-    "a_file_brings_it_back",
-    "a_snapshot_brings_it_back",
-    "chips_are_runs",
-    "pieces_are_the_whole",
-    "skipped",
-]

@@ -1,0 +1,80 @@
+"""Every model, every rule and every part of a device that the library exports passes the conformance kit. What is exported is
+covered: a new one needs an entry here only where the kit must be told something that it cannot know.
+"""
+
+import warnings
+
+import pytest
+
+import ship
+from ship import devices
+from ship.models.contract import Connection, Neuron, Rule, Source
+from ship.testing import check_device_part, check_model, check_rule
+from ship.testing.devices.events import PARTS
+from ship.testing.extremes import classes
+
+MODELS = classes(ship.models, (Neuron, Connection, Source))
+RULES = classes(ship.models, Rule)
+# What the kit is told, with the reason.
+TOLD = {
+    "Diffusive": {"unipolar": True},  # a volatile filament: both polarities grow it, and rest dissolves it
+}
+# The kernels of these models are compared with the reference engine in tests/engine, in more networks than here.
+QUICK = ("engines",)
+
+
+def passes(report):
+    assert report.ok, f"\n{report}"
+    assert sum(f.verdict == "pass" for f in report.findings) >= 7, report
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    """Warnings of extreme parameters are part of what is looked at."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda c: c.__name__)
+def test_every_model_passes(model):
+    passes(check_model(model, skip=QUICK, **TOLD.get(model.__name__, {})))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda c: c.__name__)
+def test_every_rule_passes(rule):
+    passes(check_rule(rule, skip=QUICK, **TOLD.get(rule.__name__, {})))
+
+
+@pytest.mark.parametrize("part", classes(devices, PARTS), ids=lambda c: c.__name__)
+def test_every_part_passes(part):
+    passes(check_device_part(part, **TOLD.get(part.__name__, {})))
+
+
+@pytest.mark.parametrize("model", [ship.LIF, ship.ExpSynapse, ship.PairSTDP], ids=lambda c: c.__name__)
+def test_both_engines_are_compared(model):
+    report = check_rule(model) if issubclass(model, Rule) else check_model(model)
+    assert report["engines"].verdict == "pass"
+    assert "kernel" in report["engines"].seen
+
+
+def test_known_numbers_are_measured():
+    """Orders that are stated in the docstrings of the models, and time constants."""
+    assert "v exact" in check_model(ship.LIF, skip=QUICK)["convergence in dt"].seen  # exact for a current constant over the slot
+    seen = check_model(ship.AdEx, skip=QUICK, order=1)["convergence in dt"].seen  # exponential Euler
+    assert 0.8 < float(seen.split("v order ")[1].split(",")[0]) < 1.3
+    seen = check_model(ship.ExpSynapse, skip=QUICK, order=2)["convergence in dt"].seen  # a current taken as constant over the slot
+    assert 1.8 < float(seen.split("order ")[1]) < 2.2
+    seen = check_model(ship.DoubleExpSynapse, skip=QUICK)["time constants in seconds"].seen
+    assert "tau: declared 0.01 s, measured 0.01 s" in seen
+    assert "tau_rise: declared 0.002 s, measured 0.002 s" in seen
+
+
+def test_settings_reach_the_model():
+    slow = check_model(ship.LIF, tau=50e-3, t_ref=2e-3, skip=QUICK)
+    assert slow.ok, slow
+    assert "0.05 s" in slow["time constants in seconds"].seen
+    late = check_model(ship.LIF, emit_order="after", skip=QUICK)
+    assert late.ok, late
+    assert check_model(ship.ExpSynapse, side="connection", skip=QUICK).ok
+    assert check_model(ship.LIF, drive={"charge": 100.0, "impulse": 0.0}, rises=("charge",), skip=QUICK)["rises with its input"].verdict == "pass"
