@@ -1,4 +1,4 @@
-"""Broken models, rules and parts: each fault is found, and named by the check that is about it. The sound ones beside them pass."""
+"""Broken models, rules and parts: each fault is found, and named by the check that is about it; the sound ones pass."""
 
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple

@@ -123,7 +123,8 @@ def nominal(declaration: Parameter) -> float | None:
 
 def start(net: Network, dt: float, **init: Any) -> None:
     """Initialise a network in float64 on the reference engine, unless told otherwise, and watch the model and its target."""
-    net.init(dt=dt, **({"dtype": torch.float64, "engine": "reference"} | init))
+    settings: dict[str, Any] = {"dtype": torch.float64, "engine": "reference"} | init
+    net.init(dt=dt, **settings)
     watch(net)
 
 

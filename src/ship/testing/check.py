@@ -111,7 +111,7 @@ def check_model(
     Args:
         model: the model class.
         dt: the slot, s; by default a twentieth of the shortest time constant, at most 1 ms.
-        drive: the size of the input of each port, in its unit (a level for a port of charge: its unit per second), or one for all.
+        drive: the size of the input of each port, in its unit (of a port of charge a level: its unit per second); one for all.
         order: the order of convergence that the model states; by default at least 1 is asked for.
         rises: ports more of which must make more output.
         skip: names of checks to leave out.
@@ -128,7 +128,7 @@ def check_model(
     if issubclass(model, Rule):
         raise ParameterError(where, "takes no learning rule", fix="Use ship.testing.check_rule.")
     _check_names(where, skip, MODEL_CHECKS)
-    with _one_thread():
+    with _OneThread():
         _check_settings(where, model, settings, drive)
         try:
             bench = prepared(model, settings, dt, drive, seed, {"order": order, "rises": tuple(rises)})
@@ -174,7 +174,7 @@ def check_rule(
     chosen |= {k: v for k, v in settings.items() if k in options}
     asked = {"order": order, "silent": silent, "rule": True}
     bench: Bench = rules.RuleBench(cls, values, chosen, seed=seed, asked=asked)
-    with _one_thread():
+    with _OneThread():
         return inspect_all(where, RULE_CHECKS, replace(bench, dt=slot_for(bench) if dt is None else dt), skip)
 
 
@@ -203,7 +203,7 @@ def check_device_part(part: type[Part] | Part, *, unipolar: bool = False, skip: 
     _check_names(where, skip, PART_CHECKS)
     _check_settings(where, cls, settings)
     made = cls(**settings) if isinstance(part, type) else replace(part, **settings)
-    with _one_thread(), torch.no_grad():
+    with _OneThread(), torch.no_grad():
         return inspect_all(where, PART_CHECKS, PartBench(made, {"unipolar": unipolar}), skip)
 
 
@@ -220,9 +220,10 @@ def _check_settings(where: str, cls: type, settings: Mapping[str, Any], drive: M
     for name in settings:
         if name not in known:
             raise ParameterError(f"{where}: {name}", "is no parameter", fix=suggest(name, known))
+    ports = getattr(cls, "ports", {})
     for name in drive if isinstance(drive, Mapping) else ():
-        if name not in cls.ports:  # type: ignore[attr-defined]
-            raise ParameterError(f"{where}: drive", f"no port named {name!r}", fix=suggest(name, cls.ports))  # type: ignore[attr-defined]
+        if name not in ports:
+            raise ParameterError(f"{where}: drive", f"no port named {name!r}", fix=suggest(name, ports))
 
 
 def _check_names(where: str, skip: Sequence[str], checks: Sequence[tuple[str, Any]]) -> None:
@@ -232,7 +233,7 @@ def _check_names(where: str, skip: Sequence[str], checks: Sequence[tuple[str, An
             raise ParameterError(f"{where}: skip", f"there is no check named {name!r}", fix=suggest(name, names))
 
 
-class _one_thread:
+class _OneThread:
     """A context in which torch computes in one thread: the networks are small."""
 
     def __enter__(self) -> None:

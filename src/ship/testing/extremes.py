@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ FACTORS = (1e-6, 1e-3, 1e3, 1e6)
 SHARED = {"V": (1e-3, 1e3), "ohm": (0.1, 10.0)}
 
 
-def classes(module: object, kind: type | tuple[type, ...]) -> list[type]:
+def classes(module: ModuleType, kind: type | tuple[type, ...]) -> list[type]:
     """Return the finished classes of a kind that a module exports."""
     found = [getattr(module, name) for name in module.__all__]
     return [c for c in found if inspect.isclass(c) and issubclass(c, kind) and not inspect.isabstract(c)]
@@ -80,7 +81,7 @@ def cases(
     plain = {name: float(torch.tensor(default_of(p), dtype=torch.float32)) for name, p in parameters.items()}
     single = [plain] + [plain | {name: value} for name, p in parameters.items() for value in ends(p, factors)]
     rng.shuffle(single)
-    made = []
+    made: list[dict[str, float]] = []
     while len(made) < n:
         if single and len(made) % 2 == 0:
             drawn = single.pop()

@@ -37,7 +37,7 @@ def build(cls: type[Model], n: int, values: Mapping[str, Any], options: Mapping[
         net.add(cls, MODEL, n=n, **values, **options)
         feed(net, MODEL, cls, n, gains)
     elif issubclass(cls, Connection):
-        net.add(LeakyIntegrator, TARGET, n=n, **({"v_rest": REST} if cls.reads else {}))
+        net.add(LeakyIntegrator, TARGET, n=n, v_rest=REST if cls.reads else 0.0)
         _add_connection(net, cls, n, values, options, gains)
     else:
         raise GraphError(cls.__name__, "must be a neuron, a source, a connection or a rule", got=repr(cls))
@@ -61,8 +61,9 @@ def _add_rule(
     net.add(SpikeInput, INPUT, n=1)
     quiet = learns_without_spikes(cls)
     target: type[Model] = LeakyIntegrator if quiet else LIF
-    net.add(target, TARGET, n=n, tau=0.1, **({} if quiet else {"v_th": 0.2}))
-    low, high = (given.get(k, float(declared(cls)[0][k].default)) for k in ("w_min", "w_max"))  # type: ignore[arg-type]
+    threshold: dict[str, Any] = {} if quiet else {"v_th": 0.2}
+    net.add(target, TARGET, n=n, tau=0.1, **threshold)
+    low, high = (given.get(k, float(declared(cls)[0][k].default)) for k in ("w_min", "w_max"))
     weight = torch.full((1, n), 0.5, dtype=torch.float64)
     weight = torch.minimum(torch.maximum(weight, torch.as_tensor(low).double()), torch.as_tensor(high).double())
     rule = cls(**given, **options)

@@ -64,7 +64,10 @@ def happens(
     """Return what a part makes of devices over the whole window: ``{event: [case]}``."""
     p, xi = given_to(part, values, dtype) if given is None else given
     low, high = torch.broadcast_tensors(p.g_min, p.g_max)
-    number = lambda x: torch.full_like(low, x)  # noqa: E731
+
+    def number(x: float) -> Tensor:
+        return torch.full_like(low, x)
+
     found: dict[str, Tensor] = {}
     for at in places:
         g = low + at * (high - low)

@@ -12,7 +12,7 @@ from ...devices.memristor.memristor import Memristor
 from ...devices.update.unmeasured import Unmeasured
 from ..report import Outcome, failed, judged, passed, skipped
 from .bench import N, PartBench, pulse
-from .events import F64
+from .events import F64, G_MAX, G_MIN
 
 VOLTAGES = (0.0, -3.0, -1.0, -0.3, -0.1, -1e-3, 1e-3, 0.1, 0.3, 1.0, 3.0)  # V
 TRAINS = ((1.0, 1e-7), (-1.0, 1e-7), (2.0, 1e-6), (-2.0, 1e-6), (0.3, 1e-5), (-0.3, 1e-5))  # V, s
@@ -87,7 +87,7 @@ def pulses_move_one_way(bench: PartBench) -> Outcome:
         ways[1 if v > 0 else -1] |= ({"up"} if up else set()) | ({"down"} if down else set())
     if len(ways[1]) > 1 or len(ways[-1]) > 1 or (ways[1] and ways[1] == ways[-1] and not bench.asked.get("unipolar")):
         text = f"above 0 V: {', '.join(sorted(ways[1]))}; below: {', '.join(sorted(ways[-1]))}"
-        fix = "Take the direction from the sign of pulse.v; a device that goes one way for both signs is checked with unipolar=True."
+        fix = "Take the direction from the sign of pulse.v; for a device that goes one way for both signs pass unipolar=True."
         return failed(text, "opposite directions for opposite signs", fix)
     said = {sign: next(iter(way), "nowhere") for sign, way in ways.items()}
     return passed(f"above 0 V {said[1]}, below {said[-1]}", "one direction for each sign")
@@ -136,14 +136,11 @@ def passive(bench: PartBench) -> Outcome:
     p, _ = bench.given(spread=0.02)
     fix = "A device is passive: i must have the sign of v (i v >= 0), and be 0 at 0 V. Look at signs and at offsets."
     if isinstance(part, Update):
-        x = bench.at(p)
-        current = lambda v: part.current(x, torch.full_like(p.g_min, v), p)  # noqa: E731
+        currents = [part.current(bench.at(p), torch.full_like(p.g_min, v), p) for v in VOLTAGES]
     else:
         g = bench.across(p)
-        current = lambda v: part.current(g, torch.full_like(g, v), p)  # noqa: E731
-    smallest = 0.0
-    for v in VOLTAGES:
-        i = current(v)
+        currents = [part.current(g, torch.full_like(g, v), p) for v in VOLTAGES]
+    for v, i in zip(VOLTAGES, currents, strict=True):
         power = i * v
         if not bool(torch.isfinite(i).all()):
             return failed(f"the current at {v} V is not a number", "a finite current", fix)
@@ -152,7 +149,6 @@ def passive(bench: PartBench) -> Outcome:
         if bool((power < 0).any()):
             text = f"an active device: {float(i[power < 0][0]):.3g} A at {v} V"
             return failed(text, "current of the sign of the voltage", fix)
-        smallest = min(smallest, float(power.min()))
     return passed(f"{len(VOLTAGES)} voltages from {min(VOLTAGES):g} to {max(VOLTAGES):g} V", "i v >= 0, and 0 A at 0 V")
 
 
@@ -180,9 +176,9 @@ def rests_add_up(bench: PartBench) -> Outcome:
     low, high = part.window(p)
     worst = 0.0
     for a, b in ((1e-6, 3e-6), (1e-3, 2e-3), (0.5, 2.0)):
-        time = lambda s: torch.full_like(p.g_min, s)  # noqa: E731
-        two = part.conductance(part.rest(part.rest(x, time(a), p), time(b), p), p)
-        one = part.conductance(part.rest(x, time(a + b), p), p)
+        first, second, both = (torch.full_like(p.g_min, s) for s in (a, b, a + b))
+        two = part.conductance(part.rest(part.rest(x, first, p), second, p), p)
+        one = part.conductance(part.rest(x, both, p), p)
         worst = max(worst, float(((two - one).abs() / (high - low)).max()))
     fix = "Use the closed form of the time, or integrate the equation: no step may depend on how the time is cut."
     return judged(worst <= RESOLVED, f"off by {worst:.1g} of the window", "rest(a), then rest(b), is rest(a + b)", fix)
@@ -195,10 +191,9 @@ def ages_add_up(bench: PartBench) -> Outcome:
         return skipped("it is no law of retention")
     p, xi = bench.given()
     g = bench.across(p)
-    low, high = (max(a, b) if i == 0 else min(a, b) for i, (a, b) in enumerate(zip((1e-6, 1e-4), part.g_range, strict=True)))
+    low, high = max(G_MIN, part.g_range[0]), min(G_MAX, part.g_range[1])
     g = low + (g - g.min()) / (g.max() - g.min()) * (high - low)
-    at = lambda age: part.drift(g, torch.full_like(g, age), p, xi)  # noqa: E731
-    start = float(((at(0.0) - g).abs() / g).max())
+    start = float(((part.drift(g, torch.zeros_like(g), p, xi) - g).abs() / g).max())
     if start > 1e-9:
         fix = "drift() counts the age from the write: it returns g itself at age 0."
         return failed(f"at age 0 off by {start:.2g} of what was written", "as written at age 0", fix)
@@ -212,7 +207,7 @@ def ages_add_up(bench: PartBench) -> Outcome:
             return failed(
                 text, "waiting a, then b, is waiting a + b", "drift() is a function of g, the age and p alone: keep nothing."
             )
-        later = at(a + b)
+        later = part.drift(g, torch.full_like(g, a + b), p, xi)
         if not bool(torch.isfinite(later).all()) or bool((later < 0).any()):
             return failed(
                 f"{float(later.min()):.3g} S after {a + b:g} s", "0 S or more", "Clamp at 0 S: no conductance is negative."
@@ -262,13 +257,8 @@ def _reading(bench: PartBench) -> Outcome:
         return skipped("its noise is slow: it need not be in proportion to its number")
     p, xi = bench.given()
     g = bench.across(p)
-    read = lambda k: (
-        part.read(g, g, torch.ones_like(g), p, tuple(k * z for z in xi))
-        - part.read(  # noqa: E731
-            g, g, torch.ones_like(g), p, tuple(0 * z for z in xi)
-        )
-    )
-    off = float((read(2.0) - 2 * read(1.0)).abs().max()) / float(read(1.0).abs().max().clamp(min=1e-30))
+    none, once, twice = (part.read(g, g, torch.ones_like(g), p, tuple(k * z for z in xi)) for k in (0.0, 1.0, 2.0))
+    off = float((twice - none - 2 * (once - none)).abs().max()) / float((once - none).abs().max().clamp(min=1e-30))
     fix = "White noise is in proportion to one normal number: read() adds xi[0] times a standard deviation."
     return judged(off <= 1e-9, f"off by {off:.1g}", "twice the number, twice the deviation", fix)
 

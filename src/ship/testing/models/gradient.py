@@ -25,7 +25,7 @@ SAME, SMOOTH = 1e-12, 1e-9  # values and gradients of two engines, of the larges
 
 def _run(net: Network, bench: Bench, steps: int) -> dict[str, Tensor]:
     x = bench.signals(net, batch=2, steps=steps)
-    net.run(x or None, steps=steps, reset_persistent=True, **({} if x else {"batch": 2}))
+    net.run(x or None, steps=steps, reset_persistent=True, batch=None if x else 2)
     return {k: v for k, v in recorded(net).items() if not k.endswith("/time")}
 
 

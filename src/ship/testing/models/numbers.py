@@ -33,7 +33,7 @@ def single_is_near_double(bench: Bench) -> Outcome:
 
 
 def sound_at_extremes(bench: Bench) -> Outcome:
-    """Check that parameters at their limits and far from their defaults give numbers, in float32 as in float64, or are refused."""
+    """Check that parameters at their limits and far from their defaults give numbers, the same in float32, or are refused."""
     own = {k: p for k, p in bench.parameters.items() if k != "weight"}
     if not own:
         return skipped("it has no parameters")
@@ -47,8 +47,8 @@ def sound_at_extremes(bench: Bench) -> Outcome:
 
 def states_within_bounds(bench: Bench) -> Outcome:
     """Check that states stay within the bounds that they declare, under inputs up to a hundred times the usual ones."""
-    bounds = {k: s for k, s in zip(bench.model.states._fields, bench.model.states, strict=True)} if bench.model.states else {}
-    bounds = {k: s for k, s in bounds.items() if s.least is not None or s.most is not None}
+    states = bench.model.states._asdict() if bench.model.states else {}
+    bounds = {k: s for k, s in states.items() if s.least is not None or s.most is not None}
     if not bounds:
         return skipped("no state declares least= or most=")
     for factor in (1.0, 100.0):

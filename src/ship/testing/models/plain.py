@@ -144,7 +144,7 @@ def kept_outcome(model: object, use: Callable[[], Iterator[None]]) -> Outcome:
     for _ in use():
         after = kept_on(model)
         changed += [k for k in after if (k not in before or after[k] != before[k]) and k not in changed]
-    fix = "Keep it as a state: states = MyState(x=ship.State(0.0)); the network then resets it, saves it and gives each chip its own."
+    fix = "Keep it as a state (ship.State): the network then resets it, saves it, and gives each sample and chip its own."
     return judged(not changed, ", ".join(changed) + " changed" if changed else "nothing kept", "no state outside the states", fix)
 
 

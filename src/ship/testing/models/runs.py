@@ -1,4 +1,4 @@
-"""What must not matter: the batch, the pieces that a run is cut into, the chips beside a chip, a file or a snapshot in between."""
+"""What must not matter: the batch, the pieces of a run, the chips beside a chip, a file or a snapshot in between."""
 
 from __future__ import annotations
 

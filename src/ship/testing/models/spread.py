@@ -30,8 +30,9 @@ def spreads_as_declared(bench: Bench) -> Outcome:
     net = bench.ready(MANY, calm=True, values=spread)
     drawn = _ends(bench.run(net, _same(bench, net, steps), batch=1, steps=steps), MANY)
     base = _alone(bench, {}, steps)
-    stepped = [_alone(bench, {k: v.nominal * (1 + SPREAD / 10)}, steps) for k, v in spread.items()]  # type: ignore[operator]
-    good, wrong = [], []
+    stepped = [_alone(bench, {k: v.nominal * (1 + SPREAD / 10)}, steps) for k, v in spread.items()]
+    good: list[str] = []
+    wrong: list[str] = []
     for name, value in base.items():
         wanted = float(torch.cat([(each[name] - value) * 10 for each in stepped]).norm())
         seen = float(drawn[name].std())
@@ -81,7 +82,8 @@ def noise_is_the_same_at_any_dt(bench: Bench) -> Outcome:
         output = run[f"{MODEL}.output"]
         counted = output[0].sum(0) if net[MODEL].model.emits == "events" else output[0, -1]  # type: ignore[attr-defined]
         found.append({**ends, f"{MODEL}.output": counted.reshape(-1)})
-    wrong, seen = [], []
+    wrong: list[str] = []
+    seen: list[str] = []
     for name, coarse in found[0].items():
         fine = found[1][name]
         n = coarse.numel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 from typing import NamedTuple
@@ -48,8 +49,8 @@ class Order(NamedTuple):
 def at_coarse_times(bench: Bench, found: Runs, refine: int, steps: int) -> Runs:
     """Return what was watched at common times, for a slot that is cut into ``refine`` parts.
 
-    A neuron that emits at the end of a slot shows its state at that end. Outputs of a slot are no function of time; states and the
-    voltage of the target are.
+    A neuron that emits at the end of a slot shows its state at that end. Outputs of a slot are no function of time; states and
+    the voltage of the target are.
     """
     late = bench.options.get("emit_order") == "after"
     places = torch.arange(SEEN, steps, SEEN)
@@ -67,7 +68,7 @@ def measured(bench: Bench) -> list[Order]:
     orders = []
     for name, finest in found[-1].items():
         scale = float((finest - finest[:, :1]).abs().max()) or float(finest.abs().max()) or 1.0
-        gaps = [float((a[name] - b[name]).abs().max()) / scale for a, b in zip(found, found[1:], strict=False)]
+        gaps = [float((a[name] - b[name]).abs().max()) / scale for a, b in itertools.pairwise(found)]
         orders.append(Order(name, tuple(gaps)))
     return orders
 
@@ -181,7 +182,9 @@ def seconds_are_seconds(bench: Bench) -> Outcome:
     taus = {k: tau for k, tau in time_constants(bench).items() if "/" not in k}
     if not taus or not bench.model.states:
         return skipped("no state, or no parameter with the role time constant")
-    wrong, right, silent = [], [], []
+    wrong: list[str] = []
+    right: list[str] = []
+    silent: list[str] = []
     for name, tau in taus.items():
         rates = relaxations(bench, tau)
         if rates is None or not rates.numel():
