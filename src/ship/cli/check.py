@@ -2,7 +2,8 @@
 
 The file is imported, as Python would import it: it is the user's own code, and runs because the user asks for it. Every
 model, rule and part of a device that is defined in it is checked. A dictionary ``check_settings`` in the file, from the name of
-a class to keyword arguments of the check, says what the kit cannot know: ``check_settings = {"QIF": {"drive": {"charge": 400.0}}}``.
+a class to keyword arguments of the check, says what the kit cannot know:
+``check_settings = {"QIF": {"drive": {"charge": 400.0}}}``.
 """
 
 from __future__ import annotations

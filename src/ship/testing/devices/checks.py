@@ -153,7 +153,7 @@ def spreads_as_declared(bench: PartBench) -> Outcome:
             return failed(f"{name}: spread {found:.3g} in the place of {wanted:.3g}", should, fix)
         good += 1
     return (
-        passed(f"{good} events, {len(varied)} parameters", should)
+        passed(f"{good} events (parameters: {len(varied)})", should)
         if good
         else skipped("no event moves smoothly with a parameter")
     )

@@ -83,7 +83,7 @@ def gradients_are_slopes(bench: Bench) -> Outcome:
         "No detach, item, round or float() on the way, and custom autograd functions must return the derivative. "
         "Where the equation has a step by intention, leave the check out: skip=('gradients',)."
     )
-    return judged(not wrong, wrong or f"{seen} parameters, within {largest:.1g}", "the slope of the run", fix)
+    return judged(not wrong, wrong or f"within {largest:.1g} (parameters: {seen})", "the slope of the run", fix)
 
 
 @torch.no_grad()

@@ -90,7 +90,7 @@ def declaration_outcome(cls: type) -> Outcome:
     if issubclass(cls, Model):
         describe(cls)
     should = "SI units, defaults inside their limits, frozen"
-    return judged(not wrong, "; ".join(wrong) or f"{count} parameters", should, "Mend the declarations that are named.")
+    return judged(not wrong, "; ".join(wrong) or f"parameters declared: {count}", should, "Mend the declarations that are named.")
 
 
 def responds(bench: Bench) -> Outcome:

@@ -55,7 +55,7 @@ def chips_are_runs(bench: Bench) -> Outcome:
         alone = bench.run(bench.ready(values=spread, chips=[die]), x, batch=2)
         worst = max(worst, worst_gap(alone, {k: v[die : die + 1] for k, v in together.items()}))
     fix = "A function mixes chips: it may use no axis but its own trailing ones, and parameters have a chip axis, too."
-    said = f"3 chips with {len(spread)} varied parameters, each as alone"
+    said = f"3 chips, each as alone (parameters varied: {len(spread)})"
     return judged(worst[0] <= CLOSE, _said(*worst, said), "each chip as it is alone", fix)
 
 
