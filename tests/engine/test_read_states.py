@@ -205,3 +205,26 @@ def test_errors_name_what_is_wrong():
         made(rule=Gated(), modulator="rewrad")
     with pytest.raises(GraphError, match="must be 'post' or 'connection', for it reads its target"):
         made(model=Reversal, side="pre")
+
+
+@pytest.mark.parametrize("side", ["post", "connection"])
+def test_gradients_through_states_agree(side):
+    """Through a source ``hid.v``, a synapse that reads its target, and a spike's surrogate: both engines give the same."""
+    found = []
+    for engine in ENGINES:
+        net = ship.Network()
+        net.add(ship.SpikeInput, "in", n=3)
+        net.add(ship.LIF, "hid", n=4, v_th=0.3, t_ref=2e-3)
+        net.add(ship.LeakyIntegrator, "out", n=2, output=True)
+        net.add(Reversal, "syn", source="in", target="hid", weight=ship.Uniform(0.1, 0.6), side=side)
+        net.add(ship.WeightedSum, "tap", source="hid.v", target="out", weight=ship.Uniform(0.0, 1.0), delay=2e-3)
+        net.add(ship.ExpSynapse, "spikes", source="hid", target="out", weight=ship.Uniform(0.0, 1.0))
+        net.init(dt=1e-3, dtype=torch.float64, engine=engine, chips=2)
+        net.run(given()["in"]).square().sum().backward()
+        found.append([p.grad for p in net.parameters()])
+        assert len(found[-1]) == 3
+        if engine == "fused" and side == "post":
+            assert net.explain().count("kernel") >= 5
+    for one, other in zip(*found, strict=True):
+        assert float(one.abs().max()) > 0
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)

@@ -13,7 +13,8 @@ from ship.testing.extremes import classes, declarations, model_at_extremes
 
 pytestmark = pytest.mark.usefixtures("no_grad")
 # Options that change the mathematics.
-MATHEMATICS = ("side", "drive", "window_function", "resistance", "additive", "continuous", "devices", "of")
+MATHEMATICS = ("side", "drive", "kind", "window_function", "resistance", "additive", "continuous", "devices", "of")
+MATHEMATICS += ("pairing", "synapse", "efficacy", "modulation", "sign")
 DTS = (1e-9, 1e-6, 1e-3, 1.0, 1e3)  # s: from a nanosecond to a quarter of an hour
 MODELS = classes(ship.models, (Neuron, Connection, Rule, Source))
 

@@ -18,9 +18,11 @@ from ..base.errors import NotReadyError, ParameterError
 from ..base.parameters import FanIn, Normal, Parameter, Varied, declared, numbers
 from ..base.parameters.bag import Bag
 from ..base.parameters.resolve import fits, places, resolve, trailing, varied
+from ..base.temperature import FOLLOWS
 from ..devices.weights.synapse import SynapseDevices
 from ..models.contract import Connection, Model, SpikingNeuron, Synapse, coefficients
 from .connectivity import EdgeList
+from .convolution import Shared
 from .spec import Spec
 
 FEW = 2**16  # numbers of a parameter that are compared sooner than coefficients are computed
@@ -46,6 +48,7 @@ class GroupParameters(nn.Module):
         variation: bool,
         dtype: torch.dtype,
         edges: EdgeList | None = None,
+        shared: Shared | None = None,
     ) -> None:
         super().__init__()
         self.spec, self.model, self.tag = spec, spec.model, spec.tag
@@ -56,12 +59,17 @@ class GroupParameters(nn.Module):
         self.hardware: SynapseDevices | None = None
         self.overlays: dict[str, Overlay] = {}  # laid over parameters in training
         self.trial = 0
+        self.kelvin: float | None = None  # the temperature (K) of the network now; None: it has none
         self._kept: tuple[Any, tuple[Bag, Any]] | None = None  # see `discretised`
         self.register_buffer("zero", torch.zeros((), dtype=dtype), persistent=False)  # carries float type and device
         self.edges = edges is not None
         if edges is not None:
             self.register_buffer("edge_pre", edges.pre, persistent=False)
             self.register_buffer("edge_post", edges.post, persistent=False)
+        self.shared = shared is not None  # whether edges share weights, which then are a matrix
+        if shared is not None:
+            self.register_buffer("edge_weight", shared.places, persistent=False)  # [edge], in the flattened matrix
+            self.matrix = shared.shape
         self.register_buffer("die_ids", torch.tensor(list(dies), dtype=torch.int64))
         parts: list[tuple[str, Model]] = [("", self.model)]
         if spec.rule is not None:
@@ -70,7 +78,11 @@ class GroupParameters(nn.Module):
         for prefix, model in parts:
             for name, declaration in declared(type(model))[0].items():
                 self._make(prefix + name, declaration, getattr(model, name), dies, variation, dtype)
-        self.model.check(spec.where, Bag({name: self.value(name) for name in self.declarations}))
+        values = {name: self.value(name) for name in self.declarations}
+        self.model.check(spec.where, Bag(values | {"n_units": torch.tensor(self.n)}))
+        if spec.rule is not None:
+            own = {name.removeprefix("rule."): value for name, value in values.items() if name.startswith("rule.")}
+            spec.rule.check(f"{spec.where}.rule", Bag(own))
 
     # -- sizes -------------------------------------------------------------------------------------------------------------
 
@@ -87,6 +99,18 @@ class GroupParameters(nn.Module):
             on = self.side
         pairs = (len(self.edge_pre),) if self.edges else (self.n_pre, self.n)
         return {"unit": (self.n,), "connection": pairs, "post": (self.n,), "pre": (self.n_pre,)}[on]
+
+    @property
+    def shape_of_weights(self) -> tuple[int, ...]:
+        """The shape of the stored weights: that of the connections, or the matrix that they share."""
+        return self.matrix if self.shared else self.shape_of("connection")
+
+    def on_connections(self, weights: Tensor) -> Tensor:
+        """Return for each connection its part of stored weights, or of what belongs to them: ``[..., edge]`` if shared."""
+        if not self.shared or weights.ndim == 0:
+            return weights
+        places: Tensor = self.get_buffer("edge_weight")
+        return weights.expand(*weights.shape[:-2], *self.matrix).flatten(-2)[..., places]
 
     @property
     def pre(self) -> Tensor:
@@ -115,6 +139,8 @@ class GroupParameters(nn.Module):
             return self.shape_of("connection")
         if name == "bias":
             return (self.n,)
+        if name == "weight":
+            return self.shape_of_weights
         return self.shape_of("connection" if declaration.per == "connection" else "unit")
 
     def shape_of_parameter(self, name: str) -> torch.Size:
@@ -135,10 +161,11 @@ class GroupParameters(nn.Module):
         key = random.key(self.seed, self.tag, name)
         shape = self._shape(declaration, name)
         on_pairs = name != "bias" and (declaration.per == "connection" or name.startswith("rule.") or self.side == "connection")
+        matrix = self.shared and name == "weight"
         if self.edges and on_pairs:
-            value = self._on_edges(value)
+            value = self._on_edges(value, math.prod(self.matrix[:1]) if matrix else None)
         self._check_side(where, value, shape)
-        place = self.place() if isinstance(value, Varied) and on_pairs else None
+        place = self.place() if isinstance(value, Varied) and on_pairs and not matrix else None
         made = resolve(where, declaration, value, shape, key, dies, variation, place=place)
         self.declarations[name] = declaration
         if made.redrawn:
@@ -185,14 +212,17 @@ class GroupParameters(nn.Module):
                 fix=" ".join(f"One value for each {values[side]} needs side={side!r}." for side in others),
             )
 
-    def _on_edges(self, value: Any) -> Any:
-        """Turn a value given for all pairs into one for each edge; a fan-in becomes the mean number of edges of a target."""
+    def _on_edges(self, value: Any, rows: int | None) -> Any:
+        """Turn a value given for all pairs into one for each edge; a fan-in becomes the mean number of edges of a target.
+
+        ``rows`` is the number of rows of a matrix that edges share; None where each has a value of its own.
+        """
         if isinstance(value, Varied):
-            return replace(value, nominal=self._on_edges(value.nominal))
+            return replace(value, nominal=self._on_edges(value.nominal, rows))
         if isinstance(value, FanIn):
-            k = max(len(self.edge_pre) / self.n, 1.0)
+            k = max(len(self.edge_pre) / self.n, 1.0) if rows is None else rows
             return Normal(value.mean / k, value.std / math.sqrt(k))
-        if isinstance(value, Tensor | np.ndarray) and tuple(value.shape) == (self.n_pre, self.n):
+        if rows is None and isinstance(value, Tensor | np.ndarray) and tuple(value.shape) == (self.n_pre, self.n):
             return numbers(self.spec.where, value)[self.edge_pre, self.edge_post]
         return value
 
@@ -207,10 +237,19 @@ class GroupParameters(nn.Module):
 
     def value(self, name: str) -> Tensor:
         """Return a parameter as models see it: nominal with this chip's deviation, broadcastable over [chip, batch, ...]."""
+        if self.kelvin is not None and name in self.following:
+            return self.zero.new_tensor(FOLLOWS[self.declarations[name].role](self.kelvin))
         value = self._own(name)
         if name in self.overlays and self.training:
             value = self.overlays[name](self, name, value)
-        return self.hardware.weight(value) if name == "weight" and self.hardware is not None else value
+        if name != "weight":
+            return value
+        return self.on_connections(value if self.hardware is None else self.hardware.weight(value))
+
+    @cached_property
+    def following(self) -> tuple[str, ...]:
+        """The parameters that follow the temperature of the network: those of its roles that the user gave no value."""
+        return tuple(name for name, d in self.declarations.items() if d.role in FOLLOWS and name not in self.spec.given)
 
     def _own(self, name: str) -> Tensor:
         attribute = name.replace(".", "/")
@@ -249,7 +288,7 @@ class GroupParameters(nn.Module):
         Both are kept as long as no number changes, where the numbers are few and no gradient flows into one.
         """
         numbers = self._numbers()
-        told = None if numbers is None else (dt, torch.is_inference_mode_enabled(), numbers)
+        told = None if numbers is None else (dt, self.kelvin, torch.is_inference_mode_enabled(), numbers)
         if told is None or self._kept is None or self._kept[0] != told:
             p = self.bag(dt)
             if told is None:

@@ -13,8 +13,9 @@ from ..base import random
 from ..base.clock import nearest_slots
 from ..base.errors import GraphError, suggest
 from ..base.parameters import Distribution, Kind, Port, to_tensor
-from ..models.contract import Connection, Neuron, Source, SpikingNeuron, Synapse
+from ..models.contract import Connection, Neuron, Source, Synapse
 from .connectivity import Connectivity, EdgeList, matrix_edges
+from .convolution import Shared, SharedConnectivity
 from .delay import delay_tensor
 from .spec import Address, Spec, address
 from .wiring_checks import check_tags
@@ -56,6 +57,7 @@ class Wiring:
     kinds: Mapping[str, Kind]
     wires: tuple[Wire, ...]
     edges: Mapping[str, EdgeList] = field(default_factory=dict)  # of connections that are sparse
+    shared: Mapping[str, Shared] = field(default_factory=dict)  # of those whose edges share weights
 
 
 def wire(specs: Mapping[str, Spec], seed: int, dt: float | None = None) -> Wiring:
@@ -76,6 +78,11 @@ def wire(specs: Mapping[str, Spec], seed: int, dt: float | None = None) -> Wirin
     n_pre = {tag: sum(n[s.tag] for s in specs[tag].sources) for tag in tags}
     kinds = _kinds(specs)
     edges = {tag: _edges(specs[tag], n_pre[tag], n[tag], seed) for tag in tags if specs[tag].connect is not None}
+    shared = {
+        tag: rule.shared(f"{specs[tag].where}.connect", n_pre[tag], n[tag])
+        for tag in tags
+        if isinstance(rule := specs[tag].connect, SharedConnectivity)
+    }
     wires: list[Wire] = []
     for tag in tags:
         spec = specs[tag]
@@ -84,7 +91,7 @@ def wire(specs: Mapping[str, Spec], seed: int, dt: float | None = None) -> Wirin
             wires += _ports(spec, specs, n, kinds)
     for tag in tags:
         wires += _readings(specs[tag], specs, n, kinds)
-    return Wiring(tags, n, n_pre, kinds, tuple(wires), edges)
+    return Wiring(tags, n, n_pre, kinds, tuple(wires), edges, shared)
 
 
 def _readings(spec: Spec, specs: Mapping[str, Spec], n: Mapping[str, int], kinds: Mapping[str, Kind]) -> list[Wire]:
@@ -323,7 +330,7 @@ def _ports(spec: Spec, specs: Mapping[str, Spec], n: Mapping[str, int], kinds: M
 
 
 def _port(spec: Spec, target: Spec, kind: Kind) -> str:
-    ports: Mapping[str, Port] = target.model.ports
+    ports = _fitting(spec, target)
     if spec.port is not None:
         if spec.port not in ports:
             raise GraphError(f"{spec.where}.port", f"{target.where} has no port {spec.port!r}", fix=suggest(spec.port, ports))
@@ -348,6 +355,21 @@ def _port(spec: Spec, target: Spec, kind: Kind) -> str:
     )
 
 
+def _fitting(spec: Spec, target: Spec) -> Mapping[str, Port]:
+    """Return the ports of the target whose unit is that of what the connection gives: all of them where it says none."""
+    ports: Mapping[str, Port] = target.model.ports
+    unit = spec.model.unit if isinstance(spec.model, Connection) else ""
+    fitting = {name: port for name, port in ports.items() if not unit or port.unit == unit}
+    if not fitting or (spec.port in ports and spec.port not in fitting):
+        raise GraphError(
+            f"{spec.where}.{'port' if spec.port else 'target'}",
+            f"must be a port in {unit}",
+            got="ports " + ", ".join(f"{name} ({port.unit})" for name, port in ports.items()) + f" of {target.where}",
+            fix=f"Name one of {', '.join(fitting)}." if fitting else "Use a neuron with conductances, e.g. AdEx.",
+        )
+    return fitting
+
+
 def level_port(spec: Spec, target: Spec) -> str:
     """Return the port of the target into which a bias flows.
 
@@ -368,4 +390,4 @@ def level_port(spec: Spec, target: Spec) -> str:
 def emits_first(spec: Spec) -> bool:
     """Return whether the group is a neuron that emits before it advances."""
     model = spec.model
-    return isinstance(model, Neuron) and not (isinstance(model, SpikingNeuron) and model.emit_order == "after")
+    return isinstance(model, Neuron) and getattr(model, "emit_order", "before") != "after"

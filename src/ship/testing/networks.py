@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..base.errors import GraphError
 from ..base.parameters import declared
-from ..models import LIF, CurrentInput, ExpSynapse, LeakyIntegrator, Link, SpikeInput
+from ..models import LIF, AdEx, CurrentInput, ExpSynapse, LeakyIntegrator, Link, SpikeInput
 from ..models.contract import Connection, Model, Neuron, Rule, Source
 from ..network.network import Network
 
@@ -37,7 +37,6 @@ def build(cls: type[Model], n: int, values: Mapping[str, Any], options: Mapping[
         net.add(cls, MODEL, n=n, **values, **options)
         feed(net, MODEL, cls, n, gains)
     elif issubclass(cls, Connection):
-        net.add(LeakyIntegrator, TARGET, n=n, v_rest=REST if cls.reads else 0.0)
         _add_connection(net, cls, n, values, options, gains)
     else:
         raise GraphError(cls.__name__, "must be a neuron, a source, a connection or a rule", got=repr(cls))
@@ -82,25 +81,24 @@ def modulator(net: Network, rule: type[Rule]) -> str | None:
 def _add_connection(
     net: Network, cls: type[Connection], n: int, values: Mapping[str, Any], options: Mapping[str, Any], gains: Gains | None
 ) -> None:
+    conducts = cls.unit == "S"  # into a neuron with conductances, one nanosiemens
+    if conducts:
+        net.add(AdEx, TARGET, n=n)
+    else:
+        net.add(LeakyIntegrator, TARGET, n=n, v_rest=REST if cls.reads else 0.0)
     if not cls.accepts:
         net.add(cls, MODEL, target=TARGET, **values, **options)
         feed(net, MODEL, cls, n, gains)
         return
-    own = declared(cls)[0]
-    alone = cls.one_to_one or options.get("side", _side(cls)) == "pre"  # a source unit for each unit
-    pairs = options.get("side", _side(cls)) == "connection" or not cls.weighted
+    own, side = declared(cls)[0], getattr(cls(**options), "side", "post")
+    alone = cls.one_to_one or side == "pre"  # a source unit for each unit
+    pairs = side == "connection" or not cls.weighted
     rows = rowwise(values)
     shaped = {k: rows[k] if k != "bias" and (pairs or own[k].per == "connection") else v for k, v in values.items()}
     if "weight" in own and "weight" not in shaped:
-        shaped["weight"] = torch.eye(n) if alone else torch.ones(1, n)
+        shaped["weight"] = (torch.eye(n) if alone else torch.ones(1, n)) * (1e-9 if conducts else 1.0)
     net.add(SpikeInput if "events" in cls.accepts else CurrentInput, INPUT, n=n if alone else 1)
-    net.add(cls, MODEL, source=INPUT, target=TARGET, **shaped, **options)
-
-
-def _side(cls: type[Model]) -> object:
-    """The default side of a connection."""
-    option = declared(cls)[1].get("side")
-    return None if option is None else option.default
+    net.add(cls, MODEL, source=INPUT, target=TARGET, port="exc" if conducts else None, **shaped, **options)
 
 
 def feed(

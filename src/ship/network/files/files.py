@@ -38,7 +38,8 @@ def _others() -> list[str]:
 
 def library_models() -> dict[str, type[Model]]:
     """Return all concrete models of the library, by name."""
-    return {name: getattr(_models, name) for name in _models.__all__}
+    rooms = (_models, _models.gemo2024)
+    return {name: getattr(room, name) for room in rooms for name in room.__all__}
 
 
 def save(net: Network, path: str | os.PathLike[str], *, running: bool = False) -> None:
@@ -103,6 +104,7 @@ def load(path: str | os.PathLike[str], *, models: Sequence[type[Model] | type[Pa
             variation=settings["variation"],
             dtype=dtype,
             engine=settings.get("engine", "auto") if engine is None else engine,
+            temperature=settings.get("temperature"),
         )
         own = {name.removeprefix("net/"): value for name, value in tensors.items() if name.startswith("net/")}
         checks.check_values(net, own)
@@ -137,6 +139,7 @@ def _settings(net: Network) -> dict[str, Any]:
         "variation": net._settings["variation"],
         "dtype": str(net._settings["dtype"]).removeprefix("torch."),
         "engine": net._settings["engine"],
+        "temperature": net._settings["temperature"],
     }
 
 

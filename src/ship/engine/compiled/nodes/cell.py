@@ -24,11 +24,11 @@ from ...reference.source import SourceNode
 from ...signals.line import Line
 from ...signals.products import project
 from ...trees import flatten, unflatten
-from ..kernels.group_kernel import GroupKernel, JoinedFeed, KernelKey, built, split
+from ..kernels.group_kernel import Contest, GroupKernel, JoinedFeed, KernelKey, built, competes, split
 from ..run import cuda
 from ..tape.edges import Structure
 from ..trace.program import Untraceable, as_constants
-from . import rule
+from . import pulses, rule
 
 
 class Sum(NamedTuple):
@@ -48,6 +48,7 @@ class NodeSide:
         self.node = node
         self.structures: dict[int, Structure] = {}
         self.learners: dict[Any, rule.Learner] = {}
+        self.device_learners: dict[Any, pulses.DeviceLearner] = {}
         self._leaves: tuple[Any, Any, tuple[list[str], list[Tensor], Any]] | None = None  # of these parameters, coefficients
 
     @property
@@ -63,7 +64,7 @@ class NodeSide:
         if isinstance(node, NeuronNode):
             return [*(["jump"] if node.jumps else []), *node.flows, *model.noise]
         assert isinstance(model, Connection)
-        return [*(["value"] if model.accepts else model.ports), *model.noise]
+        return [*(["value"] if model.accepts else model.ports), *model.noise, *model.reads]
 
     def refusal(self) -> str | None:
         """Why the node stays with the reference engine, as far as it can be said without tracing."""
@@ -74,20 +75,22 @@ class NodeSide:
             return "converters at its columns"
         if node.group.hardware is not None and node.group.hardware.noisy and node.group.side == "post":
             return "its devices are read with noise in each slot"
-        if node.tapped:
-            return "its states are signals"
-        if isinstance(node, ConnectionNode) and node.reads:
-            return "reads states of its target"
-        if learns(node) and node.group.hardware is not None:
-            return "learns by pulses on its devices"
-        if learns(node) and (node.read_by_rule or node.modulator is not None):
-            return "its rule reads more than spikes"
+        if node.tapped and self.grid:
+            return "states on every connection that are signals"
+        if isinstance(node, ConnectionNode) and node.reads and self.grid:
+            return "a state on every connection, and reads its target"
         if learns(node) and (node.feed.per_connection or node.edges is not None):
             return "a plastic synapse on edges, or with a delay on every connection"
+        if isinstance(node, ConnectionNode) and self.grid and node.group.model.noise:
+            return "noise on every connection"
+        if learns(node) and node.group.hardware is not None and (why := pulses.refusal(node)) is not None:
+            return why
         if isinstance(node, ConnectionNode) and node.edges is not None and self.grid:
             return "a state on every edge"
         if isinstance(node, ConnectionNode) and self.grid and node.feed.per_connection:
             return "a state and a delay on every connection"
+        if competes(node.group.model) and node.group.zero.device.type != "cpu":
+            return "a winner that takes all, away from the CPU"
         return cuda.refusal(node.group.zero.device, node.group.side)
 
     @property
@@ -145,10 +148,30 @@ class NodeSide:
         """The kernels of the rule of a plastic synapse, traced once for each kind of constants."""
         if not learns(self.node):
             return None
+        if self.node.group.hardware is not None:
+            return self.device_learner()[0].rule
         key = rule.key(self.node)
         if key not in self.learners:
             self.learners[key] = rule.build(self.node)
         return self.learners[key]
+
+    def device_learner(self) -> tuple[pulses.DeviceLearner, Any]:
+        """The kernels of a rule that pulses devices, and the tensors of these."""
+        assert learns(self.node)
+        tensors = pulses.tensors_of(pulses.devices_of(self.node))
+        key = rule.key(self.node), pulses.key(self.node, tensors)
+        if key not in self.device_learners:
+            self.device_learners[key] = pulses.build(self.node, tensors)
+        return self.device_learners[key], tensors
+
+    def unit(self, span: tuple[int, int], *given: Any) -> rule.Unit:
+        """Return what a plastic synapse adds to a tape that runs ``span[1]`` slots from ``span[0]`` on; ``given``: see `rule.Unit`."""
+        assert learns(self.node)
+        if self.node.group.hardware is not None:
+            return pulses.PulseUnit(self.node, *self.device_learner(), span, *given)
+        learner = self.learner()
+        assert learner is not None
+        return rule.Unit(self.node, learner, *given)
 
     def structure(self, line: Line | None, chosen: Tensor, offset: int, width: int) -> Structure:
         """Return the edges of one source and delay, in the order in which kernels follow them.
@@ -173,6 +196,8 @@ class NodeSide:
         if name == "jump":
             assert isinstance(node, NeuronNode)
             return [line for port in node.jumps for line in node.ports.get(port, ())]
+        if isinstance(node, ConnectionNode) and name in node.reads:
+            return [(line, 0, line.width) for line in node.reads[name]]
         return node.ports.get(name, [])
 
     def late(self, name: str) -> int:
@@ -210,6 +235,8 @@ class NodeSide:
                     return self.sum(k0, n)
                 return node.feed.weighted(k0, n, node.weight, node.like, skip)
             return node.feed.arrivals(k0, n, node.like, skip)
+        if isinstance(node, ConnectionNode) and name in node.reads:
+            return self._read_outside(name, k0, n, skip)
         ports = node.jumps if name == "jump" and isinstance(node, NeuronNode) else [name]
         total: Tensor | None = None
         for port in ports:
@@ -217,6 +244,16 @@ class NodeSide:
             if value is not None:
                 total = value if total is None else total + value
         return total
+
+    def _read_outside(self, name: str, k0: int, n: int, skip: Sequence[Line]) -> Tensor | None:
+        """What a connection reads of targets outside, and what it read of those inside before the segment."""
+        node = self.node
+        assert isinstance(node, ConnectionNode)
+        parts = [line.early(k0, n, node.like) if line in skip else line.window(k0, n, node.like) for line in node.reads[name]]
+        if all(part is None for part in parts):
+            return None
+        zeros = (node.like.new_zeros(n, 1, 1, line.width) for line in node.reads[name])
+        return node.per_target([zero if part is None else part for part, zero in zip(parts, zeros, strict=True)])
 
 
 class Cell:
@@ -298,7 +335,7 @@ class Cell:
             self._clocks = like, like + 0.0, like + 1.0
         return self._clocks[1 + advancing]
 
-    def constants(self, built: GroupKernel, leaves: Sequence[Tensor], advancing: bool) -> list[Tensor]:
+    def constants(self, built: GroupKernel | Contest, leaves: Sequence[Tensor], advancing: bool) -> list[Tensor]:
         """Return the leaves that the kernel reads, in its order."""
         chosen = [leaves[i] for i in built.constants]
         if built.go >= 0:

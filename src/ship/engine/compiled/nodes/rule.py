@@ -63,6 +63,11 @@ def rule_of(node: PlasticNode) -> Rule:
     return rule
 
 
+def others(rule: Rule) -> tuple[str, ...]:
+    """Return what a rule sees beside the events of both sides: states of its target, and the third factor."""
+    return (*rule.reads, *(["modulator"] if rule.modulated else []))
+
+
 def leaves(node: PlasticNode) -> tuple[list[str], list[Tensor], Any]:
     """Names of the rule's parameters; their tensors followed by its coefficients, ``[chip, batch, pre, post]`` or 1 of each; the
     tree of these.
@@ -78,7 +83,9 @@ def _four(t: Tensor) -> Tensor:
 
 
 class _Builder:
-    """Traces a rule. Inputs of its program: states, pre, post, weight, constants; outputs: the weight, its change, states."""
+    """Traces a rule. Inputs of its program: states, pre, post, what else it sees of its target and the third factor, weight,
+    constants; outputs: the weight, its change, states.
+    """
 
     def __init__(self, node: PlasticNode) -> None:
         self.node, self.rule, self.dtype = node, rule_of(node), node.group.dtype
@@ -87,19 +94,23 @@ class _Builder:
         self.flags = tuple(s.dtype == torch.bool for s in states)
         self.sides = tuple(s.on if s.on in ("pre", "post") else "connection" for s in self.rule.states or ())
         self.count = len(states)
-        self.pre, self.post, self.weight = self.count, self.count + 1, self.count + 2
+        self.others = others(self.rule)
+        self.pre, self.post = self.count, self.count + 1
+        self.weight = self.count + 2 + len(self.others)
         try:
-            self.program = trace(self._whole, self.count + 3 + len(self.constants), self.dtype)
+            self.program = trace(self._whole, self.weight + 1 + len(self.constants), self.dtype)
         except Untraceable as error:
             raise Untraceable(f"its rule: {error}") from error
 
     def _whole(self, *given: Tensor) -> list[Tensor]:
         states = [v != 0 if flag else v for v, flag in zip(given[: self.count], self.flags, strict=True)]
-        pre, post, w, *constants = given[self.count :]
+        pre, post, *seen = given[self.count : self.weight]
+        w, *constants = given[self.weight :]
         p = Bag(dict(zip(self.names, constants, strict=False)))
         c = unflatten(constants[len(self.names) :], self.tree) if len(constants) > len(self.names) else None
         state = unflatten(states, self.state_tree)
-        change, after = self.rule.update(state, Bag({"pre": pre, "post": post}), w, p, c)
+        x = Bag({"pre": pre, "post": post, **dict(zip(self.others, seen, strict=True))})
+        change, after = self.rule.update(state, x, w, p, c)
         new = torch.minimum(torch.maximum(w + change, p.w_min), p.w_max)
         return [new, change, *(v.to(self.dtype) for v in flatten(after)[0])]
 
@@ -119,7 +130,7 @@ class _Builder:
         if i < self.count:
             return {"pre", "post"} if self.sides[i] == "connection" else {self.sides[i]}
         if i <= self.weight:
-            return {self.pre: {"pre"}, self.post: {"post"}}.get(i, {"pre", "post"})
+            return {self.pre: {"pre"}, self.weight: {"pre", "post"}}.get(i, {"post"})
         shape = self.constants[i - self.weight - 1].shape
         return {side for side, size in (("pre", shape[2]), ("post", shape[3])) if size > 1}
 
@@ -134,24 +145,30 @@ class _Builder:
         flags = tuple(self.flags[i] for i in states)
         if side == "pre":
             flags = (False, *flags)
-        return Traces(Kernel(self._trace(side, states, constants), flags, 1, len(constants) + 1, self.dtype), states, constants)
+        operands = 1 if side == "pre" else 1 + len(self.others)
+        kernel = Kernel(self._trace(side, states, constants), flags, operands, len(constants) + 1, self.dtype)
+        return Traces(kernel, states, constants)
 
     def _trace(self, side: str, states: tuple[int, ...], constants: tuple[int, ...]) -> Callable[..., Any]:
-        """What arrives, for the pre side also what did in the slot before, and the traces before that."""
+        """What arrives, for the pre side also what did in the slot before, for the post side also what else the rule sees there,
+        and the traces before that.
+        """
 
         def function(own: Sequence[Tensor], x: Sequence[Tensor], given: Sequence[Tensor]) -> Any:
-            arrival, *own = (v.detach() for v in (*x, *own))  # rules have no gradient
+            arrival, *seen_there = (v.detach() for v in x)  # rules have no gradient
+            own = [v.detach() for v in own]
             happened = arrival
             if side == "pre":
                 happened, *own = own
             known = dict(zip((self.weight + 1 + i for i in constants), given, strict=False)) | dict(zip(states, own, strict=True))
             known[self.pre if side == "pre" else self.post] = happened
+            known |= dict(enumerate(seen_there, self.post + 1))
             every = [known.get(i, torch.zeros_like(arrival)) for i in range(self.program.inputs)]
             after = self._whole(*(v.to(self.dtype) for v in every))
             seen = [v.to(self.dtype) for v in own]
             go = given[-1].detach() != 0
             moved = [torch.where(go, after[2 + i], v) for i, v in zip(states, seen, strict=True)]
-            return ([arrival, happened, *seen], [arrival, *moved]) if side == "pre" else ([happened, *seen], moved)
+            return ([arrival, happened, *seen], [arrival, *moved]) if side == "pre" else ([happened, *seen_there, *seen], moved)
 
         return function
 
@@ -212,7 +229,7 @@ class Unit:
         learner: Learner,
         k0: int,
         arrivals: tuple[OperandSource, ...],
-        posts: tuple[OperandSource, ...],
+        posts: Sequence[tuple[OperandSource, ...]],
         signal: Callable[[int], int],
     ) -> None:
         self.node, self.learner = node, learner
@@ -223,8 +240,10 @@ class Unit:
         self.states = [s.to(node.like) for s in flatten(node.rule_state)[0]]
         self.grids = {i: self._own(self.states[i], *self.lead) for i, s in enumerate(learner.sides) if s == "connection"}
         self.arrived, before, *pre = (signal(self.group.n_pre) for _ in range(2 + len(learner.pre.states)))
-        spikes, *post = (signal(self.group.n) for _ in range(1 + len(learner.post.states)))
-        self.happened = {"pre": before, "post": spikes}
+        there = [signal(self.group.n) for _ in posts]  # the target's spikes, and what else the rule sees
+        post = [signal(self.group.n) for _ in learner.post.states]
+        self.happened = {"pre": before, "post": there[0]}
+        self.seen = dict(enumerate((before, *there), len(learner.sides)))  # by the number of the rule's input
         self.traces = dict(zip((*learner.pre.states, *learner.post.states), (*pre, *post), strict=True))
         self.fields: list[Tensor] = []
         self.entry = [self._before(k0), *self._side("pre"), *self._side("post")]
@@ -232,8 +251,13 @@ class Unit:
         go = len(learner.pre.constants), len(learner.post.constants)
         self.steps = [
             TapeStep(learner.pre.kernel, self.group.n_pre, (arrivals,), (self.arrived, before, *pre), go[0]),
-            TapeStep(learner.post.kernel, self.group.n, (posts,), (spikes, *post), go[1]),
+            TapeStep(learner.post.kernel, self.group.n, tuple(posts), (*there, *post), go[1]),
         ]
+
+    @property
+    def works(self) -> tuple[Work, ...]:
+        """The kernels that change the weights, in their order."""
+        return self.learner.alone if self.together == 1 else self.learner.shared
 
     def _together(self) -> int:
         """Return how many samples share their weights.
@@ -277,7 +301,7 @@ class Unit:
 
     def learn(self, fields: list[Tensor]) -> Learn:
         """Return what changes the weights; its fields are added to those of the tape."""
-        works = self.learner.alone if self.together == 1 else self.learner.shared
+        works = self.works
         at: dict[Key, int] = {}
         passes = tuple(
             Pass(int(work.kernel.address), tuple(self._part(k, k in work.written, fields, at) for k in work.keys))
@@ -292,19 +316,17 @@ class Unit:
         return bool(((self.weight >= p.w_min) & (self.weight <= p.w_max)).all())
 
     def _part(self, key: Key, written: bool, fields: list[Tensor], at: dict[Key, int]) -> ConnectionOperand:
-        count = len(self.learner.sides)
         if key in self.traces:
             return ConnectionOperand(self.traces[int(key)], on=self.learner.sides[int(key)])
-        if key in (count, count + 1):
-            side = "pre" if key == count else "post"
-            return ConnectionOperand(self.happened[side], on=side)
+        if key in self.seen:
+            return ConnectionOperand(self.seen[int(key)], on="pre" if key == len(self.learner.sides) else "post")
         if key not in at:
             at[key] = len(fields)
             fields.append(self._field(key))
         return ConnectionOperand(-1, at[key], written=written)
 
     def _field(self, key: Key) -> Tensor:
-        weight = len(self.learner.sides) + 2
+        weight = len(self.learner.sides) + len(self.seen)
         if key == "sum":
             return torch.zeros_like(self.weight)
         if key == "batch":

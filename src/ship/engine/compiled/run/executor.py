@@ -169,7 +169,8 @@ class Executor:
             row |= {"back": 0 if backwards is None else backwards[i], "units": step.n, "states": k.states, "inputs": k.inputs}
             row |= {"constants": k.constants, "outputs": k.outputs, "clock": step.go, "listing": -1, "learn": -1}
             row |= {f"first_{what}": number for what, number in first.items()}
-            row |= {"area": area, "back_area": back_area, "chunk": chunk}
+            row |= {"area": rows[-1]["area"] if step.follows else area, "back_area": back_area, "chunk": chunk}
+            row["contest"] = int(step.contest)
             row["moving"] = int(self._moves[at : at + k.constants].any())
             rows.append(row)
             counts = {"state": k.states, "operand": k.inputs, "constant": k.constants, "output": len(step.outs)}
@@ -202,8 +203,20 @@ def _addresses(tensors: Sequence[Tensor | None]) -> Table:
 
 
 def table_of(layout: np.dtype[np.void], rows: Sequence[Mapping[str, int]]) -> Records:
-    """Return a table of records from their fields; those that are left out are 0. There is one record at least."""
-    return np.array([tuple(row.get(name, 0) for name in layout.names or ()) for row in rows or [{}]], layout)
+    """Return a table of records of integers from their fields; those that are left out are 0. There is one record at least."""
+    places, numbers = _places(layout), []
+    for row in rows or [{}]:
+        fields = [0] * len(places)
+        for name, value in row.items():
+            fields[places[name]] = value
+        numbers.append(fields)
+    return np.array(numbers, np.int64).view(layout).reshape(-1)
+
+
+@lru_cache(maxsize=32)
+def _places(layout: np.dtype[np.void]) -> dict[str, int]:
+    """Return which number of a record each field is."""
+    return {name: i for i, name in enumerate(layout.names or ())}
 
 
 class Record:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -17,10 +16,11 @@ from torch import Tensor
 from ...reference.connection import ConnectionNode
 from ...reference.node import Node
 from ...reference.plastic import PlasticNode, learns
+from ...signals.history import History
 from ...signals.line import Line
-from ..kernels.group_kernel import GroupKernel
-from ..kernels.kernel import Kernel
-from ..nodes import rule
+from ..kernels.group_kernel import Contest, GroupKernel
+from ..kernels.sum_kernel import sum_kernel
+from ..nodes import pulses, rule
 from ..nodes.cell import Cell, NodeSide, Sum
 from ..run import cuda
 from ..run.loop import Loop
@@ -28,6 +28,7 @@ from ..run.single import Single
 from ..tape.autograd import Differentiable
 from ..tape.tape import Arguments, Call, OperandSource, Signal, Tape, TapeStep, run
 from ..trace.program import NotNow, Untraceable
+from .signals import given_signals, learned, wide
 
 
 class Standing(NamedTuple):
@@ -44,7 +45,11 @@ class TapeBlock:
         self.length = length
         self.tape: Tape | None = None  # of the last run
         self.cells = list(cells)
-        self.traces = {id(cell.node.trace): i for i, cell in enumerate(cells)}
+        self.histories = {
+            id(history): (i, state)
+            for i, cell in enumerate(cells)
+            for state, history in (("", cell.node.trace), *cell.node.tapped.items())
+        }
         self.inner = {(part, name): self._inner(part, name) for cell in self.cells for part, name in cell.operands}
 
     def run(self, k0: int, n: int, kept: Sequence[int], last: bool = False) -> dict[str, Standing]:
@@ -61,9 +66,11 @@ class TapeBlock:
             Untraceable: kernels cannot serve at all.
         """
         for cell in self.cells:
-            if learns(cell.node) and any(_learned(take) for take in cell.node.takes):
+            if learns(cell.node) and any(learned(take) for take in cell.node.takes):
                 raise NotNow("a monitor of weights or traces that a rule changes")
-        made = [cell.build(bool(cell.node.takes) and not outputs_only(cell.node)) for cell in self.cells]
+            if learns(cell.node) and cell.node.group.hardware is not None:
+                pulses.check_now(cell.node)
+        made = [cell.build(bool(cell.node.tapped) or not outputs_only(cell.node)) for cell in self.cells]
         assembly = _Assembly(self, made, k0, n, kept, last)
         start = assembly.start
         result = run(assembly.tape, assembly.given, assembly.lead, start, start + n, assembly.executor, assembly.history)
@@ -81,18 +88,13 @@ class TapeBlock:
             every = node.feed.lines
         else:
             every = [line for line, _, _ in part.lines(name)]
-        return [line for line in every if id(line.trace) in self.traces]
+        return [line for line in every if id(line.trace) in self.histories]
 
     def executor(self, tape: Tape) -> Callable[[Call, Sequence[Tensor]], Differentiable]:
         """Return what executes a tape."""
         if self.cells[0].node.group.zero.device.type != "cpu":
             return cuda.CudaScan
         return Single if tape.alone else Loop
-
-
-def _learned(take: Any) -> bool:
-    name = getattr(take, "name", "weight")
-    return name == "weight" or name.startswith("rule.")
 
 
 def outputs_only(node: Node) -> bool:
@@ -122,7 +124,8 @@ class _Assembly:
         self.outs: list[tuple[int, ...]] = []
         self.final: list[int] = []  # the signal that is a node's output
         for cell, b, keep in zip(block.cells, self.built, kept, strict=True):
-            mine = [self._internal(cell.n, keep)] + [self._internal(cell.n, -1) for _ in b.seen]
+            taken = -1 if cell.node.takes else keep
+            mine = [self._internal(cell.n, keep)] + [self._internal(cell.n, taken) for _ in b.seen]
             self.outs.append(tuple(mine))
             pre = cell.node.group.side == "pre"
             self.final.append(self._internal(cell.node.group.n, keep) if pre else mine[0])
@@ -148,12 +151,16 @@ class _Assembly:
                 learn = unit.learn(fields)
                 entry, constants, steps = entry + unit.entry, constants + unit.constants, steps + unit.steps
             entry += cell.states
-            constants += cell.constants(b, leaves, k0 > 0)
+            constants += cell.constants(b.contest or b, leaves, k0 > 0)
             operands = tuple(
                 self._through_rule(self.units[i]) if i in self.units and name == "value" else self._operand(cell, part, name)
                 for part, name in cell.operands
             )
-            steps.append(TapeStep(b.kernel, cell.n, operands, self.outs[i], b.go, b.ending if last else None, learn))
+            if b.contest is None:
+                steps.append(TapeStep(b.kernel, cell.n, operands, self.outs[i], b.go, b.ending if last else None, learn))
+            else:
+                entry, constants = entry + cell.states, constants + cell.constants(b, leaves, True)
+                steps += self._competing(i, b.contest, operands)
             if cell.node.group.side == "pre":
                 steps.append(self._projection(i, constants))
         together = max((unit.together for unit in self.units.values()), default=1)
@@ -164,26 +171,10 @@ class _Assembly:
         if last and not self.ends:  # other executors leave it to `Partition.finish`
             tape = replace(tape, steps=tuple(step._replace(ending=None) for step in steps), kept={})
         self.tape = block.tape = block.tape if block.tape == tape else tape
-        signals, weights, through = self._given()
+        signals, weights, through = given_signals(self.external, alone=self.executor is Single)
         self.given = Arguments(entry, signals, constants, self.matrices, weights, through, fields)
         self._check_gradients()
         self.history = [self._past(q) for q in self.tape.internal] if self.start else []
-
-    def _given(self) -> tuple[list[Tensor], list[Tensor], list[int]]:
-        """The external signals, the weights that they go through first, and for each signal which, or -1."""
-        alone = self.executor is Single
-        signals: list[Tensor] = []
-        weights: list[Tensor] = []
-        through: list[int] = []
-        for x in self.external:
-            if isinstance(x, Sum) and alone:
-                through.append(len(weights))
-                weights.append(x.weight)
-                signals.append(x.arrivals)
-            else:
-                through.append(-1)
-                signals.append(x.done() if isinstance(x, Sum) else x)
-        return signals, weights, through if weights else []
 
     def _internal(self, n: int, keep: int) -> int:
         self.signals.append(Signal(n, False, keep < 0))
@@ -195,22 +186,46 @@ class _Assembly:
         arrivals = self._operand(cell, cell.main, "value")
         self.bare += [x for x in self.external[first:] if isinstance(x, Tensor)]
         self.inner = self.inner or bool(self.block.inner[cell.main, "value"])
-        learner = cell.main.learner()
-        assert learner is not None
-        at = [self.final[self.block.traces[id(line.trace)]] for line, _, _ in node.posts]
-        posts = tuple(OperandSource(q, line.lag + 1, n, 0, into) for q, (line, into, n) in zip(at, node.posts, strict=True))
-        return rule.Unit(node, learner, self.k0, arrivals, posts, self._rigid)
+        posts = [tuple(self._late(line, into) for line, into, _ in node.posts)]
+        posts += [
+            tuple(self._late(line, into) for line, (_, into, _) in zip(node.read_by_rule[name], node.posts, strict=True))
+            for name in rule.rule_of(node).reads
+        ]
+        posts += [(self._third_factor(node.modulator, node),)] if node.modulator is not None else []
+        return cell.main.unit((self.start, self.n), self.k0, arrivals, posts, self._rigid)
+
+    def signal_of(self, line: Line) -> int:
+        """Return the signal that travels on a line from a group of the block: an output, or a state."""
+        return self._stored(line.trace)
+
+    def _late(self, line: Line, into: int) -> OperandSource:
+        """Return what a rule sees of a target: in each slot what there was in the slot before."""
+        return OperandSource(self.signal_of(line), line.lag + 1, line.width, 0, into)
+
+    def _third_factor(self, line: Line, node: PlasticNode) -> OperandSource:
+        """Return the third factor of a rule for each unit of the target, one slot late."""
+        if id(line.trace) in self.block.histories:
+            source = self._late(line, 0)
+        else:
+            first, lag = self._window(1)
+            source = self._outer(line.window(first, self.n, node.like).detach(), lag)
+        if line.width == node.group.n:
+            return source
+        self.matrices.append(node.like.new_ones(1, node.group.n))
+        return source._replace(matrix=len(self.matrices) - 1)
 
     def _check_gradients(self) -> None:
-        """Refuse gradients through weights that a rule changes.
+        """Refuse gradients through weights that a rule changes, and through a competition of units.
 
         Raises:
-            NotNow: a gradient would flow through the weights as they were in each slot.
+            NotNow: a gradient would flow through the weights as they were in each slot, or through who has won.
         """
         every = (*self.given.entry, *self.given.signals, *self.given.constants, *self.given.matrices, *self.given.weights)
         through = any(t.requires_grad for t in self.bare) or (self.inner and any(t.requires_grad for t in every))
         if torch.is_grad_enabled() and through:
             raise NotNow("a gradient through weights that a rule changes")
+        if torch.is_grad_enabled() and any(step.contest for step in self.tape.steps) and any(t.requires_grad for t in every):
+            raise NotNow("a gradient where the winner takes all")
 
     def _rigid(self, n: int) -> int:
         """Add an internal signal without a gradient; return its number."""
@@ -240,17 +255,19 @@ class _Assembly:
         window = part.external(name, first, self.n + more, [*inner, *cell.fed])
         if window is not None:
             width = node.group.n_pre if learns(node) and name == "value" else part.n
-            sources.append(self._outer(window if isinstance(window, Sum) else _wide(window, width), lag))
+            sources.append(self._outer(window if isinstance(window, Sum) else wide(window, width), lag))
         if name == "value":
             assert isinstance(node, ConnectionNode)
             sources += self._through(node, inner, late)
             return tuple(sources)
         for line, offset, width in part.lines(name):
-            if line in inner:
-                i = self.block.traces[id(line.trace)]
+            if line in inner and isinstance(node, ConnectionNode) and name in node.reads:
+                into = sum(other.width for other in node.reads[name][: node.reads[name].index(line)])
+                sources.append(OperandSource(self.signal_of(line), line.lag + late, width, 0, into))
+            elif line in inner:
                 wanted = node.group.model.ports[name].kind if name != "jump" else "events"
                 how = "none" if line.kind == wanted else ("mul" if wanted == "charge" else "div")
-                sources.append(OperandSource(self.final[i], line.lag + late, width, offset, 0, how))
+                sources.append(OperandSource(self.signal_of(line), line.lag + late, width, offset, 0, how))
         return tuple(sources)
 
     def _window(self, late: int) -> tuple[int, int]:
@@ -266,7 +283,7 @@ class _Assembly:
             for line, mask in buckets:
                 if line not in inner:
                     continue
-                signal = self.final[self.block.traces[id(line.trace)]]
+                signal = self.signal_of(line)
                 if node.group.side != "post" or learns(node):
                     if mask is not None:
                         raise Untraceable("different delays for its units in a loop")
@@ -287,7 +304,7 @@ class _Assembly:
                     continue
                 structure = fused.structure(line, chosen, offset, width)
                 weights = structure.weights(node.weight, self.n)
-                m, signal = len(self.matrices), self.final[self.block.traces[id(line.trace)]] if line in inner else -1
+                m, signal = len(self.matrices), self.signal_of(line) if line in inner else -1
                 sent = self._sent(line, late, node.like, signal)
                 sources += [s._replace(matrix=m, structure=structure, shared=weights.shared) for s in sent]
                 self.matrices += [weights.values.unsqueeze(-2)] if sent else []
@@ -306,6 +323,15 @@ class _Assembly:
         found = [] if signal < 0 else [OperandSource(signal, line.lag + late, line.width)]
         return found if early is None else [*found, self._outer(early, lag)]
 
+    def _competing(self, i: int, contest: Contest, operands: tuple[tuple[OperandSource, ...], ...]) -> list[TapeStep]:
+        """Return the steps of units of which the winner takes all: up to their scores, and from who has won."""
+        n, score = self.block.cells[i].n, self._rigid(self.block.cells[i].n)
+        won = ((OperandSource(score, 0, n),),)
+        return [
+            TapeStep(contest.kernel, n, operands, (score,), contest.go, contest=True),
+            TapeStep(self.built[i].kernel, n, won, self.outs[i], follows=True),
+        ]
+
     def _projection(self, i: int, constants: list[Tensor]) -> TapeStep:
         """Return the step from the pre side of a filter to its targets."""
         node, fused = self.block.cells[i].node, self.block.cells[i].main
@@ -321,17 +347,21 @@ class _Assembly:
         biased = node.bias
         if biased:
             constants.append(node.p.bias)
-        return TapeStep(_sum_kernel(node.group.dtype, biased), node.group.n, ((source,),), (self.final[i],))
+        return TapeStep(sum_kernel(node.group.dtype, biased), node.group.n, ((source,),), (self.final[i],))
 
     def _past(self, q: int) -> Tensor:
         """The slots of an internal signal before the run, as far as anyone reads them."""
-        for cell, final in zip(self.block.cells, self.final, strict=True):
-            node = cell.node
-            if final == q:
-                first = max(self.k0 - self.start, node.trace.starts[0] if node.trace.starts else self.k0)
+        for history in (history for cell in self.block.cells for history in cell.node.histories):
+            if self._stored(history) == q:
+                first = max(self.k0 - self.start, history.starts[0] if history.starts else self.k0)
                 if first < self.k0:
-                    return node.trace.window(first, self.k0 - first)
+                    return history.window(first, self.k0 - first)
         return torch.empty(0, *self.lead, self.signals[q].n, dtype=self.block.cells[0].node.group.dtype)
+
+    def _stored(self, history: History) -> int:
+        """Return the signal of the block that is stored in a history."""
+        i, state = self.block.histories[id(history)]
+        return self.outs[i][1 + self.built[i].seen.index(state)] if state else self.final[i]
 
     def finish(self, signals: Sequence[Tensor], leave: Sequence[Tensor]) -> None:
         """Hand outputs, states and what monitors want to the nodes."""
@@ -340,11 +370,15 @@ class _Assembly:
         for i, (cell, b) in enumerate(zip(self.block.cells, self.built, strict=True)):
             node, out = cell.node, by_signal[self.final[i]]
             node.trace.put(out, self.k0 + self.n - len(out))
+            for state, history in node.tapped.items():
+                taken = by_signal[self.outs[i][1 + b.seen.index(state)]]
+                history.put(taken, self.k0 + self.n - len(taken))
             if i in self.units:
                 unit = self.units[i]
                 unit.finish(leave[first : first + len(unit.entry)])
                 first += len(unit.entry)
             flags = b.kernel.flags
+            first += len(flags) if b.contest is not None else 0  # the states of both steps are the same
             cell.leave(leave[first : first + len(flags)], flags)
             first += len(flags)
             seen = {
@@ -353,16 +387,3 @@ class _Assembly:
             }
             for take in node.takes:
                 take(self.k0, self.n, node.window_lookup(self.k0, self.n, seen))
-
-
-def _wide(window: Tensor, n: int) -> Tensor:
-    """Return a signal as ``[slot, chip, batch, n]``."""
-    while window.ndim < 4:
-        window = window.unsqueeze(0)
-    return window if window.shape[-1] == n else window.expand(*window.shape[:-1], n)
-
-
-@lru_cache(maxsize=4)
-def _sum_kernel(dtype: torch.dtype, biased: bool) -> Kernel:
-    """Return the kernel that hands a sum on."""
-    return Kernel(lambda s, x, p: ([x[0] + p[0] if p else x[0]], []), (), 1, int(biased), dtype)

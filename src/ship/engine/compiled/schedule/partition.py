@@ -195,6 +195,7 @@ class Partition:
     def _layout(self, blocks: Sequence[Planned], watched: frozenset[str]) -> Layout:
         whole = {planned: all(self.reason(tag) is None and tag not in self.grids for tag in planned.tags) for planned in blocks}
         kernels = {tag for planned in blocks if whole[planned] for tag in planned.tags}
+        watched |= {tag for tag, node in self.nodes.items() if node.tapped}
         feeds = {tag: target for tag in kernels - watched if (target := self._fed_by(tag)) is not None and target in kernels}
         joined = {}
         for target in set(feeds.values()):

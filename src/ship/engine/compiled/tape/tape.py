@@ -45,6 +45,8 @@ class TapeStep(NamedTuple):
     go: int = -1  # the constant that is 0 in the very first slot, or -1
     ending: Kernel | None = None  # what is done after the last slot of all, where that is this run's
     learn: Learn | None = None  # what is done before, from the second slot on
+    contest: bool = False  # whether its output is a score, in whose place comes who has won (`models.contract.places`)
+    follows: bool = False  # whether it goes on with the states of the step before it, which has as many
 
 
 class Signal(NamedTuple):
@@ -63,6 +65,7 @@ class ConnectionOperand(NamedTuple):
     field: int = -1
     on: str = "connection"  # or pre, post: what a signal counts
     written: bool = False
+    scratch: bool = False  # neither: it has no memory but its block
 
 
 class Pass(NamedTuple):
@@ -81,6 +84,25 @@ class Learn(NamedTuple):
     pre: int  # the signals whose events change weights
     post: int
     events: bool  # whether nothing else changes them
+    pulses: Pulses | None = None  # what becomes of the changes, where devices hold the weights
+
+
+class Pulses(NamedTuple):
+    """How devices move by the counts that the last pass of a `Learn` makes. Fields are named by their number."""
+
+    kernel: int
+    parts: tuple[ConnectionOperand, ...]  # of the kernel, after the count and the normal numbers; whether devices moved follows
+    offsets: tuple[int, ...]  # for each normal number of a connection its unit, for the first connection
+    u: int  # among the parts of the pass, or -1
+    count: int
+    devices: int
+    cycles: int  # the first field of cycles; those of ages follow
+    die: int
+
+    @property
+    def operands(self) -> int:
+        """How many blocks the kernel works on."""
+        return 1 + len(self.offsets) + len(self.parts) + self.devices
 
 
 @dataclass(frozen=True)
