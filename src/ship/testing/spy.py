@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -71,7 +72,8 @@ def kept_on(model: object) -> dict[str, Any]:
         if cls is not object and cls.__module__ != "abc":
             found |= {f"{cls.__name__}.{k}": frozen(v) for k, v in vars(cls).items() if not k.startswith("_") and not callable(v)}
     names = {f.name for f in fields(model)} if is_dataclass(model) else set()
-    own = {k: v for k, v in vars(model).items() if k not in names and k not in (*FUNCTIONS, *OF_PARTS)}
+    cached = {k for cls in type(model).__mro__ for k, v in vars(cls).items() if isinstance(v, cached_property)}
+    own = {k: v for k, v in vars(model).items() if k not in names | cached and k not in (*FUNCTIONS, *OF_PARTS)}
     return found | {f"self.{k}": frozen(v) for k, v in own.items()}
 
 

@@ -23,8 +23,8 @@ ROLES = {
     "refractory time": ("s",),
     "pulse width": ("s",),
     "delay": ("s",),
-    "capacitance": ("F",),
-    "resistance": ("ohm",),
+    "capacitance": ("F", ""),  # without unit: a ratio
+    "resistance": ("ohm", ""),
     "reversal potential": ("V",),
 }
 PREFIXED = re.compile(r"(?:[munpfkMG]|μ|µ|c)(?:s|V|A|F|S|Hz|ohm|Ohm|Ω|W|J|m|K)(?:$|[/^*· ])")
