@@ -174,10 +174,7 @@ def run_case(
     """Return outputs, states, what the target makes of it, and weights: ``{name: [time, case]}``."""
     n = len(next(iter(values.values())))
     samples = issubclass(cls, Source)  # what the units of a source have in common may depend on all of them
-    if samples:
-        net = build(cls, 1, {k: per_sample(v) for k, v in values.items()}, options)
-    else:
-        net = build(cls, n, values, options)
+    net = build(cls, 1 if samples else n, {k: per_sample(v) if samples else v for k, v in values.items()}, options)
     net.init(dt=dt, dtype=dtype, engine=engine)
     watched: dict[str, list[str]] = {}
     for tag in (tag for tag in (MODEL, TARGET) if tag in net.tags):

@@ -242,7 +242,10 @@ def relaxations(bench: Bench, tau: float) -> Tensor | None:
 
 
 def _short_input(bench: Bench, tau: float) -> tuple[Runs, Runs]:
-    """Return a run over 10 ``tau`` in slots of ``tau / 20`` with an input in its first two slots, and one without; none, empty."""
+    """Return a run over 10 ``tau`` in slots of ``tau / 20`` with an input in its first two slots, and one without it.
+
+    Both are empty where the model takes no input.
+    """
     steps, dt = 10 * PARTS, tau / PARTS
     ports = bench.model.ports if bench.drive else {}
     scaled = {k: replace(d, calm=d.calm * (bench.dt / dt if ports[k].kind == "charge" else 1)) for k, d in bench.drive.items()}
