@@ -82,7 +82,7 @@ def noise_is_the_same_at_any_dt(bench: Bench) -> Outcome:
         ends = _ends({k: v for k, v in run.items() if k.startswith(MODEL) and not k.endswith(".output")}, NOISY)
         output = run[f"{MODEL}.output"]
         adds_up = getattr(net[MODEL].model, "emits", "charge") != "values"  # events and charges; of a level the mean
-        counted = output[0].sum(0) if adds_up else output[0].mean(0)  # type: ignore[attr-defined]
+        counted = output[0].sum(0) if adds_up else output[0].mean(0)
         found.append({**ends, f"{MODEL}.output": counted.reshape(-1)})
     wrong: list[str] = []
     seen: list[str] = []
