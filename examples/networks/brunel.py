@@ -1,11 +1,11 @@
 """Excitation and inhibition in a sparse random network, in its four regimes, with the rates that theory predicts.
 
-The network of Brunel, J. Comput. Neurosci. 8:183 (2000), model A: 10,000 excitatory and 2,500 inhibitory leaky integrate-and-fire
-units, each with 1,000 excitatory and 250 inhibitory inputs drawn at random, impulses of 0.1 mV and -g 0.1 mV after 1.5 ms, and 1,000
-external Poisson trains at eta times the rate that would just reach the threshold. Its mean field: all units fire at the rate of
-a neuron under white noise (`ship.study.siegert`) whose mean and strength follow from that rate.
+The network of Brunel, J. Comput. Neurosci. 8:183 (2000), model A: 10,000 excitatory and 2,500 inhibitory leaky
+integrate-and-fire units, each with 1,000 excitatory and 250 inhibitory inputs drawn at random, impulses of 0.1 mV and -g 0.1 mV
+after 1.5 ms, and 1,000 external Poisson trains at eta times the rate that would just reach the threshold. In its mean field all
+units fire at the rate of a neuron under white noise (`ship.study.siegert`) whose mean and strength follow from that rate.
 
-``python examples/networks/brunel.py`` takes about a minute on two cores, prints rates beside theory and measures of the regimes,
+``python examples/networks/brunel.py`` takes half a minute on a free core, prints rates beside theory and measures of the regimes,
 and draws ``brunel.png``; ``python examples/networks/brunel.py --quick`` simulates a tenth of the time.
 """
 
@@ -106,7 +106,7 @@ def simulate(regime: Regime, n: int = 12_500, duration: float | None = None, see
     return activity(found), found
 
 
-def figure(found: dict[str, Spikes], shown: float = 0.2):
+def figure(found: dict[str, Spikes], shown: float = 0.1):
     """Draw rasters of 50 units and the activity of all, a column for each regime."""
     import matplotlib.pyplot as plt
     from measures import population
@@ -132,8 +132,8 @@ def main(quick: bool) -> None:
         started = time.perf_counter()
         found, kept[name] = simulate(regime, duration=regime.duration / 10 if quick else None)
         print(
-            f"| {name} | {regime.g:g} | {regime.eta:g} | {theory(regime.g, regime.eta):.2f} Hz | {found.rate:.2f} +- {found.half_width:.2f} Hz | "
-            f"{found.cv:.2f} | {found.synchrony:.1f} | {found.frequency:.0f} Hz |",
+            f"| {name} | {regime.g:g} | {regime.eta:g} | {theory(regime.g, regime.eta):.2f} Hz | "
+            f"{found.rate:.2f} +- {found.half_width:.2f} Hz | {found.cv:.2f} | {found.synchrony:.1f} | {found.frequency:.0f} Hz |",
             flush=True,
         )
         print(f"{name}: {time.perf_counter() - started:.1f} s", file=sys.stderr)

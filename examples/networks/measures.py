@@ -87,7 +87,7 @@ def population(found: Spikes, width: float) -> NDArray[np.float64]:
 
 
 def irregularity(found: Spikes, least: int = 5) -> float:
-    """Compute the mean over units of the coefficient of variation of intervals; units with fewer than ``least`` intervals do not count."""
+    """Compute the coefficient of variation of intervals, the mean over the units that have at least ``least`` of them."""
     order = np.lexsort((found.time, found.unit))
     unit, interval = found.unit[order], np.diff(found.time[order])
     inside = unit[1:] == unit[:-1]

@@ -1,13 +1,14 @@
-"""Self-sustained irregular activity in the network of Vogels and Abbott, with current-based and with conductance-based synapses.
+"""Self-sustained irregular activity in the network of Vogels and Abbott, with currents and with conductances as synapses.
 
-Vogels & Abbott, J. Neurosci. 25:10786 (2005), with the parameters of benchmarks 1 (COBA) and 2 (CUBA) of Brette et al.,
-J. Comput. Neurosci. 23:349 (2007), appendix: 3,200 excitatory and 800 inhibitory leaky integrate-and-fire units of 20 ms, threshold -50 mV,
-reset -60 mV, dead time 5 ms; each pair connected with a probability of 2 %, without a delay. CUBA: rest at -49 mV, currents of 5 and 10 ms that
-jump by 1.62 and -9 mV. COBA: rest at -60 mV, conductances of 5 and 10 ms that jump by 6 and 67 nS. There is no external input: initial
-values start the activity. That of COBA is a long transient, which may end by itself.
+Vogels & Abbott, J. Neurosci. 25:10786 (2005), with the parameters of benchmarks 1 (COBA) and 2 (CUBA) of Brette et al., J. Comput.
+Neurosci. 23:349 (2007), appendix 2: 3,200 excitatory and 800 inhibitory leaky integrate-and-fire units of 20 ms, threshold -50 mV,
+reset -60 mV, dead time 5 ms; each pair is connected with a probability of 2 %, without a delay. CUBA: rest at -49 mV, currents of
+5 and 10 ms that jump by 1.62 and -9 mV. COBA: rest at -60 mV, conductances of 5 and 10 ms that jump by 6 and 67 nS. There is no
+external input: initial values start the activity (those of COBA are of Brian2's example). That of COBA is a long transient, which
+may end by itself.
 
-``python examples/networks/vogels_abbott.py`` takes about a minute on two cores, prints rates and irregularity over three seeds and draws
-``vogels_abbott.png``; ``python examples/networks/vogels_abbott.py --quick`` takes one seed, and a quarter of the time.
+``python examples/networks/vogels_abbott.py`` takes ten seconds on a free core, prints rates and irregularity over three seeds and
+draws ``vogels_abbott.png``; ``python examples/networks/vogels_abbott.py --quick`` takes one seed, and a quarter of the time.
 """
 
 from __future__ import annotations
@@ -80,7 +81,15 @@ def psp(source: str, dt: float = DT, duration: float = 60e-3) -> tuple[float, fl
     net = ship.Network()
     net.add(ship.SpikeInput, "in", n=1)
     net.add(ship.LIF, "cell", n=1, tau=TAU, v_th=1.0)
-    net.add(ship.ExpSynapse, "s", source="in", target="cell", tau=TAU_S[source], drive="exact", weight=JUMP[source] * TAU_S[source] / TAU)
+    net.add(
+        ship.ExpSynapse,
+        "s",
+        source="in",
+        target="cell",
+        tau=TAU_S[source],
+        drive="exact",
+        weight=JUMP[source] * TAU_S[source] / TAU,
+    )
     net.init(dt=dt, dtype=torch.float64)
     net.monitor("cell", "v")
     x = torch.zeros(1, round(duration / dt), 1)

@@ -5,12 +5,12 @@ deviation ``std / sqrt(2)``. The mean interval between spikes is
 
 ``1 / rate = t_ref + tau sqrt(pi) int_a^b exp(x^2) (1 + erf(x)) dx``, ``a = (v_reset - mean) / std``, ``b = (v_th - mean) / std``.
 
-The integrand is ``erfcx(-x)``, which SciPy has without cancellation. Below -1 the integral runs over the logarithm of -x, where the
-integrand is smooth over any number of decades, so that the limit of vanishing noise, ``tau ln((mean - v_reset) / (mean -
-v_th))`` above threshold, is reached without loss. Where the integral exceeds the range of float64, the rate is 0.
+The integrand is ``erfcx(-x)``, which SciPy has without cancellation. Below -1 the integral runs over the logarithm of -x, where
+the integrand is smooth over any number of decades, so that the limit of vanishing noise above threshold, ``tau ln((mean -
+v_reset) / (mean - v_th))``, is reached without loss. Where the integral exceeds the range of float64, the rate is 0.
 
-Spikes that arrive at the rate r, each of which displaces v by w, have ``mean = tau r w`` and ``std^2 = tau r w^2``, where they are many and
-w is small beside ``v_th - v_reset`` (diffusion approximation).
+Spikes that arrive at the rate r, each of which displaces v by w, have ``mean = tau r w`` and ``std^2 = tau r w^2``, where they
+are many and w is small beside ``v_th - v_reset`` (diffusion approximation).
 
 Sources: Siegert, Phys. Rev. 81:617 (1951); Brunel, J. Comput. Neurosci. 8:183 (2000), the stationary states of model A.
 """
@@ -32,8 +32,8 @@ def siegert(mean: float, std: float, *, tau: float = 20e-3, v_th: float = 1.0, v
     """Compute the rate (Hz) at which a leaky integrate-and-fire neuron spikes under white noise.
 
     Args:
-        mean: the voltage (V, from the resting one) that the mean input would hold, ``tau r w`` for spikes of the rate r and weight w.
-        std: the strength of the noise (V), ``sqrt(tau r w^2)``; without a threshold the voltage has ``std / sqrt(2)``. 0: no noise.
+        mean: the voltage (V, from rest) that the mean input would hold, ``tau r w`` for spikes of the rate r and weight w.
+        std: the strength of the noise (V), ``sqrt(tau r w^2)``, or 0; without a threshold the voltage has ``std / sqrt(2)``.
         tau: the membrane time constant (s).
         v_th: the threshold (V, from rest).
         v_reset: the voltage after a spike (V, from rest), below the threshold.
