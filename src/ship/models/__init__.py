@@ -1,10 +1,19 @@
 """The models of the library, one equation in each file."""
 
 from .dendrites.compartment import Dendrite
+from .neurons.adaptive_lif import AdaptiveLIF, HomeostaticLIF
 from .neurons.adex import AdEx
+from .neurons.conductance_lif import ConductanceLIF
+from .neurons.current_adaptive_lif import CurrentAdaptiveLIF
+from .neurons.escape_lif import EscapeLIF
+from .neurons.exponential import EIF
+from .neurons.hodgkin_huxley import HodgkinHuxley
+from .neurons.izhikevich import Izhikevich
 from .neurons.leaky_integrator import LeakyIntegrator
 from .neurons.lif import LIF
 from .neurons.noisy_lif import NoisyLIF
+from .neurons.quadratic import QIF
+from .neurons.resonate_and_fire import ResonateAndFire
 from .rules.stdp import PairSTDP
 from .sources.inputs import CurrentInput, SpikeInput
 from .sources.poisson import PoissonSource
@@ -16,19 +25,29 @@ from .synapses.volatile_memristor import VolatileMemristor
 from .synapses.weighted_sum import ImpulseSynapse, WeightedSum
 
 __all__ = [
+    "EIF",
     "LIF",
+    "QIF",
     "AdEx",
+    "AdaptiveLIF",
     "AlphaSynapse",
+    "ConductanceLIF",
+    "CurrentAdaptiveLIF",
     "CurrentInput",
     "Dendrite",
     "DoubleExpSynapse",
+    "EscapeLIF",
     "ExpSynapse",
+    "HodgkinHuxley",
+    "HomeostaticLIF",
     "ImpulseSynapse",
+    "Izhikevich",
     "LeakyIntegrator",
     "Link",
     "NoisyLIF",
     "PairSTDP",
     "PoissonSource",
+    "ResonateAndFire",
     "SpikeInput",
     "VolatileMemristor",
     "WeightedSum",

@@ -18,10 +18,11 @@ from typing import NamedTuple
 
 import torch
 
-from ...base.parameters import Port, State, Value, declare_states, param
+from ...base.parameters import State, Value, declare_states, param
 from ...base.parameters.bag import Bag
-from ..contract import SpikingNeuron, Units
+from ..contract import Units
 from ..integrals import lost
+from .conductances import ConductanceNeuron, relaxed
 
 STEEPEST = 40.0  # ln of V: beyond any voltage, and neither that nor its slope overflows in float32
 
@@ -38,7 +39,7 @@ class AdExCoeffs(NamedTuple):
 
 
 @dataclass(frozen=True)
-class AdEx(SpikingNeuron):
+class AdEx(ConductanceNeuron):
     """An adaptive exponential integrate-and-fire neuron. In: conductances ``exc`` and ``inh`` (S), ``current`` (A).
 
     Out: events, 0 or 1.
@@ -57,14 +58,10 @@ class AdEx(SpikingNeuron):
     e_exc: Value = param(0.0, unit="V", role="reversal potential")
     e_inh: Value = param(-80e-3, unit="V", role="reversal potential")
 
-    ports = {"exc": Port("values", "S"), "inh": Port("values", "S"), "current": Port("values", "A")}
     states = declare_states(AdExState, v=State("e_leak", unit="V", held=True), w=State(0.0, unit="A"))
 
     def discretise(self, p: Bag, dt: float) -> AdExCoeffs:
         return AdExCoeffs(dt / p.c_m, lost(dt / p.tau_w), torch.log(p.delta_t))
-
-    def receive(self, state: AdExState, jump: Units, p: Bag) -> AdExState:
-        return state
 
     def margin(self, state: AdExState, p: Bag) -> Units:
         return state.v - p.v_cut
@@ -76,8 +73,6 @@ class AdEx(SpikingNeuron):
         v, w = state
         steep = (torch.where(v < p.v_cut, v, p.v_cut) - p.v_t) / p.delta_t + c.log_slope
         upswing = torch.exp(steep.clamp(max=STEEPEST))  # V
-        g = p.g_leak + x.exc + x.inh
-        drive = p.g_leak * (p.e_leak + upswing) - w + x.exc * p.e_exc + x.inh * p.e_inh + x.current
-        v_inf = drive / g
+        after = relaxed(v, p.g_leak, p.g_leak * (p.e_leak + upswing) - w, x, p, c.rate)
         w_inf = p.a * (v - p.e_leak)
-        return AdExState(v + (v_inf - v) * lost(c.rate * g), w + (w_inf - w) * c.lost)
+        return AdExState(after, w + (w_inf - w) * c.lost)

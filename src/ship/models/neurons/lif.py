@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ...base.parameters import Port, State, Value, declare_states, param
 from ...base.parameters.bag import Bag
-from ..contract import SpikingNeuron, Units
+from ..contract import SpikingNeuron, StateTuple, Units
 from ..integrals import lost, spread
 
 
@@ -49,7 +49,7 @@ def lif_evolved(v: Units, charge: Units, p: Bag, c: LIFCoeffs) -> Units:
 
 @dataclass(frozen=True)
 class IntegrateAndFire(SpikingNeuron):
-    """The base class of leaky integrate-and-fire neurons: everything but what happens within a slot."""
+    """The base class of leaky integrate-and-fire neurons: everything but what happens within a slot, for any states with a v."""
 
     tau: Value = param(20e-3, unit="s", above=0.0, role="time constant", infinite=True)
     v_th: Value = param(1.0, unit="V", role="threshold")
@@ -59,14 +59,14 @@ class IntegrateAndFire(SpikingNeuron):
     ports = {"impulse": Port("events", "V"), "charge": Port("charge", "V")}
     states = declare_states(LIFState, v=State("v_rest", unit="V", held=True))
 
-    def receive(self, state: LIFState, jump: Units, p: Bag) -> LIFState:
-        return LIFState(state.v + jump)
+    def receive(self, state: StateTuple, jump: Units, p: Bag) -> StateTuple:
+        return state._replace(v=state.v + jump)
 
-    def margin(self, state: LIFState, p: Bag) -> Units:
+    def margin(self, state: StateTuple, p: Bag) -> Units:
         return state.v - p.v_th
 
-    def reset(self, state: LIFState, fired: Units, p: Bag) -> LIFState:
-        return LIFState(torch.where(fired, p.v_reset, state.v))
+    def reset(self, state: StateTuple, fired: Units, p: Bag) -> StateTuple:
+        return state._replace(v=torch.where(fired, p.v_reset, state.v))
 
     def membrane(self, p: Bag) -> Tensor:
         return p.tau
