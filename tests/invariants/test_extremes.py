@@ -22,6 +22,7 @@ pytestmark = pytest.mark.usefixtures("no_grad")
 CLOSE = 1e-3
 # Options that change the mathematics.
 MATHEMATICS = ("side", "drive", "window_function", "resistance", "additive", "continuous", "devices", "of")
+MATHEMATICS += ("pairing", "synapse", "efficacy", "modulation", "sign")
 PARTS = (Update, Programming, Retention, ReadNoise, IV, Faults, Endurance, Thermal)
 
 
@@ -51,14 +52,23 @@ def add(net, cls, values, options):
         net.add(cls, "m", n=N, **values, **options)
         feed(net, "m", cls)
     elif issubclass(cls, Rule):
-        net.add(ship.SpikeInput, "in", n=1)
-        net.add(ship.LIF, "t", n=N, tau=0.1, v_th=0.2)
-        weight = torch.full((1, N), 0.5, dtype=F64).clamp(per_connection["w_min"], per_connection["w_max"])
-        net.add(ship.ExpSynapse, "m", source="in", target="t", weight=weight, rule=cls(**per_connection, **options))
-        feed(net, "t", ship.LIF, ("charge",))
+        add_plastic(net, cls, per_connection, options)
     else:
         net.add(ship.LeakyIntegrator, "t", n=N)
         add_connection(net, cls, values, per_connection, options)
+
+
+def add_plastic(net, cls, values, options):
+    """A synapse with the rule, onto spiking units where the rule learns from spikes, and a modulator where it has one."""
+    net.add(ship.SpikeInput, "in", n=1)
+    target = ship.LIF if "events" in cls.learns_from else ship.LeakyIntegrator
+    net.add(target, "t", n=N, tau=0.1, **({"v_th": 0.2} if target is ship.LIF else {}))
+    weight = torch.full((1, N), 0.5, dtype=F64).clamp(values["w_min"], values["w_max"])
+    third = {"modulator": "third"} if cls.modulated else {}
+    if third:
+        net.add(ship.SpikeInput, "third", n=1)
+    net.add(ship.ExpSynapse, "m", source="in", target="t", weight=weight, rule=cls(**values, **options), **third)
+    feed(net, "t", target, ("charge",))
 
 
 def add_connection(net, cls, values, per_connection, options):

@@ -71,6 +71,9 @@ class GroupParameters(nn.Module):
             for name, declaration in declared(type(model))[0].items():
                 self._make(prefix + name, declaration, getattr(model, name), dies, variation, dtype)
         self.model.check(spec.where, Bag({name: self.value(name) for name in self.declarations}))
+        if spec.rule is not None:
+            own = {name.removeprefix("rule."): self.value(name) for name in self.declarations if name.startswith("rule.")}
+            spec.rule.check(f"{spec.where}.rule", Bag(own))
 
     # -- sizes -------------------------------------------------------------------------------------------------------------
 

@@ -6,17 +6,18 @@ presynaptic spike, with C before this slot's spikes and the voltage v of the tar
 ``X <- X + a``  where ``v > theta_v``  and ``up_low < C < up_high``
 ``X <- X - b``  where ``v <= theta_v`` and ``down_low < C < down_high``
 
-and over every slot X drifts, up by ``alpha dt`` where it is above ``theta_x``, else down by ``beta dt``, within 0 and 1. So a connection
-keeps one of two values for as long as nothing happens, and learning stops where the target is silent, or active enough.
+and over every slot X drifts, up by ``alpha dt`` where it is above ``theta_x``, else down by ``beta dt``, within 0 and 1. So a
+connection keeps one of two values for as long as nothing happens, and learning stops where the target is silent, or active
+enough.
 
 With ``efficacy="binary"`` the weight is w_max where X is above theta_x, else w_min, as published; with ``efficacy="graded"``
-it is ``w_min + X (w_max - w_min)``. A binary weight keeps X as its distance d from the end that the weight is at, ``X = u + d``, ``u``
-0 or 1. It is a state that lasts; where samples of a batch share a weight each has a d of its own, so give them ``per_sample=True``, or
-use the graded one.
+it is ``w_min + X (w_max - w_min)``. A binary weight keeps X as its distance d from the end that the weight is at, ``X = u + d``,
+``u`` 0 or 1. It is a state that lasts; where samples of a batch share a weight each has a d of its own, so give them
+``per_sample=True``, or use the graded one.
 
-Source: Brader, Senn & Fusi, Neural Comput. 19:2881 (2007), eq. 2 to 5 and table 1: a = b = 0.1, theta_v 0.8 of the threshold, up 3 to
-13, down 3 to 4, drift 3.5 / s, theta_x 0.5, tau_c 60 ms. (The table is quoted from memory. A circuit of it, in teili: steps 0.2, up 180 to 1000 mV
-and down 50 to 90 mV at 250 mV a spike.)
+Source: Brader, Senn & Fusi, Neural Comput. 19:2881 (2007), eq. 2 to 5 and table 1: a = b = 0.1, theta_v 0.8 of the threshold, up
+3 to 13, down 3 to 4, drift 3.5 / s, theta_x 0.5, tau_c 60 ms. (The table is quoted from memory. A circuit of it, in teili: steps
+0.2, up 180 to 1000 mV and down 50 to 90 mV at 250 mV a spike.)
 """
 
 from __future__ import annotations

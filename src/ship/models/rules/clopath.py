@@ -13,11 +13,12 @@ spikes of t_k   1. depression    ``dw = -a_ltd pre [u_minus - theta_minus]``
 the slot        4. potentiation  ``dw = a_ltp x (1 - exp(-dt / tau_x)) [v - theta_plus] [u_plus - theta_minus]``
                 5. filters       u_minus and u_plus go towards v for dt; x decays
 
-At a held voltage each presynaptic spike changes the weight by ``[v - theta_minus] (a_ltp [v - theta_plus] - a_ltd)``.
+Both filters start at theta_minus. At a held voltage each presynaptic spike changes the weight by ``[v - theta_minus] (a_ltp [v -
+theta_plus] - a_ltd)``.
 
 Source: Clopath, Buesing, Vasilaki & Gerstner, Nat. Neurosci. 13:344 (2010), eq. 1 to 3, without the homeostatic change of a_ltd.
-The defaults are its visual cortex (table 1b): thresholds -70.6 and -45.3 mV, a_ltd 14e-5 / mV, a_ltp 8e-5 / mV^2, 15, 10 and 7 ms. The pulse
-is that of NEST's aeif_psc_delta_clopath: 33 mV for 2 ms.
+The defaults are its visual cortex (table 1b): thresholds -70.6 and -45.3 mV, a_ltd 14e-5 / mV, a_ltp 8e-5 / mV^2, 15, 10 and 7
+ms. The pulse is that of NEST's aeif_psc_delta_clopath: 33 mV for 2 ms.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from ..integrals import lost
 
 class ClopathState(NamedTuple):
     x: Connections  # [..., pre, 1]
-    u_minus: Connections  # [..., 1, post], V
+    u_minus: Connections  # [..., 1, post], V above theta_minus, so that small changes keep their digits
     u_plus: Connections
 
 
@@ -64,8 +65,8 @@ class ClopathSTDP(Rule):
     states = declare_states(
         ClopathState,
         x=State(0.0, on="pre"),
-        u_minus=State("theta_minus", unit="V", on="post"),
-        u_plus=State("theta_minus", unit="V", on="post"),
+        u_minus=State(0.0, unit="V", on="post"),
+        u_plus=State(0.0, unit="V", on="post"),
     )
 
     def discretise(self, p: Bag, dt: float) -> ClopathCoeffs:
@@ -73,13 +74,14 @@ class ClopathSTDP(Rule):
         return ClopathCoeffs(x, minus, plus, p.t_spike / p.tau_x, lost(p.t_spike / p.tau_minus), lost(p.t_spike / p.tau_plus))
 
     def update(self, state: ClopathState, x: Bag, w: Connections, p: Bag, c: ClopathCoeffs) -> tuple[Connections, ClopathState]:
-        open_minus = (state.u_minus - p.theta_minus).clamp(min=0.0)
-        open_plus = (state.u_plus - p.theta_minus).clamp(min=0.0)
+        open_minus, open_plus = state.u_minus.clamp(min=0.0), state.u_plus.clamp(min=0.0)
         pulse = x.post * state.x * c.pulse_x * (p.v_spike - p.theta_plus).clamp(min=0.0)
         arrived = state.x + x.pre
         steady = arrived * c.lost_x * (x.v - p.theta_plus).clamp(min=0.0)
         change = p.a_ltp * (pulse + steady) * open_plus - p.a_ltd * x.pre * open_minus
-        minus = state.u_minus + x.post * (p.v_spike - state.u_minus) * c.pulse_minus
-        plus = state.u_plus + x.post * (p.v_spike - state.u_plus) * c.pulse_plus
-        minus, plus = minus + (x.v - minus) * c.lost_minus, plus + (x.v - plus) * c.lost_plus
+        spike, v = p.v_spike - p.theta_minus, x.v - p.theta_minus
+        # Each term is small by itself: a sum of large ones that cancel would lose digits.
+        minus = state.u_minus - x.post * state.u_minus * c.pulse_minus + x.post * spike * c.pulse_minus
+        plus = state.u_plus - x.post * state.u_plus * c.pulse_plus + x.post * spike * c.pulse_plus
+        minus, plus = minus - minus * c.lost_minus + v * c.lost_minus, plus - plus * c.lost_plus + v * c.lost_plus
         return change, ClopathState(arrived - arrived * c.lost_x, minus, plus)

@@ -11,8 +11,8 @@ One pulse each comes by overlap: of potentiation at a postsynaptic spike less th
 depression at a presynaptic spike less than ``window`` after the last postsynaptic one. Two spikes in one slot are no overlap.
 The dispersion from pulse to pulse is left out: ``device=`` on the synapse has it.
 
-Source: the laws and constants of CNR's devices, as in teili's MemristiveFusi parameters (3234, 502, 6031.56, 3350, 0.612, 3000 ohm);
-overlap of spikes on such devices: Covi et al., Front. Neurosci. 10:482 (2016). The window is a choice.
+Source: the laws and constants of CNR's devices, as in teili's MemristiveFusi parameters (3234, 502, 6031.56, 3350, 0.612, 3000
+ohm); overlap of spikes on such devices: Covi et al., Front. Neurosci. 10:482 (2016). The window is a choice.
 """
 
 from __future__ import annotations

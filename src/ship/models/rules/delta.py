@@ -2,8 +2,8 @@
 
 The modulator says what the readout should be. In slot k: ``dw = rate dt (modulator - y) r``, y the level of the target, r the
 response of its membrane to a connection of weight 1 (`response`), the derivative of y by the weight. So the change follows the
-gradient of ``sum_k dt (modulator - y)^2 / 2`` downwards, exactly while the weights stand still. Give ``tau`` and ``tau_synapse`` of
-the readout and its synapse.
+gradient of ``sum_k dt (modulator - y)^2 / 2`` downwards, exactly while the weights stand still. Give ``tau`` and ``tau_synapse``
+of the readout and its synapse.
 
 Source: Widrow & Hoff, IRE WESCON Conv. Rec. 4:96 (1960); on spikes, Gerstner et al., *Neuronal Dynamics* (2014), sec. 19.3, for
 errors times presynaptic traces.

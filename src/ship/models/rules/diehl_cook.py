@@ -1,4 +1,5 @@
-"""Plasticity at postsynaptic spikes, for unsupervised learning of patterns: Diehl and Cook's rule of pre- and postsynaptic traces.
+"""Plasticity at postsynaptic spikes, for unsupervised learning of patterns: Diehl and Cook's rule of pre- and postsynaptic
+traces.
 
 With ``u = (w - w_min) / (w_max - w_min)`` and the traces before this slot's spikes,
 ``dw = (w_max - w_min) (rate_post post (x_pre - x_target) (1 - u)^mu - rate_pre pre x_post u^mu)``.
@@ -6,10 +7,10 @@ With ``u = (w - w_min) / (w_max - w_min)`` and the traces before this slot's spi
 A postsynaptic spike strengthens the connections of units that were active of late, and weakens all others where ``x_target`` is
 above 0. With ``mu = 0`` and ``x_target = 0`` it is the additive pair rule, with rates of its own at spikes of either side.
 
-Source: Diehl & Cook, Front. Comput. Neurosci. 9:99 (2015), sec. 2.3. It gives no numbers for x_target and mu; their defaults leave
-them out. The other defaults are those of the program published with it: rates 1e-4 at presynaptic and 1e-2 at postsynaptic spikes,
-20 ms, traces that a spike sets to 1. That program learns by triplets: ``TripletSTDP(a2_plus=0.0, a3_plus=1e-2, a2_minus=1e-4,
-tau_plus=20e-3, tau_minus=20e-3, tau_y=40e-3, pairing="nearest")``.
+Source: Diehl & Cook, Front. Comput. Neurosci. 9:99 (2015), sec. 2.3. It gives no numbers for x_target and mu; their defaults
+leave them out. The other defaults are those of the program published with it: rates 1e-4 at presynaptic and 1e-2 at postsynaptic
+spikes, 20 ms, traces that a spike sets to 1. That program learns by triplets:
+``TripletSTDP(a2_plus=0.0, a3_plus=1e-2, a2_minus=1e-4, tau_plus=20e-3, tau_minus=20e-3, tau_y=40e-3, pairing="nearest")``.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class OnlineSTDP(TraceRule):
     rate_pre: Value = param(1e-4, least=0.0, role="learning rate", gradient=False)
     rate_post: Value = param(1e-2, least=0.0, role="learning rate", gradient=False)
     x_target: Value = param(0.0, least=0.0, gradient=False)
-    mu: Value = param(0.0, least=0.0, gradient=False)
+    mu: Value = param(0.0, least=0.0, most=10.0, gradient=False)
     pairing: str = option("nearest", choices=("all", "nearest"))
 
     def check(self, where: str, p: Bag) -> None:

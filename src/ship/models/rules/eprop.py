@@ -10,10 +10,12 @@ at t_k          1. response     ``r``, the derivative of the voltage by the weig
 the slot        5. response     0 where the target spiked (its reset forgets what came before); then decay and charge; f decays
 
 For a layer of LIF units without recurrence, and a readout that leaks with ``tau_readout``, ``sum_k L f`` is the gradient that
-backpropagation through time gives, with the surrogate of the target, its reset held constant, and weights that do not change within
-the run. It holds for a target without refractory time. In recurrent networks, and with random ``L``, it is an approximation.
+backpropagation through time gives, with the surrogate of the target, its reset held constant, and weights that do not change
+within the run. It holds for a target without refractory time. In recurrent networks, and with random ``L``, it is an
+approximation.
 
-Source: Bellec et al., Nat. Commun. 11:3625 (2020), eq. 1, 4, 21 to 24. A hard reset in the place of a subtraction is why r is set to 0.
+Source: Bellec et al., Nat. Commun. 11:3625 (2020), eq. 1, 4, 21 to 24. A hard reset in the place of a subtraction is why r is
+set to 0.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ class EPropCoeffs(NamedTuple):
 
 @dataclass(frozen=True)
 class EProp(Rule):
-    """A rule of eligibility propagation, which reads the margin of its target and takes a learning signal for each target unit."""
+    """A rule of eligibility propagation (e-prop), with a learning signal for each target unit as its third factor."""
 
     w_min: Value = param(-1.0, unit="V", gradient=False)
     rate: Value = param(1e-3, least=0.0, role="learning rate", gradient=False)

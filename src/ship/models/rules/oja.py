@@ -1,7 +1,7 @@
 """Oja's rule on spikes: Hebbian growth, with a decay that normalises the weights onto each target.
 
-At each postsynaptic spike, with traces before this slot's spikes, ``dw = rate (w_norm x_pre - x_post w)``. For a target whose rate
-is linear in its weighted inputs the weights onto it turn into the first principal component of the rates, and their length
+At each postsynaptic spike, with traces before this slot's spikes, ``dw = rate (w_norm x_pre - x_post w)``. For a target whose
+rate is linear in its weighted inputs the weights onto it turn into the first principal component of the rates, and their length
 stays finite; with one input, which fires n times as often as the target, w rests at ``w_norm n``.
 
 Source: Oja, J. Math. Biol. 15:267 (1982), eq. 3, with traces of spikes (20 ms, as of the pair rules) in the place of rates.

@@ -6,9 +6,9 @@ With ``u = (w - w_min) / (w_max - w_min)`` and the traces before this slot's spi
 Exponents 0 give additive steps with hard bounds, 1 multiplicative steps with soft bounds. Where pairs of both orders are equally
 frequent and equally long, and ``mu_plus = mu_minus = mu``, the weight rests at ``u = 1 / (1 + alpha^(1 / mu))``.
 
-Source: Guetig, Aharonov, Rotter & Sompolinsky, J. Neurosci. 23:3697 (2003), eq. 2 and 3, with one exponent for both. Two exponents
-as in NEST's stdp_synapse, and its defaults: rate (lambda) 0.01, alpha 1, exponents 1. ``mu_plus=0, mu_minus=1`` is the rule of van
-Rossum, Bi & Turrigiano, J. Neurosci. 20:8812 (2000).
+Source: Guetig, Aharonov, Rotter & Sompolinsky, J. Neurosci. 23:3697 (2003), eq. 2 and 3, with one exponent for both. Two
+exponents as in NEST's stdp_synapse, and its defaults: rate (lambda) 0.01, alpha 1, exponents 1. ``mu_plus=0, mu_minus=1`` is the
+rule of van Rossum, Bi & Turrigiano, J. Neurosci. 20:8812 (2000).
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class PowerSTDP(TraceRule):
 
     rate: Value = param(0.01, least=0.0, role="learning rate", gradient=False)
     alpha: Value = param(1.0, least=0.0, role="learning rate", gradient=False)
-    mu_plus: Value = param(1.0, least=0.0, gradient=False)
-    mu_minus: Value = param(1.0, least=0.0, gradient=False)
+    mu_plus: Value = param(1.0, least=0.0, most=10.0, gradient=False)
+    mu_minus: Value = param(1.0, least=0.0, most=10.0, gradient=False)
 
     def check(self, where: str, p: Bag) -> None:
         check_span(where, p)

@@ -1,9 +1,9 @@
 """The response of a leaky membrane to one presynaptic unit of weight 1, for rules that follow a gradient.
 
 It is what the voltage of the target would be, without its threshold, if the connection had the weight 1 V: the derivative of the
-voltage by the weight. ``synapse="exponential"`` is that of an `ExpSynapse` (``tau_synapse``), whose charge reaches the voltage at the
-end of the slot; ``synapse="impulse"`` that of an `ImpulseSynapse`, which acts at t_k. Step for step the arithmetic is that of the
-synapse and of the membrane (``tau``).
+voltage by the weight. ``synapse="exponential"`` is that of an `ExpSynapse` (``tau_synapse``), whose charge reaches the voltage
+at the end of the slot; ``synapse="impulse"`` that of an `ImpulseSynapse`, which acts at t_k. Step for step the arithmetic is
+that of the synapse and of the membrane (``tau``).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def felt(response: Connections, arrived: Connections, synapse: str) -> Connectio
 def flowed(
     charge: Connections, response: Connections, arrived: Connections, synapse: str, c: ResponseCoeffs
 ) -> tuple[Connections, Connections]:
-    """Return the charge still to flow and the response at t_k + dt, from those at t_k; ``response`` is what is `felt`, and left."""
+    """Return the charge still to flow and the response at t_k + dt, from those at t_k (the response as `felt`)."""
     if synapse == "impulse":
         return charge, response - response * c.lost
     full = charge + arrived

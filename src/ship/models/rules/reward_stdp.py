@@ -1,6 +1,7 @@
 """Reward-modulated plasticity: pairs leave an eligibility on each connection, which a third factor turns into a change.
 
-Pairs of spikes act as in `stdp`, but on the eligibility c (V), which decays with ``tau_eligibility``; ``dw/dt = rate c d``. In slot k:
+Pairs of spikes act as in `stdp`, but on the eligibility c (V), which decays with ``tau_eligibility``; ``dw/dt = rate c d``. In
+slot k:
 
 events of t_k   1. pairs        ``c <- c + a_plus x_pre post - a_minus pre x_post``
                 2. modulator    ``d <- d + m``, m the events of the modulator                            ``modulation="events"``
@@ -9,8 +10,8 @@ the slot        3. weight       ``dw = rate c d`` times the integral of the deca
                 4. decay        c with tau_eligibility; d with tau_modulator, where m are events
 
 A reward M (as a count) a time T after a pair that left c changes the weight by
-``rate c M exp(-T / tau_eligibility) / (1 / tau_eligibility + 1 / tau_modulator)``. With levels whose mean is ``baseline`` the mean change
-is ``rate`` times the covariance of reward and eligibility.
+``rate c M exp(-T / tau_eligibility) / (1 / tau_eligibility + 1 / tau_modulator)``. With levels whose mean is ``baseline`` the
+mean change is ``rate`` times the covariance of reward and eligibility.
 
 Source: Izhikevich, Cereb. Cortex 17:2443 (2007), for events (its eq. 1 and 2: 1 s, 0.2 s, depression 1.5 times potentiation, from
 its program); Fremaux & Gerstner, Front. Neural Circuits 9:85 (2016), for the covariance of reward and eligibility.

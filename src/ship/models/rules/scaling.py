@@ -1,11 +1,12 @@
 """Synaptic scaling: all weights onto a unit grow or shrink by one factor, until the unit fires at its rate.
 
-The activity a (Hz) of a target follows its spikes with ``tau``: each adds ``1 / tau``. ``dw/dt = rate w (rho - a)``, exactly integrated over
-the slot: ``w <- w exp(rate (rho dt - integral of a))``. Each spike counts once in the integral of a, whatever tau, so a unit without spikes
-gains ``exp(rate rho t)`` in t seconds.
+The activity a (Hz) of a target follows its spikes with ``tau``: each adds ``1 / tau``. ``dw/dt = rate w (rho - a)``, exactly
+integrated over the slot: ``w <- w exp(rate (rho dt - integral of a))``. Each spike counts once in the integral of a, whatever
+tau, so a unit without spikes gains ``exp(rate rho t)`` in t seconds.
 
-Source: van Rossum, Bi & Turrigiano, J. Neurosci. 20:8812 (2000), eq. 5, its first term: multiplicative, in proportion to the error.
-Its activity follows over 100 s; ``rate`` is the change of the logarithm of the weight for each spike too few, 4e-5 there (from memory).
+Source: van Rossum, Bi & Turrigiano, J. Neurosci. 20:8812 (2000), eq. 5, its first term: multiplicative, in proportion to the
+error. Its activity follows over 100 s; ``rate`` is the change of the logarithm of the weight for each spike too few, 4e-5 there
+(from memory).
 """
 
 from __future__ import annotations

@@ -5,11 +5,11 @@ In slot k, with the traces before this slot's spikes, inhibition grows by ``dm =
 the mean is ``rate nu_pre (2 nu_post tau - alpha)`` a second, so that it rests where the target fires at ``rho``.
 
 With ``sign=-1`` (the default) weights are negative, as those of an inhibitory synapse into a membrane are in this library, and
-``dw = -dm``: their limits are w_min = -1 V and w_max = 0. With ``sign=1`` weights are magnitudes, for a conductance with an inhibitory
-reversal potential; give w_min and w_max with it.
+``dw = -dm``: their limits are w_min = -1 V and w_max = 0. With ``sign=1`` weights are magnitudes, for a conductance with an
+inhibitory reversal potential; give w_min and w_max with it.
 
-Source: Vogels, Sprekeler, Zenke, Clopath & Gerstner, Science 334:1569 (2011), eq. in its fig. 1; its constants: tau 20 ms, rate 1e-2
-and rho 3 Hz as in the program of its authors for Brian2.
+Source: Vogels, Sprekeler, Zenke, Clopath & Gerstner, Science 334:1569 (2011), eq. in its fig. 1; its constants: tau 20 ms, rate
+1e-2 and rho 3 Hz as in the program of its authors for Brian2.
 """
 
 from __future__ import annotations

@@ -1,18 +1,20 @@
 """Memristive plasticity by overlap: pre- and postsynaptic waveforms meet on a device with a threshold.
 
-A spike of either side sends a waveform to its terminal of the device: a short head of ``v_head`` for ``t_head``, then a tail of the
-opposite sign that starts at ``v_tail`` and decays with ``tau_pre`` or ``tau_post``. Alone neither reaches the threshold of the device.
-When one side spikes, its head adds to the tail of the other side that is still there: ``v = v_head + v_tail x``, x the trace of
-the other side (1 at its last spike). The weight moves by the device law over the head,
+A spike of either side sends a waveform to its terminal of the device: a short head of ``v_head`` for ``t_head``, then a tail of
+the opposite sign that starts at ``v_tail`` and decays with ``tau_pre`` or ``tau_post``. Alone neither reaches the threshold of
+the device. When one side spikes, its head adds to the tail of the other side that is still there: ``v = v_head + v_tail x``, x
+the trace of the other side (1 at its last spike). The weight moves by the device law over the head,
 ``dw = t_head gain (exp((v - v_th) / v_0) - 1)`` above ``v_th``, else 0: up with ``gain_plus`` at a postsynaptic spike, down with
-``gain_minus`` at a presynaptic one. x is taken in the middle of the head, which makes the error of second order in ``t_head / tau``.
+``gain_minus`` at a presynaptic one. x is taken in the middle of the head, which makes the error of second order in ``t_head /
+tau``.
 
-The window of a pair at lag T is thus ``t_head gain (exp((v_head + v_tail exp(-(T + t_head / 2) / tau) - v_th) / v_0) - 1)``: it ends where
-the overlap falls below the threshold, at ``T = tau ln(v_tail / (v_th - v_head)) - t_head / 2``.
+The window of a pair at lag T is thus ``t_head gain (exp((v_head + v_tail exp(-(T + t_head / 2) / tau) - v_th) / v_0) - 1)``: it
+ends where the overlap falls below the threshold, at ``T = tau ln(v_tail / (v_th - v_head)) - t_head / 2``.
 
 Source: Zamarreno-Ramos et al., Front. Neurosci. 5:26 (2011), and Linares-Barranco & Serrano-Gotarredona, Nature Precedings
 (2009), for waveforms across a device and its law, there ``sign(v) (exp(|v| / v_0) - exp(v_th / v_0))``; the factor ``exp(v_th /
-v_0)`` is in the gain here. Overlap on HfO2 devices: Covi et al., Front. Neurosci. 10:482 (2016). The defaults are round numbers of no device.
+v_0)`` is in the gain here. Overlap on HfO2 devices: Covi et al., Front. Neurosci. 10:482 (2016). The defaults are round numbers
+of no device.
 """
 
 from __future__ import annotations
