@@ -93,6 +93,20 @@ class Update(Part):
     event: ClassVar[str | None] = "pulse"
     states: ClassVar[Any] = declare_states(Conductance, g=State("g_min", unit="S"))
 
+    settles: ClassVar[tuple[str, ...]] = ()  # the parameters that `settled` reads
+
+    def settled(self, p: Bag) -> dict[str, Any]:
+        """Return what follows from the parameters `settles` alone, tensors and truth values by name.
+
+        A kernel is given it, and does not work it out anew at every pulse: what is no pointwise formula of float numbers (a
+        solver, a choice by the values of a parameter) can then be a part of the law.
+        """
+        return {}
+
+    def settle(self, p: Bag) -> Bag:
+        """Return the parameters with what is `settled`; those that have it already stay as they are."""
+        return p if "settled" in vars(p) else Bag(vars(p) | self.settled(p) | {"settled": True})
+
     @abstractmethod
     def pulse(self, x: StateTuple, pulse: Pulse, p: Bag, xi: Xi) -> StateTuple:
         """Return the state after the pulses: exactly ``x`` where ``pulse.n`` is 0, or the voltage is below threshold."""

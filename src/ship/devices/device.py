@@ -285,7 +285,8 @@ def pulsed(device: Device, p: Values, t: Trajectory, pulse: Pulse, xi: Xi | None
         low, high = window(device, p, t)
         g = device.update.conductance(after, bag)
         held = _within(g, low, high)
-        after = _select(held != g, device.update.place(held, after, bag), after)
+        limited = (held != g) & (pulse.n > 0)  # a device that gets no pulse is left alone
+        after = _select(limited, device.update.place(held, after, bag), after)
     moved = torch.zeros((), dtype=torch.bool)
     for a, b in zip(after, before, strict=True):
         changed = a != b

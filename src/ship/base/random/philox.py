@@ -92,7 +92,12 @@ def has_kernels(device: torch.device) -> bool:
 
 def compiled() -> dict[str, Any]:
     """Load the compiled versions of `philox` and of `poisson` for small means."""
-    return cache.load_file(Path(__file__).with_name("philox_numba.py"))
+    return cache.load("philox_numba", f"{words_text()}\n\n{cache.text_of(Path(__file__).with_name('philox_numba.py'))}")
+
+
+def words_text() -> str:
+    """Return the text of the generator for Numba, in front of a text that calls it."""
+    return cache.text_of(Path(__file__).with_name("philox_words.py"))
 
 
 def drawn_words(

@@ -12,15 +12,8 @@ HALF = BLOCK // 2
 @njit(nogil=True, error_model="numpy", cache=CACHE)
 def bits(first, slot, sample, trial, k0, k1, even, odd):
     """Draw 52 bits for each unit of a block; each counter, from ``first`` on, serves two units."""
-    low = np.uint64(0xFFFFFFFF)
     for j in range(HALF):
-        c0, c1, c2, c3 = np.uint64(first + j), slot, sample, trial
-        x, y = k0, k1
-        for _ in range(10):
-            p0, p1 = c0 * np.uint64(0xD2511F53), c2 * np.uint64(0xCD9E8D57)
-            c0, c1 = (p1 >> np.uint64(32)) ^ c1 ^ x, p1 & low
-            c2, c3 = (p0 >> np.uint64(32)) ^ c3 ^ y, p0 & low
-            x, y = (x + np.uint64(0x9E3779B9)) & low, (y + np.uint64(0xBB67AE85)) & low
+        c0, c1, c2, c3 = philox_words(np.uint64(first + j), slot, sample, trial, k0, k1)
         even[j] = np.int64((c0 << np.uint64(20)) | (c1 >> np.uint64(12)))
         odd[j] = np.int64((c2 << np.uint64(20)) | (c3 >> np.uint64(12)))
 

@@ -166,7 +166,7 @@ class DeviceArray(nn.Module):
     @property
     def trajectory(self) -> Trajectory:
         """The trajectory of every device, ``[chip, 1, ...]``."""
-        return from_buffers(self.device, self._n_draws("retention"), self.get_buffer)
+        return from_buffers(self.device, self.n_draws("retention"), self.get_buffer)
 
     @property
     def full_shape(self) -> tuple[int, ...]:
@@ -182,16 +182,8 @@ class DeviceArray(nn.Module):
             die, place = self.die_ids[index // size], index % size
             return tuple(random.normal_at(key, chip=die, slot=event, unit=place + i * size).to(self.dtype) for i in range(count))
         zero = torch.zeros(1, dtype=torch.int64)
-        drawn = random.normal(
-            key,
-            chip=self.die_ids.cpu(),
-            sample=zero,
-            slot=zero + event,
-            trial=0,
-            n=count * size,
-            dtype=self.dtype,
-            device=self.die_ids.device,
-        )[0]
+        where: dict[str, Any] = {"chip": self.die_ids.cpu(), "sample": zero, "slot": zero + event, "trial": 0}
+        drawn = random.normal(key, **where, n=count * size, dtype=self.dtype, device=self.die_ids.device)[0]
         made = drawn.reshape(len(self.die_ids), 1, count, *self.shape).unbind(2)
         return tuple(made) if index is None else tuple(part.flatten()[index] for part in made)
 
@@ -205,9 +197,10 @@ class DeviceArray(nn.Module):
         return int(self.events)
 
     def _draw(self, part: str, event: int) -> Xi:
-        return self.normals(part, self._n_draws(part), event)
+        return self.normals(part, self.n_draws(part), event)
 
-    def _n_draws(self, part: str) -> int:
+    def n_draws(self, part: str) -> int:
+        """Return how many normal numbers a device takes at each event of a part."""
         return physics.draws(self.device, self._drawn.cycles, part)
 
     def checked(self, where: str, value: Any) -> Tensor:

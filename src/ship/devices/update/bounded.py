@@ -14,7 +14,7 @@ Source: Fusi & Abbott, Nat. Neurosci. 10:485 (2007); Frascaroli et al., Sci. Rep
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -49,9 +49,25 @@ def power_step(gap: Tensor, alpha: Tensor, gamma: Tensor) -> Tensor:
     return alpha * torch.where(gap > 0, safe**gamma, (gamma == 0).to(gap.dtype))
 
 
-def closed(gap: Tensor, count: Tensor, alpha: Tensor, gamma: Tensor, most: int) -> Tensor:
-    """Return how much of the distance to the bound, a fraction of the window, the pulses close."""
-    if bool(((gamma == 0) | (gamma == 1)).all()):
+def plain(*gammas: Tensor) -> bool:
+    """Return whether all powers are 0 or 1, for which n pulses have a closed form."""
+    return all(bool(((gamma == 0) | (gamma == 1)).all()) for gamma in gammas)
+
+
+def closed(gap: Tensor, count: Tensor, alpha: Tensor, gamma: Tensor, most: int, *, formula: bool) -> Tensor:
+    """Return how much of the distance to the bound, a fraction of the window, the pulses close.
+
+    Args:
+        gap: the distance, a fraction of the window.
+        count: the number of pulses.
+        alpha, gamma: step and power of the law.
+        most: the largest number of pulses that are stepped one by one.
+        formula: whether all powers are 0 or 1 (`plain`).
+
+    Raises:
+        ParameterError: more than ``most`` pulses, where they are stepped.
+    """
+    if formula:
         hard = torch.where(alpha * count < gap, alpha * count, gap)
         return torch.where(gamma == 1, gap * gone(alpha.clamp(max=1.0), count), hard)
     left, alpha, gamma = gap.double(), alpha.double(), gamma.double()  # many small steps, one after the other
@@ -74,6 +90,11 @@ class TowardsBounds(Update):
     noise: Value = param(0.0, least=0.0, role="noise")  # of the window, per pulse
     v_th: Value = param(0.0, unit="V", least=0.0, role="threshold")
 
+    settles: ClassVar[tuple[str, ...]] = ("gamma_p", "gamma_d")
+
+    def settled(self, p: Bag) -> dict[str, Any]:
+        return {"formula": plain(p.gamma_p, p.gamma_d)}
+
     def change(self, low: Tensor, high: Tensor, pulse: Pulse, p: Bag, xi: Xi) -> tuple[Tensor, Tensor]:
         """Return by how much pulses move a device, as a fraction of the window, and how many of them act.
 
@@ -84,7 +105,8 @@ class TowardsBounds(Update):
         up = pulse.v > 0
         count = torch.where(pulse.v.abs() > p.v_th, pulse.n, torch.zeros_like(pulse.n))
         alpha, gamma = torch.where(up, p.alpha_p, p.alpha_d), torch.where(up, p.gamma_p, p.gamma_d)
-        move = closed(torch.where(up, high, low).clamp(min=0.0), count, alpha, gamma, self.most)
+        formula = bool(p.formula) if "formula" in vars(p) else plain(gamma)
+        move = closed(torch.where(up, high, low).clamp(min=0.0), count, alpha, gamma, self.most, formula=formula)
         return torch.where(up, move, -move) + p.noise * count.clamp(min=0).sqrt() * xi[0], count
 
 

@@ -20,7 +20,11 @@ def gone(rate: Tensor, count: Tensor) -> Tensor:
     below = rate < 1
     safe = torch.where(below, rate, torch.zeros_like(rate))
     closed = -torch.expm1((count * torch.log1p(-safe)).clamp(max=MOST))
-    return torch.where(below, closed, 1 - torch.pow(1 - rate, count))
+    # A step beyond the bound changes the sign of the gap: (1 - rate)^count of a negative number, by the parity of the count.
+    size = (rate - 1).clamp(min=0.0)
+    power = torch.where(size > 0, torch.exp(count * torch.where(size > 0, size, torch.ones_like(size)).log()), 0.0 * count)
+    left = torch.where(count > 0, power * (1 - 2 * (count - 2 * torch.floor(count / 2))), torch.ones_like(power))
+    return torch.where(below, closed, 1 - left)
 
 
 def geometric(rate: Tensor, count: Tensor) -> Tensor:

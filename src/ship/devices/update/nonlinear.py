@@ -15,7 +15,7 @@ Cell.cpp) and DNN+NeuroSim 2.1.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -83,11 +83,17 @@ class NonlinearPulses(Update):
     noise: Value = param(0.0, least=0.0, role="noise")
     v_th: Value = param(0.0, unit="V", least=0.0, role="threshold")
 
+    settles: ClassVar[tuple[str, ...]] = ("nl_up", "nl_down")
+
+    def settled(self, p: Bag) -> dict[str, Any]:
+        return {"z_up": curvature(p.nl_up), "z_down": curvature(p.nl_down)}
+
     def pulse(self, x: Conductance, pulse: Pulse, p: Bag, xi: Xi) -> Conductance:
+        p = self.settle(p)
         low, high = (gap.clamp(0.0, 1.0) for gap in gaps(x.g, p))
         up = pulse.v > 0
         count = torch.where(pulse.v.abs() > p.v_th, pulse.n, torch.zeros_like(pulse.n))
-        z = torch.where(up, curvature(p.nl_up), curvature(p.nl_down))
+        z = torch.where(up, p.z_up, p.z_down)
         more = curve((count / torch.where(up, p.pulses_up, p.pulses_down)).clamp(0.0, 1.0), z)
         rise = (torch.where(up, high, low) + torch.where(up, low, high) * torch.exp(-z)) * more
         change = torch.where(up, rise, -rise) + p.noise * count.clamp(min=0).sqrt() * xi[0]

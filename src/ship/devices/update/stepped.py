@@ -72,7 +72,7 @@ class Stepped(Update):
         up = pulse.v > 0
         count = torch.where(pulse.v.abs() > p.v_th, pulse.n, torch.zeros_like(pulse.n))
         root = count.clamp(min=1).sqrt()
-        sign = torch.where(up, 1.0, -1.0).to(x.g.dtype)
+        sign = torch.where(up, torch.ones_like(x.g), -torch.ones_like(x.g))
         step = self.centre_step(p) * (1 + sign * p.asymmetry)
         factor = 1.0 if self.additive else 1 + p.noise * xi[0] / root
         rise = self.rise(u, left, up, step * factor, count, p)

@@ -35,8 +35,10 @@ from torch import Tensor
 from ...base import random
 from ...base.checks import check_choice, check_real, check_whole
 from ...base.errors import GraphError, RunError
+from ...base.parameters.bag import Bag
 from .. import device as physics
 from ..array.array import DeviceArray
+from ..array.few import pulse_few
 from ..contract import Pulse
 from ..device import Device
 from .mapping import BitSliced, Mapping, Offset
@@ -128,13 +130,20 @@ def _seen(array: DeviceArray, t: physics.Trajectory) -> Tensor:
 
 def shares(n: Tensor, signs: Sequence[float], how: str, dim: int) -> Tensor:
     """Return counts ``n`` for each weight as signed pulses on its devices, along a new axis ``dim``; above 0: up."""
-    made = []
-    for sign in signs:
-        own = n if sign > 0 else -n
-        if how == "up":
-            own = own.clamp(min=0)
-        made.append(torch.zeros_like(n) if how == "plus" and sign < 0 else own)
-    return torch.stack(made, dim)
+    return torch.stack([share(n, sign, how) for sign in signs], dim)
+
+
+def share(n: Tensor, sign: float, how: str) -> Tensor:
+    """Return counts ``n`` for each weight as signed pulses on one of its devices, that of this sign; above 0: up."""
+    if how == "plus" and sign < 0:
+        return torch.zeros_like(n)
+    own = n if sign > 0 else -n
+    return own.clamp(min=0) if how == "up" else own
+
+
+def signed_pulse(signed: Tensor, own: Bag) -> Pulse:
+    """Return standard pulses, up where their number is above 0; ``own``: the parameters of the devices."""
+    return Pulse(torch.where(signed > 0, own.v_set, own.v_reset), own.t_write, signed.abs())
 
 
 def unit_step(device: Device, mapping: Mapping, how: str) -> float:
@@ -179,7 +188,8 @@ def deliver(array: DeviceArray, pulse: Pulse, bias: str | None) -> None:
     """
     events = int(array.events)
     if bool((pulse.n > 0).any()):
-        array.pulse_(pulse)
+        if bias is not None or not pulse_few(array, pulse):
+            array.pulse_(pulse)
         axes = tuple(range(1, 2 + len(array.shape)))
         for i, up in enumerate((True, False)) if bias is not None else ():
             ours = (pulse.v > 0) if up else (pulse.v < 0)
@@ -242,15 +252,23 @@ class Pulser:
             )
         return self._unit * w_max
 
+    def not_finite(self) -> RunError:
+        """Return the error of a change of weight that is no number."""
+        return RunError(f"{self.where}.learning", "a change of weight must be finite", got="NaN or infinity")
+
+    def key(self) -> int:
+        """Return the key of the draws of stochastic rounding."""
+        return random.key(self.array.seed, self.array.tag, "pulses")
+
     def counts(self, change: Tensor, w_max: float) -> Tensor:
         """Return whole counts for changes (V), ``[chip, 1, pre, post]`` or ``[chip, 1, edge]``, as the next event draws."""
         if not bool(torch.isfinite(change).all()):
-            raise RunError(f"{self.where}.learning", "a change of weight must be finite", got="NaN or infinity")
+            raise self.not_finite()
         array, x, u = self.array, change / self.step(w_max), None
         if self.pulsing.rounding == "stochastic":
             pairs = array.shape[1:]
             u = random.uniform(
-                random.key(array.seed, array.tag, "pulses"),
+                self.key(),
                 chip=array.die_ids.cpu(),
                 sample=torch.zeros(1, dtype=torch.int64),
                 slot=(array.events + 1).reshape(1).cpu(),
@@ -269,8 +287,7 @@ class Pulser:
             array.events += EVENTS[bias]
             return False
         signed = shares(n, self.mapping.signs(), self.pulsing.how, 2).expand(array.full_shape)
-        own = array.values.of("")
-        pulse = Pulse(torch.where(signed > 0, own.v_set, own.v_reset), own.t_write, signed.abs())
+        pulse = signed_pulse(signed, array.values.of(""))
         if self.log is not None:
             self._keep(self.log, pulse)
         deliver(array, pulse, bias)

@@ -22,10 +22,11 @@ from .. import device as physics
 from ..array.array import DeviceArray
 from ..array.open_loop import OpenLoop
 from ..array.write_verify import WriteVerify, Written
-from ..contract import Update
+from ..contract import Update, Xi
+from .acting import acting_weight, ends, read_current, slow_noise
 from .gain import Calibration, calibration, full_scale, out_of_proportion, view_of
 from .mapping import Mapping, quantised
-from .pulsing import Pulser, Pulsing, within
+from .pulsing import EVENTS, Pulser, Pulsing, within
 from .unsaid import written_exactly
 
 MODES = ("weights", "programmed", "sampled")
@@ -153,17 +154,8 @@ class SynapseDevices(nn.Module):
 
     def as_weight(self, g: Tensor, factor: Tensor | None = None) -> Tensor:
         """Return the weights (V) that conductances (S, at a small voltage) stand for, each times ``factor``."""
-        return self._mapped(g, self.view.low, self.view.high, factor) * self.full.to(g.dtype)
-
-    def _mapped(self, g: Tensor, low: float, high: float, factor: Tensor | None) -> Tensor:
-        """Return the normalised weights of conductances (S).
-
-        A factor acts on the current of each device, not on the reference of an offset, which is subtracted afterwards.
-        """
-        parts = g.unbind(-1 - len(self.pairs))
-        if factor is not None:
-            parts = tuple(part * factor for part in parts)
-        return self.mapping.weight(parts, g.new_tensor(low), g.new_tensor(high))
+        low, high = ends(g, self.view.low, self.view.high)
+        return acting_weight(self.mapping, g.unbind(-1 - len(self.pairs)), low, high, factor, self.full.to(g.dtype))
 
     def total(self, g: Tensor) -> Tensor:
         """Return the sum (S) over all devices of a chip, in the shape of ``gain``."""
@@ -206,18 +198,19 @@ class SynapseDevices(nn.Module):
     @property
     def fresh(self) -> object:
         """Cache key: differs whenever the acting weights may have changed."""
-        noise = self.array.device.noise
-        return self.array.version, self.trial if noise is not None and not noise.white else 0
+        return self.array.version, self.trial if slow_noise(self.array.device) else 0
 
     def reads(self, array: DeviceArray | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Read each device as one spike does, with the trial's read noise; return current (A), voltage (V) and width (s)."""
         array = array or self.array
         p, device, t = array.values, array.device, array.trajectory
-        g = None
-        if device.noise is not None and not device.noise.white:
-            g = physics.read(device, p, t, array.normals("run", physics.draws(device, p.cycles, "noise"), self.trial))
+        xi = self.trial_noise(array) if slow_noise(device) else None
         own = p.of("")
-        return physics.current(device, p, t, own.v_read, g), own.v_read, own.t_read
+        return read_current(device, p, t, xi), own.v_read, own.t_read
+
+    def trial_noise(self, array: DeviceArray) -> Xi:
+        """Return the normal numbers of the read noise that stays for a trial."""
+        return array.normals("run", physics.draws(array.device, array.values.cycles, "noise"), self.trial)
 
     def _acts(self, array: DeviceArray, w_max: float, factor: Tensor | None = None) -> Tensor:
         i, v, _ = self.reads(array)
@@ -225,7 +218,8 @@ class SynapseDevices(nn.Module):
         seen = seen.expand(*seen.shape[:2], *array.shape)
         if self.crossbar is not None:  # each device of a weight has an array of its own
             seen = matrix(seen.clamp(min=0.0), self.crossbar).matrix.to(seen.dtype)
-        return self._mapped(seen, self.view.read_low, self.view.read_high, factor) * w_max
+        low, high = ends(seen, self.view.read_low, self.view.read_high)
+        return acting_weight(self.mapping, seen.unbind(-1 - len(self.pairs)), low, high, factor, w_max)
 
     @property
     def noisy(self) -> bool:
@@ -327,6 +321,22 @@ class SynapseDevices(nn.Module):
         self._age(seconds)
         pulsed = self.pulser.apply(within(change, weight, low, high), float(self.full))
         return self.weight(weight) if pulsed or self.ages else weight
+
+    def learned(self, trajectory: physics.Trajectory, weight: Tensor, slots: int, seconds: float) -> None:
+        """Take over what a kernel has made of the devices in so many slots of learning, of so many seconds each.
+
+        Args:
+            trajectory: where the devices are now.
+            weight: V, what they act as.
+            slots: how many times pulses could be applied.
+            seconds: the length of a slot.
+        """
+        for _ in range(slots):
+            self.pulser.time += seconds
+        self.array.events += slots * EVENTS[self.pulser.pulsing.bias]
+        self.array.store(trajectory)
+        self.scale = float(self.full)
+        self._cache = (self.fresh, weight)
 
     # -- keeping and moving ------------------------------------------------------------------------------------------------
 

@@ -119,7 +119,7 @@ def smallest(a, b):
     return a if (a < b or a != a) else b
 
 
-log, log1p, sqrt, sin, cos, tanh, atan, atan2, erf = (
+log, log1p, sqrt, sin, cos, tanh, atan, atan2, erf, erfc, log10, sinh, cosh = (
     math.log,
     math.log1p,
     math.sqrt,
@@ -129,5 +129,9 @@ log, log1p, sqrt, sin, cos, tanh, atan, atan2, erf = (
     math.atan,
     math.atan2,
     math.erf,
+    math.erfc,
+    math.log10,
+    math.sinh,
+    math.cosh,
 )
-floor, ceil = np.floor, np.ceil
+floor, ceil, rint = np.floor, np.ceil, np.rint

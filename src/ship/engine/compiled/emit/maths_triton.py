@@ -6,7 +6,7 @@ square root round correctly; Triton's own do not in float32. The others are thos
 
 import triton
 import triton.language as tl
-from triton.language.extra.libdevice import atan, atan2, cos, erf, log, log1p, pow, sin, tanh  # noqa: F401
+from triton.language.extra.libdevice import atan, atan2, cos, cosh, erf, erfc, log, log1p, log10, pow, rint, sin, sinh, tanh  # noqa: F401
 
 
 @triton.jit

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import torch
 
 from ..trace.program import Program, Ref, Value, used
+from ..trace.uniform import uniform_values
 
 BLOCK_BYTES = 512  # of one operand of a block; the drivers count on it
 
@@ -46,6 +47,11 @@ TABLE = {
     "atan": "atan({0})",
     "atan2": "atan2({0}, {1})",
     "erf": "erf({0})",
+    "erfc": "erfc({0})",
+    "log10": "log10({0})",
+    "sinh": "sinh({0})",
+    "cosh": "cosh({0})",
+    "rint": "rint({0})",
     "floor": "floor({0})",
     "ceil": "ceil({0})",
     "maximum": "largest({0}, {1})",
@@ -78,7 +84,14 @@ def _argument(ref: Ref) -> str:
     return f"v{int(ref)}" if isinstance(ref, Value) else literal(ref)
 
 
-def print_numba(program: Program, stores: Sequence[Store], operands: int, dtype: torch.dtype, loads: Sequence[int]) -> str:
+def print_numba(
+    program: Program,
+    stores: Sequence[Store],
+    operands: int,
+    dtype: torch.dtype,
+    loads: Sequence[int],
+    fixed: Container[int] = (),
+) -> str:
     """The text of a Numba module with one C function ``kernel(work, n)`` for a block of up to ``BLOCK`` units, without the
     functions of `maths_numba` that it calls. Operand i is ``work[i * BLOCK + j]``: that no two overlap is then plain to the
     compiler.
@@ -89,6 +102,7 @@ def print_numba(program: Program, stores: Sequence[Store], operands: int, dtype:
         operands: how many there are in the work area.
         dtype: float32 or float64.
         loads: the operand that each input comes from.
+        fixed: the inputs that are one number for all units: the first of the block.
     """
     block = BLOCK_BYTES // dtype.itemsize
     name = _name(dtype)
@@ -101,10 +115,14 @@ def print_numba(program: Program, stores: Sequence[Store], operands: int, dtype:
         f'@cfunc(types.void(types.CPointer(types.{name}), types.int64), error_model="numpy", cache=CACHE)',
         "def kernel(pointer, n):",
         f"    work = carray(pointer, ({operands * block},), F)",
-        "    for j in range(n):",
     ]
-    body = [f"v{i} = work[{loads[i] * block} + j]" for i in sorted(used(program))]
-    body += _operations(program, dtype)
+    once = uniform_values(program, fixed) if fixed else frozenset()
+    inputs, ops = sorted(used(program)), _operations(program, dtype)
+    lines += [f"    v{i} = work[{loads[i] * block}]" for i in inputs if i in once]
+    lines += [f"    {text}" for op, text in zip(program.ops, ops, strict=True) if int(op.out) in once]
+    lines.append("    for j in range(n):")
+    body = [f"v{i} = work[{loads[i] * block} + j]" for i in inputs if i not in once]
+    body += [text for op, text in zip(program.ops, ops, strict=True) if int(op.out) not in once]
     for i, (ref, store) in enumerate(zip(program.outputs, stores, strict=True)):
         body.append(f"o{i} = {_argument(ref)}")
         body.append(f"work[{store.operand * block} + j] {'+=' if store.add else '='} o{i}")

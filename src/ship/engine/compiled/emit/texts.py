@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ....base.native.cache import clear, contents, digest, folder, load, private_folder, text_of
+from ....base.random.philox import words_text
 
 __all__ = ["clear", "contents", "digest", "drivers", "folder", "helpers", "load", "part", "private_folder"]
 
@@ -16,6 +17,7 @@ DRIVERS = {  # each with the texts that it is made of
     "alone": ("records", "floats", "memory", "alone"),
     "loop": ("records", "floats", "memory", "sums", "loop"),
     "plastic": ("records", "floats", "memory", "sums", "learning", "loop"),
+    "pulses": ("records", "floats", "memory", "sums", "philox", "pulses", "learning", "loop"),
     "gradients": ("records", "floats", "memory", "sums", "gradients", "loop"),
     "grid": ("records", "floats", "memory", "grid"),
     "events": ("floats", "events"),
@@ -26,7 +28,7 @@ DRIVERS = {  # each with the texts that it is made of
 @lru_cache(maxsize=16)
 def drivers(name: str, dtype: torch.dtype) -> dict[str, Any]:
     """Return the drivers of a kind by name, compiled for one float type when they are first called."""
-    text = "\n\n".join(part(f"drivers/{one}") for one in DRIVERS[name])
+    text = "\n\n".join(words_text() if one == "philox" else part(f"drivers/{one}") for one in DRIVERS[name])
     if dtype == torch.float64:
         text = text.replace("F = np.float32", "F = np.float64", 1)
     return load("machine", text)

@@ -28,7 +28,7 @@ from ..kernels.group_kernel import GroupKernel, JoinedFeed, KernelKey, built, sp
 from ..run import cuda
 from ..tape.edges import Structure
 from ..trace.program import Untraceable, as_constants
-from . import rule
+from . import pulses, rule
 
 
 class Sum(NamedTuple):
@@ -48,6 +48,7 @@ class NodeSide:
         self.node = node
         self.structures: dict[int, Structure] = {}
         self.learners: dict[Any, rule.Learner] = {}
+        self.device_learners: dict[Any, pulses.DeviceLearner] = {}
         self._leaves: tuple[Any, Any, tuple[list[str], list[Tensor], Any]] | None = None  # of these parameters, coefficients
 
     @property
@@ -78,10 +79,10 @@ class NodeSide:
             return "states on every connection that are signals"
         if isinstance(node, ConnectionNode) and node.reads and self.grid:
             return "a state on every connection, and reads its target"
-        if learns(node) and node.group.hardware is not None:
-            return "learns by pulses on its devices"
         if learns(node) and (node.feed.per_connection or node.edges is not None):
             return "a plastic synapse on edges, or with a delay on every connection"
+        if learns(node) and node.group.hardware is not None and (why := pulses.refusal(node)) is not None:
+            return why
         if isinstance(node, ConnectionNode) and node.edges is not None and self.grid:
             return "a state on every edge"
         if isinstance(node, ConnectionNode) and self.grid and node.feed.per_connection:
@@ -143,10 +144,30 @@ class NodeSide:
         """The kernels of the rule of a plastic synapse, traced once for each kind of constants."""
         if not learns(self.node):
             return None
+        if self.node.group.hardware is not None:
+            return self.device_learner()[0].rule
         key = rule.key(self.node)
         if key not in self.learners:
             self.learners[key] = rule.build(self.node)
         return self.learners[key]
+
+    def device_learner(self) -> tuple[pulses.DeviceLearner, Any]:
+        """The kernels of a rule that pulses devices, and the tensors of these."""
+        assert learns(self.node)
+        tensors = pulses.tensors_of(pulses.devices_of(self.node))
+        key = rule.key(self.node), pulses.key(self.node, tensors)
+        if key not in self.device_learners:
+            self.device_learners[key] = pulses.build(self.node, tensors)
+        return self.device_learners[key], tensors
+
+    def unit(self, span: tuple[int, int], *given: Any) -> rule.Unit:
+        """Return what a plastic synapse adds to a tape that runs ``span[1]`` slots from ``span[0]`` on; ``given``: see `rule.Unit`."""
+        assert learns(self.node)
+        if self.node.group.hardware is not None:
+            return pulses.PulseUnit(self.node, *self.device_learner(), span, *given)
+        learner = self.learner()
+        assert learner is not None
+        return rule.Unit(self.node, learner, *given)
 
     def structure(self, line: Line | None, chosen: Tensor, offset: int, width: int) -> Structure:
         """Return the edges of one source and delay, in the order in which kernels follow them.

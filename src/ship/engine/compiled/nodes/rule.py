@@ -254,6 +254,11 @@ class Unit:
             TapeStep(learner.post.kernel, self.group.n, tuple(posts), (*there, *post), go[1]),
         ]
 
+    @property
+    def works(self) -> tuple[Work, ...]:
+        """The kernels that change the weights, in their order."""
+        return self.learner.alone if self.together == 1 else self.learner.shared
+
     def _together(self) -> int:
         """Return how many samples share their weights.
 
@@ -296,7 +301,7 @@ class Unit:
 
     def learn(self, fields: list[Tensor]) -> Learn:
         """Return what changes the weights; its fields are added to those of the tape."""
-        works = self.learner.alone if self.together == 1 else self.learner.shared
+        works = self.works
         at: dict[Key, int] = {}
         passes = tuple(
             Pass(int(work.kernel.address), tuple(self._part(k, k in work.written, fields, at) for k in work.keys))

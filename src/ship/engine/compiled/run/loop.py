@@ -43,7 +43,8 @@ class Loop(Executor):
         super().__init__(call, tensors)
         self.history, self.fields = call.history, call.fields
         self.learns = any(step.learn is not None for step in self.tape.steps)
-        self.drivers = texts.drivers("plastic" if self.learns else "loop", self.tape.dtype)
+        pulsed = any(step.learn is not None and step.learn.pulses is not None for step in self.tape.steps)
+        self.drivers = texts.drivers("pulses" if pulsed else "plastic" if self.learns else "loop", self.tape.dtype)
         widths = [self.tape.signals[q].n for q in self.tape.external]
         self.external = [self._signal(t, n) for t, n in zip(self.external, widths, strict=True)]
         first, count = sum(call.counts[:3]), call.counts[3]
@@ -122,9 +123,9 @@ class Loop(Executor):
         steps = self._step_table()
         rows = self._tables(self.entry, leave, self.checks, self.fields, signals=[])
         names = ("entry", "leave", "checks", "fields")
-        learns, parts = learn_tables(tape, self.fields)
+        learning = learn_tables(tape, self.fields)
         run = self._record_of(steps, self._parts, [None] * len(self.buffers), self.matrices).but(
-            learns=learns, parts=parts, **dict(zip(names, rows, strict=True))
+            learns=learning.learns, parts=learning.parts, pulses=learning.pulses, **dict(zip(names, rows, strict=True))
         )
         drive = self.drivers["forward"]
 
@@ -228,7 +229,17 @@ class Loop(Executor):
             memory |= {"learn_at": np.zeros(operands, np.int64), "learn_blocks": blocks}
             memory |= {name: np.zeros(widest, np.int32) for name in ("learn_rows", "learn_columns", "learn_all")}
             memory |= {name: np.zeros(widest, np.int8) for name in ("marks", "row_marks", "column_marks")}
+            memory |= self._pulse_memory()
         return memory
+
+    def _pulse_memory(self) -> dict[str, Any]:
+        """Return memory for the pulses of devices that learn: a list of two blocks, and a block of each operand."""
+        operands = [step.learn.pulses.operands for step in self.tape.steps if step.learn and step.learn.pulses]
+        block, kind = BLOCK_BYTES // self.size, np.float32 if self.size == 4 else np.float64
+        blocks = np.zeros(max(operands, default=0) * block + 1, kind)
+        memory: dict[str, Any] = {"pulse_blocks": blocks, "pulse_counts": np.zeros(2 * block + 1, kind)}
+        memory |= {name: np.zeros(2 * block + 1, np.int32) for name in ("pulse_rows", "pulse_columns")}
+        return memory | {"pulse_length": np.zeros(1, np.int64)}
 
     def _wide(self, steps: Records, whole: Record) -> None:
         """Run slice by slice, and in a slice level by level: the steps of a level and their parts side by side."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..emit.drivers.records import EDGES, LEARN, OPERAND, PART, SIGNAL, SOURCE
+from ..emit.drivers.records import EDGES, LEARN, OPERAND, PART, PULSE, SIGNAL, SOURCE
 from ..emit.numba import BLOCK_BYTES
 from ..tape.edges import Table
 from ..tape.tape import ConnectionOperand, OperandSource, Tape
@@ -64,26 +65,48 @@ def signal_table(
     return table_of(SIGNAL, rows)
 
 
-def learn_tables(tape: Tape, fields: Sequence[Tensor]) -> tuple[Records, Records]:
-    """Return the tables of what changes weights, and of the operands of its kernels."""
+class LearnTables(NamedTuple):
+    """The tables of what changes weights, of the operands of its kernels, of pulses on devices; numbers that these point to."""
+
+    learns: Records
+    parts: Records
+    pulses: Records
+    kept: list[Table]
+
+
+def learn_tables(tape: Tape, fields: Sequence[Tensor]) -> LearnTables:
+    """Return the tables of what changes weights."""
     rows: list[dict[str, int]] = []
     parts: list[dict[str, int]] = []
+    pulses: list[dict[str, int]] = []
+    kept: list[Table] = []
     for learn in (step.learn for step in tape.steps if step.learn is not None):
         row = {"n_pre": learn.n_pre, "n_post": learn.n, "pre": learn.pre, "post": learn.post, "events": int(learn.events)}
         names = ("kernel", "first", "last"), ("apply", "apply_first", "apply_last")
         for (kernel, first, last), one in zip(names, learn.passes, strict=False):
             row |= {kernel: one.kernel, first: len(parts), last: len(parts) + len(one.parts)}
             parts += [_part(part, fields, tape.dtype.itemsize) for part in one.parts]
+        row["pulse"] = -1 if learn.pulses is None else len(pulses)
         rows.append(row)
-    return table_of(LEARN, rows), table_of(PART, parts)
+        if (made := learn.pulses) is not None:
+            kept.append(np.array(made.offsets or (0,), np.int64))
+            pulse = {"kernel": made.kernel, "first": len(parts), "last": len(parts) + len(made.parts), "u": made.u}
+            pulse |= {"normals": len(made.offsets), "offsets": kept[-1].ctypes.data, "count": made.count, "die": made.die}
+            pulse |= {"devices": made.devices, "moved": made.operands - made.devices, "cycles": made.cycles}
+            pulses.append(pulse)
+            parts += [_part(part, fields, tape.dtype.itemsize) for part in made.parts]
+    return LearnTables(table_of(LEARN, rows), table_of(PART, parts), table_of(PULSE, pulses), kept)
 
 
 def _part(part: ConnectionOperand, fields: Sequence[Tensor], size: int) -> dict[str, int]:
     if part.signal >= 0:
         return {"signal": part.signal, "field": -1, "down": size * (part.on == "pre"), "along": size * (part.on == "post")}
+    if part.scratch:
+        return {"signal": -1, "field": -1, "scratch": 1}
     field = fields[part.field]
-    down, along = (field.stride(axis) * size if field.shape[axis] > 1 else 0 for axis in (2, 3))
-    return {"signal": -1, "field": part.field, "down": down, "along": along, "written": int(part.written)}
+    down, along = (field.stride(axis) * field.element_size() if field.shape[axis] > 1 else 0 for axis in (2, 3))
+    wide = int(field.element_size() == 8)
+    return {"signal": -1, "field": part.field, "down": down, "along": along, "written": int(part.written), "wide": wide}
 
 
 def edge_table(tape: Tape, n_matrices: int, parts: int) -> Records:

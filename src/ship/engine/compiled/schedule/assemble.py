@@ -20,7 +20,7 @@ from ...signals.history import History
 from ...signals.line import Line
 from ..kernels.group_kernel import GroupKernel
 from ..kernels.sum_kernel import sum_kernel
-from ..nodes import rule
+from ..nodes import pulses, rule
 from ..nodes.cell import Cell, NodeSide, Sum
 from ..run import cuda
 from ..run.loop import Loop
@@ -67,6 +67,8 @@ class TapeBlock:
         for cell in self.cells:
             if learns(cell.node) and any(_learned(take) for take in cell.node.takes):
                 raise NotNow("a monitor of weights or traces that a rule changes")
+            if learns(cell.node) and cell.node.group.hardware is not None:
+                pulses.check_now(cell.node)
         made = [cell.build(bool(cell.node.tapped) or not outputs_only(cell.node)) for cell in self.cells]
         assembly = _Assembly(self, made, k0, n, kept, last)
         start = assembly.start
@@ -200,15 +202,13 @@ class _Assembly:
         arrivals = self._operand(cell, cell.main, "value")
         self.bare += [x for x in self.external[first:] if isinstance(x, Tensor)]
         self.inner = self.inner or bool(self.block.inner[cell.main, "value"])
-        learner = cell.main.learner()
-        assert learner is not None
         posts = [tuple(self._late(line, into) for line, into, _ in node.posts)]
         posts += [
             tuple(self._late(line, into) for line, (_, into, _) in zip(node.read_by_rule[name], node.posts, strict=True))
             for name in rule.rule_of(node).reads
         ]
         posts += [(self._third_factor(node.modulator, node),)] if node.modulator is not None else []
-        return rule.Unit(node, learner, self.k0, arrivals, posts, self._rigid)
+        return cell.main.unit((self.start, self.n), self.k0, arrivals, posts, self._rigid)
 
     def signal_of(self, line: Line) -> int:
         """Return the signal that travels on a line from a group of the block: an output, or a state."""

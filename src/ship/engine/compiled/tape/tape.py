@@ -63,6 +63,7 @@ class ConnectionOperand(NamedTuple):
     field: int = -1
     on: str = "connection"  # or pre, post: what a signal counts
     written: bool = False
+    scratch: bool = False  # neither: it has no memory but its block
 
 
 class Pass(NamedTuple):
@@ -81,6 +82,25 @@ class Learn(NamedTuple):
     pre: int  # the signals whose events change weights
     post: int
     events: bool  # whether nothing else changes them
+    pulses: Pulses | None = None  # what becomes of the changes, where devices hold the weights
+
+
+class Pulses(NamedTuple):
+    """How devices move by the counts that the last pass of a `Learn` makes. Fields are named by their number."""
+
+    kernel: int
+    parts: tuple[ConnectionOperand, ...]  # of the kernel, after the count and the normal numbers; whether devices moved follows
+    offsets: tuple[int, ...]  # for each normal number of a connection its unit, for the first connection
+    u: int  # among the parts of the pass, or -1
+    count: int
+    devices: int
+    cycles: int  # the first field of cycles; those of ages follow
+    die: int
+
+    @property
+    def operands(self) -> int:
+        """How many blocks the kernel works on."""
+        return 1 + len(self.offsets) + len(self.parts) + self.devices
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,10 @@ SAME = {
     "tanh": "tanh",
     "atan": "atan",
     "erf": "erf",
+    "erfc": "erfc",
+    "log10": "log10",
+    "sinh": "sinh",
+    "cosh": "cosh",
     "floor": "floor",
     "ceil": "ceil",
     "gt": "gt",
@@ -270,6 +274,20 @@ class Lowering:
         return self.emit("sub", positive, self.emit("where", self.emit("lt", a, 0.0), 1.0, 0.0))
 
     _op_sign = _op_sgn
+
+    def _op_logaddexp(self, call: Operation, a: Ref, b: Ref) -> Ref:
+        apart = self.emit("abs", self.emit("sub", a, b))
+        added = self.emit("add", self.emit("maximum", a, b), self.emit("log1p", self.emit("exp", self.emit("neg", apart))))
+        infinite = self.emit("and", self.emit("eq", self.emit("abs", a), math.inf), self.emit("eq", a, b))
+        return self.emit("where", infinite, a, added)
+
+    def _op_special_ndtr(self, call: Operation, a: Ref) -> Ref:
+        return self.emit("mul", 0.5, self.emit("erfc", self.emit("mul", -math.sqrt(0.5), self._float(a))))
+
+    def _op_round(self, call: Operation, a: Ref) -> Ref:
+        if call.kwargs.get("decimals"):
+            raise Untraceable("rounding to decimals")
+        return self.emit("rint", self._float(a))
 
     def _op_isnan(self, call: Operation, a: Ref) -> Ref:
         return self.emit("ne", a, a)

@@ -86,6 +86,11 @@ NUMBERS: Mapping[str, Callable[..., float | bool]] = {
     "tanh": math.tanh,
     "atan": math.atan,
     "erf": math.erf,
+    "erfc": math.erfc,
+    "log10": math.log10,
+    "sinh": math.sinh,
+    "cosh": math.cosh,
+    "rint": round,
     "floor": math.floor,
     "ceil": math.ceil,
 }

@@ -18,6 +18,7 @@ def call_block(typing, function, address, n):
 
 
 learn_at, part_at = reader(LEARN), reader(PART)
+PULSES = "deliver_pulses" in globals()  # the text of `pulses` comes before this one only where devices learn
 
 
 @intrinsic
@@ -51,9 +52,9 @@ def unload(target, stride, source, n, marks, first):
 
 
 @inner
-def sweep(record, kernel, first, last, lines, n_lines, length, down, marks):
+def sweep(record, kernel, first, last, lines, n_lines, length, down, marks, x, counts, r, t):
     """Run a kernel on whole lines of connections: rows, or (``down``) columns without the rows that are marked. Its operands are
-    ``first .. last - 1``.
+    ``first .. last - 1``. Where it ``counts`` pulses, these are delivered.
     """
     run = loop_at(record, 0)
     at, work, line = integers(run.learn_at), run.learn_blocks, listed(lines)
@@ -62,7 +63,7 @@ def sweep(record, kernel, first, last, lines, n_lines, length, down, marks):
         for i in range(last - first):
             part = part_at(run.parts, first + i)
             apart, step = (part.along, part.down) if down else (part.down, part.along)
-            if apart == 0:
+            if apart == 0 and not part.scratch:
                 load(work + i * ONE, at[i] + j * step, step, width)
         for k in range(n_lines):
             for i in range(last - first):
@@ -70,7 +71,11 @@ def sweep(record, kernel, first, last, lines, n_lines, length, down, marks):
                 apart, step = (part.along, part.down) if down else (part.down, part.along)
                 if apart != 0:
                     load(work + i * ONE, at[i] + line[k] * apart + j * step, step, width)
+            if PULSES and counts:
+                draw(record, x, r, t, line[k], j, width, down)
             call_block(kernel, work, width)
+            if PULSES and counts:
+                collect_counts(record, x, r, t, line[k], j, width, down, marks)
             for i in range(last - first):
                 part = part_at(run.parts, first + i)
                 if part.written and down:
@@ -87,15 +92,17 @@ def visit(record, x, applies, r, t, rows, n_rows, n_columns, marks):
     run, rule = loop_at(record, 0), learn_at(loop_at(record, 0).learns, x)
     kernel = rule.apply if applies else rule.kernel
     first, last = (rule.apply_first, rule.apply_last) if applies else (rule.first, rule.last)
-    at = integers(run.learn_at)
+    at, counts = integers(run.learn_at), rule.pulse >= 0 and (applies != 0 or rule.apply == 0)
     for i in range(last - first):
         part = part_at(run.parts, first + i)
         if part.signal >= 0:
             at[i] = slot_at(record, part.signal, r, t)
-        else:
+        elif not part.scratch:
             at[i] = integers(run.fields)[part.field * run.rows + r]
-    sweep(record, kernel, first, last, rows, n_rows, rule.n_post, np.int64(0), marks)
-    sweep(record, kernel, first, last, run.learn_columns, n_columns, rule.n_pre, np.int64(1), marks)
+    sweep(record, kernel, first, last, rows, n_rows, rule.n_post, np.int64(0), marks, x, counts, r, t)
+    sweep(record, kernel, first, last, run.learn_columns, n_columns, rule.n_pre, np.int64(1), marks, x, counts, r, t)
+    if PULSES and counts:
+        deliver_pulses(record, x, r, t)
 
 
 @inner

@@ -77,6 +77,20 @@ LEARN = record(
     "pre",  # the signals whose events change weights
     "post",
     "events",  # 1 where nothing else changes them
+    "pulse",  # which `PULSE` makes pulses on devices of the changes, or -1
+)
+PULSE = record(
+    "kernel",  # address of the kernel of the devices' law: operands are the count, normal numbers, `PART` first .. last - 1,
+    "first",  # and for each device whether it moved
+    "last",
+    "normals",  # how many normal numbers a connection takes
+    "offsets",  # numbers: for each of them the unit of the first connection
+    "u",  # the operand, of the kernel that makes counts, with the numbers by which it rounds, or -1
+    "count",  # the operand with the counts
+    "devices",
+    "moved",  # the first operand that says whether a device moved
+    "cycles",  # the first field of cycles, float64, as many as devices; those of ages follow
+    "die",  # the field of keys and events, see `pulses.die_at`
 )
 PART = record(
     "signal",  # or -1 for a field
@@ -84,6 +98,8 @@ PART = record(
     "down",  # bytes to the next row of connections
     "along",  # bytes to the next column
     "written",
+    "wide",  # 1 for a field of 64-bit floats
+    "scratch",  # 1 for what has no memory but its block
 )
 LOOP = record(
     "rows",
@@ -93,13 +109,14 @@ LOOP = record(
     "end",
     "every",  # slots between two checkpoints; 0 for none
     "n_steps",
-    "steps",  # tables: `STEP`, `OPERAND`, `SOURCE`, `SIGNAL`, `EDGES`, `LEARN`, `PART`
+    "steps",  # tables: `STEP`, `OPERAND`, `SOURCE`, `SIGNAL`, `EDGES`, `LEARN`, `PART`, `PULSE`
     "operands",
     "sources",
     "signals",
     "edges",
     "learns",
     "parts",
+    "pulses",
     "outs",  # numbers: the signal of each output, or -1
     "moves",  # for each constant bytes from a block to the next
     "base",  # rows: signals, constants, states before and after, checkpoints, matrices, fields of rules
@@ -131,6 +148,11 @@ LOOP = record(
     "marks",
     "row_marks",
     "column_marks",
+    "pulse_blocks",  # for pulses: a block of each operand; connections and counts that are listed, how many
+    "pulse_rows",
+    "pulse_columns",
+    "pulse_counts",
+    "pulse_length",
     "cuts",  # for the gradient, numbers: the slots in which a signal begins or ends, or the clock changes
     "wants",  # for each signal 1 where its gradient is wanted, 2 where it may be written instead of added
     "g_operands",  # for each operand the signal that keeps its gradient, or -1
