@@ -26,19 +26,36 @@ def neuron_slot(
         p: the parameters.
         c: the coefficients for this dt.
     """
-    if first and go is not False:
-        moved = model.advance(state, flows, p, c)
-        state = moved if go is True else _select(go, moved, state)
-    margin = None
     if isinstance(model, SpikingNeuron):
-        state = model.arrive(state, jump, p)
-        if not first:
-            state = model.advance(state, flows, p, c)
-        margin = model.margin(state.cell if isinstance(state, Spiking) else state, p)
-        out, state = model.fire(state, p)
-    else:
-        out, state = model.emit(state, jump, p, c)
-    return out, state, margin
+        return fired(model, before_firing(model, first, state, jump, flows, go, p, c), p)
+    if first:
+        state = _advanced(model, state, flows, go, p, c)
+    out, state = model.emit(state, jump, p, c)
+    return out, state, None
+
+
+def before_firing(
+    model: SpikingNeuron, first: bool, state: Any, jump: Tensor, flows: Bag, go: bool | Tensor, p: Bag, c: Any
+) -> Any:
+    """Return the state that a spiking neuron compares with its threshold in slot k; arguments are those of `neuron_slot`."""
+    if first:
+        return model.arrive(_advanced(model, state, flows, go, p, c), jump, p)
+    return model.advance(model.arrive(state, jump, p), flows, p, c)
+
+
+def fired(model: SpikingNeuron, state: Any, p: Bag, place: Tensor | None = None) -> tuple[Tensor, Any, Tensor]:
+    """Return output, next state and margin of a spiking neuron; ``place``: see `SpikingNeuron.fire`."""
+    margin = model.margin(state.cell if isinstance(state, Spiking) else state, p)
+    out, after = model.fire(state, p) if place is None else model.fire(state, p, place)
+    return out, after, margin
+
+
+def _advanced(model: Neuron, state: Any, flows: Bag, go: bool | Tensor, p: Bag, c: Any) -> Any:
+    """Return the state after the slot before, where there is one."""
+    if go is False:
+        return state
+    moved = model.advance(state, flows, p, c)
+    return moved if go is True else _select(go, moved, state)
 
 
 def _select(go: Any, moved: Any, state: Any) -> Any:

@@ -193,18 +193,29 @@ class SpikingNeuron(Neuron):
         dead = state.held | (state.wait > HALF)
         return state._replace(cell=self._hold(dead, state.cell, self.receive(state.cell, jump, p), every=True))
 
-    def fire(self, state: StateTuple, p: Bag) -> tuple[Units, StateTuple]:
-        """Compare, emit, reset and start the dead time; return the spikes and the state after them."""
+    def compare(self, state: StateTuple, p: Bag) -> tuple[Units, Units]:
+        """Return the spikes of all units at or above threshold that are not refractory, and the margin of all units."""
+        clocked = isinstance(state, Spiking)
+        margin = self.margin(state.cell if clocked else state, p)
+        spikes = self.surrogate(margin)
+        return torch.where(state.held, torch.zeros_like(spikes), spikes) if clocked else spikes, margin
+
+    def score(self, state: StateTuple, p: Bag) -> Units:
+        """Return by what units compete where the winner takes all: the margin of those that would spike, else minus infinity."""
+        return scores(*self.compare(state, p))
+
+    def fire(self, state: StateTuple, p: Bag, place: Units | None = None) -> tuple[Units, StateTuple]:
+        """Compare, emit, reset and start the dead time; return the spikes and the state after them.
+
+        ``place`` says, where the winner takes all, who won if that is known already (`places`).
+        """
         clocked = isinstance(state, Spiking)
         cell = state.cell if clocked else state
-        margin = self.margin(cell, p)
-        spikes = self.surrogate(margin)
-        if clocked:
-            spikes = torch.where(state.held, torch.zeros_like(spikes), spikes)
+        spikes, margin = self.compare(state, p)
+        ended = spikes.detach() > 0
         if self.winner_take_all:
-            spikes = spikes * winner(spikes.detach(), margin.detach())
-        fired = spikes.detach() > 0
-        ended = fired.any(-1, keepdim=True).expand(fired.shape) if self.winner_take_all else fired
+            place = places(scores(spikes.detach(), margin.detach())) if place is None else place
+            spikes, ended = spikes * (place == WINNER).to(spikes.dtype), place > 0
         cell = self.reset(cell, ended, p)
         if not clocked:
             return spikes, cell
@@ -231,13 +242,23 @@ class SpikingNeuron(Neuron):
 HALF = 0.5 - 1e-4  # slots
 
 
-def winner(spikes: Units, margin: Units) -> Units:
-    """Return 1 for the one unit that wins among those that would spike: the largest margin, the lowest index among equals."""
-    score = torch.where(spikes > 0, margin, torch.full_like(margin, -torch.inf))
-    best = score.max(-1, keepdim=True).values
-    tied = (score == best) & (spikes > 0)
-    first = tied & (tied.to(margin.dtype).cumsum(-1) == 1)
-    return first.to(margin.dtype)
+def scores(spikes: Units, margin: Units) -> Units:
+    """Return the margins of units that would spike, minus infinity for the others."""
+    return torch.where(spikes > 0, margin, torch.full_like(margin, -torch.inf))
+
+
+WINNER = 2.0
+
+
+def places(score: Units) -> Units:
+    """Return `WINNER` for the unit with the largest score, the lowest index among equals, 1 for all others; 0 where none has one.
+
+    Args:
+        score: minus infinity for units that do not compete.
+    """
+    tied = (score == score.max(-1, keepdim=True).values) & (score > -torch.inf)
+    first = tied & (tied.to(score.dtype).cumsum(-1) == 1)
+    return first.to(score.dtype) + first.any(-1, keepdim=True).to(score.dtype)
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,21 @@ from ....base.parameters import declared
 from ....base.parameters.bag import Bag
 from ....models.contract import Connection, Model, Neuron, Spiking, SpikingNeuron
 from ....models.surrogate import Surrogate
-from ...slot import connection_slot, neuron_slot
+from ...slot import before_firing, connection_slot, fired, neuron_slot
 from ...trees import flatten, unflatten
 from ..trace.program import Untraceable
 from .kernel import Kernel, lean, reading
 
-FUNCTIONS = ("receive", "margin", "reset", "evolve", "emit", "advance", "arrive", "fire", "step")
+FUNCTIONS = ("receive", "margin", "reset", "evolve", "emit", "advance", "arrive", "compare", "score", "fire", "step")
 MOST = 512  # kinds that are remembered
+
+
+class Contest(NamedTuple):
+    """The kernel of a group up to the comparison of its units, with what it must be given: its output is their score."""
+
+    kernel: Kernel
+    constants: tuple[int, ...]
+    go: int
 
 
 class GroupKernel(NamedTuple):
@@ -33,6 +41,7 @@ class GroupKernel(NamedTuple):
     go: int  # the constant that says whether there is a slot to advance over, or -1
     seen: tuple[str, ...]  # variables beside the output that monitors can have
     ending: Kernel | None = None  # the advance over the last slot, where neurons emit first; with the same rows as the kernel
+    contest: Contest | None = None  # what is done first, where the winner takes all; the kernel is then given who won
 
 
 class JoinedFeed(NamedTuple):
@@ -158,18 +167,35 @@ def _trace(kind: KernelKey) -> GroupKernel:
             values[feed.operand] = values[feed.operand] + out
         if ends:
             return [], [*after, *_advanced(kind, states[-1], values, given[-1])]
+        if competes(kind.model):
+            score, moved = _before(kind, states[-1], values, given[-1], go)
+            return [score.to(kind.dtype)], [*after, *moved]
         out, moved, extra = _slot(kind, states[-1], values, given[-1], go, seen)
         return [o.to(kind.dtype) for o in (out, *extra)], [*after, *moved]
+
+    def decided(state: Sequence[Tensor], x: Sequence[Tensor], constants: Sequence[Tensor]) -> Any:
+        *feeds, own = split(state, [len(part.states) for part in kind.parts])
+        out, moved, extra = _decided(kind, own, x[0], split(constants, counts)[-1], seen)
+        return [o.to(kind.dtype) for o in (out, *extra)], [*(v for states in feeds for v in states), *moved]
 
     flags = tuple(flag for part in kind.parts for flag in part.states)
     operands = sum(len(part.operands) for part in kind.parts)
     kernel, kept = lean(function, flags, operands, total + int(clocked), kind.dtype)
     go = kept.index(total) if clocked and total in kept else -1
+    if competes(kind.model):
+        contest = Contest(kernel, tuple(i for i in kept if i < total), go)
+        kernel, kept = lean(decided, flags, 1, total + int(clocked), kind.dtype)
+        return GroupKernel(kernel, tuple(i for i in kept if i < total), -1, seen, None, contest)
     ending = None
     if clocked:
         last = reading(partial(function, ends=True), kept, total + 1)
         ending = Kernel(last, flags, operands, len(kept), kind.dtype, checked=False)
     return GroupKernel(kernel, tuple(i for i in kept if i < total), go, seen, ending)
+
+
+def competes(model: Model) -> bool:
+    """Whether of the units of a group the winner takes all."""
+    return isinstance(model, SpikingNeuron) and model.winner_take_all
 
 
 def split(whole: Sequence[Tensor], counts: Sequence[int]) -> list[list[Tensor]]:
@@ -200,6 +226,38 @@ def _given(kind: KernelKey, leaves: Sequence[Tensor], constants: Sequence[Tensor
     return unflatten(list(leaves), kind.state_tree), p, c
 
 
+def _before(
+    kind: KernelKey, leaves: Sequence[Tensor], values: dict[str, Tensor], constants: Sequence[Tensor], go: Tensor | None
+) -> tuple[Tensor, list[Tensor]]:
+    """Return the score of competing units, and the states that they compete with."""
+    model, (state, p, c) = kind.model, _given(kind, leaves, constants)
+    assert isinstance(model, SpikingNeuron)
+    jump = values.pop("jump", torch.zeros((), dtype=kind.dtype))
+    state = before_firing(model, bool(kind.first), state, jump, Bag(values), True if go is None else go, p, c)
+    return model.score(state, p), flatten(state)[0]
+
+
+def _decided(
+    kind: KernelKey, leaves: Sequence[Tensor], place: Tensor, constants: Sequence[Tensor], seen: Sequence[str]
+) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    """Return what `_slot` does of competing units, whose states are those of `_before`."""
+    model, (state, p, _) = kind.model, _given(kind, leaves, constants)
+    assert isinstance(model, SpikingNeuron)
+    out, after, margin = fired(model, state, p, place)
+    return out, flatten(after)[0], _shown(after, margin, seen)
+
+
+def _shown(state: Any, margin: Tensor | None, seen: Sequence[str]) -> list[Tensor]:
+    """Return what monitors want of a state."""
+    found: dict[str, Any] = {"margin": margin}
+    if isinstance(state, Spiking):
+        found |= {"wait": state.wait, "held": state.held}
+        state = state.cell
+    if state:
+        found |= state._asdict()
+    return [found[name] for name in seen]
+
+
 def _slot(
     kind: KernelKey,
     leaves: Sequence[Tensor],
@@ -222,10 +280,4 @@ def _slot(
         out, after, shown = connection_slot(model, state, Bag(values), p, c)
         if kind.bias:
             out = out + p.bias
-    found = {"margin": margin}
-    if isinstance(shown, Spiking):
-        found |= {"wait": shown.wait, "held": shown.held}
-        shown = shown.cell
-    if shown:
-        found |= shown._asdict()
-    return out, flatten(after)[0], [found[name] for name in seen]  # type: ignore[misc]
+    return out, flatten(after)[0], _shown(shown, margin, seen)

@@ -24,7 +24,7 @@ from ...reference.source import SourceNode
 from ...signals.line import Line
 from ...signals.products import project
 from ...trees import flatten, unflatten
-from ..kernels.group_kernel import GroupKernel, JoinedFeed, KernelKey, built, split
+from ..kernels.group_kernel import Contest, GroupKernel, JoinedFeed, KernelKey, built, competes, split
 from ..run import cuda
 from ..tape.edges import Structure
 from ..trace.program import Untraceable, as_constants
@@ -87,6 +87,8 @@ class NodeSide:
             return "a state on every edge"
         if isinstance(node, ConnectionNode) and self.grid and node.feed.per_connection:
             return "a state and a delay on every connection"
+        if competes(node.group.model) and node.group.zero.device.type != "cpu":
+            return "a winner that takes all, away from the CPU"
         return cuda.refusal(node.group.zero.device, node.group.side)
 
     @property
@@ -331,7 +333,7 @@ class Cell:
             self._clocks = like, like + 0.0, like + 1.0
         return self._clocks[1 + advancing]
 
-    def constants(self, built: GroupKernel, leaves: Sequence[Tensor], advancing: bool) -> list[Tensor]:
+    def constants(self, built: GroupKernel | Contest, leaves: Sequence[Tensor], advancing: bool) -> list[Tensor]:
         """Return the leaves that the kernel reads, in its order."""
         chosen = [leaves[i] for i in built.constants]
         if built.go >= 0:

@@ -105,6 +105,7 @@ class Loop(Executor):
             self.tape.coupled
             and not self.recorded
             and not self.learns
+            and not any(step.contest for step in self.tape.steps)
             and few
             and (self.tape.slice is None or self.tape.slice >= WIDE_SLOTS)
         )

@@ -18,7 +18,7 @@ from ...reference.node import Node
 from ...reference.plastic import PlasticNode, learns
 from ...signals.history import History
 from ...signals.line import Line
-from ..kernels.group_kernel import GroupKernel
+from ..kernels.group_kernel import Contest, GroupKernel
 from ..kernels.sum_kernel import sum_kernel
 from ..nodes import pulses, rule
 from ..nodes.cell import Cell, NodeSide, Sum
@@ -28,6 +28,7 @@ from ..run.single import Single
 from ..tape.autograd import Differentiable
 from ..tape.tape import Arguments, Call, OperandSource, Signal, Tape, TapeStep, run
 from ..trace.program import NotNow, Untraceable
+from .signals import given_signals, learned, wide
 
 
 class Standing(NamedTuple):
@@ -65,7 +66,7 @@ class TapeBlock:
             Untraceable: kernels cannot serve at all.
         """
         for cell in self.cells:
-            if learns(cell.node) and any(_learned(take) for take in cell.node.takes):
+            if learns(cell.node) and any(learned(take) for take in cell.node.takes):
                 raise NotNow("a monitor of weights or traces that a rule changes")
             if learns(cell.node) and cell.node.group.hardware is not None:
                 pulses.check_now(cell.node)
@@ -94,11 +95,6 @@ class TapeBlock:
         if self.cells[0].node.group.zero.device.type != "cpu":
             return cuda.CudaScan
         return Single if tape.alone else Loop
-
-
-def _learned(take: Any) -> bool:
-    name = getattr(take, "name", "weight")
-    return name == "weight" or name.startswith("rule.")
 
 
 def outputs_only(node: Node) -> bool:
@@ -155,12 +151,16 @@ class _Assembly:
                 learn = unit.learn(fields)
                 entry, constants, steps = entry + unit.entry, constants + unit.constants, steps + unit.steps
             entry += cell.states
-            constants += cell.constants(b, leaves, k0 > 0)
+            constants += cell.constants(b.contest or b, leaves, k0 > 0)
             operands = tuple(
                 self._through_rule(self.units[i]) if i in self.units and name == "value" else self._operand(cell, part, name)
                 for part, name in cell.operands
             )
-            steps.append(TapeStep(b.kernel, cell.n, operands, self.outs[i], b.go, b.ending if last else None, learn))
+            if b.contest is None:
+                steps.append(TapeStep(b.kernel, cell.n, operands, self.outs[i], b.go, b.ending if last else None, learn))
+            else:
+                entry, constants = entry + cell.states, constants + cell.constants(b, leaves, True)
+                steps += self._competing(i, b.contest, operands)
             if cell.node.group.side == "pre":
                 steps.append(self._projection(i, constants))
         together = max((unit.together for unit in self.units.values()), default=1)
@@ -171,26 +171,10 @@ class _Assembly:
         if last and not self.ends:  # other executors leave it to `Partition.finish`
             tape = replace(tape, steps=tuple(step._replace(ending=None) for step in steps), kept={})
         self.tape = block.tape = block.tape if block.tape == tape else tape
-        signals, weights, through = self._given()
+        signals, weights, through = given_signals(self.external, alone=self.executor is Single)
         self.given = Arguments(entry, signals, constants, self.matrices, weights, through, fields)
         self._check_gradients()
         self.history = [self._past(q) for q in self.tape.internal] if self.start else []
-
-    def _given(self) -> tuple[list[Tensor], list[Tensor], list[int]]:
-        """The external signals, the weights that they go through first, and for each signal which, or -1."""
-        alone = self.executor is Single
-        signals: list[Tensor] = []
-        weights: list[Tensor] = []
-        through: list[int] = []
-        for x in self.external:
-            if isinstance(x, Sum) and alone:
-                through.append(len(weights))
-                weights.append(x.weight)
-                signals.append(x.arrivals)
-            else:
-                through.append(-1)
-                signals.append(x.done() if isinstance(x, Sum) else x)
-        return signals, weights, through if weights else []
 
     def _internal(self, n: int, keep: int) -> int:
         self.signals.append(Signal(n, False, keep < 0))
@@ -231,15 +215,17 @@ class _Assembly:
         return source._replace(matrix=len(self.matrices) - 1)
 
     def _check_gradients(self) -> None:
-        """Refuse gradients through weights that a rule changes.
+        """Refuse gradients through weights that a rule changes, and through a competition of units.
 
         Raises:
-            NotNow: a gradient would flow through the weights as they were in each slot.
+            NotNow: a gradient would flow through the weights as they were in each slot, or through who has won.
         """
         every = (*self.given.entry, *self.given.signals, *self.given.constants, *self.given.matrices, *self.given.weights)
         through = any(t.requires_grad for t in self.bare) or (self.inner and any(t.requires_grad for t in every))
         if torch.is_grad_enabled() and through:
             raise NotNow("a gradient through weights that a rule changes")
+        if torch.is_grad_enabled() and any(step.contest for step in self.tape.steps) and any(t.requires_grad for t in every):
+            raise NotNow("a gradient where the winner takes all")
 
     def _rigid(self, n: int) -> int:
         """Add an internal signal without a gradient; return its number."""
@@ -269,7 +255,7 @@ class _Assembly:
         window = part.external(name, first, self.n + more, [*inner, *cell.fed])
         if window is not None:
             width = node.group.n_pre if learns(node) and name == "value" else part.n
-            sources.append(self._outer(window if isinstance(window, Sum) else _wide(window, width), lag))
+            sources.append(self._outer(window if isinstance(window, Sum) else wide(window, width), lag))
         if name == "value":
             assert isinstance(node, ConnectionNode)
             sources += self._through(node, inner, late)
@@ -337,6 +323,15 @@ class _Assembly:
         found = [] if signal < 0 else [OperandSource(signal, line.lag + late, line.width)]
         return found if early is None else [*found, self._outer(early, lag)]
 
+    def _competing(self, i: int, contest: Contest, operands: tuple[tuple[OperandSource, ...], ...]) -> list[TapeStep]:
+        """Return the steps of units of which the winner takes all: up to their scores, and from who has won."""
+        n, score = self.block.cells[i].n, self._rigid(self.block.cells[i].n)
+        won = ((OperandSource(score, 0, n),),)
+        return [
+            TapeStep(contest.kernel, n, operands, (score,), contest.go, contest=True),
+            TapeStep(self.built[i].kernel, n, won, self.outs[i], follows=True),
+        ]
+
     def _projection(self, i: int, constants: list[Tensor]) -> TapeStep:
         """Return the step from the pre side of a filter to its targets."""
         node, fused = self.block.cells[i].node, self.block.cells[i].main
@@ -383,6 +378,7 @@ class _Assembly:
                 unit.finish(leave[first : first + len(unit.entry)])
                 first += len(unit.entry)
             flags = b.kernel.flags
+            first += len(flags) if b.contest is not None else 0  # the states of both steps are the same
             cell.leave(leave[first : first + len(flags)], flags)
             first += len(flags)
             seen = {
@@ -391,10 +387,3 @@ class _Assembly:
             }
             for take in node.takes:
                 take(self.k0, self.n, node.window_lookup(self.k0, self.n, seen))
-
-
-def _wide(window: Tensor, n: int) -> Tensor:
-    """Return a signal as ``[slot, chip, batch, n]``."""
-    while window.ndim < 4:
-        window = window.unsqueeze(0)
-    return window if window.shape[-1] == n else window.expand(*window.shape[:-1], n)

@@ -45,6 +45,8 @@ class TapeStep(NamedTuple):
     go: int = -1  # the constant that is 0 in the very first slot, or -1
     ending: Kernel | None = None  # what is done after the last slot of all, where that is this run's
     learn: Learn | None = None  # what is done before, from the second slot on
+    contest: bool = False  # whether its output is a score, in whose place comes who has won (`models.contract.places`)
+    follows: bool = False  # whether it goes on with the states of the step before it, which has as many
 
 
 class Signal(NamedTuple):

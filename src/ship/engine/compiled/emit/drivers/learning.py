@@ -52,12 +52,12 @@ def unload(target, stride, source, n, marks, first):
 
 
 @inner
-def sweep(record, kernel, first, last, lines, n_lines, length, down, marks, x, counts, r, t):
+def sweep(record, x, kernel, first, last, lines, n_lines, down, marks, counts, r, t):
     """Run a kernel on whole lines of connections: rows, or (``down``) columns without the rows that are marked. Its operands are
     ``first .. last - 1``. Where it ``counts`` pulses, these are delivered.
     """
-    run = loop_at(record, 0)
-    at, work, line = integers(run.learn_at), run.learn_blocks, listed(lines)
+    run, rule = loop_at(record, 0), learn_at(loop_at(record, 0).learns, x)
+    at, work, line, length = integers(run.learn_at), run.learn_blocks, listed(lines), rule.n_pre if down else rule.n_post
     for j in range(0, length if n_lines else 0, BLOCK):
         width = min(BLOCK, length - j)
         for i in range(last - first):
@@ -99,8 +99,8 @@ def visit(record, x, applies, r, t, rows, n_rows, n_columns, marks):
             at[i] = slot_at(record, part.signal, r, t)
         elif not part.scratch:
             at[i] = integers(run.fields)[part.field * run.rows + r]
-    sweep(record, kernel, first, last, rows, n_rows, rule.n_post, np.int64(0), marks, x, counts, r, t)
-    sweep(record, kernel, first, last, run.learn_columns, n_columns, rule.n_pre, np.int64(1), marks, x, counts, r, t)
+    sweep(record, x, kernel, first, last, rows, n_rows, np.int64(0), marks, counts, r, t)
+    sweep(record, x, kernel, first, last, run.learn_columns, n_columns, np.int64(1), marks, counts, r, t)
     if PULSES and counts:
         deliver_pulses(record, x, r, t)
 

@@ -85,8 +85,24 @@ def run_step(record, s, r, part, t):
             table[2 * i] += ONE
         for i in range(outputs, outputs + Y):
             table[2 * i] += ONE
+    if step.contest:
+        decide(slot_at(record, integers(run.outs)[step.first_output], r, t), n)
     if step.listing >= 0:
         list_nonzeros(record, s, r, part, t)
+
+
+@inner
+def decide(address, n):
+    """Put in the place of scores who has won: 2 for the largest, the first of equals, 1 for the others; 0 where all are minus
+    infinity.
+    """
+    v, best, winner = vector(address, n), F(-np.inf), np.int64(-1)
+    for j in range(n):
+        if v[j] > best:
+            best, winner = v[j], j
+    fill(address, n, F(winner >= 0))
+    if winner >= 0:
+        v[winner] = F(2)
 
 
 @driver

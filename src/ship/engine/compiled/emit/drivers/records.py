@@ -34,6 +34,7 @@ STEP = record(
     "chunk",  # where the states of a chunk begin, which are computed again for the gradient
     "listing",  # the output whose nonzeros are listed, or -1
     "learn",  # which `LEARN` changes its weights before it runs, or -1
+    "contest",  # 1 where its output is a score, in whose place comes who has won
 )
 OPERAND = record(
     "first",  # the sources that are summed, `SOURCE` first .. last - 1
