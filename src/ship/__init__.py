@@ -23,7 +23,9 @@ from .devices.reading.look import look
 from .devices.weights.pulse_log import Pulses, load_pulses, replay, save_pulses
 from .devices.weights.pulsing import Pulsing
 from .groups.connectivity import Edges, InDegree, OutDegree, Probability
+from .groups.convolution import Conv2d, Pool2d
 from .groups.describe import describe
+from .groups.distance import ByDistance, OneToOne, grid
 from .models import (
     CNRSTDP,
     EIF,
@@ -101,10 +103,12 @@ __all__ = [
     "Bag",
     "BitSliced",
     "BraderFusi",
+    "ByDistance",
     "ClopathSTDP",
     "Combined",
     "ConductanceLIF",
     "Connection",
+    "Conv2d",
     "Costs",
     "CurrentAdaptiveLIF",
     "CurrentInput",
@@ -147,11 +151,13 @@ __all__ = [
     "Normal",
     "Offset",
     "OjaRule",
+    "OneToOne",
     "OnlineSTDP",
     "OutDegree",
     "PairSTDP",
     "ParameterError",
     "PoissonSource",
+    "Pool2d",
     "Port",
     "PowerSTDP",
     "Probability",
@@ -189,6 +195,7 @@ __all__ = [
     "describe",
     "fit",
     "fit_device",
+    "grid",
     "load",
     "load_device",
     "load_pulses",

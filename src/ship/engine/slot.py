@@ -28,8 +28,7 @@ def neuron_slot(
     """
     if isinstance(model, SpikingNeuron):
         return fired(model, before_firing(model, first, state, jump, flows, go, p, c), p)
-    if first:
-        state = _advanced(model, state, flows, go, p, c)
+    state = _advanced(model, state, flows, go, p, c) if first else model.advance(state, flows, p, c)
     out, state = model.emit(state, jump, p, c)
     return out, state, None
 

@@ -44,23 +44,25 @@ class Connectivity(ABC):
         """Return the mean number of edges."""
 
 
-def _listed(pre: Pairs | Tensor, post: Pairs | Tensor, n_pre: int, n_post: int) -> EdgeList:
+def listed(pre: Pairs | Tensor, post: Pairs | Tensor, n_pre: int, n_post: int) -> EdgeList:
+    """Return edges with the numbers of units in the smallest type that holds them."""
     kind = torch.int32 if max(n_pre, n_post) <= 2**31 else torch.int64
     return EdgeList(torch.as_tensor(pre).to(kind), torch.as_tensor(post).to(kind))
 
 
-def _generator(key: int) -> np.random.Generator:
+def generator(key: int) -> np.random.Generator:
+    """Return the stream of random numbers of a key."""
     return np.random.Generator(np.random.Philox(key=key))
 
 
 def _ordered(pre: Pairs, post: Pairs, n_pre: int, n_post: int) -> EdgeList:
     flat = np.sort(pre * n_post + post)
-    return _listed(flat // n_post, flat % n_post, n_pre, n_post)
+    return listed(flat // n_post, flat % n_post, n_pre, n_post)
 
 
 def _partners(where: str, k: int, n: int, others: int, key: int, *, multapses: bool) -> Pairs:
     """Draw k of ``others`` units for each of n units, ``[n, k]``."""
-    draws = _generator(key)
+    draws = generator(key)
     if multapses:
         return (draws.random((n, k)) * others).astype(np.int64)
     if k > others:
@@ -133,14 +135,14 @@ class Probability(Connectivity):
         elif self.p == 1:
             found = np.arange(pairs)
         else:  # the gaps between successes are geometric
-            draws, found, last = _generator(key), np.empty(0, np.int64), -1
+            draws, found, last = generator(key), np.empty(0, np.int64), -1
             while last < pairs:
                 expected = (pairs - last) * self.p
                 gaps = draws.geometric(self.p, int(expected + 6 * expected**0.5) + 16)
                 found = np.concatenate([found, last + np.cumsum(gaps)])
                 last = int(found[-1])
             found = found[found < pairs]
-        return _listed(found // n_post, found % n_post, n_pre, n_post)
+        return listed(found // n_post, found % n_post, n_pre, n_post)
 
     def expected(self, n_pre: int, n_post: int) -> float:
         return self.p * n_pre * n_post
@@ -166,7 +168,7 @@ class Edges(Connectivity):
     def edges(self, where: str, n_pre: int, n_post: int, key: int) -> EdgeList:
         for name, units, n in (("pre", self.pre, n_pre), ("post", self.post, n_post)):
             Chosen(units).check(f"{where}.{name}", n, ParameterError)
-        return _listed(self.pre, self.post, n_pre, n_post)
+        return listed(self.pre, self.post, n_pre, n_post)
 
     def expected(self, n_pre: int, n_post: int) -> float:
         return len(self.pre)
@@ -186,7 +188,4 @@ def matrix_edges(where: str, mask: Tensor, n_pre: int, n_post: int) -> EdgeList:
             fix="E.g. connect=ship.InDegree(100).",
         )
     pre, post = mask.nonzero(as_tuple=True)
-    return _listed(pre, post, n_pre, n_post)
-
-
-CONNECTIVITIES = {c.__name__: c for c in (InDegree, OutDegree, Probability, Edges)}
+    return listed(pre, post, n_pre, n_post)

@@ -13,6 +13,7 @@ from ..devices.array.array import DeviceArray
 from ..devices.weights.mapping import Differential
 from ..devices.weights.synapse import SynapseDevices
 from .connectivity import EdgeList
+from .convolution import Shared
 from .parameters import Overlay as Overlay
 from .spec import Spec
 from .states import GroupStates
@@ -35,21 +36,22 @@ class Group(GroupStates):
         variation: bool,
         dtype: torch.dtype,
         edges: EdgeList | None = None,
+        shared: Shared | None = None,
     ) -> None:
-        super().__init__(spec, n, n_pre, seed, dies, variation, dtype, edges)
+        super().__init__(spec, n, n_pre, seed, dies, variation, dtype, edges, shared)
         self._make_initial(dies)
         if spec.device is not None:
             mapping = spec.mapping or Differential()
             array = DeviceArray(
                 spec.device,
-                (mapping.devices, *self.shape_of("connection")),
+                (mapping.devices, *self.shape_of_weights),
                 where=spec.where,
                 tag=spec.tag,
                 seed=seed,
                 chips=list(dies),
                 variation=variation,
                 dtype=dtype,
-                place=self.place(),
+                place=None if self.shared else self.place(),
             )
             self.hardware = SynapseDevices(array, mapping, where=spec.where, learning=spec.learning, crossbar=spec.crossbar)
             self.hardware.by_rule = spec.rule is not None

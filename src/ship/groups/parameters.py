@@ -21,6 +21,7 @@ from ..base.parameters.resolve import fits, places, resolve, trailing, varied
 from ..devices.weights.synapse import SynapseDevices
 from ..models.contract import Connection, Model, SpikingNeuron, Synapse, coefficients
 from .connectivity import EdgeList
+from .convolution import Shared
 from .spec import Spec
 
 FEW = 2**16  # numbers of a parameter that are compared sooner than coefficients are computed
@@ -46,6 +47,7 @@ class GroupParameters(nn.Module):
         variation: bool,
         dtype: torch.dtype,
         edges: EdgeList | None = None,
+        shared: Shared | None = None,
     ) -> None:
         super().__init__()
         self.spec, self.model, self.tag = spec, spec.model, spec.tag
@@ -62,6 +64,10 @@ class GroupParameters(nn.Module):
         if edges is not None:
             self.register_buffer("edge_pre", edges.pre, persistent=False)
             self.register_buffer("edge_post", edges.post, persistent=False)
+        self.shared = shared is not None  # whether edges share weights, which then are a matrix
+        if shared is not None:
+            self.register_buffer("edge_weight", shared.places, persistent=False)  # [edge], in the flattened matrix
+            self.matrix = shared.shape
         self.register_buffer("die_ids", torch.tensor(list(dies), dtype=torch.int64))
         parts: list[tuple[str, Model]] = [("", self.model)]
         if spec.rule is not None:
@@ -92,6 +98,18 @@ class GroupParameters(nn.Module):
         return {"unit": (self.n,), "connection": pairs, "post": (self.n,), "pre": (self.n_pre,)}[on]
 
     @property
+    def shape_of_weights(self) -> tuple[int, ...]:
+        """The shape of the stored weights: that of the connections, or the matrix that they share."""
+        return self.matrix if self.shared else self.shape_of("connection")
+
+    def on_connections(self, weights: Tensor) -> Tensor:
+        """Return for each connection its part of stored weights, or of what belongs to them: ``[..., edge]`` if shared."""
+        if not self.shared or weights.ndim == 0:
+            return weights
+        places: Tensor = self.get_buffer("edge_weight")
+        return weights.expand(*weights.shape[:-2], *self.matrix).flatten(-2)[..., places]
+
+    @property
     def pre(self) -> Tensor:
         """The source units of the edges of ``connect=``, ``[edge]``: a copy, because a network's edges do not change."""
         return self._side("pre")
@@ -118,6 +136,8 @@ class GroupParameters(nn.Module):
             return self.shape_of("connection")
         if name == "bias":
             return (self.n,)
+        if name == "weight":
+            return self.shape_of_weights
         return self.shape_of("connection" if declaration.per == "connection" else "unit")
 
     def shape_of_parameter(self, name: str) -> torch.Size:
@@ -138,10 +158,11 @@ class GroupParameters(nn.Module):
         key = random.key(self.seed, self.tag, name)
         shape = self._shape(declaration, name)
         on_pairs = name != "bias" and (declaration.per == "connection" or name.startswith("rule.") or self.side == "connection")
+        matrix = self.shared and name == "weight"
         if self.edges and on_pairs:
-            value = self._on_edges(value)
+            value = self._on_edges(value, math.prod(self.matrix[:1]) if matrix else None)
         self._check_side(where, value, shape)
-        place = self.place() if isinstance(value, Varied) and on_pairs else None
+        place = self.place() if isinstance(value, Varied) and on_pairs and not matrix else None
         made = resolve(where, declaration, value, shape, key, dies, variation, place=place)
         self.declarations[name] = declaration
         if made.redrawn:
@@ -188,14 +209,17 @@ class GroupParameters(nn.Module):
                 fix=" ".join(f"One value for each {values[side]} needs side={side!r}." for side in others),
             )
 
-    def _on_edges(self, value: Any) -> Any:
-        """Turn a value given for all pairs into one for each edge; a fan-in becomes the mean number of edges of a target."""
+    def _on_edges(self, value: Any, rows: int | None) -> Any:
+        """Turn a value given for all pairs into one for each edge; a fan-in becomes the mean number of edges of a target.
+
+        ``rows`` is the number of rows of a matrix that edges share; None where each has a value of its own.
+        """
         if isinstance(value, Varied):
-            return replace(value, nominal=self._on_edges(value.nominal))
+            return replace(value, nominal=self._on_edges(value.nominal, rows))
         if isinstance(value, FanIn):
-            k = max(len(self.edge_pre) / self.n, 1.0)
+            k = max(len(self.edge_pre) / self.n, 1.0) if rows is None else rows
             return Normal(value.mean / k, value.std / math.sqrt(k))
-        if isinstance(value, Tensor | np.ndarray) and tuple(value.shape) == (self.n_pre, self.n):
+        if rows is None and isinstance(value, Tensor | np.ndarray) and tuple(value.shape) == (self.n_pre, self.n):
             return numbers(self.spec.where, value)[self.edge_pre, self.edge_post]
         return value
 
@@ -213,7 +237,9 @@ class GroupParameters(nn.Module):
         value = self._own(name)
         if name in self.overlays and self.training:
             value = self.overlays[name](self, name, value)
-        return self.hardware.weight(value) if name == "weight" and self.hardware is not None else value
+        if name != "weight":
+            return value
+        return self.on_connections(value if self.hardware is None else self.hardware.weight(value))
 
     def _own(self, name: str) -> Tensor:
         attribute = name.replace(".", "/")

@@ -22,6 +22,7 @@ from ..devices.weights.mapping import Differential, Mapping
 from ..devices.weights.pulsing import Pulsing
 from ..models.contract import Connection, Model, Rule
 from .connectivity import Connectivity
+from .convolution import SharedConnectivity
 from .spec import ARGUMENTS, Spec, build_model
 
 
@@ -54,6 +55,9 @@ def make_spec(model: type[Model], tag: str, arguments: Mapping_[str, Any]) -> Sp
     if side == "pre" and getattr(model, "reads", ()):
         raise GraphError(f"{where}.side", "must be 'post' or 'connection', for it reads its target", got=repr(side))
     _check_connect(where, model, asked["connect"])
+    if asked["rule"] is not None and isinstance(asked["connect"], SharedConnectivity):
+        what = "cannot change weights that edges share, for each edge would learn by itself"
+        raise GraphError(f"{where}.rule", what, fix="Leave rule= out.")
     _check_device(where, model, asked["device"], asked["mapping"])
     _check_learning(where, asked)
     _check_crossbar(where, asked, side)
@@ -167,11 +171,14 @@ def _check_crossbar(where: str, given: Mapping_[str, Any], side: str) -> None:
         raise GraphError(f"{where}.crossbar", "must be ship.crossbar.Crossbar(...)", got=got)
     if given["device"] is None:
         raise GraphError(f"{where}.crossbar", "needs devices that sit on it", fix="Give device= as well.")
-    if given["connect"] is not None:
+    adc, connect = crossbar.adc, given["connect"]
+    shared = isinstance(connect, SharedConnectivity)  # whose matrix has a device at every crossing
+    if connect is not None and not shared:
         raise GraphError(f"{where}.crossbar", "has a device at every crossing", got="connect=", fix="Leave one of the two out.")
-    adc = crossbar.adc
     if adc is None:
         return
+    if shared:
+        raise GraphError(f"{where}.crossbar", "converters and shared weights do not go together yet", fix="Leave adc= out.")
     if adc.full_scale is None:
         raise GraphError(f"{where}.crossbar", "a converter needs full_scale (A)", got="None", fix="See ship.crossbar.calibrated.")
     if side != "post" or not is_real(given["delay"]):

@@ -13,8 +13,9 @@ from ..base import random
 from ..base.clock import nearest_slots
 from ..base.errors import GraphError, suggest
 from ..base.parameters import Distribution, Kind, Port, to_tensor
-from ..models.contract import Connection, Neuron, Source, SpikingNeuron, Synapse
+from ..models.contract import Connection, Neuron, Source, Synapse
 from .connectivity import Connectivity, EdgeList, matrix_edges
+from .convolution import Shared, SharedConnectivity
 from .delay import delay_tensor
 from .spec import Address, Spec, address
 from .wiring_checks import check_tags
@@ -56,6 +57,7 @@ class Wiring:
     kinds: Mapping[str, Kind]
     wires: tuple[Wire, ...]
     edges: Mapping[str, EdgeList] = field(default_factory=dict)  # of connections that are sparse
+    shared: Mapping[str, Shared] = field(default_factory=dict)  # of those whose edges share weights
 
 
 def wire(specs: Mapping[str, Spec], seed: int, dt: float | None = None) -> Wiring:
@@ -76,6 +78,11 @@ def wire(specs: Mapping[str, Spec], seed: int, dt: float | None = None) -> Wirin
     n_pre = {tag: sum(n[s.tag] for s in specs[tag].sources) for tag in tags}
     kinds = _kinds(specs)
     edges = {tag: _edges(specs[tag], n_pre[tag], n[tag], seed) for tag in tags if specs[tag].connect is not None}
+    shared = {
+        tag: rule.shared(f"{specs[tag].where}.connect", n_pre[tag], n[tag])
+        for tag in tags
+        if isinstance(rule := specs[tag].connect, SharedConnectivity)
+    }
     wires: list[Wire] = []
     for tag in tags:
         spec = specs[tag]
@@ -84,7 +91,7 @@ def wire(specs: Mapping[str, Spec], seed: int, dt: float | None = None) -> Wirin
             wires += _ports(spec, specs, n, kinds)
     for tag in tags:
         wires += _readings(specs[tag], specs, n, kinds)
-    return Wiring(tags, n, n_pre, kinds, tuple(wires), edges)
+    return Wiring(tags, n, n_pre, kinds, tuple(wires), edges, shared)
 
 
 def _readings(spec: Spec, specs: Mapping[str, Spec], n: Mapping[str, int], kinds: Mapping[str, Kind]) -> list[Wire]:
@@ -368,4 +375,4 @@ def level_port(spec: Spec, target: Spec) -> str:
 def emits_first(spec: Spec) -> bool:
     """Return whether the group is a neuron that emits before it advances."""
     model = spec.model
-    return isinstance(model, Neuron) and not (isinstance(model, SpikingNeuron) and model.emit_order == "after")
+    return isinstance(model, Neuron) and getattr(model, "emit_order", "before") != "after"

@@ -1,5 +1,6 @@
-"""The models of the library, one equation in each file."""
+"""The models of the library, one equation in each file. `gemo2024` has those of the publication, with its update rules."""
 
+from . import gemo2024 as gemo2024
 from .dendrites.compartment import Dendrite
 from .neurons.adaptive_lif import AdaptiveLIF, HomeostaticLIF
 from .neurons.adex import AdEx

@@ -98,7 +98,7 @@ def _values(old: Group, new: Group) -> Iterator[tuple[str, Tensor, Tensor]]:
     """Yield the name and the old and new tensor of each value that was not given anew."""
     for name, own in (*new.named_parameters(recurse=False), *new.named_buffers(recurse=False)):
         value = getattr(old, name, None)
-        if name in ("die_ids", "zero", "edge_pre", "edge_post") or not isinstance(value, Tensor):
+        if name in ("die_ids", "zero", "edge_pre", "edge_post", "edge_weight") or not isinstance(value, Tensor):
             continue
         if _same(*(_given(group, name) for group in (old, new))):
             yield name, value, own

@@ -117,7 +117,8 @@ class Network(Monitors, DeviceVerbs):
         seed, variation, dtype = settings["seed"], settings["variation"], settings["dtype"]
         for tag, spec in self._specs.items():
             with models_named():
-                made = Group(spec, wiring.n[tag], wiring.n_pre[tag], seed, dies, variation, dtype, wiring.edges.get(tag))
+                sizes, edges = (wiring.n[tag], wiring.n_pre[tag]), (wiring.edges.get(tag), wiring.shared.get(tag))
+                made = Group(spec, *sizes, seed, dies, variation, dtype, *edges)
             groups.add(tag, made)
         return groups
 

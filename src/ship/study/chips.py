@@ -129,7 +129,7 @@ def _copy(net: Network, made: Network, tag: str, by_tag: Mapping[str, dict[str, 
     if spec.rule is not None:
         values = {f.name: _pinned(group, f"rule.{f.name}", getattr(spec.rule, f.name), spreads) for f in fields(spec.rule)}
         changes["rule"] = replace(spec.rule, **values)
-    if tag in wiring.edges:
+    if tag in wiring.edges and tag not in wiring.shared:
         changes["connect"] = Edges(wiring.edges[tag].pre, wiring.edges[tag].post)
     changes["device"] = by_tag["device"].get(tag, spec.device)
     changes["mapping"] = by_tag["mapping"].get(tag, spec.mapping)

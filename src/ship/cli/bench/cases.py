@@ -120,9 +120,9 @@ CASES: dict[str, Case] = {
         Case(
             "pulses",
             "pulses",
-            "784 x 100 pairs of devices that learn by pulses, pair STDP",
-            {"n_in": 784, "n": 100, "batch": 1, "steps": 50, "dt": 1e-3},
-            {"steps": 10},
+            "784 spike trains to 100 LIF, pair STDP by pulses on pairs of devices (peer: the same on weights)",
+            {"n_in": 784, "n": 100, "batch": 1, "steps": 350, "dt": 1e-3},
+            {"steps": 20},
             5,
             readme=False,
         ),

@@ -17,6 +17,7 @@ from ... import __version__
 from ...base.parameters import FanIn, Varied
 from ...devices import Bounded
 from ...devices.device import Device
+from ...devices.weights.mapping import Differential
 from ...groups.connectivity import Edges
 from ...models import (
     LIF,
@@ -172,13 +173,16 @@ def equal_tau(data: Arrays, size: Arrays, engine: str) -> Work:
     return _taus(data, size, engine, own=False)
 
 
-def stdp(data: Arrays, size: Arrays, engine: str) -> Work:
+def _pair_rule(data: Arrays) -> PairSTDP:
     pair = {"a_plus": data["a_plus"], "a_minus": data["a_minus"], "tau_pre": data["tau_trace"], "tau_post": data["tau_trace"]}
-    rule = PairSTDP(**pair, w_min=0.0, w_max=data["w_max"])
+    return PairSTDP(**pair, w_min=0.0, w_max=data["w_max"])
+
+
+def stdp(data: Arrays, size: Arrays, engine: str) -> Work:
     net = Network()
     net.add(SpikeInput, "in", n=size["n_in"])
     net.add(LIF, "out", n=size["n"], tau=data["tau_membrane"], output=True)
-    net.add(ImpulseSynapse, "learning", source="in", target="out", weight=data["w"], rule=rule)
+    net.add(ImpulseSynapse, "learning", source="in", target="out", weight=data["w"], rule=_pair_rule(data))
     initialised(net, size["dt"], engine)
     x = torch.from_numpy(data["x"])
 
@@ -259,11 +263,12 @@ def chips_devices(data: Arrays, size: Arrays, engine: str) -> Work:
 
 
 def learning_network(data: Arrays, size: Arrays, engine: str, device: Device | None = None) -> Work:
-    """Return a run that learns by pair STDP: on weights, or on the devices that hold them."""
+    """Return a run that learns by pair STDP: on weights, or on the devices that hold them, each time from where it is."""
     net = Network()
     net.add(SpikeInput, "in", n=size["n_in"])
-    net.add(LIF, "out", n=size["n"], output=True)
-    net.add(ExpSynapse, "syn", source="in", target="out", weight=data["w"], rule=PairSTDP(), device=device)
+    net.add(LIF, "out", n=size["n"], tau=data["tau_membrane"], output=True)
+    more: dict[str, Any] = {} if device is None else {"device": device, "mapping": Differential(w_max=data["w_max"])}
+    net.add(ImpulseSynapse, "syn", source="in", target="out", weight=data["w"], rule=_pair_rule(data), **more)
     initialised(net, size["dt"], engine)
     if device is not None:
         net.program()
@@ -271,5 +276,5 @@ def learning_network(data: Arrays, size: Arrays, engine: str, device: Device | N
 
 
 def pulses(data: Arrays, size: Arrays, engine: str) -> Work:
-    device = Device(update=Bounded(alpha_p=0.01, alpha_d=0.02, gamma_p=1.0, gamma_d=1.0))
+    device = Device(update=Bounded(alpha_p=0.02, alpha_d=0.01))  # with these steps the rate stays where it is from run to run
     return learning_network(data, size, engine, device)

@@ -157,7 +157,7 @@ class ConnectionNode(Node):
         if not hardware.noisy:
             return self.like
         if self.variance is None:
-            self.variance = hardware.read_variance()
+            self.variance = self.group.on_connections(hardware.read_variance())
         graded = any(bucket.line.kind == "values" for _, _, buckets in self.feed.sources for bucket in buckets)
         # A level scales a read, so that variance goes with its square; each of several spikes is a read of its own.
         if arrivals is None:

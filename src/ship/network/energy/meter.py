@@ -25,6 +25,7 @@ from ...devices.weights.synapse import SynapseDevices
 from ...engine.reference.connection import ConnectionNode
 from ...engine.reference.node import Node
 from ...engine.simulation import Simulation
+from ...groups.group import Group
 from .costs import Costs, role_of
 from .row_reads import Way, along_rows, arrived, to_columns, unit_cells, ways
 
@@ -214,7 +215,7 @@ class SynapseCount:
             self.unread = True
             return None
         if self._read is None or self._now != hardware.fresh:
-            self._now, self._read = hardware.fresh, Reads.by_spike(hardware)
+            self._now, self._read = hardware.fresh, Reads.by_spike(self.node.group, hardware)
         return self._read
 
 
@@ -226,12 +227,13 @@ class Reads(NamedTuple):
     volts: Tensor | None  # V; None if it is not the same everywhere
 
     @staticmethod
-    def by_spike(hardware: SynapseDevices) -> Reads:
+    def by_spike(group: Group, hardware: SynapseDevices) -> Reads:
         """Compute what one spike reads through the devices of a group."""
         i, v, t = (x.double() for x in hardware.reads())
         array, axis = hardware.array, 2
         shape = (len(array.die_ids), 1, *array.shape)
         energy, charge = ((x.expand(shape).sum(axis).squeeze(1)) for x in (v * i * t, (i * t).abs()))
+        energy, charge = group.on_connections(energy), group.on_connections(charge)
         return Reads(energy, charge, v.abs().flatten()[0] if v.numel() == 1 else None)
 
     def of(self, node: ConnectionNode, way: Way, counts: Tensor) -> Sums:
@@ -247,8 +249,7 @@ def _metered(tag: str, costs: Costs, sim: Simulation) -> MeteredGroup:
     hardware, role = group.hardware, role_of(group.spec, sim.wiring)
     leaking = group.n
     if role in ("synapses", "graded"):
-        pairs = group.shape_of("connection")
-        leaking = int(torch.tensor(pairs).prod()) * (hardware.mapping.devices if hardware is not None else 1)
+        leaking = int(torch.tensor(group.shape_of_weights).prod()) * (hardware.mapping.devices if hardware is not None else 1)
     return MeteredGroup(
         tag,
         role,

@@ -19,6 +19,7 @@ from ...base.errors import FileError
 from ...base.parameters import Distribution, Parameter, PerChip, Varied, declared
 from ...devices.weights.synapse import MODES
 from ...groups.connectivity import Connectivity
+from ...groups.convolution import SharedConnectivity
 from ...groups.group import Group
 from ...groups.spec import Spec
 from ...groups.wiring import Wiring, wire
@@ -108,9 +109,11 @@ def _check_connections(spec: Spec, wiring: Wiring, tensors: Tensors) -> None:
         if declaration.per != "connection" or not (spec.connect is None or isinstance(spec.connect, Connectivity)):
             continue
         where, stored = f"group {spec.tag!r}.{name}", tensors[f"net/groups.{spec.tag}.{name}"]
-        if spec.connect is None:
-            if tuple(stored.shape[-2:]) != (n_pre, n):
-                raise FileError(where, f"must be [{n_pre}, {n}]", got=f"{list(stored.shape)}")
+        shared = spec.connect if isinstance(spec.connect, SharedConnectivity) and name == "weight" else None
+        if spec.connect is None or shared is not None:
+            matrix = (n_pre, n) if shared is None else shared.matrix
+            if tuple(stored.shape[-2:]) != matrix:
+                raise FileError(where, f"must be {list(matrix)}", got=f"{list(stored.shape)}")
             continue
         count, expected = stored.shape[-1], spec.connect.expected(n_pre, n)
         if abs(count - expected) > 10 * math.sqrt(expected) + 10:

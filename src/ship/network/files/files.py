@@ -38,7 +38,8 @@ def _others() -> list[str]:
 
 def library_models() -> dict[str, type[Model]]:
     """Return all concrete models of the library, by name."""
-    return {name: getattr(_models, name) for name in _models.__all__}
+    rooms = (_models, _models.gemo2024)
+    return {name: getattr(room, name) for room in rooms for name in room.__all__}
 
 
 def save(net: Network, path: str | os.PathLike[str], *, running: bool = False) -> None:

@@ -14,7 +14,8 @@ from ...base.parameters import Distribution, PerChip, PerSample, Varied, to_tens
 from ...crossbar import ADC, Crossbar, Selector
 from ...devices.weights.mapping import BitSliced, Differential, Mapping, Offset
 from ...devices.weights.pulsing import Pulsing
-from ...groups.connectivity import CONNECTIVITIES, Connectivity, Edges
+from ...groups.connectivity import Connectivity, Edges
+from ...groups.patterns import CONNECTIVITIES
 from ...models.surrogate import SURROGATES, Surrogate
 from ..readout import READOUTS, Readout
 

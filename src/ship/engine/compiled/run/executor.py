@@ -203,8 +203,20 @@ def _addresses(tensors: Sequence[Tensor | None]) -> Table:
 
 
 def table_of(layout: np.dtype[np.void], rows: Sequence[Mapping[str, int]]) -> Records:
-    """Return a table of records from their fields; those that are left out are 0. There is one record at least."""
-    return np.array([tuple(row.get(name, 0) for name in layout.names or ()) for row in rows or [{}]], layout)
+    """Return a table of records of integers from their fields; those that are left out are 0. There is one record at least."""
+    places, numbers = _places(layout), []
+    for row in rows or [{}]:
+        fields = [0] * len(places)
+        for name, value in row.items():
+            fields[places[name]] = value
+        numbers.append(fields)
+    return np.array(numbers, np.int64).view(layout).reshape(-1)
+
+
+@lru_cache(maxsize=32)
+def _places(layout: np.dtype[np.void]) -> dict[str, int]:
+    """Return which number of a record each field is."""
+    return {name: i for i, name in enumerate(layout.names or ())}
 
 
 class Record:

@@ -228,7 +228,8 @@ class Loop(Executor):
             operands = max(len(one.parts) for step in self.tape.steps if step.learn for one in step.learn.passes)
             blocks = np.zeros(operands * BLOCK_BYTES // self.size, np.float32 if self.size == 4 else np.float64)
             memory |= {"learn_at": np.zeros(operands, np.int64), "learn_blocks": blocks}
-            memory |= {name: np.zeros(widest, np.int32) for name in ("learn_rows", "learn_columns", "learn_all")}
+            memory |= {name: np.zeros(widest, np.int32) for name in ("learn_rows", "learn_columns")}
+            memory["learn_all"] = np.arange(widest, dtype=np.int32)
             memory |= {name: np.zeros(widest, np.int8) for name in ("marks", "row_marks", "column_marks")}
             memory |= self._pulse_memory()
         return memory

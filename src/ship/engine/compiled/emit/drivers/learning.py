@@ -140,11 +140,10 @@ def learn(record, x, t, r0):
     the second applies them.
     """
     run, rule = loop_at(record, 0), learn_at(loop_at(record, 0).learns, x)
-    n_pre, n, every = rule.n_pre, rule.n_post, listed(run.learn_all)
-    for k in range(n_pre):
-        every[k] = k
-    clear(run.row_marks, n_pre)
-    clear(run.column_marks, n)
+    n_pre, n = rule.n_pre, rule.n_post
+    if rule.apply:
+        clear(run.row_marks, n_pre)
+        clear(run.column_marks, n)
     for r in range(r0, r0 + run.together):
         seen, n_rows, n_columns = run.learn_all, n_pre, np.int64(0)
         if rule.events:
@@ -155,8 +154,9 @@ def learn(record, x, t, r0):
             n_columns = compress(slot_at(record, rule.post, r, t), n, run.learn_columns, np.int64(0))
         if n_rows * n + 4 * n_columns * n_pre >= n_pre * n:  # a column takes about four times as long as a row of its size
             seen, n_rows, n_columns = run.learn_all, n_pre, np.int64(0)
-        clear(run.marks, n_pre)
-        mark(run.marks, seen, n_rows)
+        if n_columns:  # from which the rows that are visited are left out
+            clear(run.marks, n_pre)
+            mark(run.marks, seen, n_rows)
         visit(record, x, np.int64(0), r, t, seen, n_rows, n_columns, run.marks)
         if rule.apply:
             mark(run.row_marks, seen, n_rows)
