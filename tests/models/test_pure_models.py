@@ -123,6 +123,8 @@ def functions(node):
         else ((1, 2, 3, 3) if node.group.side == "connection" else size)
     )
     x = {name: torch.ones(shape, dtype=torch.float64) for name in names}
+    if node.group.side == "connection" and model.weighted:
+        x["arrival"] = torch.ones(1, 2, 3, 1, dtype=torch.float64)
 
     def step(s, x, p, c):
         return model.step(model.receive(s, Bag(x), Bag(p), c), Bag(x), Bag(p), c)
@@ -146,6 +148,9 @@ MODELS = [
     (ship.ImpulseSynapse, {}),
     (ship.Link, {}),
     (ship.VolatileMemristor, {}),
+    (ship.TsodyksMarkram, {"tau_fac": 0.1}),
+    (ship.TsodyksMarkram, {"side": "connection"}),
+    (ship.DelayedSynapse, {"lag": 1.3e-3}),
     (ship.Dendrite, {"v_sat": 0.1}),
     (ship.ExpSynapse, {"weight": 0.5, "rule": ship.PairSTDP()}),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -68,6 +68,14 @@ class Simulation:
                 source.membranes.append(target if isinstance(target, NeuronNode) else None)
         self._wire_biases()
 
+    def feel(self, kelvin: float | None) -> None:
+        """Take over a temperature (K; None: none), for groups, devices and what comes next."""
+        self.clock = replace(self.clock, kelvin=kelvin)
+        for group in self.groups.values():
+            group.kelvin = kelvin
+            if group.hardware is not None:
+                group.hardware.feel(kelvin)
+
     @property
     def fusion(self) -> Partition | None:
         """What decides which groups run as kernels, where any can: another one where rules do not learn."""
@@ -101,7 +109,7 @@ class Simulation:
 
     def reset(self, lead: tuple[int, int], trial: int = 0, first_sample: int = 0) -> None:
         """Go back to the initial states and time zero, with nothing in flight."""
-        self.lead, self.clock = lead, Clock(0.0, 0, trial, first_sample)
+        self.lead, self.clock = lead, Clock(0.0, 0, trial, first_sample, self.clock.kelvin)
         for node in self.nodes.values():
             node.reset(lead)
             node.dt = 0.0
@@ -129,6 +137,7 @@ class Simulation:
         on_chunk: Callable[[int, int], None],
         *,
         last: bool = False,
+        kelvin: float | None = None,
     ) -> None:
         """Run one segment of constant dt, in chunks of slots.
 
@@ -139,7 +148,9 @@ class Simulation:
             wanted: the groups whose outputs ``on_chunk`` reads.
             on_chunk: a function of the first slot and the number of slots of each chunk that has run.
             last: whether gradients end with this segment.
+            kelvin: the temperature of the network (K); None where it has none.
         """
+        self.clock = replace(self.clock, kelvin=kelvin)
         with models_named():
             self._segment(segment, plan, chunk, wanted, on_chunk, last)
 
@@ -178,7 +189,7 @@ class Simulation:
             keep(self.keeping, marks)
         for _, line in self.lines:
             line.end(dt, steps)
-        self.clock = Clock(self.clock.time + dt * steps, self.clock.slot + steps, self.clock.trial, self.clock.first_sample)
+        self.clock = replace(self.clock, time=self.clock.time + dt * steps, slot=self.clock.slot + steps)
 
     def _blocks(self, plan: Schedule, wanted: Container[str], reach: Mapping[str, int]) -> Mapping[Block, RunsBlock]:
         """What runs each block of a schedule."""

@@ -18,6 +18,7 @@ from ..base.errors import NotReadyError, ParameterError
 from ..base.parameters import FanIn, Normal, Parameter, Varied, declared, numbers
 from ..base.parameters.bag import Bag
 from ..base.parameters.resolve import fits, places, resolve, trailing, varied
+from ..base.temperature import FOLLOWS
 from ..devices.weights.synapse import SynapseDevices
 from ..models.contract import Connection, Model, SpikingNeuron, Synapse, coefficients
 from .connectivity import EdgeList
@@ -58,6 +59,7 @@ class GroupParameters(nn.Module):
         self.hardware: SynapseDevices | None = None
         self.overlays: dict[str, Overlay] = {}  # laid over parameters in training
         self.trial = 0
+        self.kelvin: float | None = None  # the temperature (K) of the network now; None: it has none
         self._kept: tuple[Any, tuple[Bag, Any]] | None = None  # see `discretised`
         self.register_buffer("zero", torch.zeros((), dtype=dtype), persistent=False)  # carries float type and device
         self.edges = edges is not None
@@ -76,9 +78,10 @@ class GroupParameters(nn.Module):
         for prefix, model in parts:
             for name, declaration in declared(type(model))[0].items():
                 self._make(prefix + name, declaration, getattr(model, name), dies, variation, dtype)
-        self.model.check(spec.where, Bag({name: self.value(name) for name in self.declarations}))
+        values = {name: self.value(name) for name in self.declarations}
+        self.model.check(spec.where, Bag(values | {"n_units": torch.tensor(self.n)}))
         if spec.rule is not None:
-            own = {name.removeprefix("rule."): self.value(name) for name in self.declarations if name.startswith("rule.")}
+            own = {name.removeprefix("rule."): value for name, value in values.items() if name.startswith("rule.")}
             spec.rule.check(f"{spec.where}.rule", Bag(own))
 
     # -- sizes -------------------------------------------------------------------------------------------------------------
@@ -234,12 +237,19 @@ class GroupParameters(nn.Module):
 
     def value(self, name: str) -> Tensor:
         """Return a parameter as models see it: nominal with this chip's deviation, broadcastable over [chip, batch, ...]."""
+        if self.kelvin is not None and name in self.following:
+            return self.zero.new_tensor(FOLLOWS[self.declarations[name].role](self.kelvin))
         value = self._own(name)
         if name in self.overlays and self.training:
             value = self.overlays[name](self, name, value)
         if name != "weight":
             return value
         return self.on_connections(value if self.hardware is None else self.hardware.weight(value))
+
+    @cached_property
+    def following(self) -> tuple[str, ...]:
+        """The parameters that follow the temperature of the network: those of its roles that the user gave no value."""
+        return tuple(name for name, d in self.declarations.items() if d.role in FOLLOWS and name not in self.spec.given)
 
     def _own(self, name: str) -> Tensor:
         attribute = name.replace(".", "/")
@@ -278,7 +288,7 @@ class GroupParameters(nn.Module):
         Both are kept as long as no number changes, where the numbers are few and no gradient flows into one.
         """
         numbers = self._numbers()
-        told = None if numbers is None else (dt, torch.is_inference_mode_enabled(), numbers)
+        told = None if numbers is None else (dt, self.kelvin, torch.is_inference_mode_enabled(), numbers)
         if told is None or self._kept is None or self._kept[0] != told:
             p = self.bag(dt)
             if told is None:

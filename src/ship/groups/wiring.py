@@ -330,7 +330,7 @@ def _ports(spec: Spec, specs: Mapping[str, Spec], n: Mapping[str, int], kinds: M
 
 
 def _port(spec: Spec, target: Spec, kind: Kind) -> str:
-    ports: Mapping[str, Port] = target.model.ports
+    ports = _fitting(spec, target)
     if spec.port is not None:
         if spec.port not in ports:
             raise GraphError(f"{spec.where}.port", f"{target.where} has no port {spec.port!r}", fix=suggest(spec.port, ports))
@@ -353,6 +353,21 @@ def _port(spec: Spec, target: Spec, kind: Kind) -> str:
         got="ports " + ", ".join(f"{k} ({p.kind})" for k, p in ports.items()),
         fix="Use a synapse that emits charge, e.g. ExpSynapse." if kind == "events" else "Use another target.",
     )
+
+
+def _fitting(spec: Spec, target: Spec) -> Mapping[str, Port]:
+    """Return the ports of the target whose unit is that of what the connection gives: all of them where it says none."""
+    ports: Mapping[str, Port] = target.model.ports
+    unit = spec.model.unit if isinstance(spec.model, Connection) else ""
+    fitting = {name: port for name, port in ports.items() if not unit or port.unit == unit}
+    if not fitting or (spec.port in ports and spec.port not in fitting):
+        raise GraphError(
+            f"{spec.where}.{'port' if spec.port else 'target'}",
+            f"must be a port in {unit}",
+            got="ports " + ", ".join(f"{name} ({port.unit})" for name, port in ports.items()) + f" of {target.where}",
+            fix=f"Name one of {', '.join(fitting)}." if fitting else "Use a neuron with conductances, e.g. AdEx.",
+        )
+    return fitting
 
 
 def level_port(spec: Spec, target: Spec) -> str:

@@ -66,7 +66,10 @@ class Model(ABC):  # noqa: B024 (its kinds add the functions)
             check_option(f"{where}.{name}", declaration, getattr(self, name))
 
     def check(self, where: str, p: Bag) -> None:  # noqa: B027 (most models have nothing to check)
-        """Raise a `ParameterError` where parameters contradict each other; the limits of single ones are declared."""
+        """Raise a `ParameterError` where parameters contradict each other; the limits of single ones are declared.
+
+        ``p.n_units`` is the number of units of the group.
+        """
 
     def discretise(self, p: Bag, dt: float) -> Coeffs:
         """Return everything that depends on ``dt`` (s); computed once per dt, from parameters in float64 (see `coefficients`)."""
@@ -112,15 +115,27 @@ def _rounded(tree: Coeffs, dtype: torch.dtype) -> Coeffs:
 
 @dataclass(frozen=True)
 class Source(Model):
-    """The base class of groups without presynaptic partners; input groups get their signal from the run, in ``x.value``."""
+    """The base class of groups without presynaptic partners; input groups get their signal from the run, in ``x.value``.
+
+    A source that is ``timed`` and has no states also gets ``x.start``, ``x.stop`` and ``x.before`` (s, float64,
+    ``[slot, 1, 1, 1]``): when its slots begin and end, since the last reset, and how long the slot before each was (0 before
+    the first one); and ``x.unit``, the numbers of its units.
+    """
 
     emits: ClassVar[Kind] = "events"
     external: ClassVar[bool] = False
+    timed: ClassVar[bool] = False
+    at_start: ClassVar[tuple[str, ...]] = ()  # noise that the first slot alone uses; it is zero in all others
 
     @property
     def same_for_all(self) -> bool:
         """Whether all samples of a batch get the same noise."""
         return False
+
+    @property
+    def same_for_chips(self) -> bool:
+        """Whether all chips get the same noise: an input does, noise of the circuits themselves does not."""
+        return True
 
     @abstractmethod
     def emit(self, state: StateTuple, x: Bag, p: Bag, c: Coeffs) -> tuple[Units, StateTuple]:
@@ -287,6 +302,7 @@ class Connection(Model):
     reads: ClassVar[tuple[str, ...]] = ()  # states of the target
     one_to_one: ClassVar[bool] = False
     weighted: ClassVar[bool] = True  # whether the engine applies ``weight``; if not, ``x.value`` is ``x.arrival``
+    unit: ClassVar[str] = ""  # of what it gives, where only a port of that unit can take it
 
     def emits_for(self, kind: Kind) -> Kind:
         """Return the kind of the output, given the kind of the input."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from ..base.clock import slots
 from ..base.display.notebook import Lines
+from ..base.temperature import FOLLOWS
 from ..engine.simulation import Simulation
 from ..groups.remarks import remarks
 from ..groups.schedule import Schedule
@@ -19,8 +20,8 @@ def explain(sim: Simulation, specs: Mapping[str, Spec], plan: Schedule) -> str:
     """Put a schedule into words.
 
     The text has the call order; every delay in seconds; every inserted slot and why; the side of each filter; how each group is
-    run and why; how spikes are summed where that was chosen; what holds the weights, and with which gain; and notes on what is
-    legal, and yet not what most users mean.
+    run and why; how spikes are summed where that was chosen; what holds the weights, and with which gain; which temperature acts
+    where; and notes on what is legal, and yet not what most users mean.
     """
     wiring = sim.wiring
     lines = [f"Schedule for dt = {plan.dt:g} s", "", "Call order"]
@@ -40,6 +41,9 @@ def explain(sim: Simulation, specs: Mapping[str, Spec], plan: Schedule) -> str:
     devices = _devices(sim, specs)
     if devices:
         lines += ["", "Devices", *(f"  {tag}: {line}" for tag in wiring.tags for line in devices.get(tag, ()))]
+    warmth = _temperature(sim, specs)
+    if warmth:
+        lines += ["", "Temperature", *(f"  {line}" for line in warmth)]
     said = [f"  {note}" for note in plan.notes]
     said += [f"  {specs[tag].where}: {note}" for tag in wiring.tags for note in remarks(sim.groups[tag], plan.dt)]
     if said:
@@ -60,6 +64,35 @@ def _devices(sim: Simulation, specs: Mapping[str, Spec]) -> dict[str, list[str]]
         for tag, group in sim.groups.items()
         if group.hardware is not None
     }
+
+
+def _temperature(sim: Simulation, specs: Mapping[str, Spec]) -> list[str]:
+    """Say which temperature acts where; empty where none is given and nothing depends on one."""
+    kelvin, follow, own, ageing = sim.clock.kelvin, [], [], []
+    for tag, group in sim.groups.items():
+        for name, declaration in group.declarations.items():
+            if declaration.role not in FOLLOWS:
+                continue
+            if name in group.following:
+                value = "" if kelvin is not None else f" = {float(group.value(name).mean()):.4g} {declaration.unit}"
+                follow.append(f"{tag}.{name}{value}")
+            else:
+                own.append(f"{tag}.{name}")
+        if group.hardware is not None and group.hardware.ages:
+            ageing.append((tag, group.hardware.array.device.thermal is not None))
+    lines = []
+    if kelvin is not None:
+        found = [*follow, *(f"ageing of the devices of {tag}" for tag, thermal in ageing if thermal)]
+        lines.append(f"{kelvin:g} K: " + (", ".join(found) or "nothing in this network depends on it"))
+    elif follow or any(thermal for _, thermal in ageing):
+        found = [*follow, *(f"devices of {tag} as at the reference of their thermal part" for tag, thermal in ageing if thermal)]
+        lines.append("none given, so each has its reference: " + ", ".join(found))
+    if own:
+        lines.append("with a value of their own: " + ", ".join(own))
+    if kelvin is not None and any(not thermal for _, thermal in ageing):
+        bare = ", ".join(tag for tag, thermal in ageing if not thermal)
+        lines.append(f"devices without a thermal part age alike at any temperature: {bare}")
+    return lines
 
 
 def overview(specs: Mapping[str, Spec], wiring: Wiring | None, dt: float | None, chips: int | None) -> str:

@@ -14,6 +14,7 @@ from ..base.boundary import left
 from ..base.busy import Busy
 from ..base.errors import GraphError, NotReadyError, RunError
 from ..base.parameters import to_tensor
+from ..base.temperature import Kelvin, stretches
 from ..engine.compiled.nodes.spike_products import Choice
 from ..engine.compiled.schedule.partition import choose_engine
 from ..engine.simulation import Simulation, in_own_precision
@@ -63,6 +64,7 @@ class Network(Monitors, DeviceVerbs):
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
         engine: str = "auto",
+        temperature: float | None = None,
         keep: bool | None = None,
     ) -> None:
         """Check everything, plan the schedule, draw the parameters.
@@ -78,6 +80,7 @@ class Network(Monitors, DeviceVerbs):
             device: where the tensors live.
             engine: "reference": plain PyTorch, slot by slot; "fused": models as compiled kernels, where they can be (`explain`
                 says which); "auto": fused where Numba is installed.
+            temperature: the temperature of the network, K; None: each model and device has its own reference temperature.
             keep: whether an `init` after training, learning or programming goes on with what the last one's network has become.
                 True: all is kept that was not given anew (by `set`) and still fits: parameters by their shape, and what belongs
                 to single dies (deviates, weights that a rule has changed, devices) where seed, chips and variation are the same.
@@ -93,7 +96,9 @@ class Network(Monitors, DeviceVerbs):
         self._busy.check(where)
         if not self._specs:
             raise GraphError(where, "the network is empty", fix="Add groups first, e.g. net.add(ship.LIF, 'hid', n=100).")
-        settings = check_settings(where, dt=dt, seed=seed, chips=chips, variation=variation, dtype=dtype, engine=engine)
+        settings = check_settings(
+            where, dt=dt, seed=seed, chips=chips, variation=variation, dtype=dtype, engine=engine, temperature=temperature
+        )
         kind = choose_engine(where, engine)
         wiring = wire(self._specs, settings["seed"], settings["dt"])
         foresee_delays(where, wiring, settings["dtype"])
@@ -109,6 +114,7 @@ class Network(Monitors, DeviceVerbs):
         self._settings, self._before = settings, None
         self.groups, self._wiring, self._plans, self.records = groups, wiring, {}, Records()
         self._sim = Simulation({tag: self[tag] for tag in self._specs}, wiring, kind)
+        self._sim.feel(settings["temperature"])
         self._dry_run(self._sim)
         self._start_meter()
 
@@ -224,6 +230,7 @@ class Network(Monitors, DeviceVerbs):
         first_sample: int = 0,
         learn: bool = True,
         detach: bool = True,
+        temperature: float | Sequence[tuple[float, float]] | None = None,
     ) -> Any:
         """Simulate the network for a number of slots.
 
@@ -240,6 +247,8 @@ class Network(Monitors, DeviceVerbs):
             first_sample: the global number of the batch's first sample, for noise.
             learn: False: learning rules do not act, weights stand still, and persistent states are afterwards what they were.
             detach: cut the graph of gradients at the end of the run, for the next one that continues.
+            temperature: the temperature in this run, K, or stretches ``[(seconds, K), ...]`` from its start on; the default is
+                `Network.temperature`.
 
         Returns:
             The output group's signal ``[batch, time, unit]`` (``[chip, batch, time, unit]`` with chips); a dict by tag where
@@ -251,12 +260,13 @@ class Network(Monitors, DeviceVerbs):
         sim = self._ready("Network.run")
         start = Start(reset, reset_persistent, trial, first_sample, learn)
         extent = Extent(self.dt if dt is None else dt, duration, steps, batch)
+        kelvin = self._settings["temperature"] if temperature is None else temperature
         # Models are compiled by their engine: what compiles Python around a run leaves the run itself alone.
         run = torch.compiler.disable(self._run) if torch.compiler.is_compiling() else self._run
         with self._busy("Network.run"), in_own_precision(sim.device.type):
-            return run(sim, x, extent, start, detach)
+            return run(sim, x, extent, start, detach, kelvin)
 
-    def _run(self, sim: Simulation, x: Any, extent: Extent, start: Start, detach: bool) -> Any:
+    def _run(self, sim: Simulation, x: Any, extent: Extent, start: Start, detach: bool, kelvin: Kelvin | None) -> Any:
         """Check all that the run needs, then execute it."""
         dtype = self._settings["dtype"]
         start.check(sim)
@@ -265,6 +275,7 @@ class Network(Monitors, DeviceVerbs):
         for request in self._requests:
             check_units(request, self._specs[request.tag], sim.wiring)
         given = read_inputs(x, self._specs, sim, extent, reset=start.reset, dtype=dtype)
+        cut = stretches("Network.run: temperature", given.programme, kelvin)
         trainable = torch.is_grad_enabled() and any(p.requires_grad for p in self.parameters())
         foresee(sim.wiring, self._specs, self._requests, given.steps, given.lead, dtype, trainable)
         self.lengths = given.lengths
@@ -275,11 +286,12 @@ class Network(Monitors, DeviceVerbs):
         )
         chunk = given.steps if graph else chunk_slots(sim.wiring, given.lead)  # a graph keeps all slots anyway
         self._programme, self._run_start = given.programme, sim.clock.time
-        run = Run(sim, given, self._plan, self.outputs, tuple(self._requests), self._meter, chunk, detach)
+        run = Run(sim, given, self._plan, self.outputs, tuple(self._requests), self._meter, chunk, detach, cut)
         try:
             taps, windows = run.execute()
         finally:
             sim.start(learn=True, afresh=False)
+            sim.feel(self._settings["temperature"])
         times = {tag: self.timeline(tag) for tag in {tap.request.tag for tap in taps}}
         self.records = collect(taps, times, self.chips is not None, sim.groups)
         result = returned(windows, given.lead, chips=self.chips is not None)

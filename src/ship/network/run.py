@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..base.checks import is_whole
+from ..base.clock import Segment
 from ..base.errors import RunError
 from ..engine.reference.source import SourceNode
 from ..engine.simulation import Simulation
@@ -101,6 +102,7 @@ class Run:
     meter: Meter | None
     chunk: int  # slots whose outputs are held at a time
     detach: bool  # whether the graph of gradients is cut at the end
+    stretches: Sequence[tuple[Segment, float | None]]  # the programme, cut where the temperature (K) changes
 
     def execute(self) -> tuple[list[Tap], dict[str, list[Tensor]]]:
         """Run all segments of constant dt, one after the other.
@@ -142,14 +144,14 @@ class Run:
                 counting.take(k0, n)
 
         offset = 0
-        for segment in given.programme:
+        for segment, kelvin in self.stretches:
             if counting is not None:
                 counting.dt = segment.dt
             for tap in taps:
                 tap.offset = offset
             _feed(sim, given.signals, offset, segment.steps)
             last = self.detach and offset + segment.steps == given.steps
-            sim.segment(segment, self.plan(segment.dt), self.chunk, wanted, keep, last=last)
+            sim.segment(segment, self.plan(segment.dt), self.chunk, wanted, keep, last=last, kelvin=kelvin)
             offset += segment.steps
 
 

@@ -11,6 +11,7 @@ import torch
 from ..base.checks import is_whole
 from ..base.clock import check_dt
 from ..base.errors import RunError
+from ..base.temperature import check_kelvin
 
 
 class Settings(TypedDict, total=False):
@@ -22,6 +23,7 @@ class Settings(TypedDict, total=False):
     variation: bool
     dtype: torch.dtype
     engine: str  # as it was asked for
+    temperature: float | None  # K
 
 
 def check_settings(
@@ -33,6 +35,7 @@ def check_settings(
     variation: bool,
     dtype: torch.dtype | None,
     engine: str,
+    temperature: float | None,
 ) -> Settings:
     """Check the arguments of `Network.init`, and bring them into one form.
 
@@ -46,7 +49,16 @@ def check_settings(
     dtype = dtype or torch.get_default_dtype()
     if dtype not in (torch.float32, torch.float64):
         raise RunError(f"{where}: dtype", "must be torch.float32 or torch.float64", got=str(dtype))
-    return {"dt": float(dt), "seed": int(seed), "chips": counted, "variation": variation, "dtype": dtype, "engine": engine}
+    kelvin = None if temperature is None else check_kelvin(f"{where}: temperature", temperature)
+    return {
+        "dt": float(dt),
+        "seed": int(seed),
+        "chips": counted,
+        "variation": variation,
+        "dtype": dtype,
+        "engine": engine,
+        "temperature": kelvin,
+    }
 
 
 def _chips(where: str, chips: Any) -> int | list[int] | None:

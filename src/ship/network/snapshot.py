@@ -79,7 +79,7 @@ def restore(sim: Simulation, net: nn.Module, snapshot: Snapshot, made: dict[str,
 
 def _restore_run(sim: Simulation, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
     time, slot, trial, first = meta["clock"]
-    clock = Clock(float(time), int(slot), int(trial), int(first))
+    clock = Clock(float(time), int(slot), int(trial), int(first), sim.clock.kelvin)
     running = meta["lead"] is not None
     sim.lead = None
     if running:

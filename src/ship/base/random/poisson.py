@@ -14,6 +14,7 @@ from ..errors import ParameterError
 from ..threads import spread
 from .philox import compiled, has_kernels
 
+SOLVED = 1e9  # up to this mean the incomplete gamma function is inverted; beyond, the normal law with its skewness
 SMALL_MEAN = 30.0  # up to this mean the distribution is summed term by term; exp(-mean) is far from underflow
 
 
@@ -96,9 +97,21 @@ def _sum_terms(x: Tensor, rate: Tensor) -> Tensor:
 
 
 def _solve(x: Tensor, rate: Tensor) -> Tensor:
-    """Invert the incomplete gamma function; its rounding may miss by one, so both neighbours are tested."""
+    """Invert the incomplete gamma function; its rounding may miss by one, so both neighbours are tested.
+
+    Beyond `SOLVED`, where a count is 30,000 standard deviations or more, it is ``mean + sqrt(mean) z + (z^2 - 1) / 6``, z the
+    normal quantile, rounded (Cornish & Fisher, Rev. Inst. Int. Statist. 5:307 (1938)).
+    """
     import numpy as np  # scipy is slow to import, and large means are rare
     from scipy import special
+
+    if float(rate.max()) > SOLVED:
+        z = torch.special.ndtri(x)
+        count = torch.round(rate + rate.sqrt() * z + (z * z - 1) / 6)
+        few = rate <= SOLVED
+        if bool(few.any()):
+            count[few] = _solve(x[few], rate[few])
+        return count
 
     p, m = x.cpu().numpy(), rate.cpu().numpy()
     k = np.maximum(np.ceil(special.pdtrik(p, m)), 0.0)

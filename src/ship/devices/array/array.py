@@ -15,16 +15,17 @@ import torch
 from torch import Tensor, nn
 
 from ...base import random
-from ...base.checks import check_real, is_real, is_whole
+from ...base.checks import check_real, is_real
 from ...base.errors import ParameterError, RunError
 from ...base.parameters import Parameter, to_tensor
 from ...base.parameters.resolve import varied
+from ...base.temperature import FOLLOWS
 from .. import device as physics
 from ..contract import Pulse, Xi
 from ..device import Device, DeviceEvent, Trajectory, Values
 from .adopt import adopt
 from .open_loop import OpenLoop, counted
-from .parameters import Site, assemble, buffer_name, draw_parameters
+from .parameters import Site, assemble, buffer_name, check_array, draw_parameters
 from .trajectory import chosen_from, fits, from_buffers, is_buffer, n_frozen, never_written, placed, to_buffers
 from .write_verify import WriteVerify, Written, verified
 
@@ -65,7 +66,7 @@ class DeviceArray(nn.Module):
         place: Sequence[Tensor] | None = None,
     ) -> None:
         super().__init__()
-        _check(device, shape, chips)
+        check_array(device, shape, chips)
         device = device if variation else replace(device, faults=None)
         self.device, self.tag, self.seed = device, tag, seed
         self.where = f"{device.name} '{tag}'" if where is None else f"{where}.device"
@@ -76,6 +77,7 @@ class DeviceArray(nn.Module):
         self.notes: list[str] = []
         self.watch: Callable[[DeviceEvent], None] | None = None  # told of every write, pulse and read; see `energy`
         self.version = 0  # changes with all that the devices act as
+        self.kelvin: float | None = None  # the temperature of the network that they are part of; None: it has none
         self._nominal: Values | None = None
         self.register_buffer("die_ids", torch.tensor(dies, dtype=torch.int64))
         self.register_buffer("events", torch.zeros((), dtype=torch.int64))
@@ -114,6 +116,8 @@ class DeviceArray(nn.Module):
     def value(self, full: str) -> Tensor:
         """Return a parameter (``"update.alpha_p"``) with each device's own deviation."""
         nominal: Tensor = getattr(self, buffer_name(full))
+        if self.kelvin is not None and self._drawn.declarations[full].role in FOLLOWS:
+            return nominal.new_tensor(FOLLOWS[self._drawn.declarations[full].role](self.kelvin))
         deviate = getattr(self, buffer_name(full) + "/deviate", None)
         return nominal if deviate is None else varied(nominal, deviate, self._drawn.spreads[full])
 
@@ -327,8 +331,14 @@ class DeviceArray(nn.Module):
         """
         adopt(self, measured, faults)
 
+    def feel(self, kelvin: float | None) -> None:
+        """Take over the temperature (K) of a network; None: each part has the reference temperature that it was given."""
+        self.version, self.kelvin = self.version + (kelvin != self.kelvin), kelvin
+
     def wait(self, seconds: float, *, kelvin: float | None = None) -> None:
         """Leave the devices alone for ``seconds``, at a temperature (K) where the device has a thermal part.
+
+        Without ``kelvin`` it is the temperature of their network, or where that has none the reference of their thermal part.
 
         Raises:
             RunError: negative or not a number, or a temperature for a device without a thermal part.
@@ -343,6 +353,7 @@ class DeviceArray(nn.Module):
             RunError, ParameterError: as `wait`.
         """
         self.check_wait(seconds, kelvin)
+        kelvin = self.kelvin if kelvin is None else kelvin
         after = physics.aged(self.device, self.values, self.trajectory, float(seconds), kelvin)
         if self.device.retention is not None and seconds:
             g = self.device.update.conductance(after.x, self.values.of("update"))
@@ -380,14 +391,3 @@ class DeviceArray(nn.Module):
         """Return the lowest and the highest conductance (S) of each device, after wear."""
         low, high = physics.window(self.device, self.values, self.trajectory)
         return self.out(low), self.out(high)
-
-
-def _check(device: Any, shape: Any, chips: Any) -> None:
-    """Refuse arguments that are no device, no shape, or no chips."""
-    if not isinstance(device, Device):
-        raise ParameterError("DeviceArray: device", "must be a device", got=repr(device), fix="E.g. ship.Device(g_max=50e-6).")
-    sizes = shape if isinstance(shape, tuple | list) else (shape,)
-    if not all(is_whole(size) for size in sizes):
-        raise ParameterError("DeviceArray: shape", "must be a whole number, or a tuple of them", got=repr(shape))
-    if is_whole(chips) and chips < 1:
-        raise ParameterError("DeviceArray: chips", "must be None, a number of chips, or a list of die ids", got=repr(chips))

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ...base import random
+from ...base.checks import is_whole
 from ...base.errors import ParameterError, suggest
 from ...base.parameters import Parameter, Varied, declared
 from ...base.parameters.bag import Bag
@@ -156,3 +157,18 @@ def assemble(device: Device, tensors: Mapping[str, Tensor], frozen: Tensor | Non
     low, high = device.update.window(Bag({k: table[""][k] for k in ("g_min", "g_max")} | table["update"]))
     table[""] |= {"g_min": low, "g_max": high}
     return Values(table, drawn.cycles)
+
+
+def check_array(device: Any, shape: Any, chips: Any) -> None:
+    """Refuse arguments of a `DeviceArray` that are no device, no shape, or no chips.
+
+    Raises:
+        ParameterError: there is one.
+    """
+    if not isinstance(device, Device):
+        raise ParameterError("DeviceArray: device", "must be a device", got=repr(device), fix="E.g. ship.Device(g_max=50e-6).")
+    sizes = shape if isinstance(shape, tuple | list) else (shape,)
+    if not all(is_whole(size) for size in sizes):
+        raise ParameterError("DeviceArray: shape", "must be a whole number, or a tuple of them", got=repr(shape))
+    if is_whole(chips) and chips < 1:
+        raise ParameterError("DeviceArray: chips", "must be None, a number of chips, or a list of die ids", got=repr(chips))

@@ -28,10 +28,11 @@ from torch import Tensor
 from ...base.errors import ParameterError
 from ...base.parameters import State, Value, declare_states, param
 from ...base.parameters.bag import Bag
+from ...base.temperature import BOLTZMANN_EV
 from ..contract import Xi
 from .memristor import Memristor, within
 
-KELVIN_PER_EV = 1.602176634e-19 / 1.380649e-23  # q / k; the published code has 0.14 % less, and so 1 % faster ions
+KELVIN_PER_EV = 1 / BOLTZMANN_EV  # the published code has 0.14 % less, and so 1 % faster ions
 
 
 class Gap(NamedTuple):

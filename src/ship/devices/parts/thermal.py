@@ -1,6 +1,6 @@
 """Arrhenius acceleration: ageing at T runs ``exp(E_a / k (1 / T_ref - 1 / T))`` times as fast as at T_ref.
 
-Source: Arrhenius (1889); k = 8.617333262e-5 eV/K (CODATA 2018).
+The law is `ship.base.temperature.arrhenius`. Source: Arrhenius (1889).
 """
 
 from __future__ import annotations
@@ -8,14 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from ...base.parameters import Value, param
 from ...base.parameters.bag import Bag
+from ...base.temperature import arrhenius
 from ..contract import Thermal
-
-BOLTZMANN = 8.617333262e-5  # eV/K
 
 
 @dataclass(frozen=True)
@@ -33,4 +31,4 @@ class Arrhenius(Thermal):
     t_ref: Value = param(300.0, unit="K", above=0.0, role="thermal")
 
     def speed(self, kelvin: Tensor, p: Bag) -> Tensor:
-        return torch.exp(p.e_a / BOLTZMANN * (1 / p.t_ref - 1 / kelvin))
+        return arrhenius(p.e_a, p.t_ref, kelvin)

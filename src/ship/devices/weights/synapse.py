@@ -75,7 +75,7 @@ class SynapseDevices(nn.Module):
         self.register_buffer("wanted", torch.empty(0, dtype=dtype))  # V, the weights last written; empty: not known
         self.register_buffer("aim", torch.empty(0, dtype=dtype))  # S, targets that a repair changed; empty: none did
         self.register_buffer("drift_", torch.zeros((), dtype=torch.float64))  # s, that sampled devices are left alone
-        self.register_buffer("kelvin_", torch.zeros((), dtype=torch.float64))  # K, meanwhile; 0: the reference temperature
+        self.register_buffer("kelvin_", torch.zeros((), dtype=torch.float64))  # K, meanwhile; 0: that of the network
         self.view = view_of(array.device)
         self.trial = 0
         self.scale = 1.0  # V, w_max of the weights that the run has
@@ -101,9 +101,13 @@ class SynapseDevices(nn.Module):
         self.mode_.fill_(MODES.index(name))
 
     def leave_alone(self, seconds: float, kelvin: float | None) -> None:
-        """Let sampled devices age by ``seconds`` after each write, at a temperature (K; None: the reference temperature)."""
+        """Let sampled devices age by ``seconds`` after each write, at a temperature (K; None: that of the network, if any)."""
         self.drift_.fill_(seconds)
         self.kelvin_.fill_(kelvin or 0.0)
+
+    def feel(self, kelvin: float | None) -> None:
+        """Take over the temperature (K) of the network; None: it has none."""
+        self.array.feel(kelvin)
 
     # -- gain --------------------------------------------------------------------------------------------------------------
 
@@ -278,6 +282,7 @@ class SynapseDevices(nn.Module):
             goal = goal.expand(chips, 1, *goal.shape)
         array.write_(goal, None)
         self.scale, self._sample = w_max, (array,)
+        array.feel(old.kelvin)
         if float(self.drift_):
             array.wait(float(self.drift_), kelvin=float(self.kelvin_) or None)
         return self._acts(array, w_max)

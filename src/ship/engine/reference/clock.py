@@ -1,4 +1,4 @@
-"""The position of a run: time, slot, trial and first sample."""
+"""The position of a run: time, slot, trial and first sample, and the temperature there."""
 
 from __future__ import annotations
 
@@ -13,3 +13,4 @@ class Clock:
     slot: int = 0
     trial: int = 0
     first_sample: int = 0
+    kelvin: float | None = None  # the temperature of the network in the present segment; None: it has none

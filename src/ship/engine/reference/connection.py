@@ -92,17 +92,18 @@ class ConnectionNode(Node):
                 read = {name: value[0] for name, value in self._read_targets(k, 1).items()}
                 self._step(k, Bag(vars(self.inputs(k, list(model.ports))) | read))
             return
-        if self.group.model.states:
-            many = self._together(n)
-            for first in range(k0, k0 + n, many):
-                x = self._arriving(first, min(many, k0 + n - first))
+        many = self._together(n)
+        for first in range(k0, k0 + n, many):
+            here = min(many, k0 + n - first)
+            x = self._arriving(first, here)
+            if model.states:
                 for k, slot in enumerate(zip(*(t.unbind(0) for t in x.values()), strict=True), first):
                     self._step(k, Bag(dict(zip(x, slot, strict=True))))
-            return
-        out, _ = model.step((), Bag(self._arriving(k0, n)), self.p, self.c)
-        self.trace.put(self._leave(out))
-        for take in self.takes:
-            take(k0, n, self.window_lookup(k0, n))
+                continue
+            out, _ = model.step((), Bag(x), self.p, self.c)
+            self.trace.put(self._leave(out))
+            for take in self.takes:
+                take(first, here, self.window_lookup(first, here))
 
     def _together(self, n: int) -> int:
         """Return how many of n slots are processed together: arrivals on single connections take much memory."""
@@ -112,12 +113,15 @@ class ConnectionNode(Node):
         return max(1, min(n, EDGE_VALUES // max(1, rows * math.prod(self.group.shape_of("connection")))))
 
     def _arriving(self, k0: int, n: int) -> dict[str, Tensor]:
-        """Return the inputs of the model's step for n slots: ``value``, and ``arrival`` if each connection has a state."""
-        read = self._read_targets(k0, n)
+        """Return the inputs of the model's step for n slots.
+
+        They are ``value``, what it reads of its targets, its noise, and ``arrival`` if each connection has a state.
+        """
+        also = self._read_targets(k0, n) | {name: self.noise(name, k0, n) for name in self.group.model.noise}
         if self.group.side != "connection":
-            return {"value": self._values(k0, n)} | read
+            return {"value": self._values(k0, n)} | also
         assert isinstance(self.group.model, Connection)
-        return on_connections(self.group.model, self.feed.dense(k0, n, self.like), self.p) | read
+        return on_connections(self.group.model, self.feed.dense(k0, n, self.like), self.p) | also
 
     def _read_targets(self, k0: int, n: int) -> dict[str, Tensor]:
         """Return the states of the targets that the model reads, for n slots, as broadcast with its own states."""

@@ -7,6 +7,7 @@ segment. Likewise a plastic synapse learns from slot k - 1 before it acts in slo
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Iterator, Mapping
 from types import MappingProxyType
@@ -65,8 +66,11 @@ class Node(ABC):
         self._noise = {}
         if self.group.trial != clock.trial:  # setting an attribute of a module is slow
             self.group.trial = clock.trial
+        if self.group.kelvin != clock.kelvin:
+            self.group.kelvin = clock.kelvin
         if self.group.hardware is not None:
             self.group.hardware.trial = clock.trial
+            self.group.hardware.feel(clock.kelvin)
         self.p, self.c = self._discretised(dt)
 
     def _discretised(self, dt: float) -> tuple[Bag, Any]:
@@ -169,27 +173,33 @@ class Node(ABC):
         return values[k - first]
 
     def noise(self, name: str, k0: int, n: int) -> Tensor:
-        """Draw the noise of slots k0 .. k0 + n - 1, ``[n, chip, batch, unit]``."""
+        """Draw the noise of slots k0 .. k0 + n - 1, ``[n, chip, batch, unit]``, or ``[..., pre, post]`` on connections."""
         device = self.group.die_ids.device
         model = self.group.model
-        shared = isinstance(model, Source)  # sources are inputs: the same for all chips
+        source = isinstance(model, Source)
+        shared = isinstance(model, Source) and model.same_for_chips  # inputs are the same for all chips
         sample = torch.arange(self.lead[1], device=device) + self.clock.first_sample
         if isinstance(model, Source) and model.same_for_all:
             sample = torch.zeros(1, dtype=torch.int64, device=device)
         slot = torch.arange(k0, k0 + n, device=device) + self.clock.slot
         chip = torch.zeros(1, dtype=torch.int64, device=device) if shared else self.group.die_ids
         kind = model.noise[name]
-        dtype = torch.float64 if shared and kind != "poisson" else self.group.dtype
-        return self._drawn(name, kind, sample, chip, slot, dtype)
+        # A source without states rounds its output at the end, to the network's type. What states take is of that type, but
+        # counts may be too large for it.
+        wide = source and (kind == "poisson") == bool(model.states)
+        dtype = torch.float64 if wide else self.group.dtype
+        shape = self.group.shape_of("unit")
+        drawn = self._drawn(name, kind, sample, chip, slot, dtype, math.prod(shape))
+        return drawn if len(shape) == 1 else drawn.unflatten(-1, shape)
 
     def draws(self, name: str, kind: str, k0: int, n: int) -> Tensor:
         """Draw numbers that no model declares, for each chip, sample and unit, ``[n, chip, batch, unit]``."""
         device = self.group.die_ids.device
         sample = torch.arange(self.lead[1], device=device) + self.clock.first_sample
         slot = torch.arange(k0, k0 + n, device=device) + self.clock.slot
-        return self._drawn(name, kind, sample, self.group.die_ids, slot, self.group.dtype)
+        return self._drawn(name, kind, sample, self.group.die_ids, slot, self.group.dtype, self.group.n)
 
-    def _drawn(self, name: str, kind: str, sample: Tensor, chip: Tensor, slot: Tensor, dtype: torch.dtype) -> Tensor:
+    def _drawn(self, name: str, kind: str, sample: Tensor, chip: Tensor, slot: Tensor, dtype: torch.dtype, n: int) -> Tensor:
         mean = {"mean": self.c.mean} if kind == "poisson" else {}
         return DRAWS[kind](
             random.key(self.group.seed, self.tag, "noise", name),
@@ -197,7 +207,7 @@ class Node(ABC):
             sample=sample,
             slot=slot,
             trial=self.clock.trial,
-            n=self.group.n,
+            n=n,
             dtype=dtype,
             device=self.group.die_ids.device,
             **mean,

@@ -12,6 +12,7 @@ Cook, Front. Comput. Neurosci. 9:99 (2015), sec. 2.1, for the homeostatic one.
 
 from __future__ import annotations
 
+from abc import ABC
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -35,7 +36,7 @@ class AdaptiveCoeffs(NamedTuple):
 
 
 @dataclass(frozen=True)
-class AdaptiveThreshold(IntegrateAndFire):
+class AdaptiveThreshold(IntegrateAndFire, ABC):
     """The base class of LIF neurons with a threshold that adapts: everything but how long theta lasts."""
 
     theta_step: Value = param(0.1, unit="V", role="adaptation")

@@ -3,7 +3,7 @@
 ``tau dv/dt = v_rest - v + tau i``; hazard ``r(v) = exp((v - v_th) / delta) / tau_escape``; ``v <- v_reset`` at a spike. At t_k
 a unit spikes with the probability ``1 - exp(-r(v) dt)``, so rates and intervals do not depend on dt where v changes little in a
 slot (order 1 otherwise). It is the same as a threshold that is drawn afresh in each slot: with u uniform in (0, 1) it spikes
-where ``v >= v_th + theta``, ``theta = delta ln(-ln(u) tau_escape / dt)``. So the surrogate sees a distance in volts, and a
+where ``v >= v_th + theta``, ``theta = delta ln(-ln(1 - u) tau_escape / dt)``. So the surrogate sees a distance in volts, and a
 surrogate of area 1 (`Sigmoid`, `ATan`, ...) gives on average the gradient of the spike probability, smoothed over its width.
 
 theta is drawn for the slot that ends at t_k; in the first slot after a reset of the network there is none, and v is compared with
@@ -23,6 +23,8 @@ from ...base.parameters import State, Value, declare_states, param
 from ...base.parameters.bag import Bag
 from ..contract import Units
 from .lif import IntegrateAndFire, LIFCoeffs, lif_coefficients, lif_evolved
+
+RANGE = (1e-30, 40.0)  # of -ln(1 - u): what is beyond has a probability below 1e-17, and 1 - u may round to 0 or 1
 
 
 class EscapeState(NamedTuple):
@@ -52,5 +54,6 @@ class EscapeLIF(IntegrateAndFire):
         return state.v - p.v_th - state.theta
 
     def evolve(self, state: EscapeState, x: Bag, p: Bag, c: EscapeCoeffs) -> EscapeState:
-        theta = p.delta * (torch.log(-torch.log(x.u)) + c.log_slots)
+        drawn = (-torch.log1p(-x.u)).clamp(*RANGE)
+        theta = p.delta * (torch.log(drawn) + c.log_slots)
         return EscapeState(lif_evolved(state.v, x.charge, p, c.lif), theta)

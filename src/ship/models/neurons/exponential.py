@@ -42,7 +42,8 @@ class EIFCoeffs(NamedTuple):
 
 @dataclass(frozen=True)
 class EIF(PeakedNeuron):
-    """An exponential integrate-and-fire neuron. In: impulses (V) and charge (V per slot). Out: events, 0 or 1."""
+    """An exponential integrate-and-fire neuron, with the upswing of its spikes. In: impulses (V) and charge (V per slot). Out:
+    events, 0 or 1."""
 
     tau: Value = param(10e-3, unit="s", above=0.0, role="time constant")
     v_rest: Value = param(-65e-3, unit="V", role="voltage")

@@ -64,15 +64,16 @@ def rates(v: Units) -> tuple[tuple[Units, Units], tuple[Units, Units], tuple[Uni
     return m, h, n
 
 
-def gated(gates: tuple[Units, Units, Units], v: Units, half: Units) -> list[Units]:
+def gated(gates: tuple[Units, Units, Units], v: Units, half: Units) -> tuple[Units, Units, Units]:
     """Return the gates after half a slot (ms) at a voltage that is held."""
-    return [x + (a / (a + b) - x) * lost(half * (a + b)) for x, (a, b) in zip(gates, rates(v), strict=True)]
+    m, h, n = (x + (a / (a + b) - x) * lost(half * (a + b)) for x, (a, b) in zip(gates, rates(v), strict=True))
+    return m, h, n
 
 
 @dataclass(frozen=True)
 class HodgkinHuxley(ConductanceNeuron):
-    """A Hodgkin-Huxley neuron. In: conductances ``exc`` and ``inh`` (S), ``current`` (A). Out: events, 0 or 1, at upward
-    crossings."""
+    """A Hodgkin-Huxley neuron with sodium and potassium channels. In: conductances ``exc`` and ``inh`` (S), ``current`` (A).
+    Out: events, 0 or 1, at upward crossings."""
 
     c_m: Value = param(200e-12, unit="F", above=0.0, role="capacitance")
     g_na: Value = param(24e-6, unit="S", least=0.0, role="conductance")
@@ -108,4 +109,5 @@ class HodgkinHuxley(ConductanceNeuron):
         sodium, potassium = p.g_na * m * m * m * h, p.g_k * (n * n) * (n * n)
         own = sodium * p.e_na + potassium * p.e_k + p.g_leak * p.e_leak
         v = relaxed(state.v, sodium + potassium + p.g_leak, own, x, p, c.rate)
-        return HHState(v, *gated((m, h, n), v, c.half), state.v)
+        m, h, n = gated((m, h, n), v, c.half)
+        return HHState(v, m, h, n, state.v)

@@ -16,7 +16,7 @@ Source: Gerstner et al., *Neuronal Dynamics* (2014), sec. 1.3.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -57,19 +57,21 @@ class IntegrateAndFire(SpikingNeuron):
     v_reset: Value = param(0.0, unit="V", role="voltage")
 
     ports = {"impulse": Port("events", "V"), "charge": Port("charge", "V")}
-    states = declare_states(LIFState, v=State("v_rest", unit="V", held=True))
+    states: ClassVar[Any] = declare_states(LIFState, v=State("v_rest", unit="V", held=True))
 
     def receive(self, state: StateTuple, jump: Units, p: Bag) -> StateTuple:
         return state._replace(v=state.v + jump)
 
     def margin(self, state: StateTuple, p: Bag) -> Units:
-        return state.v - p.v_th
+        margin: Units = state.v - p.v_th
+        return margin
 
     def reset(self, state: StateTuple, fired: Units, p: Bag) -> StateTuple:
         return state._replace(v=torch.where(fired, p.v_reset, state.v))
 
-    def membrane(self, p: Bag) -> Tensor:
-        return p.tau
+    def membrane(self, p: Bag) -> Tensor | None:
+        tau: Tensor = p.tau
+        return tau
 
 
 @dataclass(frozen=True)

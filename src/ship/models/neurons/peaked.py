@@ -24,7 +24,8 @@ class PeakedNeuron(SpikingNeuron):
         return state._replace(v=state.v + jump)
 
     def margin(self, state: StateTuple, p: Bag) -> Units:
-        return state.v - p.v_peak
+        margin: Units = state.v - p.v_peak
+        return margin
 
     def reset(self, state: StateTuple, fired: Units, p: Bag) -> StateTuple:
         return state._replace(v=torch.where(fired, p.v_reset, state.v))

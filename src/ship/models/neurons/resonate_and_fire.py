@@ -42,7 +42,8 @@ class ResonatorCoeffs(NamedTuple):
 
 @dataclass(frozen=True)
 class ResonateAndFire(SpikingNeuron):
-    """A resonate-and-fire neuron. In: impulses (V) and charge (V per slot), into u. Out: events, 0 or 1."""
+    """A resonate-and-fire neuron with damped oscillations. In: impulses (V) and charge (V per slot), into u. Out: events, 0 or
+    1."""
 
     tau: Value = param(20e-3, unit="s", above=0.0, role="time constant", infinite=True)
     frequency: Value = param(50.0, unit="Hz", least=0.0, role="frequency")

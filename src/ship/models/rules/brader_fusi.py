@@ -84,5 +84,5 @@ class BraderFusi(Rule):
         calcium = spiked - spiked * c.lost
         if self.efficacy == "graded":
             return span * (inner - at), CalciumState(calcium, state.d)
-        end = torch.where(inner > p.theta_x, 1.0, 0.0)
+        end = (inner > p.theta_x).to(inner.dtype)
         return span * (end - at), CalciumState(calcium, inner - end)

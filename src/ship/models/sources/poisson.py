@@ -7,11 +7,12 @@ number that depends on seed, tag, chip, sample, trial and slot alone. Different 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
-from ...base.parameters import Kind, Value, option, param
+from ...base.parameters import Value, param
 from ...base.parameters.bag import Bag
-from ..contract import Source, Units
+from ..contract import Units
+from .trains import SpikeTrains
 
 
 class PoissonCoeffs(NamedTuple):
@@ -19,19 +20,12 @@ class PoissonCoeffs(NamedTuple):
 
 
 @dataclass(frozen=True)
-class PoissonSource(Source):
+class PoissonSource(SpikeTrains):
     """A source of Poisson spike trains. Out: events (counts). ``shared=True`` gives all samples of a batch the same trains."""
 
     rate: Value = param(20.0, unit="Hz", least=0.0, role="rate", gradient=False)
 
-    shared: bool = option(False, choices=(True, False))
-
-    emits: ClassVar[Kind] = "events"
     noise = {"u": "poisson"}
-
-    @property
-    def same_for_all(self) -> bool:
-        return self.shared
 
     def discretise(self, p: Bag, dt: float) -> PoissonCoeffs:
         return PoissonCoeffs(p.rate * dt)

@@ -8,6 +8,7 @@ independent of dt for events on the grid.
 
 from __future__ import annotations
 
+from abc import ABC
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -38,8 +39,8 @@ def slot_charge(tau: torch.Tensor, membrane: torch.Tensor | None, dt: float) -> 
 
 
 @dataclass(frozen=True)
-class ExpSynapse(Synapse):
-    """A synapse with an exponential (first-order) current. In: events. Out: charge (V per slot)."""
+class ExponentialCurrent(Synapse, ABC):
+    """The base class of synapses whose events start an exponential current: everything but what an event starts."""
 
     tau: Value = param(5e-3, unit="s", above=0.0, role="time constant")
     drive: str = option("charge", choices=("charge", "exact"))
@@ -50,8 +51,13 @@ class ExpSynapse(Synapse):
         membrane = exact_membrane(self, p, self.drive)
         return ExpCoeffs(lost(dt / p.tau), 1 / p.tau, slot_charge(p.tau, membrane, dt))
 
-    def receive(self, state: ExpState, x: Bag, p: Bag, c: ExpCoeffs) -> ExpState:
-        return ExpState(state.i + x.value * c.gain)
-
     def step(self, state: ExpState, x: Bag, p: Bag, c: ExpCoeffs) -> tuple[Connections, ExpState]:
         return state.i * c.charge, ExpState(state.i - state.i * c.lost)
+
+
+@dataclass(frozen=True)
+class ExpSynapse(ExponentialCurrent):
+    """A synapse with an exponential (first-order) current. In: events. Out: charge (V per slot)."""
+
+    def receive(self, state: ExpState, x: Bag, p: Bag, c: ExpCoeffs) -> ExpState:
+        return ExpState(state.i + x.value * c.gain)

@@ -104,6 +104,7 @@ def load(path: str | os.PathLike[str], *, models: Sequence[type[Model] | type[Pa
             variation=settings["variation"],
             dtype=dtype,
             engine=settings.get("engine", "auto") if engine is None else engine,
+            temperature=settings.get("temperature"),
         )
         own = {name.removeprefix("net/"): value for name, value in tensors.items() if name.startswith("net/")}
         checks.check_values(net, own)
@@ -138,6 +139,7 @@ def _settings(net: Network) -> dict[str, Any]:
         "variation": net._settings["variation"],
         "dtype": str(net._settings["dtype"]).removeprefix("torch."),
         "engine": net._settings["engine"],
+        "temperature": net._settings["temperature"],
     }
 
 

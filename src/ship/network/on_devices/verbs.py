@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ...base.errors import NotReadyError
+from ...base.temperature import check_kelvin
 from ...devices.array.open_loop import OpenLoop
 from ...devices.array.write_verify import WriteVerify, Written
 from ...devices.weights.pulse_log import Pulses
@@ -17,6 +18,7 @@ from ...groups.spec import Spec
 from ..energy import Costs, Ledger, Meter
 from ..energy.costs import assigned
 from ..energy.ledger import ledger
+from ..settings import Settings
 from . import mitigate
 from . import program as programming
 from .mitigate import RepairReport
@@ -27,6 +29,7 @@ class DeviceVerbs(nn.Module):
 
     _specs: dict[str, Spec]
     _sim: Simulation | None
+    _settings: Settings
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,8 +99,26 @@ class DeviceVerbs(nn.Module):
         programming.adopt(sim.groups, tag, measured, faults)
         sim.refresh()
 
+    @property
+    def temperature(self) -> float | None:
+        """The temperature of the network, K; None where it has none, so that each model and device has its own reference.
+
+        It reaches every parameter of a model that depends on it (except those that were given a value), the noise, and the
+        ageing of devices with a thermal part, in runs, waits and on sampled devices. Setting it acts from the next run on.
+        """
+        self._ready("Network.temperature")
+        return self._settings["temperature"]
+
+    @temperature.setter
+    def temperature(self, kelvin: float | None) -> None:
+        sim = self._ready("Network.temperature")
+        self._settings["temperature"] = None if kelvin is None else check_kelvin("Network.temperature", kelvin)
+        sim.feel(self._settings["temperature"])
+
     def wait(self, seconds: float, *, kelvin: float | None = None) -> None:
         """Let ``seconds`` pass for all devices, at a temperature in K; each device follows its own trajectory.
+
+        Without ``kelvin`` it is `temperature`; where the network has none, devices age as at their reference temperature.
 
         A run takes time as well: programmed devices age by its duration, whatever the batch.
 
@@ -178,6 +199,8 @@ class DeviceVerbs(nn.Module):
 
     def sample_devices(self, *tags: str, drift: float = 0.0, kelvin: float | None = None) -> None:
         """Train hardware-aware: from now on each trial writes the weights to newly drawn devices and lets ``drift`` seconds pass.
+
+        They pass at ``kelvin``, or at `temperature` where it is left out.
 
         The result is differentiable in the weights; rounding to levels passes gradients straight through.
 
