@@ -93,7 +93,7 @@ def learn(net: ship.Network, task: Task, images: int, device: str | None = None,
     order = torch.cat([torch.randperm(len(task.x), generator=generator) for _ in range(-(-images // len(task.x)))])[:images]
     for stage, part in enumerate(order.chunk(STAGES)):
         net.set("weights", rule=rule(task, 0.06 * (1 - 0.9 * stage / STAGES), device))
-        net.init(keep=True)
+        net.init(dt=DT, seed=seed, chips=net.chips, keep=True)
         with torch.no_grad():
             for x, _ in data.Batches(task.x[part], task.labels[part], size, encode=encode, seed=seed * STAGES + stage):
                 net.run(x)
