@@ -62,7 +62,7 @@ def rule(task: Task, share: float, device: str | None) -> ship.OnlineSTDP:
 
 
 def soft() -> ship.Device:
-    """Make a device whose pulses close a 64th of the distance to the bound, 30 % from device to device and from pulse to pulse."""
+    """Make a device whose pulses go a 64th of the way to the bound, 30 % from device to device and from pulse to pulse."""
     step = ship.Varied(1 / 64, d2d=0.3, c2c=0.3)
     return ship.Device(name="soft", update=ship.devices.Bounded(alpha_p=step, alpha_d=step, gamma_p=1.0, gamma_d=1.0))
 

@@ -9,13 +9,13 @@ above 0. With ``mu = 0`` and ``x_target = 0`` it is the additive pair rule, with
 ``acts_at="post"`` leaves presynaptic spikes out, which takes less time than ``rate_pre=0``.
 
 With ``bounds="upper"`` all steps at postsynaptic spikes shrink towards w_max, as published; with ``bounds="both"`` steps up do so
-with ``(1 - u)^mu``, and steps down, of either side, shrink towards w_min with ``u^mu_minus``. With both exponents 1 these are soft
-bounds, as memory devices have them: a weight then tends to the share of its target's spikes that its source went before.
+with ``(1 - u)^mu``, and steps down, of either side, shrink towards w_min with ``u^mu_minus``. With both exponents 1 these are
+soft bounds, as memory devices have them: a weight rests where ``u = a / (a + b)``, if x_pre is at the target's spikes above
+x_target by a and below it by b, on average over all of them.
 
 Source: Diehl & Cook, Front. Comput. Neurosci. 9:99 (2015), sec. 2.3. It gives no numbers for x_target and mu; their defaults
-leave them out. Soft bounds at both ends: Querlioz et al., Proc. IEEE 103:1398 (2015), for rules of this kind on devices. The other
-defaults are those of the program published with Diehl & Cook: rates 1e-4 at presynaptic and 1e-2 at postsynaptic spikes, 20 ms,
-traces that a spike sets to 1. That program learns by triplets:
+leave them out. Soft bounds: Fusi & Abbott, Nat. Neurosci. 10:485 (2007). The other defaults are those of the program published
+with Diehl & Cook: rates 1e-4 at presynaptic and 1e-2 at postsynaptic spikes, 20 ms, traces that a spike sets to 1. That program learns by triplets:
 ``TripletSTDP(a2_plus=0.0, a3_plus=1e-2, a2_minus=1e-4, tau_plus=20e-3, tau_minus=20e-3, tau_y=40e-3, pairing="nearest")``.
 """
 
