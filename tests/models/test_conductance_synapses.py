@@ -31,11 +31,12 @@ def shape(model, t, o):
     return (math.exp(-t / tau) - math.exp(-t / rise)) / (math.exp(-peak / tau) - math.exp(-peak / rise))
 
 
-def response(model, dt, *, weight=8e-9, at=5e-3, length=40e-3, target=None, **options):
+def response(model, dt, *, weight=8e-9, at=5e-3, length=40e-3, neuron=ship.AdEx, **options):
     """The conductance that is given in each slot, and v of a passive membrane, for an event at ``at``."""
     net = ship.Network()
     net.add(ship.SpikeInput, "in", n=1)
-    net.add(ship.AdEx, "t", n=1, **(target or PASSIVE))
+    plain = {k: PASSIVE[k] for k in ("c_m", "g_leak", "e_leak")} | {"v_th": 1.0}
+    net.add(neuron, "t", n=1, **(PASSIVE if neuron is ship.AdEx else plain))
     net.add(model, "s", source="in", target="t", port="exc", weight=weight, **options)
     net.init(dt=dt, dtype=D)
     x = torch.zeros(1, round(length / dt), 1)
@@ -86,14 +87,15 @@ def solved(g_of, at, length, p, block=None):
     return solve_ivp(slope, (at, length), [p["e_leak"]], method="DOP853", rtol=1e-12, atol=1e-15, dense_output=True).sol
 
 
+@pytest.mark.parametrize("neuron", [ship.AdEx, ship.ConductanceLIF])
 @pytest.mark.parametrize("model", KERNELS)
-def test_voltage_against_scipy_and_order_two(model):
+def test_voltage_against_scipy_and_order_two(model, neuron):
     """With the mean conductance of each slot the error falls fourfold with half the slot: order 2 within 0.2."""
     o, at, length = KERNELS[model], 5e-3, 40e-3
     exact = solved(lambda t: 8e-9 * shape(model, t, o), at, length, PASSIVE)
     errors = []
     for dt in (1e-3, 5e-4, 2.5e-4):
-        _, v = response(model, dt, **o)
+        _, v = response(model, dt, neuron=neuron, **o)
         t = np.arange(len(v)) * dt
         late = t > at
         errors.append(np.abs(exact(t[late])[0] - v.numpy()[late]).max())
@@ -202,8 +204,8 @@ def test_shunting_inhibition_pulls_towards_rest_and_no_further():
 
 
 def test_a_conductance_goes_into_a_port_for_conductances_only():
-    lif = r"ConductanceExp 's'.target: must be a port in S; got ports impulse \(V\), charge \(V\) of LIF 'lif'. Use a neuron with"
-    current = r"ConductanceExp 's'.port: must be a port in S; .* Name one of exc, inh."
+    lif = r"'s'.target: must be a port in S; got ports impulse .* of LIF 'lif'. Use a neuron with one, e.g. ConductanceLIF"
+    current = r"'s'.port: must be a port in S; .* Name one of exc, inh."
     for bad, rule in (({"target": "lif"}, lif), ({"target": "t", "port": "current"}, current)):
         net = ship.Network()
         net.add(ship.SpikeInput, "in", n=1)
@@ -212,3 +214,14 @@ def test_a_conductance_goes_into_a_port_for_conductances_only():
         net.add(ship.ConductanceExp, "s", source="in", **bad)
         with pytest.raises(ship.GraphError, match=rule):
             net.init(dt=1e-3)
+
+
+def test_a_charge_in_volt_goes_into_a_port_in_volt_only():
+    net = ship.Network()
+    net.add(ship.SpikeInput, "in", n=1)
+    net.add(ship.AdEx, "t", n=2)
+    net.add(ship.ReversalSynapse, "s", source="in", target="t")
+    with pytest.raises(
+        ship.GraphError, match=r"ReversalSynapse 's'.target: must be a port in V; .* Use a neuron with one, e.g. LIF."
+    ):
+        net.init(dt=1e-3)

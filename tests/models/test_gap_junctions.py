@@ -93,7 +93,9 @@ def test_errors():
     net.add(ship.SpikeInput, "in", n=1)
     net.add(ship.LIF, "a", n=1)
     net.add(ship.GapJunction, "g", source="in", target="a")
-    with pytest.raises(ship.GraphError, match=r"GapJunction 'g': takes values; got events from 'in'"):
+    with pytest.raises(
+        ship.GraphError, match=r"GapJunction 'g': takes values; got events from 'in'. Take a level, e.g. source='TAG.v'."
+    ):
         net.init(dt=1e-3)
     net.remove("g")
     net.add(ship.GapJunction, "g", source="a.v", target="a", weight=-1.0)

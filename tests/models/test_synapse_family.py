@@ -77,8 +77,8 @@ def test_on_edges_it_is_what_it_is_on_the_matrix_of_them(name):
         net.add(ship.SpikeInput, "in", n=3)
         net.add(ship.LeakyIntegrator, "pre", n=3)
         net.add(ship.ExpSynapse, "drive", source="in", target="pre", weight=torch.eye(3))
-        net.add(ship.AdEx if model.unit else ship.LIF, "t", n=4)
-        port = {"port": "exc"} if model.unit else {}
+        net.add(ship.AdEx if model.unit == "S" else ship.LIF, "t", n=4)
+        port = {"port": "exc"} if model.unit == "S" else {}
         source = "pre" if model is ship.GapJunction else "in"
         if model is ship.GapJunction:
             options = options | {"side": "connection"}
@@ -88,6 +88,33 @@ def test_on_edges_it_is_what_it_is_on_the_matrix_of_them(name):
         got.append(driven(net, events()))
     for dense, sparse in zip(*got, strict=True):
         assert largest_difference(sparse, dense) < 1e-12
+
+
+@pytest.mark.usefixtures("no_grad")
+@pytest.mark.parametrize("name", ["ConductanceExp", "ConductanceAlpha", "ConductanceDoubleExp", "TsodyksMarkram", "LowPass"])
+def test_a_change_of_dt_changes_nothing_of_a_state_that_is_exact(name):
+    """20 slots of 1 ms, then 40 of 0.5 ms, against 0.5 ms throughout: the states at the end, to 1e-12."""
+    model, options = OPTIONS[name]
+    states = model.states._fields
+    found = []
+    for programme in ([(1e-3, 20), (5e-4, 40)], [(5e-4, 80)]):
+        net = ship.Network()
+        net.add(ship.SpikeInput if "events" in model.accepts else ship.CurrentInput, "in", n=1)
+        net.add(ship.AdEx if model.unit == "S" else ship.LIF, "t", n=1)
+        net.add(model, "s", source="in", target="t", port="exc" if model.unit == "S" else None, **options)
+        net.init(dt=1e-3, dtype=D)
+        net.monitor("s", *states)
+        slots = sum(n for _, n in programme)
+        x = torch.zeros(1, slots, 1, dtype=D)
+        times = torch.cumsum(torch.cat([torch.full((n,), dt, dtype=D) for dt, n in programme]), 0).roll(1)
+        times[0] = 0.0
+        if model is ship.LowPass:
+            x[0, times < 10e-3 - 1e-9] = 1.0
+        else:
+            x[0, [int((times - t).abs().argmin()) for t in (2e-3, 7e-3, 25e-3)]] = 1.0
+        net.run(x, dt=programme)
+        found.append(torch.stack([net.records["s"][state].flatten()[-1] for state in states]))
+    assert float(((found[0] - found[1]) / found[1]).abs().max()) < 1e-12
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -79,6 +79,25 @@ def test_it_reaches_parameters_that_were_not_given_a_value(engine):
 
 
 @pytest.mark.parametrize("engine", ["reference", "fused"])
+def test_a_subthreshold_circuit_slows_down_as_it_warms(engine):
+    """A differential-pair integrator decays with ``tau = C U_T / (kappa I_tau)``, in proportion to T: 300 K and 390 K."""
+    net = ship.Network()
+    net.add(ship.SpikeInput, "in", n=1)
+    net.add(ship.LeakyIntegrator, "out", n=1)
+    net.add(ship.DPISynapse, "s", source="in", target="out", weight=1e-9, i_tau=4e-12)
+    net.init(dt=1e-4, dtype=D, engine=engine)
+    net.monitor("s", "i")
+    spike, found = torch.zeros(1, 200, 1), []
+    spike[0, 0] = 1.0
+    for kelvin in (300.0, 390.0):
+        net.run(spike, temperature=kelvin)
+        i = net.records["s"].i[0, :, 0]
+        found.append(float(100e-4 / torch.log(i[0] / i[100])))
+        assert found[-1] == pytest.approx(1.5e-12 * BOLTZMANN_EV * kelvin / (0.705 * 4e-12), rel=1e-9)
+    assert found[1] / found[0] == pytest.approx(1.3, rel=1e-9)
+
+
+@pytest.mark.parametrize("engine", ["reference", "fused"])
 def test_a_programme_of_temperature(engine):
     """Stretches begin with the slot nearest to their time; the last one lasts on. It holds for its run alone."""
     net = diodes(engine, temperature=300.0)

@@ -10,7 +10,7 @@ Source of the constants: SI (2019), exact: k = 1.380649e-23 J/K, q = 1.602176634
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, overload
 
 import torch
 from torch import Tensor
@@ -24,10 +24,17 @@ CHARGE = 1.602176634e-19  # C, the elementary charge
 BOLTZMANN_EV = BOLTZMANN / CHARGE  # eV/K
 
 Kelvin = float | Sequence[tuple[float, float]]  # one temperature (K), or stretches of (seconds, K)
-T = TypeVar("T", float, Tensor)
 
 
-def thermal_voltage(kelvin: T) -> T:
+@overload
+def thermal_voltage(kelvin: float) -> float: ...
+
+
+@overload
+def thermal_voltage(kelvin: Tensor) -> Tensor: ...
+
+
+def thermal_voltage(kelvin: float | Tensor) -> float | Tensor:
     """Return the thermal voltage ``k T / q`` in V: 25.85 mV at 300 K.
 
     Args:

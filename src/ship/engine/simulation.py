@@ -74,7 +74,7 @@ class Simulation:
         for group in self.groups.values():
             group.kelvin = kelvin
             if group.hardware is not None:
-                group.hardware.feel(kelvin)
+                group.hardware.array.feel(kelvin)
 
     @property
     def fusion(self) -> Partition | None:

@@ -12,13 +12,13 @@ from torch import Tensor
 from ..base import random
 from ..base.clock import nearest_slots
 from ..base.errors import GraphError, suggest
-from ..base.parameters import Distribution, Kind, Port, to_tensor
+from ..base.parameters import Distribution, Kind, to_tensor
 from ..models.contract import Connection, Neuron, Source, Synapse
 from .connectivity import Connectivity, EdgeList, matrix_edges
 from .convolution import Shared, SharedConnectivity
 from .delay import delay_tensor
 from .spec import Address, Spec, address
-from .wiring_checks import check_tags
+from .wiring_checks import check_tags, fitting_ports
 
 ROLES = {
     "signal": "an output, or a state, into a connection",
@@ -218,7 +218,7 @@ def _check_kind(spec: Spec, specs: Mapping[str, Spec], kinds: Mapping[str, Kind]
             spec.where,
             f"takes {' or '.join(model.accepts)}",
             got=f"{inputs[0]} from {spec.source[0]!r}",
-            fix="Use WeightedSum or Link for graded signals.",
+            fix="Use WeightedSum or Link for graded signals." if inputs[0] != "events" else "Take a level, e.g. source='TAG.v'.",
         )
     if "bias" in spec.given and kinds[spec.tag] != "values":
         if not spec.target:
@@ -330,7 +330,7 @@ def _ports(spec: Spec, specs: Mapping[str, Spec], n: Mapping[str, int], kinds: M
 
 
 def _port(spec: Spec, target: Spec, kind: Kind) -> str:
-    ports = _fitting(spec, target)
+    ports = fitting_ports(spec, target)
     if spec.port is not None:
         if spec.port not in ports:
             raise GraphError(f"{spec.where}.port", f"{target.where} has no port {spec.port!r}", fix=suggest(spec.port, ports))
@@ -353,21 +353,6 @@ def _port(spec: Spec, target: Spec, kind: Kind) -> str:
         got="ports " + ", ".join(f"{k} ({p.kind})" for k, p in ports.items()),
         fix="Use a synapse that emits charge, e.g. ExpSynapse." if kind == "events" else "Use another target.",
     )
-
-
-def _fitting(spec: Spec, target: Spec) -> Mapping[str, Port]:
-    """Return the ports of the target whose unit is that of what the connection gives: all of them where it says none."""
-    ports: Mapping[str, Port] = target.model.ports
-    unit = spec.model.unit if isinstance(spec.model, Connection) else ""
-    fitting = {name: port for name, port in ports.items() if not unit or port.unit == unit}
-    if not fitting or (spec.port in ports and spec.port not in fitting):
-        raise GraphError(
-            f"{spec.where}.{'port' if spec.port else 'target'}",
-            f"must be a port in {unit}",
-            got="ports " + ", ".join(f"{name} ({port.unit})" for name, port in ports.items()) + f" of {target.where}",
-            fix=f"Name one of {', '.join(fitting)}." if fitting else "Use a neuron with conductances, e.g. AdEx.",
-        )
-    return fitting
 
 
 def level_port(spec: Spec, target: Spec) -> str:

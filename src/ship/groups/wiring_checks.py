@@ -1,10 +1,11 @@
-"""The checks of the names in a network: that the groups and states exist that a connection joins or reads."""
+"""The checks of the names in a network: that the groups and states exist that a connection joins or reads, and that units fit."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from ..base.errors import GraphError, suggest
+from ..base.parameters import Port
 from ..models.contract import Connection, Neuron, Source, SpikingNeuron
 from .spec import Address, Spec, address
 
@@ -67,3 +68,27 @@ def _check_state(where: str, spec: Spec, state: str) -> None:
             f"{spec.where} has no state {state!r} of its units",
             fix=suggest(state, names) if by_unit else "Name a state of a neuron.",
         )
+
+
+TAKES = {"S": "ConductanceLIF", "V": "LIF"}  # by unit, a model with a port in it
+
+
+def fitting_ports(spec: Spec, target: Spec) -> Mapping[str, Port]:
+    """Return the ports of the target whose unit is that of what the connection gives: all of them where it says none.
+
+    Raises:
+        GraphError: there is none, or the one that was named is not among them.
+    """
+    ports: Mapping[str, Port] = target.model.ports
+    unit = spec.model.unit if isinstance(spec.model, Connection) else ""
+    fitting = {name: port for name, port in ports.items() if not unit or port.unit == unit}
+    if not fitting or (spec.port in ports and spec.port not in fitting):
+        raise GraphError(
+            f"{spec.where}.{'port' if spec.port else 'target'}",
+            f"must be a port in {unit}",
+            got="ports " + ", ".join(f"{name} ({port.unit})" for name, port in ports.items()) + f" of {target.where}",
+            fix=f"Name one of {', '.join(fitting)}."
+            if fitting
+            else f"Use a neuron with one, e.g. {TAKES.get(unit, 'your own')}.",
+        )
+    return fitting

@@ -105,10 +105,6 @@ class SynapseDevices(nn.Module):
         self.drift_.fill_(seconds)
         self.kelvin_.fill_(kelvin or 0.0)
 
-    def feel(self, kelvin: float | None) -> None:
-        """Take over the temperature (K) of the network; None: it has none."""
-        self.array.feel(kelvin)
-
     # -- gain --------------------------------------------------------------------------------------------------------------
 
     def full_scale(self, weight: Tensor) -> float:

@@ -70,7 +70,7 @@ class Node(ABC):
             self.group.kelvin = clock.kelvin
         if self.group.hardware is not None:
             self.group.hardware.trial = clock.trial
-            self.group.hardware.feel(clock.kelvin)
+            self.group.hardware.array.feel(clock.kelvin)
         self.p, self.c = self._discretised(dt)
 
     def _discretised(self, dt: float) -> tuple[Bag, Any]:

@@ -37,7 +37,7 @@ class SpikeListSource(Source):
         time, unit = numbers(f"{where}.time", self.time), numbers(f"{where}.unit", self.unit)
         if time.ndim != 1 or time.shape != unit.shape:
             raise ParameterError(
-                f"{where}.time", "time and unit must be lists of one length", got=f"{list(time.shape)}, {list(unit.shape)}"
+                f"{where}.time", "time and unit must be lists of one length", got=f"shapes {list(time.shape)}, {list(unit.shape)}"
             )
         late = ~(torch.isfinite(time) & (time >= 0))
         if bool(late.any()):

@@ -35,6 +35,7 @@ class ReversalSynapse(Synapse):
     e: Value = param(2.0, unit="V", role="reversal potential")
     side: str = option("post", choices=("post", "connection"))
 
+    unit: ClassVar[str] = "V"
     reads: ClassVar[tuple[str, ...]] = ("v",)
     states = declare_states(ReversalState, g=State(0.0, unit="1/s"))
 

@@ -81,10 +81,10 @@ class NodeSide:
             return "a state on every connection, and reads its target"
         if learns(node) and (node.feed.per_connection or node.edges is not None):
             return "a plastic synapse on edges, or with a delay on every connection"
-        if learns(node) and node.group.hardware is not None and (why := pulses.refusal(node)) is not None:
-            return why
         if isinstance(node, ConnectionNode) and self.grid and node.group.model.noise:
             return "noise on every connection"
+        if learns(node) and node.group.hardware is not None and (why := pulses.refusal(node)) is not None:
+            return why
         if isinstance(node, ConnectionNode) and node.edges is not None and self.grid:
             return "a state on every edge"
         if isinstance(node, ConnectionNode) and self.grid and node.feed.per_connection:
