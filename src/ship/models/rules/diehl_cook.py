@@ -15,8 +15,9 @@ x_target by a and below it by b, on average over all of them.
 
 Source: Diehl & Cook, Front. Comput. Neurosci. 9:99 (2015), sec. 2.3. It gives no numbers for x_target and mu; their defaults
 leave them out. Soft bounds: Fusi & Abbott, Nat. Neurosci. 10:485 (2007). The other defaults are those of the program published
-with Diehl & Cook: rates 1e-4 at presynaptic and 1e-2 at postsynaptic spikes, 20 ms, traces that a spike sets to 1. That program learns by triplets:
-``TripletSTDP(a2_plus=0.0, a3_plus=1e-2, a2_minus=1e-4, tau_plus=20e-3, tau_minus=20e-3, tau_y=40e-3, pairing="nearest")``.
+with Diehl & Cook: rates 1e-4 at presynaptic and 1e-2 at postsynaptic spikes, 20 ms, traces that a spike sets to 1. That program
+learns by triplets: ``TripletSTDP(a2_plus=0.0, a3_plus=1e-2, a2_minus=1e-4, tau_plus=20e-3, tau_minus=20e-3, tau_y=40e-3,
+pairing="nearest")``.
 """
 
 from __future__ import annotations
