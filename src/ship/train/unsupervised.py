@@ -80,7 +80,9 @@ class Votes(Readout):
         """Return the scores ``[..., sample, class]`` of counts ``[..., sample, unit]``."""
         if self.table is None or counts.ndim < 2 or counts.shape[-1] != self.table.shape[-2]:
             wanted = "a table of its own" if self.table is None else f"counts [..., sample, {self.table.shape[-2]}]"
-            raise RunError("Votes", f"needs {wanted}", got=f"shape {list(counts.shape)}", fix="Make it with ship.train.assign_labels.")
+            raise RunError(
+                "Votes", f"needs {wanted}", got=f"shape {list(counts.shape)}", fix="Make it with ship.train.assign_labels."
+            )
         return counts.to(self.table.dtype) @ self.table.to(counts.device)
 
     def read(self, output: Tensor, valid: Tensor) -> Tensor:
