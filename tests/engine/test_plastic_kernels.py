@@ -47,7 +47,7 @@ class Forgetting(Rule):
 class Sampling(Rule):
     """Arrivals alone change nothing."""
 
-    states = OneTrace(State(0.0, on="pre"))
+    states = OneTrace(ship.State(0.0, on="pre"))
 
     def update(self, state, x, w, p, c):
         change = x.post * (state.x_pre - 1 / 2) * torch.where(w > 1 / 2, 1.0, 1 / 2) / 64
