@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ....base.parameters.bag import Bag
 from ....base.random.philox import M32, chip_key
 from ....devices import device as physics
 from ....devices.contract import Update
@@ -109,9 +110,7 @@ class CountBuilder(_Builder):
         low, high = (self.weight + 1 + self.names.index(name) for name in ("w_min", "w_max"))
         keys: list[Key] = [self.weight, "sum", low, high, "step", "u", *(["batch"] if mean else []), "count"]
 
-        def function(
-            w: Tensor, total: Tensor, low: Tensor, high: Tensor, step: Tensor, u: Tensor, *batch: Tensor
-        ) -> list[Tensor]:
+        def function(w: Tensor, total: Tensor, low: Tensor, high: Tensor, step: Tensor, u: Tensor, *batch: Tensor) -> list[Tensor]:
             change = total / batch[0] if mean else total
             return [self._rounded(change, w, low, high, step, u), torch.zeros_like(total)]
 
@@ -287,18 +286,16 @@ def build(node: PlasticNode, tensors: DeviceTensors) -> DeviceLearner:
 class PulseUnit(Unit):
     """A plastic synapse on devices in one run of a tape."""
 
-    def __init__(
-        self, node: PlasticNode, learner: DeviceLearner, tensors: DeviceTensors, span: tuple[int, int], *given: Any
-    ) -> None:
+    def __init__(self, node: PlasticNode, learner: DeviceLearner, tensors: DeviceTensors, span: tuple[int, int], *given: Any) -> None:
         super().__init__(node, learner.rule, *given)
         self.hardware, self.law, self.tensors = devices_of(node), learner.law, tensors
         array = self.hardware.array
         self.first, self.events = max(span[0], 1), max(0, span[0] + span[1] - max(span[0], 1))
         with torch.inference_mode(False):  # persistent tensors must stay writable
             t = array.trajectory
-            self.trajectory = physics.mapped(
-                t._replace(frozen=(), kept=()), lambda v: v.expand(array.full_shape).clone()
-            )._replace(frozen=t.frozen)
+            self.trajectory = physics.mapped(t._replace(frozen=(), kept=()), lambda v: v.expand(array.full_shape).clone())._replace(
+                frozen=t.frozen
+            )
         self.die = self._die()
 
     def _die(self) -> Tensor:
