@@ -1,6 +1,6 @@
 """SHIP: Spiking Hardware In PyTorch. Networks of compact device and circuit models, with exact time.
 
-The packages `ship.data`, `ship.plot`, `ship.study` and `ship.train` are imported when they are first used.
+The packages `ship.data`, `ship.plot`, `ship.study`, `ship.testing` and `ship.train` are imported when they are first used.
 """
 
 import importlib as _importlib
@@ -274,12 +274,13 @@ __all__ = [
 
 _guard(__name__, leave=("Bag", "Combined", "Found", "Ledger"))
 
-_LATER = ("data", "plot", "study", "train")
+_LATER = ("data", "plot", "study", "testing", "train")
 
 if _typing.TYPE_CHECKING:
     from . import data as data
     from . import plot as plot
     from . import study as study
+    from . import testing as testing
     from . import train as train
 else:
 

@@ -43,3 +43,15 @@ def run(command: str, **options: Any) -> ship.Found:
         found = measured(files, arguments | options, 0)
     assert isinstance(found, ship.Found)
     return found
+
+
+def called(*words: str) -> tuple[int, str, str]:
+    """What a command does in this process: its exit code, and what it prints on standard output and standard error.
+
+    Raises:
+        ShipError: as the command does, before it becomes a line of text.
+    """
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = app(list(words), standalone_mode=False)
+    return code or 0, out.getvalue(), err.getvalue()

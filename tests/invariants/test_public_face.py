@@ -12,7 +12,7 @@ import ship
 from ship.network.network import Network
 
 ROOT = Path(ship.__file__).parent
-LATER = ("data", "plot", "study", "train")
+LATER = ("data", "plot", "study", "testing", "train")
 
 
 def own_privates():
@@ -115,7 +115,7 @@ def run(code):
 
 
 def test_import_loads_the_later_packages_on_first_use():
-    loaded = "[n for n in ('data', 'plot', 'study', 'train') if 'ship.' + n in sys.modules]"
+    loaded = "[n for n in ('data', 'plot', 'study', 'testing', 'train') if 'ship.' + n in sys.modules]"
     assert run(f"import sys, ship; print({loaded})") == "[]"
     assert run(f"import sys, ship; ship.data; print({loaded})") == "['data']"
     assert run("import ship; print(ship.train.Trainer.__name__, ship.study.accuracy.__name__)") == "Trainer accuracy"

@@ -1,9 +1,9 @@
 """Every rule of the library in networks: both engines, batches, chips, runs in pieces, kernels."""
 
+import extremes
 import pytest
 import torch
 
-import extremes
 import ship
 from ship.base.parameters import declared
 from ship.models.contract import Rule

@@ -156,8 +156,8 @@ def test_online_rule_with_soft_bounds():
 
 
 def test_online_rule_rests_where_soft_bounds_balance():
-    """Every second postsynaptic spike follows the source by 10 ms, the others by 110 ms: x_pre is above 0.4 by
-    ``a = (exp(-1/2) - 0.4) / 2`` on average, and below it by ``b = (0.4 - exp(-5.5)) / 2``: ``u = a / (a + b)``, within a step.
+    """Every second postsynaptic spike follows the source by 10 ms: x_pre is above 0.4 by ``a = (exp(-1/2) - 0.4) / 2`` on
+    average, below it by ``b = (0.4 - exp(-5.5)) / 2`` (110 ms later), so that ``u = a / (a + b)``, within a step.
     """
     rule = ship.OnlineSTDP(acts_at="post", bounds="both", rate_post=0.05, x_target=0.4, mu=1.0, mu_minus=1.0, w_max=2.0)
     pre, post = range(20, 20_000, 200), range(30, 20_000, 100)

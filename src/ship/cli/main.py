@@ -256,6 +256,19 @@ def look(
 
 
 @app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="Python file with models, learning rules or parts of devices; it is imported.")],
+    names: Annotated[list[str] | None, typer.Argument(help="Classes to check; without any, all that the file defines.")] = None,
+    skip: Annotated[list[str] | None, typer.Option(help="Name of a check to leave out, e.g. engines; repeat it.")] = None,
+) -> None:
+    """Check your own models, rules and device parts against what the engines rely on; exit with 1 where a check fails."""
+    from .check import run
+
+    if not run(file, names or (), skip or ()):
+        raise typer.Exit(1)
+
+
+@app.command()
 def version() -> None:
     """Print the version number of SHIP."""
     print(__version__)

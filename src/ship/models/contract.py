@@ -248,7 +248,9 @@ class SpikingNeuron(Neuron):
         return Spiking(cell, (state.wait - 1).clamp(min=0.0), held)
 
     def _decided(self, cell: StateTuple, won: Units, ended: Units, p: Bag) -> StateTuple:
-        """Return the state after a winner took all: ``held`` states are reset in all units, others change in the winner alone."""
+        """Return the state after a winner took all: everyone's states that are ``held`` are reset, what adapts does so in the
+        winner alone.
+        """
         alone, every = self.reset(cell, won, p), self.reset(cell, ended, p)
         return type(every)(*(b if state.held else a for a, b, state in zip(alone, every, self.states, strict=True)))
 

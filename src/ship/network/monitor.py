@@ -119,7 +119,9 @@ class Tap:
         if not self.kept:
             return torch.empty(0)
         full = [_with_lead(v, self.lead) for v in self.kept]
-        stacked = torch.cat(full).movedim(0, 2)
+        # The trace of one side becomes one of each connection where its time constant varies between them.
+        shape = torch.broadcast_shapes(*(v.shape[1:] for v in full))
+        stacked = torch.cat([v.expand(len(v), *shape) for v in full]).movedim(0, 2)
         return stacked if chips else stacked[0]
 
     def events(self, times: Tensor) -> EventRecord:

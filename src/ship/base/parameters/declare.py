@@ -168,6 +168,8 @@ class State:
             within a run.
         batch: how a run combines the samples of a persistent state: "sum" adds the changes of all samples to the value at the
             start, as if they had happened one after the other; "mean" takes the mean over samples.
+        least, most: what the state never leaves: a number or the name of a parameter. It is a statement about the equation,
+            which `ship.testing.check_model` checks; nothing is clipped.
     """
 
     initial: float | bool | str = 0.0
@@ -177,6 +179,8 @@ class State:
     inner: int = 0
     persistent: bool = False
     batch: Literal["sum", "mean"] = "sum"
+    least: float | str | None = None
+    most: float | str | None = None
 
     def __post_init__(self) -> None:
         check_choice("State.on", self.on, PLACES)

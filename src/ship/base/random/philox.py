@@ -97,7 +97,7 @@ def compiled() -> dict[str, Any]:
 
 def words_text() -> str:
     """Return the text of the generator for Numba, in front of a text that calls it."""
-    return cache.text_of(Path(__file__).with_name("philox_words.py"))
+    return cache.text_of(Path(__file__).with_name("philox_words_numba.py"))
 
 
 def drawn_words(

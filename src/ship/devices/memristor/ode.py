@@ -14,7 +14,9 @@ Differential Equations I*, sec. II.4.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import NamedTuple
 
 import torch
@@ -25,6 +27,7 @@ from ...base.errors import RunError
 States = tuple[Tensor, ...]
 Rate = Callable[[States], States]
 MOST = 20_000  # steps
+_most: ContextVar[int | None] = ContextVar("_most", default=None)
 STAGES = (
     (1 / 5,),
     (3 / 40, 9 / 40),
@@ -34,6 +37,16 @@ STAGES = (
     (35 / 384, 0.0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84),
 )
 ERROR = (71 / 57600, 0.0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40)  # fifth minus fourth order
+
+
+@contextmanager
+def at_most(steps: int) -> Iterator[None]:
+    """Integrate within this context in so many steps at most, in the place of `MOST`."""
+    token = _most.set(steps)
+    try:
+        yield
+    finally:
+        _most.reset(token)
 
 
 class Box(NamedTuple):
@@ -73,7 +86,8 @@ def flow(rate: Rate, x: States, seconds: Tensor, low: States, high: States, tole
     box = Box(low, high, tuple(((hi - lo) * part).detach() for lo, hi in zip(low, high, strict=True)))
     x, left = tuple(a.expand(shape) for a in x), seconds.to(x[0].dtype).expand(shape)
     size = _first(rate(x), left, box)
-    for _ in range(MOST):
+    most = _most.get() or MOST
+    for _ in range(most):
         step = torch.where(size < left, size, left)  # not `minimum`, which halves the gradient where they are equal
         new, error = _step(rate, x, step, box)
         fine = error <= 1
@@ -84,7 +98,7 @@ def flow(rate: Rate, x: States, seconds: Tensor, low: States, high: States, tole
             return x
         factor = 0.9 * error.clamp(min=1e-10).pow(-0.2)
         size = (step * torch.nan_to_num(factor, nan=0.2, posinf=5.0).clamp(0.2, 5.0)).detach()
-    raise RunError("pulse", f"must take at most {MOST} steps", got=f"{float(left.max()):g} s left", fix="Use shorter pulses.")
+    raise RunError("pulse", f"must take at most {most} steps", got=f"{float(left.max()):g} s left", fix="Use shorter pulses.")
 
 
 def _first(f: States, left: Tensor, box: Box) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from .. import device as physics
+from ..array.array import DeviceArray
 from ..contract import Xi
 from ..device import Device, Trajectory, Values
 from .mapping import Mapping
@@ -17,6 +18,14 @@ def read_current(device: Device, p: Values, t: Trajectory, xi: Xi | None) -> Ten
     """Return the current (A) of the read that one spike does; ``xi``: the noise that stays for a trial, None: there is none."""
     g = None if xi is None else physics.read(device, p, t, xi)
     return physics.current(device, p, t, p.of("").v_read, g)
+
+
+def read_spread(array: DeviceArray) -> Tensor:
+    """Return the standard deviation of white read noise (S, current over voltage) of each device, ``[chip, 1, ...]``."""
+    p, device, t = array.values, array.device, array.trajectory
+    one = (torch.ones((), dtype=array.dtype, device=array.die_ids.device),) * physics.draws(device, p.cycles, "noise")
+    noisy, quiet = (read_current(device, p, t, xi) / p.of("").v_read for xi in (one, tuple(map(torch.zeros_like, one))))
+    return (noisy - quiet).expand(array.full_shape)
 
 
 def acting_weight(

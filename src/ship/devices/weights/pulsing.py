@@ -260,6 +260,12 @@ class Pulser:
         """Return the key of the draws of stochastic rounding."""
         return random.key(self.array.seed, self.array.tag, "pulses")
 
+    def passed(self, slots: int, seconds: float) -> None:
+        """Count so many slots of learning, of so many seconds each, whose pulses were applied elsewhere."""
+        for _ in range(slots):  # added one by one, as slots that are learnt one by one are
+            self.time += seconds
+        self.array.events += slots * EVENTS[self.pulsing.bias]
+
     def counts(self, change: Tensor, w_max: float) -> Tensor:
         """Return whole counts for changes (V), ``[chip, 1, pre, post]`` or ``[chip, 1, edge]``, as the next event draws."""
         if not bool(torch.isfinite(change).all()):

@@ -23,10 +23,10 @@ from ..array.array import DeviceArray
 from ..array.open_loop import OpenLoop
 from ..array.write_verify import WriteVerify, Written
 from ..contract import Update, Xi
-from .acting import acting_weight, ends, read_current, slow_noise
+from .acting import acting_weight, ends, read_current, read_spread, slow_noise
 from .gain import Calibration, calibration, full_scale, out_of_proportion, view_of
 from .mapping import Mapping, quantised
-from .pulsing import EVENTS, Pulser, Pulsing, within
+from .pulsing import Pulser, Pulsing, within
 from .unsaid import written_exactly
 
 MODES = ("weights", "programmed", "sampled")
@@ -233,12 +233,7 @@ class SynapseDevices(nn.Module):
         The devices of a weight are read with independent noise.
         """
         array = self._sample[0] if self.mode == "sampled" and self._sample else self.array
-        p, device, t = array.values, array.device, array.trajectory
-        one = (torch.ones((), dtype=array.dtype, device=self.full.device),) * physics.draws(device, p.cycles, "noise")
-        off = tuple(torch.zeros_like(x) for x in one)
-        v = p.of("").v_read
-        ends = [physics.current(device, p, t, v, physics.read(device, p, t, xi)) / v for xi in (one, off)]
-        spread = (ends[0] - ends[1]).expand(len(array.die_ids), 1, *array.shape) / (self.view.read_high - self.view.read_low)
+        spread = read_spread(array) / (self.view.read_high - self.view.read_low)
         share = spread.new_tensor(self.mapping.signs()).reshape(-1, *(1,) * len(self.pairs))
         total: Tensor = (spread * share).square().sum(-1 - len(self.pairs))
         factor = self.scale * self.gain * self.column if array is self.array else self.scale
@@ -332,9 +327,7 @@ class SynapseDevices(nn.Module):
             slots: how many times pulses could be applied.
             seconds: the length of a slot.
         """
-        for _ in range(slots):
-            self.pulser.time += seconds
-        self.array.events += slots * EVENTS[self.pulser.pulsing.bias]
+        self.pulser.passed(slots, seconds)
         self.array.store(trajectory)
         self.scale = float(self.full)
         self._cache = (self.fresh, weight)

@@ -165,7 +165,7 @@ class NodeSide:
         return self.device_learners[key], tensors
 
     def unit(self, span: tuple[int, int], *given: Any) -> rule.Unit:
-        """Return what a plastic synapse adds to a tape that runs ``span[1]`` slots from ``span[0]`` on; ``given``: see `rule.Unit`."""
+        """Return what a plastic synapse adds to a tape; ``span``: its first slot, and how many; ``given``: for a `Unit`."""
         assert learns(self.node)
         if self.node.group.hardware is not None:
             return pulses.PulseUnit(self.node, *self.device_learner(), span, *given)

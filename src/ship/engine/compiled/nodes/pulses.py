@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ....base.parameters.bag import Bag
 from ....base.random.philox import M32, chip_key
 from ....devices import device as physics
 from ....devices.contract import Update
@@ -76,7 +75,7 @@ class CountBuilder(_Builder):
     """Traces a rule up to whole counts: inputs of the program are those of the rule, the step of a count, a uniform number."""
 
     def counts(self) -> Learner:
-        """Return the kernels of the rule: for one sample a kernel that makes counts, for several one that adds up changes first."""
+        """Return the kernels of the rule: one that makes counts, and for several samples one that adds up their changes first."""
         learner_of = super().build
         first = self.program.inputs
         program = trace(self._counted, first + 2, self.dtype)
@@ -86,7 +85,8 @@ class CountBuilder(_Builder):
         names: dict[int, Key] = {i: i for i in range(first)} | {first: "step", first + 1: "u"}
         keys: list[Key] = [names[i] for i in sorted(used(part) | set(changing))]
         keys.append("count")
-        stores = [Store(keys.index(k), False) for k in ("count", *changing)]
+        written: list[Key] = ["count", *changing]
+        stores = [Store(keys.index(k), False) for k in written]
         loads = [keys.index(names[i]) if names[i] in keys else 0 for i in range(part.inputs)]
         direct = self._printed(part, keys, stores, frozenset(changing), loads)
         made = learner_of()
@@ -110,7 +110,9 @@ class CountBuilder(_Builder):
         low, high = (self.weight + 1 + self.names.index(name) for name in ("w_min", "w_max"))
         keys: list[Key] = [self.weight, "sum", low, high, "step", "u", *(["batch"] if mean else []), "count"]
 
-        def function(w: Tensor, total: Tensor, low: Tensor, high: Tensor, step: Tensor, u: Tensor, *batch: Tensor) -> list[Tensor]:
+        def function(
+            w: Tensor, total: Tensor, low: Tensor, high: Tensor, step: Tensor, u: Tensor, *batch: Tensor
+        ) -> list[Tensor]:
             change = total / batch[0] if mean else total
             return [self._rounded(change, w, low, high, step, u), torch.zeros_like(total)]
 
@@ -151,7 +153,8 @@ def _five(t: Tensor) -> Tensor:
 def tensors_of(hardware: SynapseDevices) -> DeviceTensors:
     """Collect parameters, frozen numbers and what weights are read with, without the states."""
     array, view = hardware.array, hardware.view
-    p, t, like, found = array.values, array.trajectory, hardware.gain, {}
+    p, t, like = array.values, array.trajectory, hardware.gain
+    found: dict[Name, Tensor] = {}
     settled: dict[str, Any] = {}
     for part, made in array.device.parts.items():
         own = p.of(part)
@@ -286,16 +289,18 @@ def build(node: PlasticNode, tensors: DeviceTensors) -> DeviceLearner:
 class PulseUnit(Unit):
     """A plastic synapse on devices in one run of a tape."""
 
-    def __init__(self, node: PlasticNode, learner: DeviceLearner, tensors: DeviceTensors, span: tuple[int, int], *given: Any) -> None:
+    def __init__(
+        self, node: PlasticNode, learner: DeviceLearner, tensors: DeviceTensors, span: tuple[int, int], *given: Any
+    ) -> None:
         super().__init__(node, learner.rule, *given)
         self.hardware, self.law, self.tensors = devices_of(node), learner.law, tensors
         array = self.hardware.array
         self.first, self.events = max(span[0], 1), max(0, span[0] + span[1] - max(span[0], 1))
         with torch.inference_mode(False):  # persistent tensors must stay writable
             t = array.trajectory
-            self.trajectory = physics.mapped(t._replace(frozen=(), kept=()), lambda v: v.expand(array.full_shape).clone())._replace(
-                frozen=t.frozen
-            )
+            self.trajectory = physics.mapped(
+                t._replace(frozen=(), kept=()), lambda v: v.expand(array.full_shape).clone()
+            )._replace(frozen=t.frozen)
         self.die = self._die()
 
     def _die(self) -> Tensor:

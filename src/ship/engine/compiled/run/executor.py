@@ -161,7 +161,8 @@ class Executor:
 
     def _step_rows(self, backwards: Sequence[int] | None = None) -> list[dict[str, int]]:
         """Return for each step the fields of a `STEP`. ``backwards`` are the kernels for gradients."""
-        rows, first = [], dict.fromkeys(("state", "operand", "constant", "output"), 0)
+        rows: list[dict[str, int]] = []
+        first = dict.fromkeys(("state", "operand", "constant", "output"), 0)
         area = back_area = chunk = 0
         for i, step in enumerate(self.tape.steps):
             k, size, at = step.kernel, self.blocks(step) * BLOCK_BYTES, first["constant"]

@@ -91,7 +91,7 @@ def learn_tables(tape: Tape, fields: Sequence[Tensor]) -> LearnTables:
         if (made := learn.pulses) is not None:
             kept.append(np.array(made.offsets or (0,), np.int64))
             pulse = {"kernel": made.kernel, "first": len(parts), "last": len(parts) + len(made.parts), "u": made.u}
-            pulse |= {"normals": len(made.offsets), "offsets": kept[-1].ctypes.data, "count": made.count, "die": made.die}
+            pulse |= {"normals": len(made.offsets), "offsets": kept[-1].ctypes.data, "count": made.counts, "die": made.die}
             pulse |= {"devices": made.devices, "moved": made.operands - made.devices, "cycles": made.cycles}
             pulses.append(pulse)
             parts += [_part(part, fields, tape.dtype.itemsize) for part in made.parts]

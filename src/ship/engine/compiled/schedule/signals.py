@@ -19,7 +19,7 @@ class Given(NamedTuple):
 
 
 def given_signals(external: Sequence[Tensor | Sum], *, alone: bool) -> Given:
-    """Return what a tape is given; sums through weights are left to the executor of a step that runs ``alone``, else made here."""
+    """Return what a tape is given; sums through weights are left to the executor of a step that runs ``alone``, or made here."""
     made = Given([], [], [])
     for x in external:
         if isinstance(x, Sum) and alone:

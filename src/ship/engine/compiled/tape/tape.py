@@ -94,7 +94,7 @@ class Pulses(NamedTuple):
     parts: tuple[ConnectionOperand, ...]  # of the kernel, after the count and the normal numbers; whether devices moved follows
     offsets: tuple[int, ...]  # for each normal number of a connection its unit, for the first connection
     u: int  # among the parts of the pass, or -1
-    count: int
+    counts: int
     devices: int
     cycles: int  # the first field of cycles; those of ages follow
     die: int

@@ -153,7 +153,12 @@ def deliver_pulses(record, x, r, t):
     """Apply the pulses that are listed, block by block, and find the weights that the devices then act as."""
     run, rule = loop_at(record, 0), learn_at(loop_at(record, 0).learns, x)
     pulse, length = pulse_at(run.pulses, rule.pulse), integers(run.pulse_length)
-    work, at, to, counts = run.pulse_blocks, listed(run.pulse_rows), listed(run.pulse_columns), vector(run.pulse_counts, 2 * BLOCK)
+    work, at, to, counts = (
+        run.pulse_blocks,
+        listed(run.pulse_rows),
+        listed(run.pulse_columns),
+        vector(run.pulse_counts, 2 * BLOCK),
+    )
     first, last = pulse.first, pulse.last
     for start in range(0, length[0], BLOCK):
         width = min(BLOCK, length[0] - start)
@@ -165,7 +170,9 @@ def deliver_pulses(record, x, r, t):
         for i in range(first, last):
             part = part_at(run.parts, i)
             source = integers(run.fields)[part.field * run.rows + r]
-            gather_part(work + (1 + pulse.normals + i - first) * ONE, source, part, start, width, run.pulse_rows, run.pulse_columns)
+            gather_part(
+                work + (1 + pulse.normals + i - first) * ONE, source, part, start, width, run.pulse_rows, run.pulse_columns
+            )
         call_block(pulse.kernel, work, width)
         for i in range(first, last):
             part = part_at(run.parts, i)

@@ -1,0 +1,1 @@
+"""The checks of a part of a device, one file for each kind of question."""
