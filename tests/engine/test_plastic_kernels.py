@@ -50,7 +50,7 @@ class Sampling(Rule):
     states = OneTrace(ship.State(0.0, on="pre"))
 
     def update(self, state, x, w, p, c):
-        change = x.post * (state.x_pre - 1 / 2) * torch.where(w > 1 / 2, 1.0, 1 / 2) / 64
+        change = x.post * (state.x_pre - 1 / 2) * torch.where(w > 1 / 2, torch.ones_like(w), 1 / 2) / 64
         return change, OneTrace((state.x_pre - 1 / 4).clamp(min=0.0) + x.pre)
 
 
