@@ -133,7 +133,7 @@ def simulate(scale: float = 0.1, duration: float = 2.0, seed: int = 1) -> dict[s
     return {name: spikes(net, name, SKIP) for name in NAMES}
 
 
-def figure(found: dict[str, Spikes], shown: float = 0.2, units: int = 25):
+def figure(found: dict[str, Spikes], shown: float = 0.2, units: int = 60):
     """Draw a raster with some units of each population, and the rates beside those of the full network and of NEST."""
     import matplotlib.pyplot as plt
 

@@ -20,6 +20,16 @@ def test_the_docstring_shows_how_it_is_called(name):
         assert command in said
 
 
+@pytest.mark.parametrize("module", [pytest.param(brunel, marks=pytest.mark.slow), vogels_abbott, microcircuit])
+def test_it_runs_in_its_quick_form(module, tmp_path, monkeypatch, capsys):
+    """A table with a line for each regime, network or population, and a figure."""
+    monkeypatch.chdir(tmp_path)
+    module.main(quick=True)
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ") and " Hz |" in line]
+    assert len(rows) == {"brunel": 4, "vogels_abbott": 2, "microcircuit": 8}[module.__name__]
+    assert (tmp_path / f"{module.__name__}.png").stat().st_size > 5000
+
+
 def trains(slots, n, duration):
     slot, unit = np.nonzero(slots)
     return Spikes(slot * 1e-4, unit, n, duration)
