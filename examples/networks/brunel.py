@@ -6,7 +6,7 @@ after 1.5 ms, and 1,000 external Poisson trains at eta times the rate that would
 units fire at the rate of a neuron under white noise (`ship.study.siegert`) whose mean and strength follow from that rate.
 
 ``python examples/networks/brunel.py`` takes half a minute on a free core, prints rates beside theory and measures of the regimes,
-and draws ``brunel.png``; ``python examples/networks/brunel.py --quick`` simulates a tenth of the time.
+and draws ``brunel.png``; ``python examples/networks/brunel.py --quick`` simulates 5,000 units for a tenth of the time.
 """
 
 from __future__ import annotations
@@ -132,7 +132,8 @@ def main(quick: bool) -> None:
     print("| regime | g | eta | theory | simulated | CV | synchrony | peak of the spectrum |\n| " + "--- | " * 8)
     for name, regime in REGIMES.items():
         started = time.perf_counter()
-        found, kept[name] = simulate(regime, duration=regime.duration / 10 if quick else None)
+        n, duration = (5000, regime.duration / 10) if quick else (12_500, None)
+        found, kept[name] = simulate(regime, n, duration)
         print(
             f"| {name} | {regime.g:g} | {regime.eta:g} | {theory(regime.g, regime.eta):.2f} Hz | "
             f"{found.rate:.2f} +- {found.half_width:.2f} Hz | {found.cv:.2f} | "
