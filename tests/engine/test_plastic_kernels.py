@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -18,6 +19,10 @@ from ship.models.contract import Rule
 
 D = torch.float64
 STEPS = 40
+
+
+class OneTrace(NamedTuple):
+    x_pre: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,19 @@ class Forgetting(Rule):
         return torch.where(w > 1 / 2, -1 / 1024 * torch.ones_like(w), 1 / 1024) + x.pre * x.post / 16, state
 
 
-RULES = {"counting": counting, "tagged": Tagged, "eligible": Eligible, "forgetting": Forgetting}
-EVENTS = {"counting": True, "tagged": True, "eligible": False, "forgetting": False}
+@dataclass(frozen=True)
+class Sampling(Rule):
+    """Arrivals alone change nothing."""
+
+    states = OneTrace(ship.State(0.0, on="pre"))
+
+    def update(self, state, x, w, p, c):
+        change = x.post * (state.x_pre - 1 / 2) * torch.where(w > 1 / 2, torch.ones_like(w), 1 / 2) / 64
+        return change, OneTrace((state.x_pre - 1 / 4).clamp(min=0.0) + x.pre)
+
+
+RULES = {"counting": counting, "tagged": Tagged, "eligible": Eligible, "forgetting": Forgetting, "sampling": Sampling}
+EVENTS = {"counting": 1, "tagged": 1, "eligible": 0, "forgetting": 0, "sampling": 2}
 
 
 def agree(nets, runs, exact=True, learned=1):

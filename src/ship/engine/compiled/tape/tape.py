@@ -83,7 +83,7 @@ class Learn(NamedTuple):
     n: int
     pre: int  # the signals whose events change weights
     post: int
-    events: bool  # whether nothing else changes them
+    events: int  # 1: nothing else changes them; 2: postsynaptic ones alone do; 0: others do
     pulses: Pulses | None = None  # what becomes of the changes, where devices hold the weights
 
 
