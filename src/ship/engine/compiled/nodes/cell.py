@@ -28,7 +28,7 @@ from ..kernels.group_kernel import Contest, GroupKernel, JoinedFeed, KernelKey, 
 from ..run import cuda
 from ..tape.edges import Structure
 from ..trace.program import Untraceable, as_constants
-from . import pulses, rule
+from . import edge_rule, pulses, rule
 
 
 class Sum(NamedTuple):
@@ -79,8 +79,10 @@ class NodeSide:
             return "states on every connection that are signals"
         if isinstance(node, ConnectionNode) and node.reads and self.grid:
             return "a state on every connection, and reads its target"
-        if learns(node) and (node.feed.per_connection or node.edges is not None):
-            return "a plastic synapse on edges, or with a delay on every connection"
+        if learns(node) and node.feed.per_connection:
+            return "a plastic synapse with a delay on every connection"
+        if learns(node) and node.edges is not None and (why := edge_rule.refusal(node)) is not None:
+            return why
         if isinstance(node, ConnectionNode) and self.grid and node.group.model.noise:
             return "noise on every connection"
         if learns(node) and node.group.hardware is not None and (why := pulses.refusal(node)) is not None:
@@ -171,6 +173,9 @@ class NodeSide:
             return pulses.PulseUnit(self.node, *self.device_learner(), span, *given)
         learner = self.learner()
         assert learner is not None
+        if self.node.edges is not None:
+            edges = self.structure(None, torch.arange(len(self.node.edges.pre)), 0, self.node.group.n_pre)
+            return edge_rule.EdgeUnit(self.node, learner, edges, *given)
         return rule.Unit(self.node, learner, *given)
 
     def structure(self, line: Line | None, chosen: Tensor, offset: int, width: int) -> Structure:

@@ -79,6 +79,12 @@ LEARN = record(
     "post",
     "events",  # 1 where nothing else changes them
     "pulse",  # which `PULSE` makes pulses on devices of the changes, or -1
+    "edges",  # how many edges the connections are, in order of pre, or -1 for a matrix; tables of edges:
+    "edge_pre",  # 32 bits: the units of each
+    "edge_post",
+    "from_pre",  # where those of each source unit begin
+    "edge_order",  # 32 bits: edges in order of post
+    "from_post",  # where in that order those of each target unit begin
 )
 PULSE = record(
     "kernel",  # address of the kernel of the devices' law: operands are the count, normal numbers, `PART` first .. last - 1,
@@ -141,11 +147,12 @@ LOOP = record(
     "counts",  # how many each has
     "n_lists",
     "depth",
-    "learn_at",  # for rules: addresses of operands, a block of each; connections of rows, of columns, all; marks
+    "learn_at",  # for rules: addresses of operands, a block of each; connections of rows, of columns, all; edges; marks
     "learn_blocks",
     "learn_rows",
     "learn_columns",
     "learn_all",
+    "learn_edges",
     "marks",
     "row_marks",
     "column_marks",
