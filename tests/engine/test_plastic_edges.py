@@ -10,7 +10,7 @@ import torch
 
 import ship
 from learning_devices import HARD
-from plastic_networks import Eligible, Forgetting, Tagged, agree, both, build, counting, same, spikes
+from plastic_networks import STEPS, D, Eligible, Forgetting, Tagged, agree, both, build, counting, dyadic, fused, same, spikes
 
 RULES = {"counting": counting, "tagged": Tagged, "eligible": Eligible, "forgetting": Forgetting}
 PAIRS = [(i, j) for i in range(6) for j in range(5) if (i * 5 + j * 3) % 4]
@@ -81,11 +81,11 @@ def test_units_without_edges(pairs, batch):
 @pytest.mark.parametrize(
     "given",
     [
-        {"tau_pre": 5e-3, "tau_post": 7e-3, "w_min": 0.01, "w_max": 0.9},
+        {"tau_pre": 5e-3, "tau_post": 7e-3, "w_min": -0.01, "w_max": 1.01},
         {"a_plus": dyadic((6, 5), 8) / 64},
-        {"a_minus": dyadic((5,), 8) / 64, "w_max": 0.75 + dyadic((6, 5), 8) / 4},
+        {"a_minus": dyadic((6, 5), 8) / 64, "w_max": 1 + dyadic((6, 5), 8) / 4},
         {"a_plus": ship.Varied(1 / 64, d2d=0.5)},
-        {"tau_pre": (1 + dyadic((6, 1), 8)) * 1e-2, "tau_post": (1 + dyadic((5,), 8)) * 1e-2},
+        {"tau_pre": (1 + dyadic((6, 1), 8)).expand(6, 5) * 1e-2, "tau_post": (1 + dyadic((5,), 8)).expand(6, 5) * 1e-2},
     ],
 )
 @pytest.mark.parametrize("batch", [1, 2])
@@ -126,16 +126,16 @@ def test_no_edges_at_all():
 
 def test_rules_that_see_more():
     """A state of the target, and a third factor."""
+    nets = on_edges(ship.ClopathSTDP(), synapse=ship.ExpSynapse, tau=20e-3)
+    agree(nets, [(spikes(2), {}), (spikes(2, seed=4), {"reset": False})], exact=False)
 
     def teach(net):
-        net.add(ship.LIF, "teacher", n=1, tau=20e-3, output=True)
+        net.add(ship.LIF, "teacher", n=1, tau=20e-3)
         net.add(ship.ImpulseSynapse, "t", source="in", target="teacher", weight=dyadic((6, 1), 2))
-        net.set("s", modulator="teacher")
 
-    nets = on_edges(ship.RewardSTDP(), synapse=ship.ExpSynapse, tau=20e-3, more=teach)
-    agree(nets, [(spikes(2), {}), (spikes(2, seed=4), {"reset": False})], exact=False, learned=0)
-    nets = on_edges(ship.ClopathSTDP(), synapse=ship.ExpSynapse, tau=20e-3)
-    agree(nets, [(spikes(2), {}), (spikes(2, seed=4), {"reset": False})], exact=False, learned=0)
+    rule = ship.RewardSTDP()
+    nets = on_edges(rule, synapse=ship.ExpSynapse, tau=20e-3, more=teach, modulator="teacher")
+    agree(nets, [(spikes(2), {}), (spikes(2, seed=4), {"reset": False})], exact=False)
 
 
 @pytest.mark.parametrize("batch", [1, 2])
@@ -185,6 +185,8 @@ def test_a_synapse_on_devices_beside_it():
         net.add(ship.ImpulseSynapse, "d", source="in", target="a", weight=dyadic((6, 5), 9) / 2, **options)
 
     nets = on_edges(Tagged(), more=more)
+    for net in nets:
+        net.program("d")
     same(*(net.run(spikes(2)) for net in nets))
     same(*(net["s"].plastic_weight for net in nets))
     same(*(net["d"].plastic_weight for net in nets), exact=False)
