@@ -21,7 +21,8 @@ DRIVERS = {  # each with the texts that it is made of
     "pulses and edges": ("records", "floats", "memory", "sums", "philox", "pulses", "edge_learning", "learning", "loop"),
     "pulses": ("records", "floats", "memory", "sums", "philox", "pulses", "learning", "loop"),
     "gradients": ("records", "floats", "memory", "sums", "gradients", "loop"),
-    "grid": ("records", "floats", "memory", "grid"),
+    "grid": ("records", "floats", "memory", "tiles", "grid"),
+    "edge grid": ("records", "floats", "memory", "tiles", "edge_grid"),
     "events": ("floats", "events"),
     "edges": ("edges",),
 }

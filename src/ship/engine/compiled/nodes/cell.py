@@ -87,10 +87,6 @@ class NodeSide:
             return "noise on every connection"
         if learns(node) and node.group.hardware is not None and (why := pulses.refusal(node)) is not None:
             return why
-        if isinstance(node, ConnectionNode) and node.edges is not None and self.grid:
-            return "a state on every edge"
-        if isinstance(node, ConnectionNode) and self.grid and node.feed.per_connection:
-            return "a state and a delay on every connection"
         if competes(node.group.model) and node.group.zero.device.type != "cpu":
             return "a winner that takes all, away from the CPU"
         return cuda.refusal(node.group.zero.device, node.group.side)

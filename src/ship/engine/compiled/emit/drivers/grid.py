@@ -5,21 +5,6 @@
 grid_at = reader(GRID)
 
 
-@intrinsic
-def call_tile(typing, function, work, n, slots, signal, step, out):
-    """Call the kernel at an address for a row of connections."""
-
-    def build(context, builder, signature, args):
-        number, floats = ir.IntType(64), context.get_value_type(types.CPointer(types.float32))
-        kind = ir.FunctionType(ir.VoidType(), [floats, number, number, floats, number, floats])
-        kernel = builder.inttoptr(args[0], kind.as_pointer())
-        work, signal, out = (builder.inttoptr(args[i], floats) for i in (1, 4, 6))
-        builder.call(kernel, [work, args[2], args[3], signal, args[5], out])
-        return context.get_dummy_value()
-
-    return types.void(*[types.int64] * 7), build
-
-
 @inner
 def total(address, n):
     """The sum of the first n elements of a block, in eight parts; the others are set to 0."""
@@ -37,12 +22,6 @@ def total(address, n):
         g += v[j + 6]
         h += v[j + 7]
     return ((a + b) + (c + d)) + ((e + f) + (g + h))
-
-
-@inner
-def row_of(table, i, r, rows):
-    """The address of row ``r`` of the i-th tensor of a table of rows."""
-    return integers(table)[i * rows + r]
 
 
 @inner

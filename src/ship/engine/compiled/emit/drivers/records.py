@@ -232,3 +232,24 @@ GRID = record(
     "g_leave",
     "g_values",
 )
+EDGE_GRID = record(
+    "tile",  # address of the kernel: many slots of the edges of a segment, which are those of one source unit and delay
+    "slots",
+    "n_post",
+    "states",
+    "constants",
+    "rows",
+    "parts",  # of the segments, each with a sum of its own
+    "cuts",  # numbers: the first segment of each part, and their end
+    "begins",  # for each segment its first edge, and the end; its bucket of source and delay; the unit of that source
+    "buckets",
+    "units",
+    "targets",  # 32 bits: the target unit of each edge
+    "arrivals",  # rows: what arrives from each bucket; numbers: elements from a slot to the next
+    "steps",
+    "entry",  # rows: states before and after, constants
+    "leave",
+    "values",
+    "single",  # for each constant 1 where it is one number for all edges
+    "outs",  # ``[part, row, slot, post]``
+)
