@@ -131,16 +131,39 @@ def test_steps_and_snapshots():
     agree(nets, [(x, {}), (RUNS[1][0], {"reset": False})])
 
 
-def test_gradients_run_on_the_reference():
+@pytest.mark.parametrize("options", [{"connect": EDGES, **TAUS}, {"connect": EDGES, "delay": DELAYS}, {"delay": DELAYS, **TAUS}])
+@pytest.mark.parametrize("chips", [None, 2])
+def test_gradients(options, chips):
+    """Of weights, time constants and what comes before; through two runs, the second from the states of the first."""
+    found = []
+
+    def first(net):
+        net.add(ship.LIF, "b", n=7, tau=20e-3)
+        net.add(ship.ExpSynapse, "c", source="in", target="b", weight=dyadic((7, 7), 9) * 2, trainable=["weight"])
+        net.set("s", source="b")
+
+    with torch.enable_grad():
+        for net in both(trainable=["weight", "tau"], more=first, chips=chips, **options):
+            if found:
+                net._sim.nodes["s"]._step = None
+            one = net.run(RUNS[0][0])["s"]
+            two = net.run(RUNS[1][0], reset=False, detach=False)["s"]
+            (one.square().sum() + (two * torch.linspace(0, 1, STEPS, dtype=D)[:, None]).sum()).backward()
+            found.append({name: p.grad for name, p in net.named_parameters()})
+    assert len(found[0]) == 3
+    for name, gradient in found[0].items():
+        torch.testing.assert_close(found[1][name], gradient, rtol=1e-9, atol=1e-12)
+        assert float(gradient.abs().max()) > 0
+
+
+def test_gradients_of_more_edges_than_a_block():
     found = []
     with torch.enable_grad():
-        for net in both(connect=EDGES, trainable=["weight", "tau"], **TAUS):
-            net.run(RUNS[0][0])["s"].square().sum().backward()
-            found.append({name: p.grad for name, p in net.named_parameters()})
-    assert found[0]
-    for name, gradient in found[0].items():
-        assert torch.equal(gradient, found[1][name])
-        assert float(gradient.abs().max()) > 0
+        for net in both(n_pre=9, n=300, weight=dyadic((9, 300), 3), connect=ship.OutDegree(200), trainable=["weight"]):
+            net.run(spikes(2, n=9))["s"].square().sum().backward()
+            found.append(next(p.grad for p in net.parameters()))
+    torch.testing.assert_close(*found, rtol=1e-9, atol=1e-12)
+    assert float(found[0].abs().max()) > 0
 
 
 def test_it_says_that_it_is_a_kernel():

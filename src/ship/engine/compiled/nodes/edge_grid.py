@@ -19,9 +19,11 @@ from ...trees import flatten, unflatten
 from ..emit import texts
 from ..emit.drivers.records import EDGE_GRID
 from ..kernels.kernel import Kernel
-from ..run.executor import Record, row_addresses, row_table
+from ..run.executor import Record, row_addresses, row_table, shaped
+from ..tape.autograd import recorded_run
 from ..tape.edges import Structure
-from ..trace.program import NotNow, Untraceable
+from ..tape.tape import EVERY
+from ..trace.program import Untraceable
 
 LARGEST = 2**24  # numbers of arrivals that are known at once
 PARTS = 8  # into which edges are cut at most: threads share them; where they are cut does not depend on the threads
@@ -97,26 +99,18 @@ class Segments:
 
 
 def run(node: ConnectionNode, segments: Segments, kernel: Kernel, constants: Sequence[Tensor], k0: int, n: int) -> None:
-    """Run slots ``k0 .. k0 + n - 1`` of a node.
-
-    Raises:
-        NotNow: a gradient is wanted.
-    """
+    """Run slots ``k0 .. k0 + n - 1`` of a node; ``constants`` are what its kernel reads."""
     states, tree = flatten(node.state)
-    needs = torch.is_grad_enabled() and any(t.requires_grad for t in [*states, *constants, *vars(node.p).values()])
-    values = [segments.pick(t.detach().to(node.group.dtype)).contiguous() for t in constants]
-    full = (*node.lead, len(segments.order))
-    entry = [segments.pick(s.to(node.group.dtype)).expand(full).contiguous() for s in states]
+    full, dtype = (*node.lead, len(segments.order)), node.group.dtype
+    values = [segments.pick(t.to(dtype)) for t in constants]
+    after = [segments.pick(s.to(dtype)).expand(full) for s in states]
     many = max(1, LARGEST // (segments.width * node.lead[0] * node.lead[1]))
     outs = []
     for first in range(k0, k0 + n, many):
-        came = segments.arrivals(first, min(many, k0 + n - first))
-        if needs or (torch.is_grad_enabled() and any(t.requires_grad for t in came)):
-            raise NotNow("a gradient through a state on every edge")
-        out, entry = _forward(node, segments, kernel, values, entry, came)
+        out, *after = _part(node, segments, kernel, [*segments.arrivals(first, min(many, k0 + n - first)), *after, *values])
         outs.append(out)
     shape = (node.group.n_pre, node.group.n) if node.edges is None else (len(segments.order),)
-    after = [s[..., segments.back].reshape(*node.lead, *shape) for s in entry]
+    after = [s[..., segments.back].reshape(*node.lead, *shape) for s in after]
     node.state = unflatten([a != 0 if f else a for a, f in zip(after, kernel.flags, strict=True)], tree)
     out = outs[0] if len(outs) == 1 else torch.cat(outs)
     node.trace.put(out + node.p.bias if node.bias else out)
@@ -124,38 +118,117 @@ def run(node: ConnectionNode, segments: Segments, kernel: Kernel, constants: Seq
         take(k0, n, node.window_lookup(k0, n))
 
 
-def _forward(
-    node: ConnectionNode, segments: Segments, kernel: Kernel, values: list[Tensor], entry: list[Tensor], came: list[Tensor]
-) -> tuple[Tensor, list[Tensor]]:
-    """Return the output of some slots, and the states after them."""
-    lead, dtype, slots = node.lead, kernel.dtype, len(came[0])
-    came = [x.to(dtype) if x.stride(-1) == 1 or x.shape[-1] == 1 else x.to(dtype).contiguous() for x in came]
-    rows, parts = lead[0] * lead[1], len(segments.cuts) - 1
-    out = torch.zeros(parts, *lead, slots, node.group.n, dtype=dtype)
-    leave = [torch.empty_like(t) for t in entry]
-    record = Record(
-        EDGE_GRID,
-        tile=kernel.tile,
-        slots=slots,
-        n_post=node.group.n,
-        states=kernel.states,
-        constants=kernel.constants,
-        rows=rows,
-        parts=parts,
-        cuts=segments.cuts,
-        begins=segments.begins,
-        buckets=segments.buckets,
-        units=segments.units,
-        targets=segments.targets,
-        arrivals=np.stack([row_addresses(x, 1, 2, lead) for x in came]),
-        steps=np.array([x.stride(0) for x in came], np.int64),
-        entry=row_table(entry, lead),
-        leave=row_table(leave, lead),
-        values=row_table(values, lead),
-        single=np.array([t.shape[-1] == 1 for t in values] or [0], np.int64),
-        outs=out.data_ptr(),
-    )
-    drive = texts.drivers("edge grid", dtype)["forward"]
-    spread(rows * parts, lambda lo, hi: drive(lo, hi, record.address))
-    total = out[0] if parts == 1 else out.sum(0)
-    return total.permute(2, 0, 1, 3), leave
+def _part(node: ConnectionNode, segments: Segments, kernel: Kernel, given: list[Tensor]) -> list[Tensor]:
+    """Return the output of some slots and the states after them; ``given``: arrivals, states, constants."""
+    needs = [t.requires_grad for t in given]
+    recorded = torch.is_grad_enabled() and any(needs)
+
+    def make() -> _Edges:
+        return _Edges(kernel, segments, node.lead, node.group.n, given)
+
+    if not recorded:
+        return make().forward()[1]
+    kernel.backward_program(_wanted(kernel, needs))  # while another engine can still step in
+    return recorded_run(make, given, needs, given)
+
+
+def _wanted(kernel: Kernel, needs: Sequence[bool]) -> tuple[int, ...]:
+    """Return what the kernel must differentiate."""
+    first = len(needs) - kernel.constants
+    return kernel.wanted([any(needs[: first - kernel.states])], needs[first:])
+
+
+class _Edges:
+    """One run of the connections of a group through some slots."""
+
+    holds = ("came", "entry", "values")
+    spent = False
+
+    def __init__(self, kernel: Kernel, segments: Segments, lead: tuple[int, int], n: int, tensors: Sequence[Tensor]) -> None:
+        self.kernel, self.segments, self.lead, self.n = kernel, segments, lead, n
+        self.drivers = texts.drivers("edge grid", kernel.dtype)
+        self.shapes = [t.shape for t in tensors]
+        given = [t.detach().to(kernel.dtype) for t in tensors]
+        last = len(given) - kernel.constants
+        first = last - kernel.states
+        self.came = [x if x.stride(-1) == 1 or x.shape[-1] == 1 else x.contiguous() for x in given[:first]]
+        self.entry = [t.contiguous() for t in given[first:last]]
+        self.values = [t.contiguous() for t in given[last:]]
+        self.slots = len(given[0])
+
+    @property
+    def tasks(self) -> int:
+        """Rows times parts."""
+        return self.lead[0] * self.lead[1] * (len(self.segments.cuts) - 1)
+
+    def _record(self, outs: Tensor, **fields: Any) -> Record:
+        """The record of both passes."""
+        k, made, lead = self.kernel, self.segments, self.lead
+        return Record(
+            EDGE_GRID,
+            tile=k.tile,
+            slots=self.slots,
+            every=EVERY,
+            n_post=self.n,
+            states=k.states,
+            constants=k.constants,
+            rows=lead[0] * lead[1],
+            parts=len(made.cuts) - 1,
+            cuts=made.cuts,
+            segments=len(made.units),
+            begins=made.begins,
+            buckets=made.buckets,
+            units=made.units,
+            targets=made.targets,
+            arrivals=np.stack([row_addresses(x, 1, 2, lead) for x in self.came]),
+            steps=np.array([x.stride(0) for x in self.came], np.int64),
+            entry=row_table(self.entry, lead),
+            values=row_table(self.values, lead),
+            single=np.array([t.shape[-1] == 1 for t in self.values] or [0], np.int64),
+            outs=outs.data_ptr(),
+        ).but(**fields)
+
+    def forward(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Run all slots; return no result that the gradient needs again, then the output and the final states."""
+        parts = len(self.segments.cuts) - 1
+        out = torch.zeros(parts, *self.lead, self.slots, self.n, dtype=self.kernel.dtype)
+        leave = [torch.empty_like(t) for t in self.entry]
+        record = self._record(out, leave=row_table(leave, self.lead))
+        spread(self.tasks, lambda lo, hi: self.drivers["forward"](lo, hi, record.address))
+        total = out[0] if parts == 1 else out.sum(0)
+        return [], [total.permute(2, 0, 1, 3), *leave]
+
+    def backward(self, grads: Sequence[Tensor | None], needs: Sequence[bool]) -> list[Tensor | None]:
+        """Return the gradient of each tensor that was given."""
+        k, full = self.kernel, (*self.lead, len(self.segments.order))
+        slots = (self.slots, *self.lead, self.n)
+        given = torch.zeros(slots, dtype=k.dtype) if grads[0] is None else grads[0].to(k.dtype).expand(slots)
+        g_out = given.permute(1, 2, 0, 3).contiguous()
+        last = len(needs) - k.constants
+        first = last - k.states
+        wanted = any(needs[:first])
+        g_came = torch.zeros(*self.lead, len(self.segments.units), self.slots, dtype=k.dtype) if wanted else None
+        g_entry = [torch.empty(full, dtype=k.dtype) for _ in self.entry]
+        g_leave = [torch.zeros(full, dtype=k.dtype) if g is None else g.to(k.dtype).expand(full).contiguous() for g in grads[1:]]
+        g_values = [torch.empty(full, dtype=k.dtype) if need else None for need in needs[last:]]
+        record = self._record(
+            g_out,
+            again=k.again,
+            back=k.backward(_wanted(k, needs)),
+            g_arrivals=0 if g_came is None else g_came.data_ptr(),
+            g_entry=row_table(g_entry, self.lead),
+            g_leave=row_table(g_leave, self.lead),
+            g_values=row_table(g_values, self.lead),
+        )
+        spread(self.tasks, lambda lo, hi: self.drivers["backward"](lo, hi, record.address))
+        found = [self._bucket(g_came, b) if need and g_came is not None else None for b, need in enumerate(needs[:first])]
+        found += [g if need else None for g, need in zip(g_entry, needs[first:last], strict=True)]
+        found += g_values
+        return [None if g is None else shaped(g, shape) for g, shape in zip(found, self.shapes, strict=True)]
+
+    def _bucket(self, g_came: Tensor, bucket: int) -> Tensor:
+        """Return the gradient of what arrived from one bucket, from that of its segments."""
+        lo, hi = np.searchsorted(self.segments.buckets, [bucket, bucket + 1])
+        found = g_came.new_zeros(self.slots, *self.lead, self.shapes[bucket][-1])
+        found[..., torch.from_numpy(self.segments.units[lo:hi])] = g_came[:, :, lo:hi].permute(3, 0, 1, 2)
+        return found

@@ -69,11 +69,7 @@ def build(node: ConnectionNode) -> Grid:
 
 
 def run(node: ConnectionNode, grid: Grid, k0: int, n: int) -> None:
-    """Run slots ``k0 .. k0 + n - 1`` of a node.
-
-    Raises:
-        NotNow: a gradient is wanted, which the kernel has not.
-    """
+    """Run slots ``k0 .. k0 + n - 1`` of a node."""
     _, tensors, _ = leaves(node)
     if grid.segments is not None:
         edge_grid.run(node, grid.segments, grid.kernel, [tensors[i] for i in grid.constants], k0, n)

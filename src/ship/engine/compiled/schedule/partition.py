@@ -251,8 +251,6 @@ class Partition:
         assert isinstance(node, ConnectionNode)
         try:
             grid.run(node, self.grids[tag], k0, n)
-        except NotNow:
-            return False
         except Untraceable as error:
             self.reasons[tag] = str(error)
             return False

@@ -6,25 +6,6 @@ grid_at = reader(GRID)
 
 
 @inner
-def total(address, n):
-    """The sum of the first n elements of a block, in eight parts; the others are set to 0."""
-    v = vector(address, BLOCK)
-    for j in range(n, BLOCK):
-        v[j] = F(0)
-    a = b = c = d = e = f = g = h = F(0)
-    for j in range(0, BLOCK, 8):
-        a += v[j]
-        b += v[j + 1]
-        c += v[j + 2]
-        d += v[j + 3]
-        e += v[j + 4]
-        f += v[j + 5]
-        g += v[j + 6]
-        h += v[j + 7]
-    return ((a + b) + (c + d)) + ((e + f) + (g + h))
-
-
-@inner
 def value_at(record, k, r, i, b):
     """The address of constant ``k`` for source unit ``i`` and a block of targets."""
     run = grid_at(record, 0)

@@ -233,14 +233,18 @@ GRID = record(
     "g_values",
 )
 EDGE_GRID = record(
-    "tile",  # address of the kernel: many slots of the edges of a segment, which are those of one source unit and delay
+    "tile",  # addresses of the kernels: many slots of the edges of a segment, which are those of one source unit and delay;
+    "again",  # and for the gradient
+    "back",
     "slots",
+    "every",  # slots between two checkpoints
     "n_post",
     "states",
     "constants",
     "rows",
     "parts",  # of the segments, each with a sum of its own
     "cuts",  # numbers: the first segment of each part, and their end
+    "segments",
     "begins",  # for each segment its first edge, and the end; its bucket of source and delay; the unit of that source
     "buckets",
     "units",
@@ -251,5 +255,9 @@ EDGE_GRID = record(
     "leave",
     "values",
     "single",  # for each constant 1 where it is one number for all edges
-    "outs",  # ``[part, row, slot, post]``
+    "outs",  # ``[part, row, slot, post]``; their gradients ``[row, slot, post]``
+    "g_arrivals",  # ``[row, segment, slot]``, or 0
+    "g_entry",  # rows of gradients: of states before and after, of constants
+    "g_leave",
+    "g_values",
 )

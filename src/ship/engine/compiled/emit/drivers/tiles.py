@@ -22,3 +22,22 @@ def call_tile(typing, function, work, n, slots, signal, step, out):
 def row_of(table, i, r, rows):
     """The address of row ``r`` of the i-th tensor of a table of rows."""
     return integers(table)[i * rows + r]
+
+
+@inner
+def total(address, n):
+    """The sum of the first n elements of a block, in eight parts; the others are set to 0."""
+    v = vector(address, BLOCK)
+    for j in range(n, BLOCK):
+        v[j] = F(0)
+    a = b = c = d = e = f = g = h = F(0)
+    for j in range(0, BLOCK, 8):
+        a += v[j]
+        b += v[j + 1]
+        c += v[j + 2]
+        d += v[j + 3]
+        e += v[j + 4]
+        f += v[j + 5]
+        g += v[j + 6]
+        h += v[j + 7]
+    return ((a + b) + (c + d)) + ((e + f) + (g + h))
