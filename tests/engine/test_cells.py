@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import NamedTuple
+
 import pytest
 import torch
 
@@ -211,3 +214,46 @@ def test_backward_twice_through_sums(monkeypatch):
     assert max(found) == 3
     for name, p in net.named_parameters():
         assert torch.equal(p.grad, once[name])
+
+
+class Drawn(NamedTuple):
+    v: torch.Tensor
+    theta: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Unbounded(ship.SpikingNeuron):
+    """An integrator whose threshold is ``delta ln u``, which is infinite at u = 0."""
+
+    delta: float = ship.param(0.1, unit="V", role="noise")
+    noise = {"u": "uniform"}
+    ports = {"charge": ship.Port("charge", "V")}
+    states = Drawn(ship.State(0.0, unit="V", held=True), ship.State(0.0, unit="V"))
+
+    def receive(self, state, jump, p):
+        return state
+
+    def margin(self, state, p):
+        return state.v - 1.0 - state.theta
+
+    def reset(self, state, fired, p):
+        return state._replace(v=torch.where(fired, 0.0, state.v))
+
+    def evolve(self, state, x, p, c):
+        return Drawn(state.v + x.charge, p.delta * torch.log(x.u))
+
+
+def test_gradients_are_finite_where_a_uniform_number_may_not_be_0():
+    """Before the first slot nothing is drawn, and nothing is advanced; what stands for the number has a finite logarithm."""
+    found = []
+    for engine in ("reference", "fused"):
+        net = ship.Network()
+        net.add(ship.CurrentInput, "i", n=3)
+        net.add(Unbounded, "n", n=3, trainable=["delta"], output=True)
+        net.add(ship.Link, "l", source="i", target="n")
+        net.init(dt=DT, dtype=F64, engine=engine)
+        net.run(torch.full((2, 50, 3), 60.0, dtype=F64)).sum().backward()
+        assert engine == "reference" or "n: kernel" in str(net.explain())
+        found.append(net["n"].delta.grad)
+    assert torch.isfinite(found[1]).all()
+    assert torch.allclose(*found, rtol=1e-9)

@@ -10,9 +10,24 @@ import torch
 
 import ship
 from learning_devices import HARD
-from plastic_networks import STEPS, D, Eligible, Forgetting, Tagged, agree, both, build, counting, dyadic, fused, same, spikes
+from plastic_networks import (
+    STEPS,
+    D,
+    Eligible,
+    Forgetting,
+    Sampling,
+    Tagged,
+    agree,
+    both,
+    build,
+    counting,
+    dyadic,
+    fused,
+    same,
+    spikes,
+)
 
-RULES = {"counting": counting, "tagged": Tagged, "eligible": Eligible, "forgetting": Forgetting}
+RULES = {"counting": counting, "tagged": Tagged, "eligible": Eligible, "forgetting": Forgetting, "sampling": Sampling}
 PAIRS = [(i, j) for i in range(6) for j in range(5) if (i * 5 + j * 3) % 4]
 SHUFFLED = [PAIRS[k] for k in torch.randperm(len(PAIRS), generator=torch.Generator().manual_seed(3))]
 

@@ -12,14 +12,14 @@ import pytest
 import torch
 
 import ship
-from plastic_networks import Eligible, Forgetting, Tagged, agree, both, build, counting, dyadic, same, spikes
+from plastic_networks import Eligible, Forgetting, Sampling, Tagged, agree, both, build, counting, dyadic, same, spikes
 
 D = torch.float64
 STEPS = 40
 
 
-RULES = {"counting": counting, "tagged": Tagged, "eligible": Eligible, "forgetting": Forgetting}
-EVENTS = {"counting": True, "tagged": True, "eligible": False, "forgetting": False}
+RULES = {"counting": counting, "tagged": Tagged, "eligible": Eligible, "forgetting": Forgetting, "sampling": Sampling}
+EVENTS = {"counting": 1, "tagged": 1, "eligible": 0, "forgetting": 0, "sampling": 2}
 
 
 pytestmark = pytest.mark.usefixtures("no_grad")

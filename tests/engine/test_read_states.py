@@ -228,3 +228,25 @@ def test_gradients_through_states_agree(side):
     for one, other in zip(*found, strict=True):
         assert float(one.abs().max()) > 0
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("through", [ship.GapJunction, ship.WeightedSum])
+def test_spikes_and_a_state_of_one_group_go_through_weights_in_one_loop(through):
+    """A kernel lists the nonzeros of one output of a group, its spikes; those of its state are others, and are not left out."""
+    found = []
+    for engine in ("reference", "fused"):
+        net = ship.Network()
+        net.add(ship.CurrentInput, "i", n=3)
+        for tag in ("a", "b"):
+            net.add(ship.LIF, tag, n=3)
+            net.add(ship.Link, f"i {tag}", source="i", target=tag)
+        net.add(through, "state", source="a.v", target="b", weight=torch.full((3, 3), 20.0))
+        net.add(ship.ExpSynapse, "spikes", source="a", target="b", weight=0.5)
+        net.add(ship.ExpSynapse, "back", source="b", target="a", weight=-0.5)
+        net.init(dt=1e-3, engine=engine, dtype=torch.float64)
+        net.monitor("b", "v")
+        with torch.no_grad():
+            net.run(torch.linspace(40.0, 90.0, 3, dtype=torch.float64).expand(2, 60, 3))
+        assert engine == "reference" or "one loop of 5 groups" in str(net.explain())
+        found.append(net.records["b"].v)
+    assert torch.allclose(*found, rtol=0, atol=1e-12)

@@ -52,6 +52,21 @@ class Forgetting(Rule):
         return torch.where(w > 1 / 2, -1 / 1024 * torch.ones_like(w), 1 / 1024) + x.pre * x.post / 16, state
 
 
+class OneTrace(NamedTuple):
+    x_pre: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Sampling(Rule):
+    """Arrivals alone change nothing."""
+
+    states = OneTrace(ship.State(0.0, on="pre"))
+
+    def update(self, state, x, w, p, c):
+        change = x.post * (state.x_pre - 1 / 2) * torch.where(w > 1 / 2, torch.ones_like(w), 1 / 2) / 64
+        return change, OneTrace((state.x_pre - 1 / 4).clamp(min=0.0) + x.pre)
+
+
 def counting(**options):
     return ship.PairSTDP(a_plus=1 / 256, a_minus=1 / 128, tau_pre=1e30, tau_post=1e30, **options)
 

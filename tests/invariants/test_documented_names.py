@@ -13,7 +13,7 @@ F64 = torch.float64
 
 def test_one_name_for_the_order_of_emission():
     """What the README names for any spiking neuron is what `describe` lists and `add` takes."""
-    row = next(line for line in page("README.md").splitlines() if line.startswith("| neurons |"))
+    row = next(line for line in page("README.md").splitlines() if line.startswith("| [neurons]"))
     named = re.findall(r"`(\w+)=", row)
     assert named == ["t_ref", "winner_take_all", "emit_order"]
     told = ship.describe(ship.LIF)

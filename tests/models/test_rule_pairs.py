@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -140,6 +141,29 @@ def test_online_rule():
     after = 0.5 - 2 * 0.02 * 0.4 * (1 - u) ** 0.5  # a postsynaptic spike alone depresses
     wanted = -2 * 0.01 * math.exp(-0.5) * (after / 2) ** 0.5
     assert change(rule, [30], [20]) == pytest.approx(after - 0.5 + wanted, rel=1e-12)
+
+
+def test_online_rule_with_soft_bounds():
+    """Steps up shrink with ``(1 - u)^mu``, steps down with ``u^mu_minus``; without the presynaptic part these are all."""
+    rule = ship.OnlineSTDP(bounds="both", rate_post=0.02, rate_pre=0.01, x_target=0.4, mu=0.5, mu_minus=2.0, w_max=2.0)
+    u = 0.25
+    assert change(rule, [20], [30]) == pytest.approx(2 * 0.02 * (math.exp(-0.5) - 0.4) * (1 - u) ** 0.5, rel=1e-12)
+    assert change(rule, [20], [90]) == pytest.approx(2 * 0.02 * (math.exp(-3.5) - 0.4) * u**2, rel=1e-12)
+    after = 0.5 - 2 * 0.02 * 0.4 * u**2
+    both = after - 0.5 - 2 * 0.01 * math.exp(-0.5) * (after / 2) ** 2
+    assert change(rule, [30], [20]) == pytest.approx(both, rel=1e-12)
+    assert change(replace(rule, acts_at="post"), [30], [20]) == pytest.approx(after - 0.5, rel=1e-12)
+
+
+def test_online_rule_rests_where_soft_bounds_balance():
+    """Every second postsynaptic spike follows the source by 10 ms: x_pre is above 0.4 by ``a = (exp(-1/2) - 0.4) / 2`` on
+    average, below it by ``b = (0.4 - exp(-5.5)) / 2`` (110 ms later), so that ``u = a / (a + b)``, within a step.
+    """
+    rule = ship.OnlineSTDP(acts_at="post", bounds="both", rate_post=0.05, x_target=0.4, mu=1.0, mu_minus=1.0, w_max=2.0)
+    pre, post = range(20, 20_000, 200), range(30, 20_000, 100)
+    a, b = (math.exp(-0.5) - 0.4) / 2, (0.4 - math.exp(-5.5)) / 2
+    found = 0.5 + change(rule, pre, post, steps=20_000)
+    assert found / 2 == pytest.approx(a / (a + b), abs=0.05 * 0.4)
 
 
 def test_online_rule_finds_the_active_inputs():

@@ -127,3 +127,22 @@ def test_tuning_does_not_age_devices():
     before = net.snapshot()
     net.tune(torch.ones(1, 50, 4))
     assert all(torch.equal(value, before.tensors[name]) for name, value in net.snapshot().tensors.items())
+
+
+@pytest.mark.parametrize("engine", ["reference", "fused"])
+def test_a_rule_whose_source_has_several_delays_continues_from_a_file(tmp_path, engine):
+    """There a trace of arrivals belongs to each connection, [pre, post], from the first slot on."""
+    net = ship.Network()
+    net.add(ship.SpikeInput, "in", n=3)
+    net.add(ship.LIF, "out", n=2, output=True)
+    delay = torch.arange(6.0).reshape(3, 2) * 1e-3
+    net.add(ship.ExpSynapse, "s", source="in", target="out", weight=0.9, delay=delay, rule=ship.PairSTDP())
+    net.init(dt=1e-3, engine=engine)
+    x = (torch.rand(2, 60, 3, generator=torch.Generator().manual_seed(0)) < 0.3).float()
+    net.run(x)
+    whole = net["s"].plastic_weight.clone()
+    net.run(x[:, :25], reset_persistent=True)
+    ship.save(net, tmp_path / "net.ship", running=True)
+    again = ship.load(tmp_path / "net.ship")
+    again.run(x[:, 25:], reset=False)
+    assert torch.allclose(again["s"].plastic_weight, whole)

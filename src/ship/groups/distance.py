@@ -28,8 +28,13 @@ def grid(*sizes: int) -> Tensor:
     """Return the places of units on a grid of spacing 1, ``[unit, axis]`` in float64; the last axis is the fastest.
 
     Args:
-        sizes: the number of units along each axis.
+        sizes: the number of units along each axis, of which there is at least one.
+
+    Raises:
+        ParameterError: no size, or one below 1.
     """
+    if not sizes:
+        raise ParameterError("grid: sizes", "needs the number of units along each axis", fix="E.g. ship.grid(5, 5, 5).")
     for size in sizes:
         check_whole("grid: sizes", size, 1)
     return torch.cartesian_prod(*(torch.arange(size, dtype=torch.float64) for size in sizes)).reshape(-1, len(sizes))

@@ -230,8 +230,10 @@ class SpikingNeuron(Neuron):
         ended = spikes.detach() > 0
         if self.winner_take_all:
             place = places(scores(spikes.detach(), margin.detach())) if place is None else place
-            spikes, ended = spikes * (place == WINNER).to(spikes.dtype), place > 0
-        cell = self.reset(cell, ended, p)
+            won, ended = place == WINNER, place > 0
+            spikes, cell = spikes * won.to(spikes.dtype), self._decided(cell, won, ended, p)
+        else:
+            cell = self.reset(cell, ended, p)
         if not clocked:
             return spikes, cell
         return spikes, Spiking(cell, torch.where(ended, p.ref_slots, state.wait), state.held)
@@ -244,6 +246,13 @@ class SpikingNeuron(Neuron):
         held = state.wait > HALF
         cell = self._hold(held, state.cell, self.evolve(state.cell, x, p, c), every=False)
         return Spiking(cell, (state.wait - 1).clamp(min=0.0), held)
+
+    def _decided(self, cell: StateTuple, won: Units, ended: Units, p: Bag) -> StateTuple:
+        """Return the state after a winner took all: everyone's states that are ``held`` are reset, what adapts does so in the
+        winner alone.
+        """
+        alone, every = self.reset(cell, won, p), self.reset(cell, ended, p)
+        return type(every)(*(b if state.held else a for a, b, state in zip(alone, every, self.states, strict=True)))
 
     def _hold(self, dead: Units, before: StateTuple, after: StateTuple, *, every: bool) -> StateTuple:
         """Return ``before`` where ``dead`` and ``after`` elsewhere, for the states declared ``held`` or for every one."""

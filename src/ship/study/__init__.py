@@ -9,6 +9,7 @@ from .conditions import Conditions, Limit, Row, conditions
 from .curves import Curve, drift_curve, level_curve, spread_curve, sweep
 from .measure import Summary, accuracy, summary, weight_error, yield_at
 from .requirement import Requirement, requirement
+from .siegert import siegert
 from .ways import closed_loop
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "drift_curve",
     "level_curve",
     "requirement",
+    "siegert",
     "spread_curve",
     "summary",
     "sweep",

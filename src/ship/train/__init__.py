@@ -10,6 +10,7 @@ from .progress import History
 from .pulse_optimizer import PulseOptimizer
 from .robust import WorstCase
 from .trainer import Trainer
+from .unsupervised import Responses, Votes, assign_labels, responses
 
 __all__ = [
     "L2",
@@ -24,16 +25,20 @@ __all__ = [
     "PulseOptimizer",
     "RateBounds",
     "Readout",
+    "Responses",
     "SpikeCount",
     "Trainer",
+    "Votes",
     "WorstCase",
     "accuracy",
+    "assign_labels",
     "bootstrap_interval",
     "cross_entropy",
     "first_spike_time",
     "mean_interval",
     "mse_count",
     "overlaid",
+    "responses",
     "wilson",
 ]
 

@@ -33,11 +33,21 @@ class PlasticNode(ConnectionNode):
 
     def reset(self, lead: tuple[int, int]) -> None:
         super().reset(lead)
-        self.rule_state = self.group.fresh_state(lead, rule=True)
+        self.rule_state = self._by_connection(self.group.fresh_state(lead, rule=True))
         stored = self.group.plastic_weight
         assert isinstance(stored, Tensor)
         rule = self.group.spec.rule
         self.now = stored.expand(-1, lead[1], *stored.shape[2:]) if rule is not None and rule.per_sample else stored
+
+    def _by_connection(self, state: Any) -> Any:
+        """Return the state of the rule with a trace of arrivals on each connection where a source unit has several delays."""
+        rule = self.group.spec.rule
+        assert rule is not None
+        if not state or self.edges is not None or not self.feed.per_connection:
+            return state
+        apart = [declared.on == "pre" and not declared.persistent for declared in rule.states]
+        wide = [value.expand(*value.shape[:-1], self.group.n) if on else value for on, value in zip(apart, state, strict=True)]
+        return type(state)(*wide)
 
     def begin(self, dt: float, clock: Clock) -> None:
         super().begin(dt, clock)

@@ -152,13 +152,14 @@ def _trace(kind: KernelKey) -> GroupKernel:
         states = split(state, [len(part.states) for part in kind.parts])
         inputs = split(x, [len(part.operands) for part in kind.parts])
         given = split(constants, counts)
-        values = dict(zip(kind.operands, inputs[-1], strict=True))
+        drawn = partial(_drawn, go=None if ends else go)
+        values = drawn(kind, inputs[-1])
         after: list[Tensor] = []
         for feed, own, came, leaves in zip(kind.feeds, states, inputs, given, strict=False):
             if ends and not feed.late:
                 after += own
                 continue
-            arrivals = dict(zip(feed.kind.operands, came, strict=True))
+            arrivals = drawn(feed.kind, came) if feed.late else dict(zip(feed.kind.operands, came, strict=True))
             out, moved, _ = _slot(feed.kind, own, arrivals, leaves, None, ())
             if feed.convert != "none" and dt is not None:
                 out = out * dt if feed.convert == "mul" else out / dt
@@ -191,6 +192,15 @@ def _trace(kind: KernelKey) -> GroupKernel:
         last = reading(partial(function, ends=True), kept, total + 1)
         ending = Kernel(last, flags, operands, len(kept), kind.dtype, checked=False)
     return GroupKernel(kernel, tuple(i for i in kept if i < total), go, seen, ending)
+
+
+def _drawn(kind: KernelKey, inputs: Sequence[Tensor], go: Tensor | None) -> dict[str, Tensor]:
+    """Return the inputs by name. Before the first slot nothing is drawn: there a uniform number is 1/2, not the 0 that stands for
+    nothing. It lies outside (0, 1), and though nothing is advanced then, the derivative of its logarithm times 0 would be NaN.
+    """
+    values = dict(zip(kind.operands, inputs, strict=True))
+    uniform = [name for name, noise in kind.model.noise.items() if noise == "uniform"]
+    return values if go is None else values | {name: torch.where(go != 0, values[name], 0.5) for name in uniform}
 
 
 def competes(model: Model) -> bool:

@@ -55,7 +55,7 @@ class Learner:
     post: Traces
     alone: tuple[Work, ...]  # each row of the tape has its weights
     shared: tuple[Work, ...]  # the rows of a chip share them
-    events: bool  # whether nothing changes without events
+    events: int  # 0: weights change without events; 1: at events alone; 2: at postsynaptic ones alone
 
 
 def rule_of(node: PlasticNode) -> Rule:
@@ -138,13 +138,17 @@ class _Builder:
     def build(self) -> Learner:
         connections = [i for i, side in enumerate(self.sides) if side == "connection"]
         changing = [i for i in connections if self.program.outputs[2 + i] != Value(i)]
-        still = fold(self.program, {self.pre: 0.0, self.post: 0.0}).outputs
-        events = _zero(still[1]) and all(isinstance(still[2 + i], Value) and still[2 + i] == i for i in changing)
+        events = int(self._still(changing, self.pre, self.post)) * (2 if self._still(changing, self.post) else 1)
         direct = self._work({0: self.weight} | {2 + i: i for i in changing})
         change = self._work({1: "sum"} | {2 + i: i for i in changing})
         return Learner(
             self.sides, self.flags, self._traces("pre"), self._traces("post"), (direct,), (change, self._apply()), events
         )
+
+    def _still(self, changing: Sequence[int], *silent: int) -> bool:
+        """Whether weights and states of connections stand still where these inputs are 0."""
+        still = fold(self.program, dict.fromkeys(silent, 0.0)).outputs
+        return _zero(still[1]) and all(isinstance(still[2 + i], Value) and still[2 + i] == i for i in changing)
 
     def axes(self, i: int) -> set[str]:
         """Return the axes along which an input of the program differs."""
@@ -341,7 +345,7 @@ class Unit:
             Pass(int(work.kernel.address), tuple(self._part(k, k in work.written, fields, at) for k in work.keys))
             for work in works
         )
-        events = self.learner.events and self._inside()
+        events = self.learner.events if self._inside() else 0
         return Learn(passes, self.group.n_pre, self.group.n, self.happened["pre"], self.happened["post"], events)
 
     def _inside(self) -> bool:

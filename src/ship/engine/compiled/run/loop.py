@@ -86,8 +86,8 @@ class Loop(Executor):
             self.buffers[q][slots] = past.expand(-1, *self.lead, -1)
         self.history = ()
         through = {s.signal for step in tape.steps for sources in step.operands for s in sources if s.matrix >= 0}
-        for q in sorted(through):
-            if not tape.signals[q].external:
+        for step in tape.steps:  # a step lists one of its outputs; of others, such as states, nonzeros are sought where they act
+            for q in [q for q in step.outs if q in through][:1]:
                 self.rings[q] = len(self.rings)
         if self.recorded:
             x = 0

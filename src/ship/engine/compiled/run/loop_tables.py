@@ -81,7 +81,7 @@ def learn_tables(tape: Tape, fields: Sequence[Tensor]) -> LearnTables:
     pulses: list[dict[str, int]] = []
     kept: list[Table] = []
     for learn in (step.learn for step in tape.steps if step.learn is not None):
-        row = {"n_pre": learn.n_pre, "n_post": learn.n, "pre": learn.pre, "post": learn.post, "events": int(learn.events)}
+        row = {"n_pre": learn.n_pre, "n_post": learn.n, "pre": learn.pre, "post": learn.post, "events": learn.events}
         names = ("kernel", "first", "last"), ("apply", "apply_first", "apply_last")
         for (kernel, first, last), one in zip(names, learn.passes, strict=False):
             row |= {kernel: one.kernel, first: len(parts), last: len(parts) + len(one.parts)}

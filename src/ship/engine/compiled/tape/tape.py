@@ -83,7 +83,7 @@ class Learn(NamedTuple):
     n: int
     pre: int  # the signals whose events change weights
     post: int
-    events: bool  # whether nothing else changes them
+    events: int  # 1: nothing else changes them; 2: postsynaptic ones alone do; 0: others do
     pulses: Pulses | None = None  # what becomes of the changes, where devices hold the weights
     edges: Structure | None = None  # the connections, where they are no matrix
 
@@ -165,9 +165,7 @@ class Arguments(NamedTuple):
     matrices: list[Tensor]  # [pre, post], [chip, 1, pre, post] or [chip or 1, batch, pre, post]; with edges [..., 1, edge]
     weights: Sequence[Tensor] = ()  # that external signals go through first
     through: Sequence[int] = ()  # for each external signal its weights, or -1; left out where there are none
-    fields: Sequence[
-        Tensor
-    ] = ()  # of `Learn`, [chip or 1, batch or 1, pre or 1, post or 1], or [..., 1, edge]; those written are changed in place
+    fields: Sequence[Tensor] = ()  # of `Learn`, [chip or 1, batch or 1, pre or 1, post, edge or 1]; some are changed in place
 
 
 class Result(NamedTuple):

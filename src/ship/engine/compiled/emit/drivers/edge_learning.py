@@ -82,7 +82,9 @@ def learn_on_edges(record, x, t, r0):
         clear(run.column_marks, n)
     for r in range(r0, r0 + run.together):
         if rule.events:
-            n_rows = compress(slot_at(record, rule.pre, r, t), n_pre, run.learn_rows, np.int64(0))
+            n_rows = np.int64(0)
+            if rule.events == 1:
+                n_rows = compress(slot_at(record, rule.pre, r, t), n_pre, run.learn_rows, np.int64(0))
             n_columns = compress(slot_at(record, rule.post, r, t), n, run.learn_columns, np.int64(0))
             if n_columns:
                 clear(run.marks, n_pre)

@@ -144,8 +144,9 @@ def collect(marks, n, indices):
 def learn(record, x, t, r0):
     """Change the weights for slot ``t``, from what happened in the slot before.
 
-    Where only events change weights, rows with an arrival and columns with a spike are visited; else all rows. Of rows of a batch
-    that share their weights (``together``) the first kernel adds up the changes, the second applies them.
+    Where only events change weights, rows with an arrival and columns with a spike are visited, columns alone where arrivals
+    change none; else all rows. Of rows of a batch that share their weights (``together``) the first kernel adds up the changes,
+    the second applies them.
     """
     run, rule = loop_at(record, 0), learn_at(loop_at(record, 0).learns, x)
     if EDGES_LEARN and rule.edges >= 0:
@@ -159,7 +160,9 @@ def learn(record, x, t, r0):
         seen, n_rows, n_columns = run.learn_all, n_pre, np.int64(0)
         if rule.events:
             seen = run.learn_rows
-            n_rows = compress(slot_at(record, rule.pre, r, t), n_pre, run.learn_rows, np.int64(0))
+            n_rows = np.int64(0)
+            if rule.events == 1:
+                n_rows = compress(slot_at(record, rule.pre, r, t), n_pre, run.learn_rows, np.int64(0))
             n_columns = compress(slot_at(record, rule.post, r, t), n, run.learn_columns, np.int64(0))
         if n_rows * n + 4 * n_columns * n_pre >= n_pre * n:  # a column takes about four times as long as a row of its size
             seen, n_rows, n_columns = run.learn_all, n_pre, np.int64(0)

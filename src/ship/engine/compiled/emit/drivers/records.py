@@ -77,7 +77,7 @@ LEARN = record(
     "n_post",
     "pre",  # the signals whose events change weights
     "post",
-    "events",  # 1 where nothing else changes them
+    "events",  # 1 where nothing else changes them, 2 where postsynaptic ones alone do
     "pulse",  # which `PULSE` makes pulses on devices of the changes, or -1
     "edges",  # how many edges the connections are, in order of pre, or -1 for a matrix; tables of edges:
     "edge_pre",  # 32 bits: the units of each
