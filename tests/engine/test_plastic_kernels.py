@@ -7,75 +7,19 @@ rounded.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import pytest
 import torch
 
 import ship
-from plastic_networks import Tagged, Tags, both, build, counting, dyadic, fused, only_kernels, same, spikes
-from ship.models.contract import Rule
+from plastic_networks import Eligible, Forgetting, Sampling, Tagged, agree, both, build, counting, dyadic, same, spikes
 
 D = torch.float64
 STEPS = 40
 
 
-class OneTrace(NamedTuple):
-    x_pre: torch.Tensor
-
-
-@dataclass(frozen=True)
-class Eligible(Tagged):
-    """The tag fades, so that every connection changes in every slot."""
-
-    def update(self, state, x, w, p, c):
-        change = state.tag * (x.post - x.pre) / 64
-        tag = (state.tag - 1 / 8).clamp(min=0.0) + x.pre + x.post
-        return change, Tags((state.x_pre - 1 / 4).clamp(min=0.0) + x.pre, tag, x.post > 0)
-
-
-@dataclass(frozen=True)
-class Forgetting(Rule):
-    """The change is not zero without events."""
-
-    def update(self, state, x, w, p, c):
-        return torch.where(w > 1 / 2, -1 / 1024 * torch.ones_like(w), 1 / 1024) + x.pre * x.post / 16, state
-
-
-@dataclass(frozen=True)
-class Sampling(Rule):
-    """Arrivals alone change nothing."""
-
-    states = OneTrace(ship.State(0.0, on="pre"))
-
-    def update(self, state, x, w, p, c):
-        change = x.post * (state.x_pre - 1 / 2) * torch.where(w > 1 / 2, torch.ones_like(w), 1 / 2) / 64
-        return change, OneTrace((state.x_pre - 1 / 4).clamp(min=0.0) + x.pre)
-
-
 RULES = {"counting": counting, "tagged": Tagged, "eligible": Eligible, "forgetting": Forgetting, "sampling": Sampling}
 EVENTS = {"counting": 1, "tagged": 1, "eligible": 0, "forgetting": 0, "sampling": 2}
-
-
-def agree(nets, runs, exact=True, learned=1):
-    """Two engines through the same runs: outputs, weights that persist, weights now, traces."""
-    plastic = [tag for tag, spec in nets[0]._specs.items() if spec.rule is not None]
-    only_kernels(nets[1])
-    for i, (x, options) in enumerate(runs):
-        outs = [net.run(x, **options) for net in nets]
-        assert i or float(outs[0]["a"].sum()) > 3, "a test of learning needs spikes"
-        same(*outs, exact)
-        for tag in plastic:
-            same(*(net[tag].plastic_weight for net in nets), exact)
-            nodes = [net._sim.nodes[tag] for net in nets]
-            same(*(node.now for node in nodes), exact)
-            for p, q in zip(*(node.rule_state for node in nodes), strict=True):
-                same(p.expand(q.shape), q, exact)
-    for tag in plastic:
-        moved = (nets[0]._sim.nodes[tag].now - nets[0][tag].initial_weight()).abs().max()
-        assert float(moved) >= learned / 256, "a test of learning needs learning"
-    assert not fused(nets[1])
 
 
 pytestmark = pytest.mark.usefixtures("no_grad")

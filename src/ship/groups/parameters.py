@@ -30,6 +30,9 @@ FEW = 2**16  # numbers of a parameter that are compared sooner than coefficients
 Overlay = Callable[[Any, str, Tensor], Tensor]  # (group, name of a parameter, its value) -> the value to run with
 
 
+LATER = ("rule/total",)  # parameters that files of earlier versions do not have
+
+
 class GroupParameters(nn.Module):
     """The parameters of a group and the sizes that they have: `ship.groups.group.Group` without its states."""
 
@@ -338,6 +341,14 @@ class GroupParameters(nn.Module):
                 except RuntimeError:  # no memory of its own, under the transforms of `torch.func`
                     return None
         return found
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
+        """Load a state; of what earlier versions did not have, this group's own stays."""
+        for name in LATER:
+            own = self._buffers.get(name)
+            if own is not None:
+                state_dict.setdefault(prefix + name, own)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def lead_of(self, name: str, tensor: Tensor) -> tuple[int, int] | None:
         """Return (chip, batch) of a stored tensor that has these axes; None for one with trailing axes only."""

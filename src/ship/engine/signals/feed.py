@@ -68,7 +68,8 @@ class Feed:
         """
         parts = []
         for _, _, buckets in self.sources:
-            parts.append(_total(_masked(_arrival(b.line, k0, n, like, skip), b.mask) for b in buckets))
+            masks = (b.mask if self.edges is None else None for b in buckets)  # with edges the mask names edges, not units
+            parts.append(_total(_masked(_arrival(b.line, k0, n, like, skip), m) for b, m in zip(buckets, masks, strict=True)))
         return parts[0] if len(parts) == 1 else torch.cat(same_lead(parts), -1)
 
     def weighted(

@@ -17,9 +17,12 @@ DRIVERS = {  # each with the texts that it is made of
     "alone": ("records", "floats", "memory", "alone"),
     "loop": ("records", "floats", "memory", "sums", "loop"),
     "plastic": ("records", "floats", "memory", "sums", "learning", "loop"),
+    "plastic edges": ("records", "floats", "memory", "sums", "edge_learning", "learning", "loop"),
+    "pulses and edges": ("records", "floats", "memory", "sums", "philox", "pulses", "edge_learning", "learning", "loop"),
     "pulses": ("records", "floats", "memory", "sums", "philox", "pulses", "learning", "loop"),
     "gradients": ("records", "floats", "memory", "sums", "gradients", "loop"),
-    "grid": ("records", "floats", "memory", "grid"),
+    "grid": ("records", "floats", "memory", "tiles", "grid"),
+    "edge grid": ("records", "floats", "memory", "tiles", "edge_grid"),
     "events": ("floats", "events"),
     "edges": ("edges",),
 }

@@ -28,7 +28,7 @@ from ..kernels.group_kernel import Contest, GroupKernel, JoinedFeed, KernelKey, 
 from ..run import cuda
 from ..tape.edges import Structure
 from ..trace.program import Untraceable, as_constants
-from . import pulses, rule
+from . import edge_rule, pulses, rule
 
 
 class Sum(NamedTuple):
@@ -79,16 +79,14 @@ class NodeSide:
             return "states on every connection that are signals"
         if isinstance(node, ConnectionNode) and node.reads and self.grid:
             return "a state on every connection, and reads its target"
-        if learns(node) and (node.feed.per_connection or node.edges is not None):
-            return "a plastic synapse on edges, or with a delay on every connection"
+        if learns(node) and node.feed.per_connection:
+            return "a plastic synapse with a delay on every connection"
+        if learns(node) and node.edges is not None and (why := edge_rule.refusal(node)) is not None:
+            return why
         if isinstance(node, ConnectionNode) and self.grid and node.group.model.noise:
             return "noise on every connection"
         if learns(node) and node.group.hardware is not None and (why := pulses.refusal(node)) is not None:
             return why
-        if isinstance(node, ConnectionNode) and node.edges is not None and self.grid:
-            return "a state on every edge"
-        if isinstance(node, ConnectionNode) and self.grid and node.feed.per_connection:
-            return "a state and a delay on every connection"
         if competes(node.group.model) and node.group.zero.device.type != "cpu":
             return "a winner that takes all, away from the CPU"
         return cuda.refusal(node.group.zero.device, node.group.side)
@@ -171,6 +169,9 @@ class NodeSide:
             return pulses.PulseUnit(self.node, *self.device_learner(), span, *given)
         learner = self.learner()
         assert learner is not None
+        if self.node.edges is not None:
+            edges = self.structure(None, torch.arange(len(self.node.edges.pre)), 0, self.node.group.n_pre)
+            return edge_rule.EdgeUnit(self.node, learner, edges, *given)
         return rule.Unit(self.node, learner, *given)
 
     def structure(self, line: Line | None, chosen: Tensor, offset: int, width: int) -> Structure:

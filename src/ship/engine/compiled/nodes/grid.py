@@ -27,6 +27,7 @@ from ..run.executor import Record, row_addresses, row_table
 from ..tape.autograd import recorded_run
 from ..tape.tape import EVERY
 from ..trace.program import as_constants
+from . import edge_grid
 
 
 class Grid(NamedTuple):
@@ -34,6 +35,7 @@ class Grid(NamedTuple):
 
     kernel: Kernel
     constants: tuple[int, ...]
+    segments: edge_grid.Segments | None = None  # the connections, where they are no matrix with one arrival a row
 
 
 def leaves(node: ConnectionNode) -> tuple[list[str], list[Tensor], Any]:
@@ -62,13 +64,17 @@ def build(node: ConnectionNode) -> Grid:
         out, after, _ = connection_slot(model, unflatten(list(state), state_tree), Bag(on_connections(model, x[0], p)), p, c)
         return [out], flatten(after)[0]
 
-    return Grid(*lean(function, flags, 1, len(tensors), node.group.dtype))
+    kernel, constants = lean(function, flags, 1, len(tensors), node.group.dtype)
+    return Grid(kernel, constants, edge_grid.Segments(node) if edge_grid.follows_edges(node) else None)
 
 
 def run(node: ConnectionNode, grid: Grid, k0: int, n: int) -> None:
     """Run slots ``k0 .. k0 + n - 1`` of a node."""
-    arrivals = node.feed.arrivals(k0, n, node.like)
     _, tensors, _ = leaves(node)
+    if grid.segments is not None:
+        edge_grid.run(node, grid.segments, grid.kernel, [tensors[i] for i in grid.constants], k0, n)
+        return
+    arrivals = node.feed.arrivals(k0, n, node.like)
     states, tree = flatten(node.state)
     dtype = node.group.dtype
     given = [arrivals, *(s.to(dtype) for s in states), *(tensors[i] for i in grid.constants)]

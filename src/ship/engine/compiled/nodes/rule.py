@@ -20,6 +20,7 @@ from ...reference.plastic import PlasticNode
 from ...trees import flatten, unflatten
 from ..emit.numba import Store, print_numba
 from ..kernels.kernel import Kernel, compiled
+from ..tape.edges import Structure
 from ..tape.tape import ConnectionOperand, Learn, OperandSource, Pass, TapeStep
 from ..trace.program import Program, Untraceable, Value, only, used
 from ..trace.recorder import trace
@@ -75,11 +76,31 @@ def leaves(node: PlasticNode) -> tuple[list[str], list[Tensor], Any]:
     names = [k for k, v in vars(node.rule_p).items() if isinstance(v, Tensor)]
     coefficients, tree = flatten(() if node.rule_c is None else node.rule_c)
     every = [*(vars(node.rule_p)[k] for k in names), *(torch.as_tensor(v) for v in coefficients)]
-    return names, [_four(v.detach().to(node.like)) for v in every], tree
+    return names, [four(node, v.detach().to(node.like)) for v in every], tree
 
 
-def _four(t: Tensor) -> Tensor:
+def four(node: PlasticNode, t: Tensor) -> Tensor:
+    """Return what belongs to connections as ``[chip, batch, pre, post]``; edges as ``[chip, batch, 1, edge]``."""
+    t = t.unsqueeze(-2) if node.edges is not None and t.ndim else t
     return t.reshape((1,) * (4 - t.ndim) + tuple(t.shape))
+
+
+def axes_of(node: PlasticNode, t: Tensor) -> frozenset[str]:
+    """Return the axes along which what `four` returns differs. Edges have no axes: their numbers are compared."""
+    if node.edges is None or t.shape[3] == 1:
+        return frozenset(side for side, size in (("pre", t.shape[2]), ("post", t.shape[3])) if size > 1)
+    for side in ("pre", "post"):
+        if torch.equal(by_unit(node, t, side)[..., getattr(node.edges, side).long()], t):
+            return frozenset([side])
+    return frozenset(["pre", "post"])
+
+
+def by_unit(node: PlasticNode, t: Tensor, side: str) -> Tensor:
+    """Return for each unit of a side the number of one of its edges; those without edges have that of another one."""
+    assert node.edges is not None
+    found = t[..., :1].expand(*t.shape[:-1], node.group.n_pre if side == "pre" else node.group.n).clone()
+    found[..., getattr(node.edges, side).long()] = t
+    return found
 
 
 class _Builder:
@@ -135,8 +156,7 @@ class _Builder:
             return {"pre", "post"} if self.sides[i] == "connection" else {self.sides[i]}
         if i <= self.weight:
             return {self.pre: {"pre"}, self.weight: {"pre", "post"}}.get(i, {"post"})
-        shape = self.constants[i - self.weight - 1].shape
-        return {side for side, size in (("pre", shape[2]), ("post", shape[3])) if size > 1}
+        return set(axes_of(self.node, self.constants[i - self.weight - 1]))
 
     def _traces(self, side: str) -> Traces:
         states = tuple(i for i, s in enumerate(self.sides) if s == side)
@@ -221,11 +241,13 @@ def build(node: PlasticNode) -> Learner:
 def key(node: PlasticNode) -> Any:
     """Return what the kernels of a rule depend on."""
     names, tensors, tree = leaves(node)
-    return tuple(names), str(tree), tuple((t.shape[2] > 1, t.shape[3] > 1) for t in tensors), node.group.dtype
+    return tuple(names), str(tree), tuple(axes_of(node, t) for t in tensors), node.group.dtype
 
 
 class Unit:
     """A plastic synapse in one run of a tape: the steps before its own, its weights, and what is kept afterwards."""
+
+    edges: Structure | None = None
 
     def __init__(
         self,
@@ -274,7 +296,7 @@ class Unit:
             return 1
         parts = {"weights": self.node.weight, "w_min": self.node.rule_p.w_min, "w_max": self.node.rule_p.w_max}
         for name, t in parts.items():
-            if _four(t).shape[1] > 1:
+            if four(self.node, t).shape[1] > 1:
                 raise Untraceable(f"{name} for each sample, with changes that are shared by the batch")
         return self.lead[1]
 
@@ -296,12 +318,24 @@ class Unit:
     def _side(self, side: str) -> list[Tensor]:
         """The traces of a side, ``[chip, batch, unit]``."""
         traces = self.learner.pre if side == "pre" else self.learner.post
-        return [self.states[i].squeeze(-1 if side == "pre" else -2) for i in traces.states]
+        return [self._on_units(self.states[i], side) for i in traces.states]
 
     def _constants(self, side: str, advancing: bool) -> list[Tensor]:
         traces = self.learner.pre if side == "pre" else self.learner.post
-        chosen = [self.leaves[i].squeeze(-1 if side == "pre" else -2) for i in traces.constants]
+        chosen = [self._on_units(self.leaves[i], side) for i in traces.constants]
         return [*chosen, self.node.like + float(advancing)]
+
+    def _on_units(self, t: Tensor, side: str) -> Tensor:
+        """What differs along one side only, ``[chip, batch, unit]``."""
+        return t.squeeze(-1 if side == "pre" else -2)
+
+    def _on_connections(self, t: Tensor, side: str) -> Tensor:
+        """A trace of a side as the node has it."""
+        return t.unsqueeze(-1 if side == "pre" else -2)
+
+    def _stored(self, t: Tensor) -> Tensor:
+        """A field of all connections as the node has it."""
+        return t
 
     def learn(self, fields: list[Tensor]) -> Learn:
         """Return what changes the weights; its fields are added to those of the tape."""
@@ -317,7 +351,7 @@ class Unit:
     def _inside(self) -> bool:
         """Whether the limits change no weight, so that those without events can be left alone."""
         p = self.node.rule_p
-        return bool(((self.weight >= p.w_min) & (self.weight <= p.w_max)).all())
+        return bool(((self.node.weight >= p.w_min) & (self.node.weight <= p.w_max)).all())
 
     def _part(self, key: Key, written: bool, fields: list[Tensor], at: dict[Key, int]) -> ConnectionOperand:
         if key in self.traces:
@@ -341,9 +375,9 @@ class Unit:
     def finish(self, leave: Sequence[Tensor]) -> None:
         """Hand weights and traces to the node."""
         learner = self.learner
-        after = dict(self.grids)
+        after = {i: self._stored(t) for i, t in self.grids.items()}
         for i, t in zip((*learner.pre.states, *learner.post.states), leave[1:], strict=True):
-            after[i] = t.unsqueeze(-1 if learner.sides[i] == "pre" else -2)
+            after[i] = self._on_connections(t, learner.sides[i])
         states = [after[i] != 0 if flag else after[i] for i, flag in enumerate(learner.flags)]
         self.node.rule_state = unflatten(states, flatten(self.node.rule_state)[1])
-        self.node.now = self.weight
+        self.node.now = self._stored(self.weight)

@@ -44,7 +44,11 @@ class Loop(Executor):
         self.history, self.fields = call.history, call.fields
         self.learns = any(step.learn is not None for step in self.tape.steps)
         pulsed = any(step.learn is not None and step.learn.pulses is not None for step in self.tape.steps)
-        self.drivers = texts.drivers("pulses" if pulsed else "plastic" if self.learns else "loop", self.tape.dtype)
+        self.learning_edges = [len(s.posts) for step in self.tape.steps if step.learn and (s := step.learn.edges)]
+        name = "pulses" if pulsed else "plastic" if self.learns else "loop"
+        if self.learning_edges:
+            name = "pulses and edges" if pulsed else "plastic edges"
+        self.drivers = texts.drivers(name, self.tape.dtype)
         widths = [self.tape.signals[q].n for q in self.tape.external]
         self.external = [self._signal(t, n) for t, n in zip(self.external, widths, strict=True)]
         first, count = sum(call.counts[:3]), call.counts[3]
@@ -230,6 +234,7 @@ class Loop(Executor):
             memory |= {"learn_at": np.zeros(operands, np.int64), "learn_blocks": blocks}
             memory |= {name: np.zeros(widest, np.int32) for name in ("learn_rows", "learn_columns")}
             memory["learn_all"] = np.arange(widest, dtype=np.int32)
+            memory["learn_edges"] = np.zeros(max(self.learning_edges, default=0) + 1, np.int32)
             memory |= {name: np.zeros(widest, np.int8) for name in ("marks", "row_marks", "column_marks")}
             memory |= self._pulse_memory()
         return memory

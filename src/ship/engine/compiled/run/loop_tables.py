@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..emit.drivers.records import EDGES, LEARN, OPERAND, PART, PULSE, SIGNAL, SOURCE
 from ..emit.numba import BLOCK_BYTES
-from ..tape.edges import Table
+from ..tape.edges import Structure, Table
 from ..tape.tape import ConnectionOperand, OperandSource, Tape
 from .executor import Records, table_of
 
@@ -87,6 +87,7 @@ def learn_tables(tape: Tape, fields: Sequence[Tensor]) -> LearnTables:
             row |= {kernel: one.kernel, first: len(parts), last: len(parts) + len(one.parts)}
             parts += [_part(part, fields, tape.dtype.itemsize) for part in one.parts]
         row["pulse"] = -1 if learn.pulses is None else len(pulses)
+        row |= {"edges": -1} if learn.edges is None else _learning_edges(learn.edges)
         rows.append(row)
         if (made := learn.pulses) is not None:
             kept.append(np.array(made.offsets or (0,), np.int64))
@@ -96,6 +97,11 @@ def learn_tables(tape: Tape, fields: Sequence[Tensor]) -> LearnTables:
             pulses.append(pulse)
             parts += [_part(part, fields, tape.dtype.itemsize) for part in made.parts]
     return LearnTables(table_of(LEARN, rows), table_of(PART, parts), table_of(PULSE, pulses), kept)
+
+
+def _learning_edges(edges: Structure) -> dict[str, int]:
+    tables = {"from_pre": edges.starts, **edges.by_post._asdict()}
+    return {"edges": len(edges.posts)} | {name: table.ctypes.data for name, table in tables.items()}
 
 
 def _part(part: ConnectionOperand, fields: Sequence[Tensor], size: int) -> dict[str, int]:

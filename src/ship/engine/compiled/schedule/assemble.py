@@ -235,7 +235,7 @@ class _Assembly:
     def _through_rule(self, unit: rule.Unit) -> tuple[OperandSource, ...]:
         """Return what arrives at a plastic synapse, through weights that change."""
         self.matrices.append(unit.weight)
-        return (OperandSource(unit.arrived, 0, unit.group.n_pre, matrix=len(self.matrices) - 1),)
+        return (OperandSource(unit.arrived, 0, unit.group.n_pre, matrix=len(self.matrices) - 1, structure=unit.edges),)
 
     def _outer(self, window: Tensor | Sum, lag: int) -> OperandSource:
         width = window.weight.shape[-1] if isinstance(window, Sum) else window.shape[-1]
@@ -247,7 +247,8 @@ class _Assembly:
         node, late = part.node, cell.late(part, name)
         inner = self.block.inner[part, name]
         followed = inner or node.like.device.type == "cpu"  # elsewhere `NodeSide.external` sums what comes from outside
-        if name == "value" and isinstance(node, ConnectionNode) and node.edges and node.group.side == "post" and followed:
+        sparse = isinstance(node, ConnectionNode) and node.edges is not None and not learns(node)
+        if name == "value" and sparse and node.group.side == "post" and followed:
             return tuple(self._along_edges(part, node, inner, late))
         sources: list[OperandSource] = []
         first, lag = self._window(late)
@@ -285,7 +286,7 @@ class _Assembly:
                     continue
                 signal = self.signal_of(line)
                 if node.group.side != "post" or learns(node):
-                    if mask is not None:
+                    if mask is not None and node.edges is None:
                         raise Untraceable("different delays for its units in a loop")
                     sources.append(OperandSource(signal, line.lag + late, width, 0, offset))
                     continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,15 @@ class Weights(NamedTuple):
 
     values: Tensor  # [..., edge or pre]
     shared: bool
+
+
+class ByPost(NamedTuple):
+    """Both ends of all edges, and the edges in order of post: tables that drivers read."""
+
+    edge_pre: NDArray[np.int32]  # [edge]
+    edge_post: NDArray[np.int32]
+    edge_order: NDArray[np.int32]  # [edge]: their numbers
+    from_post: Table  # [post + 1]: where in that order those of each target begin
 
 
 class Structure:
@@ -56,6 +66,28 @@ class Structure:
                 row[self.full] += np.add.reduceat(self.posts < cut, self.starts[self.full], dtype=np.int64)
             self._bounds[cuts] = table
         return self._bounds[cuts]
+
+    @cached_property
+    def by_post(self) -> ByPost:
+        """What is needed to find the edges of a target unit, and the units of an edge."""
+        count = len(self.posts)
+        pre = np.repeat(np.arange(self.n_pre, dtype=np.int32), np.diff(self.starts))
+        sort = texts.drivers("edges", torch.float32)["sort"]
+        order = sort(self.posts, self.n_post, 0, np.arange(count, dtype=np.int32))
+        starts: Table = np.concatenate([[0], np.cumsum(np.bincount(self.posts, minlength=self.n_post))]).astype(np.int64)
+        return ByPost(pre, self.posts.astype(np.int32), order, starts)
+
+    def sorted(self, values: Tensor) -> Tensor:
+        """Return values of the connection's edges, ``[..., edge]``, in the order of the structure."""
+        return values if self.chosen is None else values[..., self.chosen.long()]
+
+    def back(self, values: Tensor) -> Tensor:
+        """Return values in the order of the structure, which has all edges, in the order of the connection's."""
+        if self.chosen is None:
+            return values
+        found = torch.empty_like(values)
+        found[..., self.chosen.long()] = values
+        return found
 
     def parts(self, most: int) -> Table:
         """Where parts of the sources begin, and their end: each has about ``most`` edges, or one source."""

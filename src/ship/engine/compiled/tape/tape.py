@@ -85,6 +85,7 @@ class Learn(NamedTuple):
     post: int
     events: int  # 1: nothing else changes them; 2: postsynaptic ones alone do; 0: others do
     pulses: Pulses | None = None  # what becomes of the changes, where devices hold the weights
+    edges: Structure | None = None  # the connections, where they are no matrix
 
 
 class Pulses(NamedTuple):
@@ -164,7 +165,7 @@ class Arguments(NamedTuple):
     matrices: list[Tensor]  # [pre, post], [chip, 1, pre, post] or [chip or 1, batch, pre, post]; with edges [..., 1, edge]
     weights: Sequence[Tensor] = ()  # that external signals go through first
     through: Sequence[int] = ()  # for each external signal its weights, or -1; left out where there are none
-    fields: Sequence[Tensor] = ()  # of `Learn`, [chip or 1, batch or 1, pre or 1, post or 1]; those written are changed in place
+    fields: Sequence[Tensor] = ()  # of `Learn`, [chip or 1, batch or 1, pre or 1, post, edge or 1]; some are changed in place
 
 
 class Result(NamedTuple):

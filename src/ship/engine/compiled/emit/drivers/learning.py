@@ -18,6 +18,7 @@ def call_block(typing, function, address, n):
 
 
 learn_at, part_at = reader(LEARN), reader(PART)
+EDGES_LEARN = "list_edges" in globals()  # the text of `edge_learning` comes before this one only where edges learn
 PULSES = "deliver_pulses" in globals()  # the text of `pulses` comes before this one only where devices learn
 
 
@@ -85,6 +86,19 @@ def sweep(record, x, kernel, first, last, lines, n_lines, down, marks, counts, r
 
 
 @inner
+def place_parts(record, first, last, r, t):
+    """Note where the operands ``first .. last - 1`` of a kernel of a rule lie, of a row in slot ``t``."""
+    run = loop_at(record, 0)
+    at = integers(run.learn_at)
+    for i in range(last - first):
+        part = part_at(run.parts, first + i)
+        if part.signal >= 0:
+            at[i] = slot_at(record, part.signal, r, t)
+        elif not part.scratch:
+            at[i] = integers(run.fields)[part.field * run.rows + r]
+
+
+@inner
 def visit(record, x, applies, r, t, rows, n_rows, n_columns, marks):
     """Run a kernel of a rule, the one that changes or the one that applies, on whole rows of connections, then on whole columns
     without the rows that are marked.
@@ -92,13 +106,8 @@ def visit(record, x, applies, r, t, rows, n_rows, n_columns, marks):
     run, rule = loop_at(record, 0), learn_at(loop_at(record, 0).learns, x)
     kernel = rule.apply if applies else rule.kernel
     first, last = (rule.apply_first, rule.apply_last) if applies else (rule.first, rule.last)
-    at, counts = integers(run.learn_at), rule.pulse >= 0 and (applies != 0 or rule.apply == 0)
-    for i in range(last - first):
-        part = part_at(run.parts, first + i)
-        if part.signal >= 0:
-            at[i] = slot_at(record, part.signal, r, t)
-        elif not part.scratch:
-            at[i] = integers(run.fields)[part.field * run.rows + r]
+    counts = rule.pulse >= 0 and (applies != 0 or rule.apply == 0)
+    place_parts(record, first, last, r, t)
     sweep(record, x, kernel, first, last, rows, n_rows, np.int64(0), marks, counts, r, t)
     sweep(record, x, kernel, first, last, run.learn_columns, n_columns, np.int64(1), marks, counts, r, t)
     if PULSES and counts:
@@ -140,6 +149,9 @@ def learn(record, x, t, r0):
     the second applies them.
     """
     run, rule = loop_at(record, 0), learn_at(loop_at(record, 0).learns, x)
+    if EDGES_LEARN and rule.edges >= 0:
+        learn_on_edges(record, x, t, r0)
+        return
     n_pre, n = rule.n_pre, rule.n_post
     if rule.apply:
         clear(run.row_marks, n_pre)

@@ -79,6 +79,12 @@ LEARN = record(
     "post",
     "events",  # 1 where nothing else changes them, 2 where postsynaptic ones alone do
     "pulse",  # which `PULSE` makes pulses on devices of the changes, or -1
+    "edges",  # how many edges the connections are, in order of pre, or -1 for a matrix; tables of edges:
+    "edge_pre",  # 32 bits: the units of each
+    "edge_post",
+    "from_pre",  # where those of each source unit begin
+    "edge_order",  # 32 bits: edges in order of post
+    "from_post",  # where in that order those of each target unit begin
 )
 PULSE = record(
     "kernel",  # address of the kernel of the devices' law: operands are the count, normal numbers, `PART` first .. last - 1,
@@ -141,11 +147,12 @@ LOOP = record(
     "counts",  # how many each has
     "n_lists",
     "depth",
-    "learn_at",  # for rules: addresses of operands, a block of each; connections of rows, of columns, all; marks
+    "learn_at",  # for rules: addresses of operands, a block of each; connections of rows, of columns, all; edges; marks
     "learn_blocks",
     "learn_rows",
     "learn_columns",
     "learn_all",
+    "learn_edges",
     "marks",
     "row_marks",
     "column_marks",
@@ -222,6 +229,35 @@ GRID = record(
     "strides",  # for each constant bytes from a source unit to the next
     "g_arrivals",  # for each row and block the address of ``[slot, pre]``, or 0
     "g_entry",
+    "g_leave",
+    "g_values",
+)
+EDGE_GRID = record(
+    "tile",  # addresses of the kernels: many slots of the edges of a segment, which are those of one source unit and delay;
+    "again",  # and for the gradient
+    "back",
+    "slots",
+    "every",  # slots between two checkpoints
+    "n_post",
+    "states",
+    "constants",
+    "rows",
+    "parts",  # of the segments, each with a sum of its own
+    "cuts",  # numbers: the first segment of each part, and their end
+    "segments",
+    "begins",  # for each segment its first edge, and the end; its bucket of source and delay; the unit of that source
+    "buckets",
+    "units",
+    "targets",  # 32 bits: the target unit of each edge
+    "arrivals",  # rows: what arrives from each bucket; numbers: elements from a slot to the next
+    "steps",
+    "entry",  # rows: states before and after, constants
+    "leave",
+    "values",
+    "single",  # for each constant 1 where it is one number for all edges
+    "outs",  # ``[part, row, slot, post]``; their gradients ``[row, slot, post]``
+    "g_arrivals",  # ``[row, segment, slot]``, or 0
+    "g_entry",  # rows of gradients: of states before and after, of constants
     "g_leave",
     "g_values",
 )
