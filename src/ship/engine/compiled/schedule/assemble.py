@@ -286,7 +286,7 @@ class _Assembly:
                     continue
                 signal = self.signal_of(line)
                 if node.group.side != "post" or learns(node):
-                    if mask is not None and node.edges is None:
+                    if mask is not None and node.feed.edges is None:
                         raise Untraceable("different delays for its units in a loop")
                     sources.append(OperandSource(signal, line.lag + late, width, 0, offset))
                     continue
