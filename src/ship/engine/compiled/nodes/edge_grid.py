@@ -135,7 +135,7 @@ def _part(node: ConnectionNode, segments: Segments, kernel: Kernel, given: list[
 def _wanted(kernel: Kernel, needs: Sequence[bool]) -> tuple[int, ...]:
     """Return what the kernel must differentiate."""
     first = len(needs) - kernel.constants
-    return kernel.wanted([any(needs[: first - kernel.states])], needs[first:])
+    return kernel.wanted([bool(any(needs[: first - kernel.states]))], needs[first:])
 
 
 class _Edges:

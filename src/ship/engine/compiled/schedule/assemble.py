@@ -247,8 +247,8 @@ class _Assembly:
         node, late = part.node, cell.late(part, name)
         inner = self.block.inner[part, name]
         followed = inner or node.like.device.type == "cpu"  # elsewhere `NodeSide.external` sums what comes from outside
-        sparse = isinstance(node, ConnectionNode) and node.edges is not None and not learns(node)
-        if name == "value" and sparse and node.group.side == "post" and followed:
+        sparse = name == "value" and node.group.side == "post" and followed and not learns(node)
+        if sparse and isinstance(node, ConnectionNode) and node.edges is not None:
             return tuple(self._along_edges(part, node, inner, late))
         sources: list[OperandSource] = []
         first, lag = self._window(late)
@@ -286,7 +286,7 @@ class _Assembly:
                     continue
                 signal = self.signal_of(line)
                 if node.group.side != "post" or learns(node):
-                    if mask is not None and node.edges is None:
+                    if mask is not None and node.feed.edges is None:
                         raise Untraceable("different delays for its units in a loop")
                     sources.append(OperandSource(signal, line.lag + late, width, 0, offset))
                     continue
