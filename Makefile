@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 WORKERS ?= 2
 BENCH_VENV ?= .venv-bench
+PEERS_VENV ?= .venv-peers
 BENCH_RESULTS ?= benchmarks/results/$(shell date +%F).jsonl
 CASES ?=
 BENCH_OPTIONS ?=
@@ -12,7 +13,7 @@ RUNS ?= 200
 MUTANTS ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench coverage lab mutants figures lint clean
+.PHONY: help demo test peers bench coverage lab mutants figures lint clean
 
 help:  ## show the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -27,6 +28,16 @@ demo: $(VENV)/stamp  ## the main job on embedded real data: train, write to memo
 
 test: $(VENV)/stamp  ## the test suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
+
+# What cannot be installed is left out: its tests skip, and say so.
+$(PEERS_VENV)/stamp: tests/peers/requirements.txt | $(VENV)/stamp
+	$(PYTHON) -m venv $(PEERS_VENV)
+	$(PEERS_VENV)/bin/python -m pip install -r $< || echo "Brian2 cannot be installed here: its tests skip"
+	$(BIN)/python -m pip install -c constraints.txt -e ".[peers]" || echo "NEST cannot be installed here: its tests skip"
+	@touch $@
+
+peers: $(PEERS_VENV)/stamp  ## the comparisons with NEST and Brian2; installs them, Brian2 into an environment of its own
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m peer
 
 # One by one where all at once does not work: what cannot be installed is reported in the results.
 $(BENCH_VENV)/stamp: benchmarks/requirements.txt
@@ -59,4 +70,4 @@ lint: $(VENV)/stamp  ## style and types
 	$(BIN)/mypy
 
 clean:  ## remove what these commands made
-	rm -rf $(VENV) $(BENCH_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-output
+	rm -rf $(VENV) $(BENCH_VENV) $(PEERS_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-output

@@ -6,7 +6,7 @@ after 1.5 ms, and 1,000 external Poisson trains at eta times the rate that would
 units fire at the rate of a neuron under white noise (`ship.study.siegert`) whose mean and strength follow from that rate.
 
 ``python examples/networks/brunel.py`` takes half a minute on a free core, prints rates beside theory and measures of the regimes,
-and draws ``brunel.png``; ``python examples/networks/brunel.py --quick`` simulates a tenth of the time.
+and draws ``brunel.png``; ``python examples/networks/brunel.py --quick`` simulates 5,000 units for a tenth of the time.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import time
 from typing import NamedTuple
 
 import torch
-from measures import Activity, Spikes, activity, join, spikes
 
 import ship
+from measures import Activity, Spikes, activity, join, spikes
 from ship.study import siegert
 
 TAU, V_TH, V_RESET, T_REF, DELAY, J = 20e-3, 20e-3, 10e-3, 2e-3, 1.5e-3, 0.1e-3  # s, V, V, s, s, V
@@ -106,14 +106,16 @@ def simulate(regime: Regime, n: int = 12_500, duration: float | None = None, see
     return activity(found), found
 
 
-def figure(found: dict[str, Spikes], shown: float = 0.1):
-    """Draw rasters of 50 units and the activity of all, a column for each regime."""
+def figure(found: dict[str, Spikes], units: int = 30):
+    """Draw rasters of some units and the activity of all, a column for each regime; at most 0.1 s, or 0.3 s of the slow one."""
     import matplotlib.pyplot as plt
+
     from measures import population
 
-    fig, axes = plt.subplots(2, len(found), figsize=(9, 3), layout="constrained", sharex=True, squeeze=False)
+    fig, axes = plt.subplots(2, len(found), figsize=(8, 2.8), layout="constrained", sharex="col", squeeze=False)
     for (top, bottom), (name, part) in zip(axes.T, found.items(), strict=True):
-        some = (part.unit < 50) & (part.time < shown)
+        shown = min(0.3 if name == "slow SI" else 0.1, part.duration)
+        some = (part.unit < units) & (part.time < shown)
         top.plot(1e3 * part.time[some], part.unit[some], "k.", markersize=1.5)
         counts = population(part, 1e-3)[: round(shown * 1e3)]
         bottom.plot(counts / part.n * 1e3, linewidth=0.8)
@@ -130,10 +132,12 @@ def main(quick: bool) -> None:
     print("| regime | g | eta | theory | simulated | CV | synchrony | peak of the spectrum |\n| " + "--- | " * 8)
     for name, regime in REGIMES.items():
         started = time.perf_counter()
-        found, kept[name] = simulate(regime, duration=regime.duration / 10 if quick else None)
+        n, duration = (5000, regime.duration / 10) if quick else (12_500, None)
+        found, kept[name] = simulate(regime, n, duration)
         print(
             f"| {name} | {regime.g:g} | {regime.eta:g} | {theory(regime.g, regime.eta):.2f} Hz | "
-            f"{found.rate:.2f} +- {found.half_width:.2f} Hz | {found.cv:.2f} | {found.synchrony:.1f} | {found.frequency:.0f} Hz |",
+            f"{found.rate:.2f} +- {found.half_width:.2f} Hz | {found.cv:.2f} | "
+            f"{found.synchrony:.1f} | {found.frequency:.0f} Hz |",
             flush=True,
         )
         print(f"{name}: {time.perf_counter() - started:.1f} s", file=sys.stderr)

@@ -19,9 +19,9 @@ import time
 
 import numpy as np
 import torch
-from measures import Spikes, activity, spikes
 
 import ship
+from measures import Spikes, activity, spikes
 
 NAMES = ("L23E", "L23I", "L4E", "L4I", "L5E", "L5I", "L6E", "L6I")
 N_FULL = np.array([20683, 5834, 21915, 5479, 4850, 1065, 14395, 2948])
@@ -133,26 +133,22 @@ def simulate(scale: float = 0.1, duration: float = 2.0, seed: int = 1) -> dict[s
     return {name: spikes(net, name, SKIP) for name in NAMES}
 
 
-def figure(found: dict[str, Spikes], shown: float = 0.2):
-    """Draw a raster with every tenth unit, and the rates beside those of the full network."""
+def figure(found: dict[str, Spikes], shown: float = 0.2, units: int = 60):
+    """Draw a raster with some units of each population, and the rates beside those of the full network and of NEST."""
     import matplotlib.pyplot as plt
 
-    fig, (left, right) = plt.subplots(1, 2, figsize=(8, 3), layout="constrained", width_ratios=(2, 1))
-    top = sum(part.n // 10 for part in found.values())
-    ticks = []
+    fig, (left, right) = plt.subplots(1, 2, figsize=(8, 3), layout="constrained", width_ratios=(2, 1), sharey=True)
     for j, (name, part) in enumerate(found.items()):
-        some = (part.unit < part.n // 10) & (part.time < shown)
-        left.plot(1e3 * part.time[some], top - part.unit[some], ".", color="C0" if name[-1] == "E" else "C3", markersize=2)
-        ticks.append(top - part.n // 20)
-        top -= part.n // 10
-        right.barh(j, len(part.unit) / part.n / part.duration, color="C0" if name[-1] == "E" else "C3")
+        colour = "C0" if name[-1] == "E" else "C3"
+        some = (part.unit < units) & (part.time < shown)
+        left.plot(1e3 * part.time[some], j - 0.4 + 0.8 * part.unit[some] / units, ".", color=colour, markersize=2)
+        right.barh(j, len(part.unit) / part.n / part.duration, color=colour)
     right.plot(RATES, range(8), "k|", markersize=10, label="full network")
     right.plot(SMALL, range(8), "k.", label="a tenth, NEST")
     left.set(xlabel="time (ms)", xlim=(0, 1e3 * shown))
-    left.set_yticks(ticks, NAMES)
+    left.set_yticks(range(8), NAMES)
+    left.invert_yaxis()
     right.set(xlabel="rate (Hz)")
-    right.set_yticks(range(8), NAMES)
-    right.invert_yaxis()
     right.legend(fontsize=8)
     return fig
 

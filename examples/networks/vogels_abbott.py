@@ -1,11 +1,11 @@
 """Self-sustained irregular activity in the network of Vogels and Abbott, with currents and with conductances as synapses.
 
-Vogels & Abbott, J. Neurosci. 25:10786 (2005), with the parameters of benchmarks 1 (COBA) and 2 (CUBA) of Brette et al., J. Comput.
-Neurosci. 23:349 (2007), appendix 2: 3,200 excitatory and 800 inhibitory leaky integrate-and-fire units of 20 ms, threshold -50 mV,
-reset -60 mV, dead time 5 ms; each pair is connected with a probability of 2 %, without a delay. CUBA: rest at -49 mV, currents of
-5 and 10 ms that jump by 1.62 and -9 mV. COBA: rest at -60 mV, conductances of 5 and 10 ms that jump by 6 and 67 nS. There is no
-external input: initial values start the activity (those of COBA are of Brian2's example). That of COBA is a long transient, which
-may end by itself.
+Vogels & Abbott, J. Neurosci. 25:10786 (2005), with the parameters of benchmarks 1 (COBA) and 2 (CUBA) of Brette et al., J.
+Comput. Neurosci. 23:349 (2007), appendix 2: 3,200 excitatory and 800 inhibitory leaky integrate-and-fire units of 20 ms,
+threshold at -50 mV, reset to -60 mV, dead time 5 ms; each pair is connected with a probability of 2 %, without a delay. CUBA:
+rest at -49 mV, currents of 5 and 10 ms that jump by 1.62 and -9 mV. COBA: rest at -60 mV, conductances of 5 and 10 ms that jump
+by 6 and 67 nS. There is no external input: initial values start the activity (those of COBA are of Brian2's example), which may
+end by itself.
 
 ``python examples/networks/vogels_abbott.py`` takes ten seconds on a free core, prints rates and irregularity over three seeds and
 draws ``vogels_abbott.png``; ``python examples/networks/vogels_abbott.py --quick`` takes one seed, and a quarter of the time.
@@ -17,9 +17,9 @@ import sys
 import time
 
 import torch
-from measures import Spikes, activity, join, spikes
 
 import ship
+from measures import Spikes, activity, join, spikes
 
 N = {"E": 3200, "I": 800}
 P = 0.02  # of a connection
@@ -104,6 +104,7 @@ def psp(source: str, dt: float = DT, duration: float = 60e-3) -> tuple[float, fl
 def figure(found: dict[str, dict[str, Spikes]], shown: float = 0.3):
     """Draw rasters of 80 excitatory and 20 inhibitory units, and the activity of all, a column for each network."""
     import matplotlib.pyplot as plt
+
     from measures import population
 
     fig, axes = plt.subplots(2, len(found), figsize=(7, 3), layout="constrained", sharex=True, squeeze=False)

@@ -74,6 +74,7 @@ def test_a_file_played_back_leaves_the_same_conductances(device, bias, dtype, tm
     again.replay("syn", ship.load_pulses(tmp_path / "pulses.csv"))
     assert torch.equal(conductance(again), conductance(net))
     assert torch.equal(again["syn"].hardware.array.cycles, net["syn"].hardware.array.cycles)
+    assert torch.allclose(again["syn"].plastic_weight, net["syn"].plastic_weight, rtol=0, atol=1e-7)
 
 
 def test_another_seed_gives_the_same_statistics():
@@ -98,6 +99,11 @@ def test_devices_that_fade_age_between_events():
     again["syn"].hardware.array.wait(0.1 - float(pulses.time.max()))
     # Ages are sums of the same times in another order; exp(-t / tau) of them, pulse after pulse: some 1e-13 in 100 events.
     assert torch.allclose(conductance(again), conductance(net), rtol=1e-11)
+    before = net["syn"].plastic_weight.clone()
+    net.wait(10.0)
+    again.wait(10.0)
+    assert not torch.allclose(net["syn"].plastic_weight, before)
+    assert torch.allclose(again["syn"].plastic_weight, net["syn"].plastic_weight)
 
 
 def test_the_list_says_what_was_done():

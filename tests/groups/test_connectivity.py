@@ -286,3 +286,34 @@ def test_edges_go_where_their_group_goes(engine, side):
     assert node.edges.pre is net["s"].edge_pre
     assert node.edges.post is net["s"].edge_post
     assert torch.equal(net.run(x), before)
+
+
+def test_a_parameter_of_connections_is_given_by_target_by_source_or_by_edge():
+    """[1, post] and [pre, 1] are spread over edges as over all pairs; a vector counts edges."""
+
+    def made(total):
+        net = ship.Network()
+        net.add(ship.SpikeInput, "in", n=20)
+        net.add(ship.LIF, "out", n=4, output=True)
+        rule = ship.PairSTDP(w_min=-1.0, total=total)
+        net.add(
+            ship.ExpSynapse,
+            "s",
+            source="in",
+            target="out",
+            connect=ship.Probability(0.5),
+            weight=ship.Uniform(-0.5, 0.5),
+            rule=rule,
+        )
+        net.init(dt=1e-3)
+        return net
+
+    total = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
+    net = made(total)
+    net.run(torch.zeros(1, 2, 20))
+    w, post = net["s"].plastic_weight.flatten(), net["s"].post
+    assert torch.allclose(torch.zeros(4).index_add(0, post, w.abs()), total[0])
+    with pytest.raises(
+        ship.ParameterError, match=r"rule.total: must be one number, or one for each edge, \[edge\] = \[\d+\].*\[1, post\]"
+    ):
+        made(total[0])

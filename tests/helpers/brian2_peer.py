@@ -24,7 +24,7 @@ def _can(python):
 @functools.cache
 def interpreter():
     """The first Python that has Brian2, or None."""
-    made = [ROOT / folder / "bin" / "python" for folder in (".venv-peers", ".venv-bench")]
+    made = [ROOT / folder / "bin" / "python" for folder in (".venv-peers", ".venv-bench")]  # of make peers, make bench
     for python in (os.environ.get("SHIP_PEERS"), *map(str, made), sys.executable):
         if python and Path(python).exists() and _can(python):
             return python

@@ -1,7 +1,7 @@
-"""What Brian2 says of networks that are given as arrays. A program of its own, since Brian2 2.9 needs a NumPy older than SHIP is tested with.
+"""What Brian2 says of networks that are given as arrays: a program of its own, since Brian2 2.9 needs NumPy before 2.4.
 
-``python brian2_side.py CASE.npz FOUND.npz``: the first file has the arrays of one case, and its name as ``case``; the second gets what Brian2
-found. It imports nothing of SHIP. Times are in s, voltages in V, everything else in SI or as the case says.
+``python brian2_side.py CASE.npz FOUND.npz``: the first file has the arrays of one case, and its name as ``case``; the second gets
+what Brian2 found. It imports nothing of SHIP. Times are in s, voltages in V, everything else in SI or as the case says.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ def lif(x):
 # Numbers in SI, without units; the current i is given for each cell. Equations, threshold, reset, refractory, initial values.
 SINGLE = {
     "adex": (  # Brette & Gerstner 2005, cut at -40 mV: beyond it a step of v is so long that w would feel it
-        """dv/dt = (30e-9 * (-70.6e-3 - v + 2e-3 * exp((clip(v, -1, -40e-3) + 50.4e-3) / 2e-3)) - w + drive) / 281e-12 / second : 1
+        """dv/dt = (30e-9 * (-70.6e-3 - v + up) - w + drive) / 281e-12 / second : 1
+        up = 2e-3 * exp((clip(v, -1, -40e-3) + 50.4e-3) / 2e-3) : 1
         dw/dt = (4e-9 * (v + 70.6e-3) - w) / (144*ms) : 1
         drive : 1""",
         "v >= -40e-3",
@@ -94,7 +95,8 @@ SINGLE = {
         {"v": -65e-3, "u": -13.0},
     ),
     "hh": (  # Hodgkin & Huxley 1952 with rest at -65 mV, 20,000 um^2; vm is v in mV
-        """dv/dt = (24e-6 * m**3 * h * (50e-3 - v) + 7.2e-6 * n**4 * (-77e-3 - v) + 60e-9 * (-54.387e-3 - v) + drive) / 200e-12 / second : 1
+        """dv/dt = (channels + 60e-9 * (-54.387e-3 - v) + drive) / 200e-12 / second : 1
+        channels = 24e-6 * m**3 * h * (50e-3 - v) + 7.2e-6 * n**4 * (-77e-3 - v) : 1
         vm = 1e3 * v : 1
         dm/dt = ((1 - m) / exprel(-(vm + 40) / 10) - 4 * exp(-(vm + 65) / 18) * m) / ms : 1
         dh/dt = (0.07 * exp(-(vm + 65) / 20) * (1 - h) - h / (1 + exp(-(vm + 35) / 10))) / ms : 1

@@ -2,10 +2,14 @@
 
 import itertools
 import re
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
+# Pages and tests import the networks of the examples as a user does who runs Python in that folder.
+if str(ROOT / "examples" / "networks") not in sys.path:
+    sys.path.append(str(ROOT / "examples" / "networks"))
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 
 

@@ -24,6 +24,11 @@ def test_one_name_for_the_order_of_emission():
         net.add(ship.LIF, "b", n=1, emit="after")
 
 
+def test_the_first_line_of_a_description_is_whole_sentences():
+    for model in (ship.EIF, ship.AdEx, ship.ResonateAndFire, ship.TripletSTDP, ship.PlateauDendrite):
+        assert ship.describe(model).splitlines()[0].endswith("."), ship.describe(model).splitlines()[0]
+
+
 def run_block(name, part):
     """What the block of a page that has ``part`` in it defines."""
     namespace = {"torch": torch, "ship": ship}

@@ -158,5 +158,5 @@ def test_delta_rule_needs_a_target_of_levels():
     net.add(ship.CurrentInput, "m", n=1)
     net.add(ship.LIF, "out", n=1)
     net.add(ship.ExpSynapse, "s", source="in", target="out", weight=0.5, rule=ship.DeltaRule(), modulator="m")
-    with pytest.raises(ship.GraphError, match=r"'s'\.rule: needs targets of"):
+    with pytest.raises(ship.GraphError, match=r"'s'\.rule: needs targets that give values; got events from .* E\.g\. ship\.LeakyIntegrator"):
         net.init(dt=1e-3)

@@ -25,6 +25,7 @@ TOLD = {
     "EProp": {"skip": ("convergence in dt",)},  # its trace takes the surrogate's derivative once a slot: dt belongs to the rule
     "EscapeLIF": {"skip": ("noise",)},  # theta is a threshold that is drawn for one slot; its rate has a test of its own
     "DelayedSynapse": {"skip": ("convergence in dt",)},  # its states are the slots of a delay line
+    "RelaxationOscillator": {"r_load": 50e3},  # its port for a supply acts through a load resistor, by default there is none
     "PlateauDendrite": {"skip": ("gradients",)},  # the onset of a plateau has a surrogate gradient
 }
 # The kernels of these models are compared with the reference engine in tests/engine, in more networks than here.

@@ -10,7 +10,8 @@ from ..models.contract import Connection, Model, Neuron, Source
 def describe(model: type[Model]) -> str:
     """Return a table of a model's parameters, options, states and ports, with units, limits and defaults."""
     parameters, options = declared(model)
-    lines = [f"{model.__name__}: {(model.__doc__ or '').strip().splitlines()[0]}", "", "parameters"]
+    said = " ".join((model.__doc__ or "").strip().split("\n\n")[0].split())
+    lines = [f"{model.__name__}: {said}", "", "parameters"]
     for name, p in parameters.items():
         default = f"{p.default:g}" if isinstance(p.default, int | float) else repr(p.default)
         lines.append(f"  {name:14} {default:>24} {p.unit:4}  {p.rule}; per {p.per}" + (f"; {p.role}" if p.role else ""))

@@ -30,6 +30,9 @@ FEW = 2**16  # numbers of a parameter that are compared sooner than coefficients
 Overlay = Callable[[Any, str, Tensor], Tensor]  # (group, name of a parameter, its value) -> the value to run with
 
 
+LATER = ("rule/total",)  # parameters that files of earlier versions do not have
+
+
 class GroupParameters(nn.Module):
     """The parameters of a group and the sizes that they have: `ship.groups.group.Group` without its states."""
 
@@ -164,6 +167,7 @@ class GroupParameters(nn.Module):
         matrix = self.shared and name == "weight"
         if self.edges and on_pairs:
             value = self._on_edges(value, math.prod(self.matrix[:1]) if matrix else None)
+            self._check_edges(where, value, shape)
         self._check_side(where, value, shape)
         place = self.place() if isinstance(value, Varied) and on_pairs and not matrix else None
         made = resolve(where, declaration, value, shape, key, dies, variation, place=place)
@@ -222,9 +226,30 @@ class GroupParameters(nn.Module):
         if isinstance(value, FanIn):
             k = max(len(self.edge_pre) / self.n, 1.0) if rows is None else rows
             return Normal(value.mean / k, value.std / math.sqrt(k))
-        if rows is None and isinstance(value, Tensor | np.ndarray) and tuple(value.shape) == (self.n_pre, self.n):
-            return numbers(self.spec.where, value)[self.edge_pre, self.edge_post]
+        if (
+            rows is None
+            and isinstance(value, Tensor | np.ndarray)
+            and value.ndim == 2
+            and fits(tuple(value.shape), (self.n_pre, self.n))
+        ):
+            return numbers(self.spec.where, value).expand(self.n_pre, self.n)[self.edge_pre, self.edge_post]
         return value
+
+    def _check_edges(self, where: str, value: Any, shape: tuple[int, ...]) -> None:
+        """Check that a value fits edges.
+
+        Raises:
+            ParameterError: it has another shape.
+        """
+        got = trailing(where, value)
+        if len(shape) == 1 and not fits(got, shape):
+            raise ParameterError(
+                where,
+                f"must be one number, or one for each edge, [edge] = {list(shape)}, or for each pair, [pre, post] = "
+                f"{[self.n_pre, self.n]}",
+                got=f"shape {list(got)}",
+                fix="[1, post] is one for each target unit, [pre, 1] one for each source unit.",
+            )
 
     def _is_trainable(self, name: str, declaration: Parameter) -> bool:
         asked = self.spec.trainable
@@ -316,6 +341,14 @@ class GroupParameters(nn.Module):
                 except RuntimeError:  # no memory of its own, under the transforms of `torch.func`
                     return None
         return found
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
+        """Load a state; of what earlier versions did not have, this group's own stays."""
+        for name in LATER:
+            own = self._buffers.get(name)
+            if own is not None:
+                state_dict.setdefault(prefix + name, own)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def lead_of(self, name: str, tensor: Tensor) -> tuple[int, int] | None:
         """Return (chip, batch) of a stored tensor that has these axes; None for one with trailing axes only."""

@@ -232,12 +232,13 @@ def _check_kind(spec: Spec, specs: Mapping[str, Spec], kinds: Mapping[str, Kind]
     if spec.rule is not None:
         for target in spec.target:
             if kinds[target] not in spec.rule.learns_from:
-                what = "targets that spike" if spec.rule.learns_from == ("events",) else f"targets of {spec.rule.learns_from}"
+                spiking = "events" in spec.rule.learns_from
+                what = "targets that spike" if spiking else f"targets that give {' or '.join(spec.rule.learns_from)}"
                 raise GraphError(
                     f"{spec.where}.rule",
                     f"needs {what}",
                     got=f"{kinds[target]} from {target!r}",
-                    fix="Leave rule= out.",
+                    fix="E.g. ship.LIF, or leave rule= out." if spiking else "E.g. ship.LeakyIntegrator, or leave rule= out.",
                 )
 
 

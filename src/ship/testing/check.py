@@ -19,12 +19,13 @@ from .devices import physics
 from .devices.bench import PartBench
 from .devices.events import PARTS
 from .drive import prepared, slot_for
-from .models import gradient, numbers, plain, runs, spread, time
+from .models import firing, gradient, numbers, plain, runs, spread, time
 from .report import Report, failed, inspect_all
 
 MODEL_CHECKS = (
     ("declarations", plain.declared_well),
     ("responds to its input", plain.responds),
+    ("every port acts", firing.ports_act),
     ("arguments stay as they are", plain.pure),
     ("nothing kept outside states", plain.nothing_hidden),
     ("reset", plain.starts_over),
@@ -35,6 +36,8 @@ MODEL_CHECKS = (
     ("save and load", runs.a_file_brings_it_back),
     ("snapshot", runs.a_snapshot_brings_it_back),
     ("convergence in dt", time.converges),
+    ("rate at any dt", firing.rate_is_of_no_slot),
+    ("after spikes", firing.relaxes_after_spikes),
     ("change of dt", time.dt_may_change),
     ("time constants in seconds", time.seconds_are_seconds),
     ("float32", numbers.single_is_near_double),

@@ -30,28 +30,36 @@ from ..network.network import Network
 HISTORY = ("loss", "accuracy", "validation_accuracy", "rate")
 
 
-def network_identity(net: Network) -> dict[str, Any]:
+def network_identity(net: Network, theirs: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return, as JSON, everything of an initialised network that its ``state_dict`` does not hold.
 
     These are its settings, and for each group the model, sizes, options, spreads, delays, edges, rule and devices.
+
+    Args:
+        net: the network.
+        theirs: the identity that this one will be compared with; options that it does not know, for they came later, are left out
+            where they are at their defaults.
     """
+    known = theirs or {}
     own = net.settings
     settings: dict[str, Any] = {"dt": own["dt"], "seed": own["seed"], "variation": own["variation"], "dtype": str(own["dtype"])}
     settings["chips"] = net[net.tags[0]].die_ids.tolist()
-    made: dict[str, Any] = Digest().encode("network", settings | {f"group {tag!r}": _group(net, tag) for tag in net.tags})
+    groups = {name: _group(net, tag, known.get(name, {})) for tag in net.tags for name in (f"group {tag!r}",)}
+    made: dict[str, Any] = Digest().encode("network", settings | groups)
     return made
 
 
-def _group(net: Network, tag: str) -> dict[str, Any]:
+def _group(net: Network, tag: str, theirs: Mapping[str, Any]) -> dict[str, Any]:
     spec, group = net.specs[tag], net[tag]
     made = {"model": type(spec.model).__name__, "n": group.n, "source": spec.source, "target": spec.target, "port": spec.port}
-    made |= {"output": spec.output, "options": _options(spec.model)}
+    made |= {"output": spec.output, "options": _options(spec.model, theirs.get("options"))}
     made |= {"spreads": dict(group.spreads), "initial": sorted(spec.initial), "trainable": sorted(group._parameters)}
     made["delay"] = [w.delay for w in net.wiring.wires if w.target == tag and w.role == "signal"]
     if group.edges:
         made["edges"] = [group.pre, group.post]
     if spec.rule is not None:
-        made["rule"] = [type(spec.rule).__name__, _options(spec.rule)]
+        known = theirs.get("rule")
+        made["rule"] = [type(spec.rule).__name__, _options(spec.rule, known[1] if isinstance(known, list) else None)]
     if spec.device is not None:
         made["device"] = _device(spec, group)
     return made
@@ -70,8 +78,12 @@ def _device(spec: Spec, group: Group) -> Any:
     return [text, spec.mapping, spec.crossbar, spec.learning]
 
 
-def _options(model: Any) -> dict[str, Any]:
-    return {name: getattr(model, name) for name in declared(type(model))[1]}
+def _options(model: Any, known: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the options of a model; those that are not ``known`` (a table of another identity) only where they are set."""
+    options = declared(type(model))[1]
+    new = set() if known is None else {name for name in options if name not in known}
+    kept = (name for name in options if name not in new or getattr(model, name) != options[name].default)
+    return {name: getattr(model, name) for name in kept}
 
 
 def trainer_identity(optimizer: torch.optim.Optimizer, schedule: Any) -> dict[str, Any]:

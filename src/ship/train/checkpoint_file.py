@@ -64,7 +64,7 @@ def read_checkpoint(path: str | os.PathLike[str], net: Network, optimizer: torch
     parts: list[Any] = [net, optimizer, *(() if schedule is None else (schedule,))]
     before = copy.deepcopy([part.state_dict() for part in parts])
     try:
-        _check(structure, _identity(net, optimizer, schedule))
+        _check(structure, _identity(net, optimizer, schedule, structure))
         return _load(tensors, structure, net, optimizer, schedule)
     except BaseException as error:
         for part, state in zip(parts, before, strict=True):
@@ -75,8 +75,15 @@ def read_checkpoint(path: str | os.PathLike[str], net: Network, optimizer: torch
         raise FileError(str(path), "is no checkpoint of this trainer", got=got.splitlines()[0].rstrip(".")) from error
 
 
-def _identity(net: Network, optimizer: torch.optim.Optimizer, schedule: Any) -> dict[str, Any]:
-    return {"network": network_identity(net), "trainer": trainer_identity(optimizer, schedule)}
+def _identity(
+    net: Network, optimizer: torch.optim.Optimizer, schedule: Any, structure: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the identity of a training, to be written or to be compared with that of a file's ``structure``."""
+    theirs = None if structure is None else (structure.get("identity") or structure).get("network")
+    return {
+        "network": network_identity(net, theirs if isinstance(theirs, dict) else None),
+        "trainer": trainer_identity(optimizer, schedule),
+    }
 
 
 def _check(structure: Mapping[str, Any], own: dict[str, Any]) -> None:

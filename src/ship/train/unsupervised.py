@@ -52,10 +52,11 @@ def responses(net: Network, batches: Iterable[Sequence[Any]], *, trial: int = 0)
     """
     if len(net.outputs) != 1:
         raise GraphError("train.responses", "needs a network with one output", got=f"{len(net.outputs)}")
-    counts, labels = [], []
+    counts: list[Tensor] = []
+    labels: list[Tensor] = []
     with measuring(net, held=True):
         for x, truth, *_ in batches:
-            out = net.run(x, steps=steps_of(x), trial=trial, first_sample=sum(map(len, labels)), learn=False)
+            out = net.run(x, steps=steps_of(x), trial=trial, first_sample=sum(len(part) for part in labels), learn=False)
             counts.append(out.sum(-2))
             labels.append(torch.as_tensor(truth))
     if not counts:

@@ -68,6 +68,21 @@ class MultiCompartmentLIF(IntegrateAndFire):
             )
         object.__setattr__(self, "parent", parent)
 
+    def check(self, where: str, p: Bag) -> None:
+        super().check(where, p)
+        self._whole_trees(where, int(p.n_units))
+
+    def _whole_trees(self, where: str, n: int) -> None:
+        """Raise a `ParameterError` where n units are no whole number of trees."""
+        m = len(self.parent)
+        if n % m:
+            raise ParameterError(
+                where,
+                f"sums over the {m} compartments of each tree, which is not pointwise; n must be a multiple of {m}",
+                got=f"{n}",
+                fix=f"n counts compartments: 10 trees have n = {10 * m}.",
+            )
+
     def membrane(self, p: Bag) -> None:
         return None
 
@@ -90,12 +105,7 @@ class MultiCompartmentLIF(IntegrateAndFire):
         m = len(self.parent)
         if x.ndim == 0 or x.shape[-1] == 1:
             return x.reshape(*x.shape[:-1], 1, 1).expand(*x.shape[:-1], 1, m)
-        if x.shape[-1] % m:
-            raise ParameterError(
-                type(self).__name__,
-                f"sums over the {m} compartments of each tree, which is not pointwise; n must be a multiple of {m}",
-                fix=f"n counts compartments: 10 trees have n = {10 * m}.",
-            )
+        self._whole_trees(type(self).__name__, x.shape[-1])
         return x.reshape(*x.shape[:-1], -1, m)
 
     def margin(self, state: LIFState, p: Bag) -> Units:

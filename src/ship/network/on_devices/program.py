@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -85,11 +85,18 @@ def program(
                 UserWarning,
                 stacklevel=3,
             )
-        if groups[tag].spec.rule is not None:
-            with torch.no_grad():
-                groups[tag].plastic_weight = hardware.weight(own).clone()
+        show_weights(groups, [tag])
     _warn_exact(where, chosen)
     return report
+
+
+def show_weights(groups: Groups, tags: Iterable[str]) -> None:
+    """Let ``plastic_weight`` of groups that learn be what their devices now act as, where groups run with them."""
+    for tag in tags:
+        group = groups[tag]
+        if group.spec.rule is not None and group.hardware is not None and group.hardware.mode == "programmed":
+            with torch.no_grad(), torch.inference_mode(False):  # persistent tensors must stay writable
+                group.plastic_weight = group.hardware.weight(group.model_weight().detach()).clone()
 
 
 def _warn_exact(where: str, chosen: Mapping[str, SynapseDevices]) -> None:
@@ -133,8 +140,7 @@ def adopt(groups: Groups, tag: str, measured: Sequence[Any], faults: Sequence[An
         hardware.remember()
         hardware.mode = "programmed"
         hardware.changed()
-        if groups[tag].spec.rule is not None:
-            groups[tag].plastic_weight = hardware.weight(model).clone()
+        show_weights(groups, [tag])
 
 
 def _part(where: str, measured: Any, faults: Any, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
@@ -158,6 +164,7 @@ def wait(groups: Groups, seconds: float, kelvin: float | None) -> None:
         after = {tag: hardware.array.aged(seconds, kelvin) for tag, hardware in found.items()}
         for tag, hardware in found.items():  # stored after all were computed, so that an error changes nothing
             hardware.array.store(after[tag])
+    show_weights(groups, found)
 
 
 def read(groups: Groups, tag: str) -> Tensor:
@@ -242,6 +249,7 @@ def replay_pulses(groups: Groups, tag: str, given: Pulses) -> None:
     """Apply a list of pulses; see `Network.replay`."""
     hardware = programmed("Network.replay", groups, [tag])[tag]
     replay(hardware.array, given, bias=hardware.pulser.pulsing.bias)
+    show_weights(groups, [tag])
 
 
 def refresh(groups: Groups, tag: str, above: float) -> int:
@@ -264,4 +272,5 @@ def refresh(groups: Groups, tag: str, above: float) -> int:
         array.write(goal.flatten(1, 2), only=full.expand(pairs.shape).flatten(1, 2))
         # Refreshed pairs carry less current. `compensate` must not take that for drift, so that its reference is adapted.
         hardware.reference.mul_(hardware.there() / before.clamp(min=torch.finfo(before.dtype).tiny))
+    show_weights(groups, [tag])
     return int(full.sum())

@@ -194,6 +194,7 @@ class DeviceVerbs(nn.Module):
     def _mitigated(self, where: str, what: Callable[..., dict[str, Any]], tags: Sequence[str], *more: Any) -> dict[str, Any]:
         sim = self._ready(where)
         made = what(sim.groups, tags, *more)
+        programming.show_weights(sim.groups, sim.groups)
         sim.refresh()
         return made
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..bench import Bench, Runs, named
+from ..bench import Bench, Drive, Runs, named
 from ..drive import PARTS, time_constants
 from ..networks import MODEL, TARGET
 from ..report import Outcome, failed, judged, passed, skipped
@@ -65,6 +65,11 @@ def measured(bench: Bench) -> list[Order]:
         net = bench.ready(calm=True, refine=refine)
         x = bench.signals(net, batch=2, steps=steps, refine=refine)
         found.append(at_coarse_times(bench, bench.run(net, x, batch=2, steps=steps * refine), refine, steps))
+    return orders_of(found)
+
+
+def orders_of(found: list[Runs]) -> list[Order]:
+    """Return the order of everything that was watched at common times with slots that are halved from run to run."""
     orders = []
     for name, finest in found[-1].items():
         scale = float((finest - finest[:, :1]).abs().max()) or float(finest.abs().max()) or 1.0
@@ -88,12 +93,23 @@ def converges(bench: Bench) -> Outcome:
     asked = bench.asked.get("order")
     if bench.noisy:
         return skipped("it draws noise: see the check of its statistics")
-    bench = settled(bench)
+    whole = _converged(settled(bench), asked)
+    ports = bench.drive if len(bench.drive) > 1 and whole.verdict == "pass" else ()
+    for port in ports:
+        alone = replace(bench, drive={k: size if k == port else Drive(0.0, 0.0) for k, size in bench.drive.items()})
+        found = _converged(settled(alone), asked)
+        if found.verdict == "fail":
+            return found._replace(seen=f"through {port} alone: {found.seen}")
+    return whole
+
+
+def _converged(bench: Bench, asked: float | None) -> Outcome:
+    """Return what `converges` finds with the inputs of the bench."""
     if bench.calm_steps < SHORTEST:
         return skipped("it spikes by itself at once")
     orders = measured(bench)
     least = LEAST_ORDER if asked is None else asked - SLACK
-    if orders and not _good(orders, least):  # the slot may be too long for the order to show
+    if orders and not good(orders, least):  # the slot may be too long for the order to show
         orders = measured(replace(bench, dt=bench.dt / 4))
     if not orders or (not bench.model.states and TARGET not in (o.name.split(".")[0] for o in orders)):
         return skipped("it has no state that moves in time")
@@ -101,8 +117,8 @@ def converges(bench: Bench) -> Outcome:
     worst = min(orders, key=lambda o: o.order)
     if any(not all(map(math.isfinite, o.gaps)) for o in orders):
         return failed("values are not finite", should, "Look at the check of extreme parameters, or pass a smaller dt=.")
-    seen = ", ".join(f"{named(o.name)} {'exact' if math.isinf(o.order) else f'order {o.order:.2f}'}" for o in orders)
-    if _good(orders, least):
+    seen = named_orders(orders)
+    if good(orders, least):
         return passed(seen, should)
     far = max(orders, key=lambda o: o.gaps[-1])
     if worst.order >= least:
@@ -121,7 +137,12 @@ def converges(bench: Bench) -> Outcome:
     return failed(text, should, fix)
 
 
-def _good(orders: list[Order], least: float) -> bool:
+def named_orders(orders: list[Order]) -> str:
+    """Return the orders in words."""
+    return ", ".join(f"{named(o.name)} {'exact' if math.isinf(o.order) else f'order {o.order:.2f}'}" for o in orders)
+
+
+def good(orders: list[Order], least: float = LEAST_ORDER) -> bool:
     """Return whether all variables converge with the order, to something that smaller slots no longer change much."""
     return all(o.order >= least and o.gaps[-1] <= SETTLED for o in orders)
 
