@@ -184,7 +184,7 @@ class _Edges:
             steps=np.array([x.stride(0) for x in self.came], np.int64),
             entry=row_table(self.entry, lead),
             values=row_table(self.values, lead),
-            single=np.array([t.shape[-1] == 1 for t in self.values] or [False], np.int64),
+            single=np.array([int(t.shape[-1] == 1) for t in self.values] or [0], np.int64),
             outs=outs.data_ptr(),
         ).but(**fields)
 
