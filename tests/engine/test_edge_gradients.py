@@ -6,6 +6,7 @@ of the largest, in float32 within 1e-4.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -16,6 +17,7 @@ import ship
 from ship.engine.compiled.run.loop import Loop
 from ship.engine.compiled.schedule.partition import Partition
 from ship.engine.compiled.tape import edges
+from ship.models.neurons.lif import IntegrateAndFire, LIFState, lif_coefficients, lif_evolved
 
 DT = 1e-3
 F64, F32 = torch.float64, torch.float32
@@ -91,9 +93,20 @@ def graded(add, delay, weights, rng):
     add(ship.WeightedSum, "s", source=["values", "level"], target="level", connect=connect, weight=weight, delay=delay)
 
 
+@dataclass(frozen=True)
+class Summing(IntegrateAndFire):
+    """A LIF neuron whose step is not pointwise, so that it has no kernel."""
+
+    def discretise(self, p, dt):
+        return lif_coefficients(p, dt)
+
+    def evolve(self, state, x, p, c):
+        return LIFState(lif_evolved(state.v, x.charge, p, c) + 0 * state.v.sum(-1, keepdim=True))
+
+
 def slices(add, delay, weights, rng):
     """A group without a kernel in the loop: the connections run alone, slice by slice, one before there is anything to send."""
-    add(ship.LIF, "winner", n=11, v_th=0.5, winner_take_all=True)
+    add(Summing, "winner", n=11, v_th=0.5)
     pre, post = some_edges(rng, 11, N, 100)
     connect, weight = ship.Edges(pre, post), weights_of("edge", rng, pre)
     add(ship.ImpulseSynapse, "back", source="winner", target="hid", connect=connect, weight=weight, delay=9 * DT)

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import ship
-from both_engines import largest_difference
 from one_synapse import N_POST, OPTIONS, D, driven, events, network
+from ship.testing.compare import gap
 
 NAMES = list(OPTIONS)
 
@@ -25,12 +25,12 @@ def test_engines_agree_forward_and_backward(name):
     (out, v, gradient), (out2, v2, gradient2) = results
     assert out.sum() > 0 or name == "StochasticSynapse"
     assert torch.equal(out, out2)
-    assert largest_difference(v2, v) < 1e-12
+    assert gap(v2, v) < 1e-12
     assert gradient.keys() == gradient2.keys()
     assert gradient["weight"].abs().max() > 0
     for key, value in gradient.items():
         assert torch.isfinite(value).all(), key
-        assert largest_difference(gradient2[key], value) < 1e-9, key
+        assert gap(gradient2[key], value) < 1e-9, key
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -52,14 +52,14 @@ def test_a_batch_is_its_samples_a_run_its_pieces_and_chips_are_runs(name):
     whole = driven(network(name), x)
     for i in range(3):
         single = driven(network(name), x[i : i + 1], first_sample=i)
-        assert all(largest_difference(b, a[i : i + 1]) < 1e-13 for a, b in zip(whole, single, strict=True))
+        assert all(gap(b, a[i : i + 1]) < 1e-13 for a, b in zip(whole, single, strict=True))
     net = network(name)
     pieces = [driven(net, x[:, a:b], reset=a == 0) for a, b in ((0, 11), (11, 12), (12, 60))]
     for k, want in enumerate(whole):
-        assert largest_difference(torch.cat([p[k] for p in pieces], 1), want) < 1e-13
+        assert gap(torch.cat([p[k] for p in pieces], 1), want) < 1e-13
     chips = driven(network(name, chips=3, vary=0.1), x)
     alone = driven(network(name, chips=[1], vary=0.1), x)
-    assert all(largest_difference(b, a[1:2]) < 1e-13 for a, b in zip(chips, alone, strict=True))
+    assert all(gap(b, a[1:2]) < 1e-13 for a, b in zip(chips, alone, strict=True))
     assert chips[1].shape == (3, 3, 60, N_POST)
 
 
@@ -87,7 +87,7 @@ def test_on_edges_it_is_what_it_is_on_the_matrix_of_them(name):
         net.init(dt=1e-3, dtype=D)
         got.append(driven(net, events()))
     for dense, sparse in zip(*got, strict=True):
-        assert largest_difference(sparse, dense) < 1e-12
+        assert gap(sparse, dense) < 1e-12
 
 
 @pytest.mark.usefixtures("no_grad")

@@ -211,7 +211,7 @@ def _legal(cls: type[Model], options: Mapping[str, Any], dt: float) -> Callable[
     """Refuses what the model refuses, dead times that float32 cannot count, long lags, weights whose limits are crossed."""
 
     def check(p: Bag) -> None:
-        cls(**options).check("case", p)
+        cls(**options).check("case", Bag(vars(p) | {"n_units": torch.tensor(N)}))
         if float(getattr(p, "lag", torch.zeros(1))) / dt >= 16:  # slots
             raise ShipError("case", "is refused")
         dead, low, high = (getattr(p, name, torch.tensor([v])) for name, v in (("t_ref", 0.0), ("w_min", 0.0), ("w_max", 1.0)))
