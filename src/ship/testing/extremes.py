@@ -158,7 +158,7 @@ def model_at_extremes(
     """
     worst_error = 0.0
     for dt in dts:
-        values = cases(parameters, n, 7, _legal(cls, options, dt))
+        values = cases(parameters, n, 7, _legal(cls, options, dt, n))
         truth = run_case(cls, values, options, dt, F64, "reference")
         for engine in engines:
             error, where = compared(cls, run_case(cls, values, options, dt, F32, engine), truth, values)
@@ -207,11 +207,11 @@ def _inputs(net: Network, dtype: torch.dtype) -> dict[str, Tensor] | None:
     return x or None
 
 
-def _legal(cls: type[Model], options: Mapping[str, Any], dt: float) -> Callable[[Bag], None]:
+def _legal(cls: type[Model], options: Mapping[str, Any], dt: float, n: int) -> Callable[[Bag], None]:
     """Refuses what the model refuses, dead times that float32 cannot count, long lags, weights whose limits are crossed."""
 
     def check(p: Bag) -> None:
-        cls(**options).check("case", Bag(vars(p) | {"n_units": torch.tensor(N)}))
+        cls(**options).check("case", Bag(vars(p) | {"n_units": torch.tensor(n)}))
         if float(getattr(p, "lag", torch.zeros(1))) / dt >= 16:  # slots
             raise ShipError("case", "is refused")
         dead, low, high = (getattr(p, name, torch.tensor([v])) for name, v in (("t_ref", 0.0), ("w_min", 0.0), ("w_max", 1.0)))
