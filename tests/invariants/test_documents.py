@@ -6,6 +6,7 @@ import re
 import shlex
 
 import matplotlib
+import matplotlib.pyplot as plt
 import pytest
 import torch
 
@@ -48,6 +49,7 @@ def test_every_block_runs(name, tmp_path, monkeypatch, capsys):
         elif block.language == "sh":
             run_shell(block.text)
     torch.set_rng_state(before)
+    plt.close("all")
     assert "Error" not in capsys.readouterr().err
 
 

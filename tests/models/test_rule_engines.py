@@ -1,16 +1,16 @@
 """Every rule of the library in networks: both engines, batches, chips, runs in pieces, kernels."""
 
-import extremes
 import pytest
 import torch
 
 import ship
 from ship.base.parameters import declared
 from ship.models.contract import Rule
+from ship.testing.extremes import classes
 
 D = torch.float64
 STEPS = 60
-RULES = extremes.classes(ship.models, Rule)
+RULES = classes(ship.models, Rule)
 CHOICES = ("pairing", "synapse", "efficacy", "modulation", "sign")
 pytestmark = pytest.mark.usefixtures("no_grad")
 

@@ -74,7 +74,7 @@ def _temperature(sim: Simulation, specs: Mapping[str, Spec]) -> list[str]:
             if declaration.role not in FOLLOWS:
                 continue
             if name in group.following:
-                value = "" if kelvin is not None else f" = {float(group.value(name).mean()):.4g} {declaration.unit}"
+                value = "" if kelvin is not None else f" = {float(group.value(name).detach().mean()):.4g} {declaration.unit}"
                 follow.append(f"{tag}.{name}{value}")
             else:
                 own.append(f"{tag}.{name}")
