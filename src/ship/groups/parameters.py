@@ -166,7 +166,7 @@ class GroupParameters(nn.Module):
         on_pairs = name != "bias" and (declaration.per == "connection" or name.startswith("rule.") or self.side == "connection")
         matrix = self.shared and name == "weight"
         if self.edges and on_pairs:
-            value = self._on_edges(value, math.prod(self.matrix[:1]) if matrix else None)
+            value = self._on_edges(value, self.matrix[0] if matrix else None)
             self._check_edges(where, value, shape)
         self._check_side(where, value, shape)
         place = self.place() if isinstance(value, Varied) and on_pairs and not matrix else None

@@ -1,6 +1,9 @@
 """The models of the library, one equation in each file. `gemo2024` has those of the publication, with its update rules."""
 
-from . import gemo2024 as gemo2024
+import importlib as _importlib
+import types as _types
+import typing as _typing
+
 from .dendrites.axial_coupling import AxialCoupling
 from .dendrites.compartment import Dendrite
 from .dendrites.plateau import PlateauDendrite
@@ -136,3 +139,12 @@ __all__ = [
     "WeightedSum",
     "WhiteNoise",
 ]
+
+if _typing.TYPE_CHECKING:
+    from . import gemo2024 as gemo2024
+else:
+
+    def __getattr__(name: str) -> _types.ModuleType:
+        if name == "gemo2024":  # imported when it is first used
+            return _importlib.import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -44,7 +44,8 @@ def network_identity(net: Network, theirs: Mapping[str, Any] | None = None) -> d
     own = net.settings
     settings: dict[str, Any] = {"dt": own["dt"], "seed": own["seed"], "variation": own["variation"], "dtype": str(own["dtype"])}
     settings["chips"] = net[net.tags[0]].die_ids.tolist()
-    groups = {name: _group(net, tag, known.get(name, {})) for tag in net.tags for name in (f"group {tag!r}",)}
+    tags = {f"group {tag!r}": tag for tag in net.tags}
+    groups = {name: _group(net, tag, known.get(name, {})) for name, tag in tags.items()}
     made: dict[str, Any] = Digest().encode("network", settings | groups)
     return made
 

@@ -44,21 +44,27 @@ def _decay(tau: torch.Tensor, dt: float) -> FirstOrderCoeffs:
 
 
 @dataclass(frozen=True)
-class FirstOrder2024(Synapse):
-    """The synapse `lS_1o` of the publication. In: events. Out: charge (V per slot)."""
+class OneCurrent2024(Synapse):
+    """The base class of the synapses of the publication with one current: all but what they give."""
 
-    weight: Value = param(Uniform(0.0, 1.0), unit="V/s", role="weight", per="connection")
     w_scale: Value = param(1.0, role="gain", gradient=False)
     tau: Value = param(8e-3, unit="s", above=0.0, role="time constant")
-    side: str = option("connection", choices=("connection", "post", "pre"))
-
-    states = declare_states(FirstOrderState, i=State(0.0, unit="V/s"))
 
     def discretise(self, p: Bag, dt: float) -> FirstOrderCoeffs:
         return _decay(p.tau, dt)
 
     def receive(self, state: FirstOrderState, x: Bag, p: Bag, c: FirstOrderCoeffs) -> FirstOrderState:
         return FirstOrderState(state.i * c.keep + x.value * p.w_scale)
+
+
+@dataclass(frozen=True)
+class FirstOrder2024(OneCurrent2024):
+    """The synapse `lS_1o` of the publication. In: events. Out: charge (V per slot)."""
+
+    weight: Value = param(Uniform(0.0, 1.0), unit="V/s", role="weight", per="connection")
+    side: str = option("connection", choices=("connection", "post", "pre"))
+
+    states = declare_states(FirstOrderState, i=State(0.0, unit="V/s"))
 
     def step(self, state: FirstOrderState, x: Bag, p: Bag, c: FirstOrderCoeffs) -> tuple[Connections, FirstOrderState]:
         return state.i * c.charge, state
@@ -88,21 +94,13 @@ class SecondOrder2024(Synapse):
 
 
 @dataclass(frozen=True)
-class Summed2024(Synapse):
+class Summed2024(OneCurrent2024):
     """The synapse `lS_FZenke` of the publication. In: events. Out: charge (V per slot), the current at its end without dt."""
 
     weight: Value = param(Uniform(0.0, 1.0), unit="V", role="weight", per="connection")
-    w_scale: Value = param(1.0, role="gain", gradient=False)
-    tau: Value = param(8e-3, unit="s", above=0.0, role="time constant")
     side: str = option("post", choices=("post",))
 
     states = declare_states(FirstOrderState, i=State(0.0, unit="V"))
-
-    def discretise(self, p: Bag, dt: float) -> FirstOrderCoeffs:
-        return _decay(p.tau, dt)
-
-    def receive(self, state: FirstOrderState, x: Bag, p: Bag, c: FirstOrderCoeffs) -> FirstOrderState:
-        return FirstOrderState(state.i * c.keep + x.value * p.w_scale)
 
     def step(self, state: FirstOrderState, x: Bag, p: Bag, c: FirstOrderCoeffs) -> tuple[Connections, FirstOrderState]:
         return state.i, state
