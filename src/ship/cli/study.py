@@ -99,7 +99,9 @@ def show(record: Mapping[str, Any], folder: Path) -> None:
     if record["numbers"]:
         console.print(table)
     for data in record["data"]:
-        console.print(f"Data: {data['title']}, {data['samples']} samples. Licence: {data['licence']}. {data['citation']}")
+        console.print(f"Data: {data['name']}, {data['samples']} samples of {data['title']}. Licence: {data['licence']}.")
+    for citation in dict.fromkeys(data["citation"] for data in record["data"]):
+        console.print(f"Cite: {citation}")
     for note in record["notes"]:
         console.print(f"Note: {note}")
     spent = record["seconds"]

@@ -1,4 +1,4 @@
-"""The studies that come with SHIP, one file each: ``ship study`` lists them, ``ship study NAME`` runs one.
+"""The studies of the publication, on real data: each a short file that reads like a methods section, run by ``ship study``.
 
-A file here reads like the methods section of a paper; machinery belongs into `ship.study` and `ship.data`.
+A file here is found by its name; the first paragraph of its docstring is its line in the list that ``ship study`` prints.
 """

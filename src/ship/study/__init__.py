@@ -15,6 +15,7 @@ from .record.replay import Replay, compare_runs
 from .record.run import Run
 from .requirement import Requirement, requirement
 from .siegert import siegert
+from .tasks import Recipe, Task, task, tasks
 from .ways import closed_loop
 
 __all__ = [
@@ -23,12 +24,14 @@ __all__ = [
     "Conditions",
     "Curve",
     "Limit",
+    "Recipe",
     "Replay",
     "Requirement",
     "Row",
     "Run",
     "Spread",
     "Summary",
+    "Task",
     "accuracy",
     "behaviour",
     "closed_loop",
@@ -44,6 +47,8 @@ __all__ = [
     "spread_curve",
     "summary",
     "sweep",
+    "task",
+    "tasks",
     "virtual_chips",
     "weight_error",
     "yield_at",

@@ -18,6 +18,7 @@ from torch import Tensor
 from ..base.display.notebook import html_table
 from ..base.errors import GraphError, RunError
 from ..base.statistics import Interval, mean_interval, wilson
+from ..models.contract import Neuron
 from ..network.audit.sent import Sent, sent
 from ..network.energy.ledger import MeanEnergy, grouped
 from ..network.network import Network
@@ -31,6 +32,16 @@ from .measure import readout_of, say_what_is_ideal
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 RESAMPLES = 2000  # of the bootstrap of the macro-F1
 NO_PRICE = "synaptic events only: a price needs devices (device= of net.add), or costs (net.meter)"
+
+
+class Charge(NamedTuple):
+    """The synaptic charge of a sample: what its spikes bring, summed over connections, in the unit of the weights.
+
+    A spike brings its weight in total over a connection: the integral of the current that it starts.
+    """
+
+    excitatory: Interval  # of weights above 0
+    inhibitory: Interval  # of weights below 0, as a magnitude
 
 
 class Latency(NamedTuple):
@@ -64,7 +75,9 @@ class Behaviour:
     accuracies: Tensor  # of each chip, [chip]; one number without a chip axis
     spikes: Mapping[str, Interval]  # of a sample, by group
     events: Interval  # synaptic events of a sample: spikes times connections
-    charge: Mapping[str, tuple[Interval, Interval, str]]  # of a sample by group: excitatory, inhibitory, and their unit
+    neuron_spikes: Interval  # of a sample, of all neurons
+    charge: Mapping[str, Charge]  # of a sample, by group of synapses
+    total_charge: Mapping[str, Charge]  # by the unit of the weights
     latency: Latency
     course: Course
     energy: MeanEnergy | None  # J a sample
@@ -78,13 +91,13 @@ class Behaviour:
             ("accuracy", self.accuracy, n, "Wilson, over samples" if over == "samples" else "Student's t, over chips"),
             ("macro-F1", self.macro_f1, self.samples, "bootstrap over samples"),
             ("latency to decision", self.latency.mean, n, f"Student's t, over {over}"),
-            ("spikes a sample", _total(list(self.spikes.values())), n, "all groups, inputs included"),
+            ("spikes a sample", self.neuron_spikes, n, f"of neurons, without inputs; Student's t, over {over}"),
             ("synaptic events a sample", self.events, n, f"spikes times connections; Student's t, over {over}"),
         ]
-        for tag, (plus, minus, unit) in self.charge.items():
-            for sign, value in (("excitatory", plus), ("inhibitory", minus)):
-                if value.value:
-                    rows.append((f"{sign} charge a sample, {tag}", _with_unit(value, unit), n, "sum of weights over spikes"))
+        for unit, signs in self.total_charge.items():
+            for sign, value in zip(("excitatory", "inhibitory"), signs, strict=True):
+                name = f"{sign} synaptic charge a sample" + (f" ({unit})" if len(self.total_charge) > 1 else "")
+                rows.append((name, value, n, "sum over spikes and connections of the weights of this sign"))
         if self.energy is not None:
             e, ends = self.energy, self.energy.interval
             low, high = ends if ends is not None else (e.low, e.high)
@@ -102,6 +115,10 @@ class Behaviour:
                 {"time": t, "accuracy": a} for t, a in zip(self.course.time.tolist(), self.course.accuracy.tolist(), strict=True)
             ],
             "spikes": [{"group": tag, "spikes a sample": value} for tag, value in self.spikes.items()],
+            "charge": [
+                {"group": tag, "unit": plus.unit, "excitatory": plus, "inhibitory": minus}
+                for tag, (plus, minus) in self.charge.items()
+            ],
             "latency": [{"quantile": q, "latency": t} for q, t in self.latency.quantiles.items()],
         }
 
@@ -220,9 +237,9 @@ class _Tally:
         confusion = ConfusionMatrix(classes)
         for each in predicted:
             confusion.add(true, each)
+        units = dict.fromkeys(made[0].unit for made in self.sent.values())
         several, latency = len(predicted) > 1, torch.cat(self.latency, 1)
         accuracy = mean_interval(hits) if several else wilson(int((predicted[0] == true).sum()), len(true))
-        events = torch.cat([sum((s.events for s in each), torch.zeros(())) for each in zip(*self.sent.values(), strict=True)], 1)
         return Behaviour(
             accuracy,
             _macro_f1(true, predicted, classes, seed),
@@ -231,17 +248,31 @@ class _Tally:
             self.net.chips,
             hits,
             {tag: _mean(torch.cat(made, 1)) for tag, made in self.spikes.items()},
-            _mean(events),
-            {tag: self._charge(made) for tag, made in self.sent.items()},
+            _mean(self._sum([[s.events for s in made] for made in self.sent.values()])),
+            _mean(self._neurons()),
+            {tag: self._charge([made]) for tag, made in self.sent.items()},
+            {unit: self._charge([m for m in self.sent.values() if m[0].unit == unit]) for unit in units},
             _latency(latency),
             self._course(),
             energy,
             tuple(said),
         )
 
-    def _charge(self, made: Sequence[Sent]) -> tuple[Interval, Interval, str]:
-        plus, minus = (_mean(torch.cat([getattr(s, name) for s in made], 1)) for name in ("excitatory", "inhibitory"))
-        return plus, minus, made[0].unit
+    def _charge(self, groups: Sequence[Sequence[Sent]]) -> Charge:
+        """Add up groups whose weights have one unit."""
+        unit = groups[0][0].unit
+        plus = self._sum([[s.excitatory for s in made] for made in groups])
+        minus = self._sum([[s.inhibitory for s in made] for made in groups])
+        return Charge(_with_unit(_mean(plus), unit), _with_unit(_mean(minus), unit))
+
+    def _neurons(self) -> Tensor:
+        """Return the spikes of all neurons, ``[chip, sample]``."""
+        return self._sum([self.spikes[tag] for tag in self.senders if isinstance(self.net.specs[tag].model, Neuron)])
+
+    def _sum(self, groups: Sequence[Sequence[Tensor]]) -> Tensor:
+        """Add up groups, each with a tensor ``[chip, batch]`` for each batch, to ``[chip, sample]``."""
+        none = torch.zeros(len(self.predicted[0]), sum(map(len, self.true)), dtype=torch.float64)
+        return sum((torch.cat(list(made), 1) for made in groups), none)
 
     def _course(self) -> Course:
         """Join the batches; a shorter one stays at its last decisions."""
@@ -303,10 +334,6 @@ def _f1(counts: np.ndarray[Any, Any], classes: int) -> np.ndarray[Any, Any]:
     f1 = np.where(known, 2 * np.diagonal(table, axis1=-2, axis2=-1) / np.where(known, both, 1), 0.0)
     mean: np.ndarray[Any, Any] = f1.sum(-1) / known.sum(-1)
     return mean
-
-
-def _total(values: Sequence[Interval]) -> Interval:
-    return Interval(sum(v.value for v in values))
 
 
 def _with_unit(value: Interval, unit: str) -> Interval:

@@ -18,8 +18,10 @@ from ...base.atomic_write import write_whole
 from ...base.display.stages import Stages, cpu_seconds
 from ...base.errors import ParameterError, RunError
 from ...base.statistics import Interval
+from ...data.sets import LabelledSet
 from ...network.network import Network
 from ..behaviour import Behaviour
+from ..tasks import Task
 from .environment import environment
 from .files import RECORD, clear, figure_files, read_run, table_files
 from .identity import network_digest
@@ -88,27 +90,34 @@ class Run:
         self._open("Run.stage")
         return self._stages.stage(what)
 
-    def uses(self, data: Any) -> None:
+    def uses(self, data: LabelledSet, part: str = "") -> None:
         """Note a data set that the study uses: its name, SHA-256, size, licence and citation.
 
         Args:
-            data: a `ship.data.LabelledSet`.
+            data: the data set.
+            part: which part of it this is, e.g. "train", where a study uses several parts of one set.
 
         Raises:
-            RunError: the run that is repeated used other data of this name.
+            RunError: the run that is repeated used other data of this name, or other data of this name were noted before.
         """
         self._open("Run.uses")
-        about, digest = data.about, data.hash()
-        then = self._then_data.get(data.name)
+        about, digest, name = data.about, data.hash(), f"{data.name} ({part})" if part else data.name
+        where, then, before = f"Run.uses: data {name!r}", self._then_data.get(name), self._data.get(name)
         if then is not None and then != digest:
-            raise RunError(
-                f"Run.uses: {data.name!r}",
-                f"must be the data of the run that is repeated, SHA-256 {then[:16]}...",
-                got=f"{digest[:16]}...",
-                fix="Name the folder with those data by --data.",
-            )
-        self._data[data.name] = {"name": data.name, "sha256": digest, "samples": len(data), "title": about.title}
-        self._data[data.name] |= {"licence": about.licence, "citation": about.citation, "home": about.home, "note": about.note}
+            rule = f"must be those of the run that is repeated, SHA-256 {then[:16]}..."
+            raise RunError(where, rule, got=f"{digest[:16]}...", fix="Name the folder with them by --data.")
+        if before is not None and before["sha256"] != digest:
+            raise RunError(where, "were noted before with other samples", fix='Give part=, e.g. part="train".')
+        made = {"name": name, "sha256": digest, "samples": len(data), "title": about.title, "licence": about.licence}
+        self._data[name] = made | {"citation": about.citation, "home": about.home, "note": about.note}
+
+    def task(self, task: Task) -> None:
+        """Note a task: its training and test samples, how they were divided, and what a reader must know of it."""
+        self.uses(task.train, "train")
+        self.uses(task.test, "test")
+        for text in (f"split {task.split}" if task.split else "", *task.notes):
+            if text:
+                self.note(f"{task.name}: {text}")
 
     def network(self, name: str, net: Network, *, dt: Sequence[tuple[float, int]] | None = None) -> None:
         """Note a network: the SHA-256 of its groups and parameters, its sizes and its time step.
