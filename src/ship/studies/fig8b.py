@@ -234,7 +234,7 @@ def picture(config: Config, drawn: Drawn, ran: dict[str, Ran]) -> Any:
             raster.plot(1e3 * made.spikes[k], np.full(len(made.spikes[k]), 1e3 * config.taus[k]), "|", color=colour, markersize=8)
         voltages.axhline(config.threshold, color="grey", lw=0.7, ls="--")
         raster.set(xlabel="time (ms)", xlim=(0, 1e3 * config.duration), ylim=(0, 1.1e3 * max(config.taus)))
-    for row, label in enumerate(("input", "current (V/s)", "voltage (V)", "tau (ms) of\nits spikes")):
+    for row, label in enumerate(("input", "current (V/s)", "voltage (V)", "spikes, by\ntau (ms)")):
         axes[row, 0].set_ylabel(label)
     axes[1, -1].legend(title="input", fontsize="small", title_fontsize="small")
     return figure
@@ -252,7 +252,7 @@ def alt_text(config: Config, ran: dict[str, Ran]) -> str:
 
 
 def convergence_picture(config: Config, errors: dict[str, list[float]]) -> Any:
-    """Draw the error below threshold against dt, with lines of order 1 and 2."""
+    """Draw the error below threshold against dt, with the order by which it shrinks."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5, 3.5), layout="constrained", dpi=120)
