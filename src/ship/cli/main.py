@@ -225,6 +225,7 @@ def ask(
     limits, in about a minute or two on two free cores. Where a part was not measured, the answer says which, and what --assume
     would answer it. More epochs, more chips, several devices and --learn take longer. On a terminal each stage is announced.
     """
+    from ..base.display.stages import Stages
     from ..devices.reading.spelling import for_command
     from . import ask as question
     from .asked import devices_of
@@ -232,7 +233,7 @@ def ask(
     given = reading.given("ask", locals())
     plain = given == reading.given("ask", {})
     assumed, taken = reading.pairs("ask", "--assume", assume), reading.pairs("ask", "--take", take)
-    stages = question.Stages(progress)
+    stages = Stages(progress)
     with for_command():
         with stages.stage("read the devices"):
             devices = devices_of(files, given, plain=plain, seed=seed, out=out, assumed=assumed, take=taken)
