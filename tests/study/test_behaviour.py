@@ -33,7 +33,7 @@ def batch():
 
 
 def test_by_hand():
-    """Sample 0: right, decided at 2 ms. Sample 1: unit 0 leads at 4 ms, equal scores at 6 ms are no decision, and unit 1 wins at 7 ms:
+    """Sample 0: right, decided at 2 ms. Sample 1: unit 0 leads at 4 ms, equal scores at 6 ms are none, and unit 1 wins at 7 ms:
     wrong. Sample 2: no decision; as everywhere, the lowest of equal scores is taken, which is wrong.
     """
     made = behaviour(by_hand(), [batch()], readout=SpikeCount())
