@@ -339,7 +339,10 @@ class PulseUnit(Unit):
             cycles,
             len(fields) - 1,
         )
-        return made._replace(pulses=pulses, events=self.learner.events)
+        return made._replace(pulses=pulses)
+
+    def _inside(self) -> bool:
+        return True  # a device keeps its weight until it is pulsed
 
     def _device_field(self, name: Name) -> Tensor:
         if name[0] == "x":

@@ -8,7 +8,7 @@ without events is evaluated only on the connections of units with an event.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
@@ -26,15 +26,33 @@ from ..trace.program import Program, Untraceable, Value, only, used
 from ..trace.recorder import trace
 from ..trace.simplify import fold
 
-Key = int | str  # an input of the rule's program by number; "sum" of the changes, "batch": how many samples share them
+# An input of the rule's program by number; "sum" of the changes; "batch", how many samples share them; others of `pulses`.
+Key = int | str
 
 
-class Work(NamedTuple):
-    """A kernel on connections: its operands, and which of them it writes."""
+@dataclass(frozen=True, eq=False)
+class Work:
+    """A kernel on connections: its operands, and which of them it writes. It is printed for rows of connections, for columns or
+    for edges: what is one number for a whole line is read once. It is compiled when it is first asked for.
+    """
 
-    kernel: Any
     keys: tuple[Key, ...]
     written: frozenset[Key]
+    text: Callable[[str], str]
+    made: dict[str, Any] = field(default_factory=dict)
+
+    def kernel(self, line: str) -> int:
+        """Return the address of the kernel for a ``"row"``, a ``"column"`` or ``"edges"``.
+
+        Raises:
+            Untraceable: it does not compile.
+        """
+        if line not in self.made:
+            self.made[line] = compiled(self.text(line))
+        return int(self.made[line].address)
+
+
+LINES: dict[str, frozenset[str]] = {"row": frozenset({"pre"}), "column": frozenset({"post"}), "edges": frozenset()}
 
 
 class Traces(NamedTuple):
@@ -222,7 +240,19 @@ class _Builder:
         self, program: Program, keys: list[Key], stores: list[Store], written: frozenset[Key], loads: list[int] | None = None
     ) -> Work:
         loads = list(range(program.inputs)) if loads is None else loads
-        return Work(compiled(print_numba(program, stores, len(keys), self.dtype, loads)), tuple(keys), written)
+        axes = {i: self._axes_of_key(keys[loads[i]]) for i in used(program)}
+
+        def text(line: str) -> str:
+            fixed = {i for i, differs in axes.items() if differs <= LINES[line]}
+            return print_numba(program, stores, len(keys), self.dtype, loads, fixed)
+
+        return Work(tuple(keys), written, text)
+
+    def _axes_of_key(self, key: Key) -> set[str]:
+        """Return the axes along which an operand of a kernel differs."""
+        if isinstance(key, int):
+            return self.axes(key)
+        return set() if key in ("batch", "step") else {"pre", "post"}
 
 
 def _zero(ref: Any) -> bool:
@@ -276,8 +306,8 @@ class Unit:
         self.constants = [*self._constants("pre", k0 > 0), *self._constants("post", k0 > 0)]
         go = len(learner.pre.constants), len(learner.post.constants)
         self.steps = [
-            TapeStep(learner.pre.kernel, self.group.n_pre, (arrivals,), (self.arrived, before, *pre), go[0]),
-            TapeStep(learner.post.kernel, self.group.n, tuple(posts), (*there, *post), go[1]),
+            TapeStep(learner.pre.kernel, self.group.n_pre, (arrivals,), (self.arrived, before, *pre), go[0], traces=True),
+            TapeStep(learner.post.kernel, self.group.n, tuple(posts), (*there, *post), go[1], traces=True),
         ]
 
     @property
@@ -339,14 +369,17 @@ class Unit:
 
     def learn(self, fields: list[Tensor]) -> Learn:
         """Return what changes the weights; its fields are added to those of the tape."""
-        works = self.works
+        events = self.learner.events if self._inside() else 0
         at: dict[Key, int] = {}
         passes = tuple(
-            Pass(int(work.kernel.address), tuple(self._part(k, k in work.written, fields, at) for k in work.keys))
-            for work in works
+            Pass(*self._kernels(work, events), tuple(self._part(k, k in work.written, fields, at) for k in work.keys))
+            for work in self.works
         )
-        events = self.learner.events if self._inside() else 0
         return Learn(passes, self.group.n_pre, self.group.n, self.happened["pre"], self.happened["post"], events)
+
+    def _kernels(self, work: Work, events: int) -> tuple[int, int]:
+        """Return the kernel on rows, and that on columns where these are visited: at events."""
+        return work.kernel("row"), work.kernel("column") if events else 0
 
     def _inside(self) -> bool:
         """Whether the limits change no weight, so that those without events can be left alone."""

@@ -171,7 +171,7 @@ class Executor:
             row |= {"constants": k.constants, "outputs": k.outputs, "clock": step.go, "listing": -1, "learn": -1}
             row |= {f"first_{what}": number for what, number in first.items()}
             row |= {"area": rows[-1]["area"] if step.follows else area, "back_area": back_area, "chunk": chunk}
-            row["contest"] = int(step.contest)
+            row |= {"contest": int(step.contest), "traces": int(step.traces)}
             row["moving"] = int(self._moves[at : at + k.constants].any())
             rows.append(row)
             counts = {"state": k.states, "operand": k.inputs, "constant": k.constants, "output": len(step.outs)}
