@@ -383,8 +383,11 @@ class Unit:
 
     def _inside(self) -> bool:
         """Whether the limits change no weight, so that those without events can be left alone."""
-        p = self.node.rule_p
-        return bool(((self.node.weight >= p.w_min) & (self.node.weight <= p.w_max)).all())
+        p, weight = self.node.rule_p, self.node.weight
+        if p.w_min.numel() == p.w_max.numel() == 1:
+            low, high = torch.aminmax(weight)
+            return bool(low >= p.w_min) and bool(high <= p.w_max)
+        return bool(((weight >= p.w_min) & (weight <= p.w_max)).all())
 
     def _part(self, key: Key, written: bool, fields: list[Tensor], at: dict[Key, int]) -> ConnectionOperand:
         if key in self.traces:

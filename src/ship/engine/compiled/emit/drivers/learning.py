@@ -68,7 +68,12 @@ def sweep(record, x, kernel, first, last, lines, n_lines, down, done, n_done, co
     ``first .. last - 1``. Where it ``counts`` pulses, these are delivered.
     """
     run, rule = loop_at(record, 0), learn_at(loop_at(record, 0).learns, x)
-    at, work, line, length = integers(run.learn_at), run.learn_blocks, listed(lines), rule.n_pre if down else rule.n_post
+    at, moving, work, line = integers(run.learn_at), integers(run.learn_moving), run.learn_blocks, listed(lines)
+    length, n_moving = rule.n_pre if down else rule.n_post, 0
+    for i in range(last - first):
+        part = part_at(run.parts, first + i)
+        moving[n_moving] = i
+        n_moving += (part.along if down else part.down) != 0 or part.written
     passed, reached = np.int64(0), np.int64(0)  # the rows that are done lie in a block from the one to the other
     for j in range(0, length if n_lines else 0, BLOCK):
         width = min(BLOCK, length - j)
@@ -80,17 +85,18 @@ def sweep(record, x, kernel, first, last, lines, n_lines, down, done, n_done, co
             if apart == 0 and not part.scratch:
                 load(work + i * ONE, at[i] + j * step, step, width)
         for k in range(n_lines):
-            for i in range(last - first):
+            for m in range(n_moving):
+                i = moving[m]
                 part = part_at(run.parts, first + i)
                 apart, step = (part.along, part.down) if down else (part.down, part.along)
-                if apart != 0:
-                    load(work + i * ONE, at[i] + line[k] * apart + j * step, step, width)
+                load(work + i * ONE, at[i] + line[k] * apart + j * step, step, width)
             if PULSES and counts:
                 draw(record, x, r, t, line[k], j, width, down)
             call_block(kernel, work, width)
             if PULSES and counts:
                 collect_counts(record, x, r, t, line[k], j, width, down, here, n_here)
-            for i in range(last - first):
+            for m in range(n_moving):
+                i = moving[m]
                 part = part_at(run.parts, first + i)
                 if part.written and down:
                     unload(at[i] + line[k] * part.along + j * part.down, part.down, work + i * ONE, width, here, n_here, j)

@@ -151,7 +151,8 @@ LOOP = record(
     "counts",  # how many each has
     "n_lists",
     "depth",
-    "learn_at",  # for rules: addresses of operands, a block of each; connections of rows, of columns, all; edges; marks
+    "learn_at",  # for rules: addresses of operands; which differ from line to line, or are written; a block of each;
+    "learn_moving",  # connections of rows, of columns, all; edges; marks
     "learn_blocks",
     "learn_rows",
     "learn_columns",
