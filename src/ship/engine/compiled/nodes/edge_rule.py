@@ -15,7 +15,8 @@ from ...reference.plastic import PlasticNode
 from ..tape.edges import Structure
 from ..tape.tape import Learn
 from ..trace.program import NotNow
-from .rule import Key, Learner, Unit, Work, by_unit
+from .rule import Learner, Unit, by_unit
+from .work import Key, Work
 
 
 def refusal(node: PlasticNode) -> str | None:

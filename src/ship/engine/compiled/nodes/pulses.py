@@ -30,7 +30,8 @@ from ..trace.program import NotNow, Untraceable, Value, only, used
 from ..trace.recorder import trace
 from ..trace.simplify import fold
 from ..trace.uniform import lifted
-from .rule import Key, Learner, Unit, Work, _Builder
+from .rule import Learner, Unit, _Builder
+from .work import Key, Work
 
 Name = tuple[Any, ...]  # of an input of the devices' kernel, see `_inputs`
 

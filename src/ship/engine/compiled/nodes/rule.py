@@ -8,7 +8,7 @@ without events is evaluated only on the connections of units with an event.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -19,40 +19,13 @@ from ....models.contract import Rule
 from ...reference.plastic import PlasticNode
 from ...trees import flatten, unflatten
 from ..emit.numba import Store, print_numba
-from ..kernels.kernel import Kernel, compiled
+from ..kernels.kernel import Kernel
 from ..tape.edges import Structure
 from ..tape.tape import ConnectionOperand, Learn, OperandSource, Pass, TapeStep
 from ..trace.program import Program, Untraceable, Value, only, used
 from ..trace.recorder import trace
 from ..trace.simplify import fold
-
-# An input of the rule's program by number; "sum" of the changes; "batch", how many samples share them; others of `pulses`.
-Key = int | str
-
-
-@dataclass(frozen=True, eq=False)
-class Work:
-    """A kernel on connections: its operands, and which of them it writes. It is printed for rows of connections, for columns or
-    for edges: what is one number for a whole line is read once. It is compiled when it is first asked for.
-    """
-
-    keys: tuple[Key, ...]
-    written: frozenset[Key]
-    text: Callable[[str], str]
-    made: dict[str, Any] = field(default_factory=dict)
-
-    def kernel(self, line: str) -> int:
-        """Return the address of the kernel for a ``"row"``, a ``"column"`` or ``"edges"``.
-
-        Raises:
-            Untraceable: it does not compile.
-        """
-        if line not in self.made:
-            self.made[line] = compiled(self.text(line))
-        return int(self.made[line].address)
-
-
-LINES: dict[str, frozenset[str]] = {"row": frozenset({"pre"}), "column": frozenset({"post"}), "edges": frozenset()}
+from .work import LINES, Key, Work
 
 
 class Traces(NamedTuple):

@@ -148,9 +148,7 @@ class Loop(Executor):
                 last = torch.arange(max(0, self.stop - self.masks[q] - 1), self.stop) & self.masks[q]
                 kept.append(self.buffers[q][last])
             else:
-                kept.append(
-                    self.buffers[q][self.start : self.stop].detach()
-                )  # another object: what is returned knows its own gradient
+                kept.append(self.buffers[q][self.start : self.stop].detach())  # another object: it knows its own gradient
         return kept, leave
 
     def _step_table(self, backwards: Sequence[int] | None = None) -> Records:

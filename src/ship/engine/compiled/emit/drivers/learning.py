@@ -63,11 +63,15 @@ def count_below(positions, n, start, limit):
 
 
 @inner
-def sweep(record, x, kernel, first, last, lines, n_lines, down, done, n_done, counts, r, t):
-    """Run a kernel on whole lines of connections: rows, or (``down``) columns without the rows that are done. Its operands are
-    ``first .. last - 1``. Where it ``counts`` pulses, these are delivered.
+def sweep(record, x, applies, r, t, lines, n_lines, down, done, n_done):
+    """Run a kernel on whole lines of connections: rows, or (``down``) columns without the rows that are done. Where it counts
+    pulses, these are delivered.
     """
     run, rule = loop_at(record, 0), learn_at(loop_at(record, 0).learns, x)
+    first, last = (rule.apply_first, rule.apply_last) if applies else (rule.first, rule.last)
+    kernel, column = (rule.apply, rule.apply_column) if applies else (rule.kernel, rule.column)
+    kernel = column if down else kernel
+    counts = rule.pulse >= 0 and (applies != 0 or rule.apply == 0)
     at, moving, work, line = integers(run.learn_at), integers(run.learn_moving), run.learn_blocks, listed(lines)
     length, n_moving = rule.n_pre if down else rule.n_post, 0
     for i in range(last - first):
@@ -123,13 +127,11 @@ def visit(record, x, applies, r, t, rows, n_rows, n_columns):
     without these rows.
     """
     run, rule = loop_at(record, 0), learn_at(loop_at(record, 0).learns, x)
-    kernel, column = (rule.apply, rule.apply_column) if applies else (rule.kernel, rule.column)
     first, last = (rule.apply_first, rule.apply_last) if applies else (rule.first, rule.last)
-    counts = rule.pulse >= 0 and (applies != 0 or rule.apply == 0)
     place_parts(record, first, last, r, t)
-    sweep(record, x, kernel, first, last, rows, n_rows, np.int64(0), rows, np.int64(0), counts, r, t)
-    sweep(record, x, column, first, last, run.learn_columns, n_columns, np.int64(1), rows, n_rows, counts, r, t)
-    if PULSES and counts:
+    sweep(record, x, applies, r, t, rows, n_rows, np.int64(0), rows, np.int64(0))
+    sweep(record, x, applies, r, t, run.learn_columns, n_columns, np.int64(1), rows, n_rows)
+    if PULSES and rule.pulse >= 0 and (applies != 0 or rule.apply == 0):
         deliver_pulses(record, x, r, t)
 
 
