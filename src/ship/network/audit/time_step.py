@@ -103,13 +103,20 @@ class DtAudit:
             lines.append("metric: " + ", ".join(f"{value:.6g}" for value in self.metric))
         lines += [f"rounded: {text}" for text in self.rounded]
         lines += [f"note: {text}" for text in self.notes]
-        return "\n".join([*lines, self.verdict()])
+        return "\n".join([*lines, self.verdict(), *self._of_metric()])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         heads, *rows = self.rows()
         return html_table(self.verdict(), heads, rows)
+
+    def _of_metric(self) -> list[str]:
+        """Say how much the metric changes, which may be all that a user asks for."""
+        if not self.metric:
+            return []
+        change = max(abs(value - self.metric[-1]) for value in self.metric)
+        return [f"The metric changes by at most {change:.2g} from the finest dt; if it is all that counts, judge by that."]
 
     def verdict(self) -> str:
         """Say which group limits dt, and which dt, or programme of dt, is proposed."""
