@@ -139,7 +139,7 @@ def test_any_part_ends_in_the_right_file(server: FileServer, cache: Path, part: 
 def test_no_network_says_what_to_put_where(cache: Path) -> None:
     pytest.importorskip("pooch")
     text = r"data set 'trial': cannot be downloaded from http://127.0.0.1:9/a.bin; got ConnectionError.*"
-    text += r"download by hand http://127.0.0.1:9/a.bin as trial/a.bin into a folder, and name that folder: --data FOLDER"
+    text += r"download by hand a.bin from http://127.0.0.1:9/a.bin as trial/a.bin into a folder, and name that folder: --data F"
     with pytest.raises(FileError, match=text):
         fetch.files("trial", [Remote("http://127.0.0.1:9/a.bin", RIGHT, "a.bin")])
     assert names(cache) == []

@@ -39,12 +39,14 @@ class Remote:
         sha256: the SHA-256 of the file in hexadecimal digits; None where none is published.
         file: the name of the file on this machine, which may begin with folders (``"train/images.gz"``).
         md5: the MD5, for files whose publishers give only that. Without either, a download is not checked.
+        by_hand: whether only a person can download it, on the page ``url``, e.g. because terms must be agreed to.
     """
 
     url: str
     sha256: str | None
     file: str
     md5: str | None = None
+    by_hand: bool = False
 
     @property
     def known(self) -> tuple[str, str] | None:
@@ -74,6 +76,10 @@ def files(name: str, remotes: Sequence[Remote], folder: Path | None = None, *, p
     found = [_at_hand(name, remote, folder) for remote in remotes]
     if all(found):
         return [path for path in found if path is not None]
+    by_hand = [remote for remote, path in zip(remotes, found, strict=True) if path is None and remote.by_hand]
+    if by_hand:
+        rule = "is given by its publisher on a page for people, not to programs"
+        raise FileError(f"data set {name!r}", rule, fix=f"So {_by_hand(name, by_hand)}")
     with alone(cached(name)):
         return [_at_hand(name, remote, folder) or _download(name, remote, progress) for remote in remotes]
 
@@ -129,6 +135,12 @@ def sha256(path: Path) -> str:
     return _digest(path, "sha256")
 
 
+def signature(path: Path) -> str:
+    """Return what tells a file from another one on this machine without reading it: its place, size and time of change."""
+    found = path.stat()
+    return f"{path.resolve()} {found.st_size} {found.st_mtime_ns}"
+
+
 def _digest(path: Path, algorithm: str) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
@@ -180,7 +192,7 @@ def _download(name: str, remote: Remote, progress: bool) -> Path:
 
 
 def _by_hand(name: str, remotes: Sequence[Remote]) -> str:
-    what = ", ".join(f"{remote.url} as {Path(name) / remote.file}" for remote in remotes)
+    what = ", ".join(f"{remote.file} from {remote.url} as {Path(name) / remote.file}" for remote in remotes)
     return f"download by hand {what} into a folder, and name that folder: --data FOLDER, or the variable {VARIABLE}."
 
 
