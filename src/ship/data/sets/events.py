@@ -1,8 +1,8 @@
 """Sets of events: each sample is a list of events, int32 ``[event, 2]`` with its time in us and its unit, in order of time.
 
 Units of a camera count pixels row by row, one polarity after the other: ``(polarity * height + y) * width + x``. What is read
-from thousands of small files, or out of a compressed archive, is kept in the cache as one file, which is mapped into memory: a set
-that is larger than the memory can be used, and is read once only.
+from thousands of small files, or out of a compressed archive, is kept in the cache as one file, which is mapped into memory: a
+set that is larger than the memory can be used, and is read once only.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def pixels(events: Tensor, width: int, height: int) -> Pixels:
 
 def units_of(x: np.ndarray, y: np.ndarray, polarity: np.ndarray, width: int, height: int) -> np.ndarray:
     """Return the unit of each event of a camera, int32."""
-    return ((polarity.astype(np.int32) * height + y) * width + x).astype(np.int32)
+    units: np.ndarray = ((polarity.astype(np.int32) * height + y) * width + x).astype(np.int32)
+    return units
 
 
 def pooled(events: Tensor, width: int, height: int, by: int) -> Tensor:
@@ -65,14 +66,15 @@ def pooled(events: Tensor, width: int, height: int, by: int) -> Tensor:
     return torch.stack([time, (polarity * high + y // by) * wide + x // by], 1)
 
 
-def to_slots(events: Tensor, n: int, steps: int, dt: float) -> Tensor:
+def to_slots(events: Tensor, n: int, steps: int, dt: float, tick: float = 1e-6) -> Tensor:
     """Count events into slots; those that come after the last slot are left out.
 
     Args:
-        events: ``[event, 2]``, time in us and unit.
+        events: ``[event, 2]``, time and unit.
         n: number of units.
         steps: number of slots.
         dt: time step, s; an event at t belongs to slot t / dt, rounded half up.
+        tick: the unit of the times, s.
 
     Returns:
         Counts ``[time, unit]`` in float32.
@@ -83,7 +85,7 @@ def to_slots(events: Tensor, n: int, steps: int, dt: float) -> Tensor:
     check_whole("events.to_slots: n", n, 1)
     check_whole("events.to_slots: steps", steps, 1)
     check_dt("events.to_slots", dt)
-    slot, unit = nearest_slots(events[:, 0].double() * 1e-6, dt).long(), events[:, 1].long()
+    slot, unit = nearest_slots(events[:, 0].double() * tick, dt).long(), events[:, 1].long()
     if events.shape[0] and (int(unit.min()) < 0 or int(unit.max()) >= n or int(slot.min()) < 0):
         got = f"units {int(unit.min())} to {int(unit.max())}, slots from {int(slot.min())} on"
         raise RunError("events.to_slots", f"units must be from 0 to {n - 1}, and times at least 0", got=got)

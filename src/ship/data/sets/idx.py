@@ -93,6 +93,6 @@ def load(
             raise FileError(place, f"{part}: must be images [sample, row, column] of bytes with a label each", got=got)
         if labels.size and int(labels.max()) >= len(classes):
             raise FileError(place, f"{part}: labels must be from 0 to {len(classes) - 1}", got=int(labels.max()))
-    images, labels = (torch.from_numpy(np.concatenate(pair)) for pair in ((x, x_test), (y, y_test)))
-    test = torch.arange(len(images)) >= len(x)
-    return LabelledSet(name, images, labels.to(torch.int64), tuple(classes), about, test=test)
+    pictures, kinds = (torch.from_numpy(np.concatenate(pair)) for pair in ((x, x_test), (y, y_test)))
+    test = torch.arange(len(pictures)) >= len(x)
+    return LabelledSet(name, pictures, kinds.to(torch.int64), tuple(classes), about, test=test)
