@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,15 @@ def test_a_missing_page_is_an_error(server: FileServer, cache: Path) -> None:
     with pytest.raises(FileError, match="404"):
         fetch.files("trial", [Remote(f"{server.url}/b.bin", RIGHT, "b.bin")])
     assert names(cache) == []
+
+
+def test_two_at_a_time_download_once(server: FileServer, cache: Path) -> None:
+    """The second one waits for the first, and finds the file."""
+    server.pause = 0.005
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda _: fetch.files("trial", [remote(server)]), range(2)))
+    assert found == [[cache / "a.bin"]] * 2
+    assert len(server.asked) == 1
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a signal that kills at once")

@@ -34,12 +34,12 @@ DAMAGED = (
 )
 
 
-def members(archive: Path, suffix: str = "") -> Iterator[tuple[str, bytes]]:
+def members(archive: Path, suffix: str | tuple[str, ...] = "") -> Iterator[tuple[str, bytes]]:
     """Read the files of an archive one by one, without writing anything.
 
     Args:
         archive: a file that ends in .zip, .tar, .tar.gz (or another compression of tar) or .gz.
-        suffix: how the names end of the files that are wanted, e.g. ``".bin"``; empty for all.
+        suffix: how the names end of the files that are wanted, e.g. ``".bin"``, or several such endings; empty for all.
 
     Yields:
         The name of each file inside the archive, with ``/`` between folders, and its content.

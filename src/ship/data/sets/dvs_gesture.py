@@ -52,7 +52,7 @@ CLASSES = (  # gesture_mapping.csv
     "other gestures",
 )
 LISTS = ("trials_to_train.txt", "trials_to_test.txt")
-Files = Callable[[str], Iterator[tuple[str, bytes]]]  # the files whose names end so: name without folders, and content
+Files = Callable[[tuple[str, ...]], Iterator[tuple[str, bytes]]]  # files whose names end so: name without folders, and content
 
 
 def load(folder: Path | None = None) -> LabelledSet:
@@ -89,29 +89,28 @@ def _source(folder: Path | None) -> tuple[Files, list[str]]:
     return partial(_from_archive, archive), [str(archive), fetch.signature(archive)]
 
 
-def _from_folder(paths: list[Path], ending: str) -> Iterator[tuple[str, bytes]]:
+def _from_folder(paths: list[Path], ending: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
     return ((path.name, path.read_bytes()) for path in paths if path.name.endswith(ending))
 
 
-def _from_archive(archive: Path, ending: str) -> Iterator[tuple[str, bytes]]:
+def _from_archive(archive: Path, ending: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
     return ((PurePosixPath(name).name, data) for name, data in members(archive, ending))
 
 
 def _rows(files: Files, where: str) -> Iterator[Row]:
-    lists = dict(files(".txt"))
-    missing = [name for name in LISTS if name not in lists]
+    small = dict(files((".txt", "_labels.csv")))  # one pass over the archive, another one for the recordings
+    missing = [name for name in LISTS if name not in small]
     if missing:
         raise FileError(where, f"must hold {' and '.join(LISTS)}", got=f"no {missing[0]}", fix="Download the archive again.")
-    tables = dict(files("_labels.csv"))
-    tests = {trial: test for test, name in enumerate(LISTS) for trial in lists[name].decode("utf-8", "replace").split()}
+    tests = {trial: test for test, name in enumerate(LISTS) for trial in small[name].decode("utf-8", "replace").split()}
     seen = set()
-    for name, data in files(".aedat"):
+    for name, data in files((".aedat",)):
         if name in tests:
             seen.add(name)
             table = name.removesuffix(".aedat") + "_labels.csv"
-            if table not in tables:
+            if table not in small:
                 raise FileError(f"{where}: {name}", "must have a table of its gestures", got=f"no {table}")
-            yield from _gestures(name, data, labels(tables[table], f"{where}: {table}"), bool(tests[name]), where)
+            yield from _gestures(name, data, labels(small[table], f"{where}: {table}"), bool(tests[name]), where)
     if len(seen) < len(tests):
         raise FileError(where, "must hold the recordings that its lists name", got=f"no {sorted(set(tests) - seen)[0]}")
 

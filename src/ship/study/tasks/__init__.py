@@ -50,9 +50,11 @@ def task(name: str | Path, *, folder: str | Path | None = None, seed: int = 0, *
         raise RunError("ship.study.task", f"no task named {str(name)!r}", fix=fix)
     file, function = MAKERS[str(name)]
     maker = getattr(importlib.import_module(f".{file}", __name__), function)
-    known = [option for option in inspect.signature(maker).parameters if option not in ("folder", "seed")]
+    parameters = inspect.signature(maker).parameters
+    known = [option for option in parameters if option not in ("folder", "seed")]
+    anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     for option in options:
-        if option not in known:
+        if option not in known and not anything:
             raise RunError(f"task {str(name)!r}", f"has no option {option!r}", fix=suggest(option, known))
     made: Task = maker(folder=folder, seed=seed, **options)
     return made
