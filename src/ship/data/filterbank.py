@@ -18,7 +18,7 @@ Source: of the filters, as in `scipy.signal.gammatone`: Slaney, Apple Technical 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ from ..base.parameters import to_tensor
 EAR_Q, WIDTH = 9.26449, 24.7  # of the ERB: 1, and Hz at the frequency 0
 BANDWIDTH = 1.019  # of a gammatone filter of order 4, in ERB
 DECAY = 18.0  # time constants after which the response of a filter of order 4 has fallen to 6e-5 of its peak
+PIECE = 50  # slots; recordings are filtered with silence up to a whole number of pieces
 TOGETHER = 32  # recordings that are filtered at a time
 
 
@@ -143,23 +144,35 @@ def cochleagram(
         got = f"{rate * dt:g} samples in a slot of {dt:g} s at {rate:g} Hz"
         fix = "Choose another dt, or resample the recordings, e.g. with scipy.signal.resample_poly."
         raise ParameterError(f"{where}: dt", "a slot must hold a whole number of samples", got=got, fix=fix)
-    heard = []
-    for first in range(0, len(signals), TOGETHER):
-        sound = _padded(where, signals[first : first + TOGETHER], slot * steps)
+    made = torch.zeros(len(signals), steps, channels)
+    for index, sound in _by_length(where, signals, slot, steps):
         filtered = gammatone_bank(sound, rate=rate, channels=channels, low=low, high=high).clamp(min=0.0)
-        heard.append(_compressed(filtered.unflatten(1, (steps, slot)).mean(2), depth, contrast))
-    return torch.cat(heard) if heard else torch.zeros(0, steps, channels)
+        heard = _compressed(filtered.unflatten(1, (-1, slot)).mean(2), depth, contrast)
+        made[index, : heard.shape[1]] = heard
+    return made
 
 
-def _padded(where: str, signals: Tensor | Sequence[Tensor], n: int) -> Tensor:
-    """Return recordings of one length, ``[sample, n]``, each with the largest size 1, and silence behind it."""
-    made = torch.zeros(len(signals), n)
-    for row, signal in zip(made, signals, strict=True):
+def _by_length(
+    where: str, signals: Tensor | Sequence[Tensor], slot: int, steps: int
+) -> Iterator[tuple[list[int], Tensor]]:
+    """Yield some recordings of about one length at a time: which, and ``[sample, time]`` with silence behind them.
+
+    A recording is as long as its own whole pieces of `PIECE` slots, so that what is heard does not depend on the others.
+    """
+    pieces: dict[int, list[int]] = {}
+    for i, signal in enumerate(signals):
         if signal.ndim != 1:
             raise ParameterError(f"{where}: signals", "must be [time] each", got=f"shape {list(signal.shape)}")
-        heard = signal[:n].float()
-        row[: len(heard)] = heard / heard.abs().max().clamp(min=1e-30) if len(heard) else heard
-    return made
+        slots = PIECE * max(1, math.ceil(len(signal) / (slot * PIECE)))
+        pieces.setdefault(min(steps, slots), []).append(i)
+    for slots, members in sorted(pieces.items()):
+        for first in range(0, len(members), TOGETHER):
+            index = members[first : first + TOGETHER]
+            sound = torch.zeros(len(index), slots * slot)
+            for row, i in zip(sound, index, strict=True):
+                heard = signals[i][: len(row)].float()
+                row[: len(heard)] = heard / heard.abs().max().clamp(min=1e-30) if len(heard) else heard
+            yield index, sound
 
 
 def _compressed(heard: Tensor, depth: float, contrast: float) -> Tensor:

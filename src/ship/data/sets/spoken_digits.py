@@ -26,7 +26,7 @@ from .labelled import About, LabelledSet
 
 RATE = 8000.0  # Hz
 TEST_TAKES = 5  # takes 0 to 4 are the official test split
-HASH = "PENDING"
+HASH = "fbf7e8af3455449359203cdddd571bfc97010fa007e141501ed9bbca4af94cdb"
 REMOTE = Remote(
     url="https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.tar.gz",
     sha256=None,

@@ -86,6 +86,6 @@ def fit_once(task: Task, net: Network, **options: Any) -> Any:
     short = shortened(task, net, test=False)
     trained = short.task.fit(short.net, **options)
     short.cut.give(net)
-    whole = replace(task, recipe=replace(task.recipe, once=False)).trainer(net)
+    whole = task.trainer(net)
     whole.progress = trained.progress
     return whole

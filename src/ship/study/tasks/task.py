@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ...base.checks import check_choice, check_real, check_whole
-from ...base.errors import GraphError
+from ...base.errors import GraphError, ParameterError
 from ...data import Batches, LengthBuckets, SpikeDataset, collate
 from ...data.sets import LabelledSet
 from ...network.network import Network
@@ -35,6 +35,8 @@ class Recipe:
         trained: tags of the groups that learn; empty: all.
         once: whether the part of the network that does not learn is run once, not in every epoch (`ship.study.shortened`); the
             encoding must then draw nothing.
+        start: "linear" begins at the weights that `ship.study.linear_start` finds for what learns, which must then be the one
+            synapse before a leaky readout; "drawn" at those of the network.
     """
 
     epochs: int = 40
@@ -45,12 +47,16 @@ class Recipe:
     clip: float | None = None
     trained: tuple[str, ...] = ()
     once: bool = False
+    start: str = "drawn"
 
     def __post_init__(self) -> None:
         check_whole("Recipe.epochs", self.epochs, 1)
         check_whole("Recipe.size", self.size, 1)
         check_real("Recipe.lr", self.lr, "must be above 0", above=0.0)
         check_choice("Recipe.decay", self.decay, ("cosine", "none"), either=True)
+        check_choice("Recipe.start", self.start, ("drawn", "linear"), either=True)
+        if self.start == "linear" and len(self.trained) != 1:
+            raise ParameterError("Recipe.start", "'linear' needs one tag that is trained", got=f"{self.trained}")
 
 
 @dataclass(frozen=True, repr=False)
@@ -158,6 +164,10 @@ class Task:
             from .once import fit_once
 
             return fit_once(self, net, **options)
+        if recipe.start == "linear":
+            from ..linear_start import linear_start
+
+            linear_start(net, *recipe.trained, self.in_order(self.train), readout=self.readout)
         trainer = self.trainer(net, recipe.epochs)
         trainer.fit(self.training(seed), epochs=recipe.epochs, progress=progress, checkpoint=checkpoint)
         return trainer

@@ -1,0 +1,124 @@
+"""A start for a readout whose score is linear in its weights: the weights that minimise the cross-entropy, found at once.
+
+Where a leaky integrator that never spikes is read as its mean over time (or as its last value), the score of a class is a sum over
+the sources of ``weight * feature``. The feature of a source is the score of an integrator that this source alone drives by the
+weight 1, and the network itself computes it: one integrator for each source. The weights are then those of a multinomial logistic
+regression without an intercept, with the penalty ``penalty / 2 * sum_i (weight_i * s_i)^2 / samples``, ``s_i`` the standard deviation
+of a feature; L-BFGS finds them. Training goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..base.checks import check_real
+from ..base.errors import GraphError, RunError
+from ..groups.distance import OneToOne
+from ..models import LeakyIntegrator, SpikeInput
+from ..network.network import Network
+from ..network.readout import Last, Mean, Readout
+
+LINEAR = (Mean, Last)  # readouts that are linear in the output
+STEPS = 200  # of L-BFGS, at most
+
+
+@torch.no_grad()
+def features(
+    net: Network, tag: str, batches: Iterable[Sequence[Any]], *, readout: Readout | None = None
+) -> tuple[Tensor, Tensor]:
+    """Compute what each source of a linear readout adds to a score, by the weight 1.
+
+    Args:
+        net: an initialised network of an input, a synapse and a `ship.LeakyIntegrator` that is the output, such as
+            `ship.study.cut` leaves of one with a fixed reservoir.
+        tag: the synapse.
+        batches: ``(x, labels)`` or ``(x, labels, lengths)``.
+        readout: what makes scores of the output, linear in it; default: the network's own.
+
+    Returns:
+        Features ``[sample, source]`` and labels ``[sample]``.
+
+    Raises:
+        GraphError: the network has other groups, or the readout is not linear.
+        RunError: no batches.
+    """
+    read = readout or net.readout
+    spec, output = _linear(net, tag, read)
+    bank = Network()
+    (source,) = spec.source
+    n = net[source].n
+    bank.add(SpikeInput, source, n=n)
+    bank.add(LeakyIntegrator, output, **(net.specs[output].arguments | {"n": n, "v_rest": 0.0}))
+    bank.add(type(spec.model), tag, **(spec.arguments | {"weight": 1.0, "connect": OneToOne(), "device": None, "mapping": None}))
+    bank.init(net.dt, dtype=net.settings["dtype"], engine=net.settings["engine"])
+    made, labels = [], []
+    for x, label, *more in batches:
+        out = bank.run(x, steps=x.shape[-2] + read.tail)
+        made.append(read(out, more[0] if more else bank.lengths))
+        labels.append(torch.as_tensor(label))
+    if not made:
+        raise RunError("study.linear_start", "got no batches", fix="Give a list or Batches, not a generator that is used up.")
+    return torch.cat(made), torch.cat(labels)
+
+
+def linear_start(
+    net: Network, tag: str, batches: Iterable[Sequence[Any]], *, readout: Readout | None = None, penalty: float = 1.0
+) -> float:
+    """Give a linear readout the weights that minimise the cross-entropy of its scores.
+
+    Args:
+        net, tag, batches, readout: as in `features`.
+        penalty: how strongly large weights are held back; 0 lets them grow without limit where classes can be parted.
+
+    Returns:
+        The loss at those weights, the penalty included.
+
+    Raises:
+        GraphError, RunError: as `features`.
+        ParameterError: a negative penalty.
+    """
+    check_real("study.linear_start: penalty", penalty, "must be at least 0", least=0.0)
+    x, labels = features(net, tag, batches, readout=readout)
+    weight, loss = logistic(x, labels, net[net.outputs[0]].n, penalty)
+    with torch.no_grad():
+        net[tag].weight.copy_(weight.reshape(net[tag].weight.shape))
+    return loss
+
+
+def logistic(x: Tensor, labels: Tensor, classes: int, penalty: float) -> tuple[Tensor, float]:
+    """Return the weights ``[source, class]`` of a logistic regression without an intercept, and its loss; see the module."""
+    spread = x.double().std(0, correction=0)
+    size = torch.where(spread > 0, spread, 1.0)  # what never changes says nothing of a class, and is held back like the others
+    scaled = x.double() / size
+    weight = torch.zeros(x.shape[1], classes, dtype=torch.float64, requires_grad=True)
+    search = torch.optim.LBFGS([weight], max_iter=STEPS, line_search_fn="strong_wolfe", tolerance_change=1e-10)
+
+    def loss() -> Tensor:
+        search.zero_grad()
+        total = torch.nn.functional.cross_entropy(scaled @ weight, labels) + penalty / 2 / len(x) * weight.square().sum()
+        total.backward()
+        return total
+
+    search.step(loss)
+    final = float(loss().detach())
+    return (weight.detach() / size[:, None]).to(x.dtype), final
+
+
+def _linear(net: Network, tag: str, readout: Any) -> Any:
+    """Check that a score is linear in the weights of a synapse, and return its specification and the tag of the output."""
+    where = "study.linear_start"
+    if not isinstance(readout, LINEAR):
+        raise GraphError(where, "needs a readout that is linear in the output", got=repr(readout), fix="Mean or Last.")
+    if len(net.outputs) != 1 or tag not in net.tags:
+        raise GraphError(where, f"needs a network with one output and a synapse {tag!r}", got=f"{net.outputs}")
+    spec, output = net.specs[tag], net.outputs[0]
+    plain = isinstance(net.specs[output].model, LeakyIntegrator) and spec.target == (output,) and spec.rule is None
+    if not plain or len(net.tags) != 3 or len(spec.source) != 1 or spec.connect is not None:
+        got = ", ".join(net.specs[each].where for each in net.tags)
+        fix = "Cut the network before the synapse first: ship.study.cut."
+        raise GraphError(where, "needs an input, a synapse of all pairs and a LeakyIntegrator", got=got, fix=fix)
+    return spec, output
