@@ -5,7 +5,8 @@ bandwidths (ERB). ``cochleagram`` goes on to numbers in [0, 1] for an encoder su
 
 1. half-wave rectification, and the mean over each slot, as of hair cells that respond to one side of a vibration;
 2. gain: the largest value of a recording becomes 1 (a gain for the whole recording, set from all of it: not causal);
-3. compression ``log(1 + r e) / log(1 + r)``, ``r = 10^(depth / 20)``: what lies ``depth`` dB below the loudest is log(2) / log(1 + r);
+3. compression ``log(1 + r e) / log(1 + r)``, ``r = 10^(depth / 20)``: ``depth`` dB below the loudest it turns from a logarithm
+   into a straight line;
 4. contrast: a fraction ``contrast`` of the mean over channels in the same slot is taken off, what falls below 0 is 0, and the
    largest value of the recording becomes 1 again (lateral inhibition, equally from all channels).
 
@@ -84,7 +85,7 @@ def gammatone_bank(signal: Tensor, *, rate: float, channels: int = 50, low: floa
     n = signal.shape[-1]
     size = _fast(n + taps.shape[-1] - 1)
     response = torch.fft.rfft(taps.to(signal.dtype), size)
-    heard = torch.fft.irfft(torch.fft.rfft(signal, size).unsqueeze(-2) * response, size)[..., :n]
+    heard: Tensor = torch.fft.irfft(torch.fft.rfft(signal, size).unsqueeze(-2) * response, size)[..., :n]
     return heard.transpose(-1, -2)
 
 
@@ -152,9 +153,7 @@ def cochleagram(
     return made
 
 
-def _by_length(
-    where: str, signals: Tensor | Sequence[Tensor], slot: int, steps: int
-) -> Iterator[tuple[list[int], Tensor]]:
+def _by_length(where: str, signals: Tensor | Sequence[Tensor], slot: int, steps: int) -> Iterator[tuple[list[int], Tensor]]:
     """Yield some recordings of about one length at a time: which, and ``[sample, time]`` with silence behind them.
 
     A recording is as long as its own whole pieces of `PIECE` slots, so that what is heard does not depend on the others.

@@ -92,7 +92,9 @@ def cut(net: Network, changing: Sequence[str]) -> Cut:
             raise GraphError(f"{where}: changing", f"no group named {tag!r}", fix=suggest(str(tag), net.tags))
     wires = net.wiring.wires
     if net.chips is not None:
-        raise RunError(where, "needs a network without a chip axis", got=f"{net.chips} chips", fix="Cut it first, then make chips.")
+        raise RunError(
+            where, "needs a network without a chip axis", got=f"{net.chips} chips", fix="Cut it first, then make chips."
+        )
     moving = _reached(set(changing), wires)
     border = _border(where, net, moving)
     front, back = Network(), Network()
@@ -144,8 +146,14 @@ def _check_same(where: str, net: Network, tag: str) -> None:
 
 def _init_like(made: Network, net: Network) -> None:
     own = net.settings
-    same = {name: own[name] for name in ("seed", "variation", "dtype", "engine", "temperature")}
-    made.init(own["dt"], **same)
+    made.init(
+        own["dt"],
+        seed=own["seed"],
+        variation=own["variation"],
+        dtype=own["dtype"],
+        engine=own["engine"],
+        temperature=own["temperature"],
+    )
 
 
 def _small(out: Tensor) -> Tensor:

@@ -1,10 +1,11 @@
 """A start for a readout whose score is linear in its weights: the weights that minimise the cross-entropy, found at once.
 
-Where a leaky integrator that never spikes is read as its mean over time (or as its last value), the score of a class is a sum over
-the sources of ``weight * feature``. The feature of a source is the score of an integrator that this source alone drives by the
-weight 1, and the network itself computes it: one integrator for each source. The weights are then those of a multinomial logistic
-regression without an intercept, with the penalty ``penalty / 2 * sum_i (weight_i * s_i)^2 / samples``, ``s_i`` the standard deviation
-of a feature; L-BFGS finds them. Training goes on from there.
+Where a leaky integrator that never spikes is read as its mean over time (or as its last value), the score of a class is a sum
+over the sources of ``weight * feature``. The feature of a source is the score of an integrator that this source alone drives by
+the weight 1, and the network itself computes it: one integrator for each source. The weights are then those of a multinomial
+logistic regression without an intercept, with the penalty ``penalty / 2 * sum_i (s weight_i)^2 / samples``, s the root mean
+square over the sources of the standard deviation of their features; L-BFGS finds them. All weights are held back alike, in volts,
+so that none stands out that a device of few levels would have to make room for. Training goes on from there.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from ..network.readout import Last, Mean, Readout
 
 LINEAR = (Mean, Last)  # readouts that are linear in the output
 STEPS = 200  # of L-BFGS, at most
+PENALTY = 1.0
 
 
 @torch.no_grad()
@@ -66,7 +68,7 @@ def features(
 
 
 def linear_start(
-    net: Network, tag: str, batches: Iterable[Sequence[Any]], *, readout: Readout | None = None, penalty: float = 1.0
+    net: Network, tag: str, batches: Iterable[Sequence[Any]], *, readout: Readout | None = None, penalty: float = PENALTY
 ) -> float:
     """Give a linear readout the weights that minimise the cross-entropy of its scores.
 
@@ -84,15 +86,16 @@ def linear_start(
     check_real("study.linear_start: penalty", penalty, "must be at least 0", least=0.0)
     x, labels = features(net, tag, batches, readout=readout)
     weight, loss = logistic(x, labels, net[net.outputs[0]].n, penalty)
+    own = net[tag].get_parameter("weight")
     with torch.no_grad():
-        net[tag].weight.copy_(weight.reshape(net[tag].weight.shape))
+        own.copy_(weight.reshape(own.shape))
     return loss
 
 
-def logistic(x: Tensor, labels: Tensor, classes: int, penalty: float) -> tuple[Tensor, float]:
+def logistic(x: Tensor, labels: Tensor, classes: int, penalty: float = PENALTY) -> tuple[Tensor, float]:
     """Return the weights ``[source, class]`` of a logistic regression without an intercept, and its loss; see the module."""
-    spread = x.double().std(0, correction=0)
-    size = torch.where(spread > 0, spread, 1.0)  # what never changes says nothing of a class, and is held back like the others
+    spread = x.double().std(0, correction=0).square().mean().sqrt()
+    size = torch.where(spread > 0, spread, 1.0)
     scaled = x.double() / size
     weight = torch.zeros(x.shape[1], classes, dtype=torch.float64, requires_grad=True)
     search = torch.optim.LBFGS([weight], max_iter=STEPS, line_search_fn="strong_wolfe", tolerance_change=1e-10)
@@ -105,7 +108,7 @@ def logistic(x: Tensor, labels: Tensor, classes: int, penalty: float) -> tuple[T
 
     search.step(loss)
     final = float(loss().detach())
-    return (weight.detach() / size[:, None]).to(x.dtype), final
+    return (weight.detach() / size).to(x.dtype), final
 
 
 def _linear(net: Network, tag: str, readout: Any) -> Any:

@@ -15,6 +15,7 @@ from torch import Tensor
 from ...base.errors import RunError
 from ...data.sets import LabelledSet
 from ...network.network import Network
+from ...train import Trainer
 from ..frozen import Cut, cut
 from .task import Task
 
@@ -72,7 +73,7 @@ def as_floats(x: Tensor, _: torch.Generator | None = None) -> Tensor:
     return x.to(torch.get_default_dtype())
 
 
-def fit_once(task: Task, net: Network, **options: Any) -> Any:
+def fit_once(task: Task, net: Network, **options: Any) -> Trainer:
     """Train a network for a task, its part that does not learn run once.
 
     Args:

@@ -167,7 +167,7 @@ class Task:
         if recipe.start == "linear":
             from ..linear_start import linear_start
 
-            linear_start(net, *recipe.trained, self.in_order(self.train), readout=self.readout)
+            linear_start(net, recipe.trained[0], self.in_order(self.train), readout=self.readout)
         trainer = self.trainer(net, recipe.epochs)
         trainer.fit(self.training(seed), epochs=recipe.epochs, progress=progress, checkpoint=checkpoint)
         return trainer
