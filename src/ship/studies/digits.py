@@ -95,7 +95,7 @@ def run(config: Config, run: Run) -> None:
 
 def said(task: Task, sounds: LabelledSet, net: Network) -> Short:
     """Return the task of the readout alone, with what a column says to all recordings as its training samples."""
-    return study.shortened(replace(task, train=sounds, test=sounds.part([])), net)
+    return study.shortened(replace(task, train=sounds), net, test=False)
 
 
 def split_by(column: Short, held: Tensor) -> Short:

@@ -4,27 +4,29 @@ Where a leaky integrator that never spikes is read as its mean over time (or as 
 over the sources of ``weight * feature``. The feature of a source is the score of an integrator that this source alone drives by
 the weight 1, and the network itself computes it: one integrator for each source. The weights are then those of a multinomial
 logistic regression without an intercept, with the penalty ``penalty / 2 * sum_i (s weight_i)^2 / samples``, s the root mean
-square over the sources of the standard deviation of their features; L-BFGS finds them. All weights are held back alike, in volts,
-so that none stands out that a device of few levels would have to make room for. Training goes on from there.
+square over the sources of the standard deviation of their features; L-BFGS-B finds them. All weights are held back alike, in
+volts, so that none stands out that a device of few levels would have to make room for. Training goes on from there.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..base.checks import check_real
-from ..base.errors import GraphError, RunError
+from ..base.errors import GraphError, ParameterError, RunError
 from ..groups.distance import OneToOne
 from ..models import LeakyIntegrator, SpikeInput
 from ..network.network import Network
 from ..network.readout import Last, Mean, Readout
 
 LINEAR = (Mean, Last)  # readouts that are linear in the output
-STEPS = 200  # of L-BFGS, at most
+STEPS = 300  # of L-BFGS-B, at most
 PENALTY = 1.0
 
 
@@ -68,47 +70,68 @@ def features(
 
 
 def linear_start(
-    net: Network, tag: str, batches: Iterable[Sequence[Any]], *, readout: Readout | None = None, penalty: float = PENALTY
+    net: Network,
+    tag: str,
+    batches: Iterable[Sequence[Any]],
+    *,
+    readout: Readout | None = None,
+    penalty: float = PENALTY,
+    bound: float = math.inf,
 ) -> float:
     """Give a linear readout the weights that minimise the cross-entropy of its scores.
 
     Args:
         net, tag, batches, readout: as in `features`.
-        penalty: how strongly large weights are held back; 0 lets them grow without limit where classes can be parted.
+        penalty: how strongly large weights are held back; 0 lets them grow up to the bound where classes can be parted.
+        bound: the largest size of a weight, V. A small one makes weights use all of their range, as devices of few levels want.
 
     Returns:
         The loss at those weights, the penalty included.
 
     Raises:
         GraphError, RunError: as `features`.
-        ParameterError: a negative penalty.
+        ParameterError: a negative penalty, or a bound that is not above 0.
     """
+    if not bound > 0:
+        raise ParameterError("study.linear_start: bound", "must be above 0 V", got=f"{bound:g}")
     check_real("study.linear_start: penalty", penalty, "must be at least 0", least=0.0)
     x, labels = features(net, tag, batches, readout=readout)
-    weight, loss = logistic(x, labels, net[net.outputs[0]].n, penalty)
+    weight, loss = logistic(x, labels, net[net.outputs[0]].n, penalty=penalty, bound=bound)
     own = net[tag].get_parameter("weight")
     with torch.no_grad():
         own.copy_(weight.reshape(own.shape))
     return loss
 
 
-def logistic(x: Tensor, labels: Tensor, classes: int, penalty: float = PENALTY) -> tuple[Tensor, float]:
-    """Return the weights ``[source, class]`` of a logistic regression without an intercept, and its loss; see the module."""
+def logistic(
+    x: Tensor, labels: Tensor, classes: int, *, penalty: float = PENALTY, bound: float = math.inf
+) -> tuple[Tensor, float]:
+    """Return the weights ``[source, class]`` of a logistic regression without an intercept, and its loss; see the module.
+
+    Args:
+        x: features ``[sample, source]``.
+        labels: ``[sample]``.
+        classes: number of classes.
+        penalty, bound: as of `linear_start`.
+    """
+    from scipy.optimize import minimize
+
     spread = x.double().std(0, correction=0).square().mean().sqrt()
-    size = torch.where(spread > 0, spread, 1.0)
-    scaled = x.double() / size
-    weight = torch.zeros(x.shape[1], classes, dtype=torch.float64, requires_grad=True)
-    search = torch.optim.LBFGS([weight], max_iter=STEPS, line_search_fn="strong_wolfe", tolerance_change=1e-10)
+    size = float(spread) or 1.0
+    scaled, shape = x.double() / size, (x.shape[1], classes)
 
-    def loss() -> Tensor:
-        search.zero_grad()
-        total = torch.nn.functional.cross_entropy(scaled @ weight, labels) + penalty / 2 / len(x) * weight.square().sum()
-        total.backward()
-        return total
+    def loss(flat: np.ndarray[Any, Any]) -> tuple[float, np.ndarray[Any, Any]]:
+        weight = torch.from_numpy(flat).reshape(shape).requires_grad_()
+        with torch.enable_grad():
+            total = torch.nn.functional.cross_entropy(scaled @ weight, labels) + penalty / 2 / len(x) * weight.square().sum()
+            total.backward()
+        assert weight.grad is not None
+        return float(total.detach()), weight.grad.flatten().numpy()
 
-    search.step(loss)
-    final = float(loss().detach())
-    return (weight.detach() / size).to(x.dtype), final
+    limits = None if math.isinf(bound) else [(-bound * size, bound * size)] * (shape[0] * shape[1])
+    start = np.zeros(shape[0] * shape[1])
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=limits, options={"maxiter": STEPS})
+    return (torch.from_numpy(found.x).reshape(shape) / size).to(x.dtype), float(found.fun)
 
 
 def _linear(net: Network, tag: str, readout: Any) -> Any:

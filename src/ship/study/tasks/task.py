@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -37,6 +38,7 @@ class Recipe:
             encoding must then draw nothing.
         start: "linear" begins at the weights that `ship.study.linear_start` finds for what learns, which must then be the one
             synapse before a leaky readout; "drawn" at those of the network.
+        bound: the largest size of the weights of a linear start, V.
     """
 
     epochs: int = 40
@@ -48,6 +50,7 @@ class Recipe:
     trained: tuple[str, ...] = ()
     once: bool = False
     start: str = "drawn"
+    bound: float = math.inf
 
     def __post_init__(self) -> None:
         check_whole("Recipe.epochs", self.epochs, 1)
@@ -167,7 +170,7 @@ class Task:
         if recipe.start == "linear":
             from ..linear_start import linear_start
 
-            linear_start(net, recipe.trained[0], self.in_order(self.train), readout=self.readout)
+            linear_start(net, recipe.trained[0], self.in_order(self.train), readout=self.readout, bound=recipe.bound)
         trainer = self.trainer(net, recipe.epochs)
         trainer.fit(self.training(seed), epochs=recipe.epochs, progress=progress, checkpoint=checkpoint)
         return trainer
