@@ -1,4 +1,4 @@
-"""The filter bank: frequencies on the ERB scale, gammatone filters against their closed form, and the way to numbers in [0, 1]."""
+"""The filter bank: frequencies on the ERB scale, gammatone filters against their closed form, the way to numbers in [0, 1]."""
 
 import math
 
@@ -17,7 +17,8 @@ def tone(frequency, seconds=0.5, rate=8000):
 def test_frequencies_are_equally_spaced_on_the_scale_of_bandwidths():
     """The ERB rate is the integral of 1 / (24.7 + f / 9.26449): equal steps of ``log(1 + f / 228.8)``."""
     f = erb_spaced(100.0, 3500.0, 50).numpy()
-    assert f[0] == pytest.approx(100.0) and f[-1] == pytest.approx(3500.0)
+    assert f[0] == pytest.approx(100.0)
+    assert f[-1] == pytest.approx(3500.0)
     steps = np.diff(np.log(1 + f / (24.7 * 9.26449)))
     assert np.allclose(steps, steps[0], rtol=1e-9)
 
@@ -42,7 +43,8 @@ def test_recordings_do_not_depend_on_what_they_are_filtered_with():
 def test_a_tone_is_loudest_in_its_channel_and_levels_are_from_0_to_1():
     levels = cochleagram([tone(500.0), tone(2000.0)], rate=8000, dt=1e-3, steps=600)
     centres = erb_spaced(100.0, 3500.0, 50)
-    assert float(levels.min()) >= 0 and torch.equal(levels.amax((1, 2)), torch.ones(2))
+    assert float(levels.min()) >= 0
+    assert torch.equal(levels.amax((1, 2)), torch.ones(2))
     for sample, frequency in ((0, 500.0), (1, 2000.0)):
         loudest = centres[levels[sample, 100:400].mean(0).argmax()]
         assert abs(float(loudest) - frequency) < 0.1 * frequency
@@ -71,7 +73,10 @@ def test_silence_and_nothing():
     [
         (lambda: cochleagram([tone(500.0)], rate=8000, dt=3e-4, steps=10), r"whole number of samples; got 2.4 samples"),
         (lambda: cochleagram([tone(500.0)[None]], rate=8000, dt=1e-3, steps=10), r"must be \[time\] each"),
-        (lambda: cochleagram([tone(500.0)], rate=8000, dt=1e-3, steps=10, contrast=1.0), r"contrast: must be at least 0 and below 1"),
+        (
+            lambda: cochleagram([tone(500.0)], rate=8000, dt=1e-3, steps=10, contrast=1.0),
+            r"contrast: must be at least 0 and below 1",
+        ),
         (lambda: gammatone_bank(tone(500.0), rate=4000, high=3500.0), r"below rate / 2 = 2000 Hz; got 3500"),
         (lambda: gammatone_bank(torch.zeros(0), rate=8000), r"must be \[..., time\]"),
         (lambda: erb_spaced(100.0, 50.0, 5), r"high: must be above low"),

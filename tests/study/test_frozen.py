@@ -41,16 +41,21 @@ def task(n=60):
     x = (torch.rand(n, 40, 6, generator=torch.Generator().manual_seed(1)) < rate[:, None]).to(torch.uint8)
     data = LabelledSet("thirds", x, labels, ("a", "b", "c"), About("made up", "none", "none", "none"))
     recipe = Recipe(epochs=2, size=20, lr=0.01, trained=("res>out",), once=True)
-    return Task("thirds", data.part(range(45)), data.part(range(45, n)), 6, 1e-3, lambda x, _: x.float(), Mean(tail=5), network, recipe)
+    return Task(
+        "thirds", data.part(range(45)), data.part(range(45, n)), 6, 1e-3, lambda x, _: x.float(), Mean(tail=5), network, recipe
+    )
 
 
 @pytest.mark.parametrize("emit_order", ["before", "after"])
 def test_the_parts_give_what_the_whole_gives(emit_order):
     net, x = network(emit_order=emit_order), spikes()
     halves = cut(net, ["res>out"])
-    assert halves.border == "res" and set(halves.front.tags) == {"in", "res", "in>res", "rec"}
+    assert halves.border == "res"
+    assert set(halves.front.tags) == {"in", "res", "in>res", "rec"}
     said = halves.record([(x[:4], torch.zeros(4)), (x[4:], torch.zeros(5))], tail=10)
-    assert said.dtype == torch.uint8 and said.shape == (9, 50, 20) and 100 < int(said.sum())
+    assert said.dtype == torch.uint8
+    assert said.shape == (9, 50, 20)
+    assert int(said.sum()) > 100
     assert torch.equal(halves.back.run(said.float()), net.run(x, steps=50))
 
 
@@ -102,7 +107,8 @@ def test_training_is_that_of_the_whole_network():
     with torch.enable_grad():
         one = made.fit(short, seed=4)
         two = replace(made, recipe=replace(made.recipe, once=False)).fit(whole, seed=4)
-    assert one.net is short and one.epoch == 2
+    assert one.net is short
+    assert one.epoch == 2
     assert torch.allclose(torch.tensor(one.history.loss), torch.tensor(two.history.loss), rtol=1e-4)
     assert torch.allclose(short["res>out"].value("weight"), whole["res>out"].value("weight"), atol=1e-5)
     assert not torch.allclose(short["res>out"].value("weight"), network()["res>out"].value("weight"), atol=1e-3)

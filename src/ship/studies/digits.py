@@ -57,7 +57,7 @@ class Config:
     @classmethod
     def quick(cls) -> Config:
         """Return settings for a trial: fewer recordings, levels, columns and speakers."""
-        return cls(takes=15, levels=(2, 3, 4, 6, 8, 16, 64), columns=2, speakers=2)
+        return cls(takes=15, levels=(2, 4, 8, 16, 64), draws=4, columns=2, speakers=3)
 
 
 def run(config: Config, run: Run) -> None:
@@ -119,7 +119,7 @@ def table_of(column: Short) -> Table:
 
 def readout_right(table: Table, held: Tensor) -> int:
     """Find the readout of the samples that are not held out, as `ship.study.linear_start` does; count those read rightly."""
-    weight, _ = logistic(table.x[~held], table.labels[~held], 10)
+    weight, _ = logistic(table.x[~held], table.labels[~held], 10, bound=digits.BOUND)
     return int(((table.x[held] @ weight).argmax(-1) == table.labels[held]).sum())
 
 
@@ -171,10 +171,8 @@ def splits(config: Config, run: Run, sounds: LabelledSet, column: Short) -> None
                 run.number(f"{name} split: accuracy, {who}", row[who], n=row["samples"], how="Wilson, over samples")
         each = [row[who].value for row in rows if row["held out"] in speakers]
         if each:
-            made = mean_interval(each) if len(each) > 1 else Interval(each[0])
-            run.number(
-                f"speakers held out in turn: accuracy, {who}", made, n=len(each), how="mean and Student's t, over speakers"
-            )
+            how = "mean and Student's t, over speakers"
+            run.number(f"speakers held out in turn: accuracy, {who}", between(each), n=len(each), how=how)
     others: list[dict[str, Any]] = [{"seed": run.seed, "accuracy": rows[0]["column and readout"]}]
     for seed in range(run.seed + 1, run.seed + config.columns):
         task = digits.divided(sounds, seed=seed)
@@ -182,10 +180,18 @@ def splits(config: Config, run: Run, sounds: LabelledSet, column: Short) -> None
         others.append({"seed": seed, "accuracy": wilson(hits, len(task.test))})
     run.table("columns", others)
     if len(others) > 1:
-        mean = mean_interval([row["accuracy"].value for row in others])
+        mean = between([row["accuracy"].value for row in others])
         run.number(
             "official split: accuracy, mean over columns", mean, n=len(others), how="Student's t, over seeds of the column"
         )
+
+
+def between(accuracies: list[float]) -> Interval:
+    """Return the mean of accuracies and its 95 % interval, cut at 0 and 1; one alone has none."""
+    if len(accuracies) < 2:
+        return Interval(accuracies[0])
+    mean = mean_interval(accuracies)
+    return Interval(mean.value, max(0.0, mean.low), min(1.0, mean.high))
 
 
 def few_levels(config: Config, run: Run, short: Short, exact: Interval) -> None:

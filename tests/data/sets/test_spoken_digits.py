@@ -58,11 +58,14 @@ def few():
 def test_prepared_file_and_archive_give_equal_samples(tmp_path, few):
     one = spoken_digits.from_archive(archive(tmp_path / "a.tar.gz", few))
     two = spoken_digits.from_prepared(prepared(tmp_path / "fsdd.npz", few))
-    assert one.hash() == two.hash() and dict(one.by).keys() == {"speaker", "take"}
-    assert one.by["speaker"] == two.by["speaker"] and torch.equal(one.by["take"], two.by["take"])
+    assert one.hash() == two.hash()
+    assert dict(one.by).keys() == {"speaker", "take"}
+    assert one.by["speaker"] == two.by["speaker"]
+    assert torch.equal(one.by["take"], two.by["take"])
     assert one.labels.tolist() == [0] * 6 + [1] * 6  # digit, speaker, take: numbers in the order of numbers
     assert one.by["speaker"][:6] == ["jackson"] * 3 + ["theo"] * 3
-    assert one.by["take"][:3].tolist() == [0, 4, 10] and one.test[:3].tolist() == [True, True, False]
+    assert one.by["take"][:3].tolist() == [0, 4, 10]
+    assert one.test[:3].tolist() == [True, True, False]
     kept = next(s for d, who, take, s in few if (d, who, take) == (0, "jackson", 4))
     assert torch.equal(one.x[1], torch.as_tensor(kept))
 
@@ -88,8 +91,10 @@ def test_damaged_files_are_named(tmp_path, few):
 def test_the_real_set(tmp_path):
     """3000 recordings, 10 digits by 6 speakers by 50 takes; the archive of the same wave files gives the same."""
     found = ship.data.load("spoken-digits")
-    assert len(found) == 3000 and int(found.test.sum()) == 300
-    assert len(set(found.by["speaker"])) == 6 and torch.bincount(found.labels).tolist() == [300] * 10
+    assert len(found) == 3000
+    assert int(found.test.sum()) == 300
+    assert len(set(found.by["speaker"])) == 6
+    assert torch.bincount(found.labels).tolist() == [300] * 10
     rows = zip(found.labels.tolist(), found.by["speaker"], found.by["take"].tolist(), found.x, strict=True)
     path = archive(tmp_path / spoken_digits.REMOTE.file, [(a, b, c, x.numpy()) for a, b, c, x in rows])
     assert spoken_digits.checked(path, spoken_digits.from_archive(path)).hash() == spoken_digits.HASH

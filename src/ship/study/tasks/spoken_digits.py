@@ -1,7 +1,7 @@
 """Spoken digits for a fixed reservoir of 125 neurons and a trained leaky readout.
 
 Recordings of the Free Spoken Digit Dataset go through a gammatone filter bank of 50 channels (`ship.data.cochleagram`) and
-become regular trains of spikes, up to 500 Hz (`ship.data.regular_rate`). Each channel drives twenty neurons of a column of
+become regular trains of spikes, up to 500 Hz (`ship.data.regular_rate`). Each channel drives ten neurons of a column of
 5 x 5 x 5 leaky integrate-and-fire neurons, about 20 % of them inhibitory, whose connections are drawn by distance. The weights of
 the inputs of a neuron are drawn with both signs, and balanced: their sum is near 0, so that a neuron answers to a contrast
 between channels and not to loudness, which all neurons would share. Only the weights of the ten leaky integrators that read the
@@ -39,14 +39,15 @@ CHANNELS, STEPS, DT = 50, 800, 1e-3  # filters; slots of an input, s
 MAX_RATE = 500.0  # Hz, of a channel at its loudest
 DEPTH = 45.0  # dB, of the compression
 TAIL = 50  # slots of silence after the input
-SHAPE, INHIBITORY, PARTNERS = (5, 5, 5), 0.2, 20  # neurons; fraction; neurons that each channel drives
+SHAPE, INHIBITORY, PARTNERS = (5, 5, 5), 0.2, 10  # neurons; fraction; neurons that each channel drives
 TAU_E, TAU_I, TAU_OUT = 8e-3, 4e-3, 65e-3  # s, synapses, readout
 TAU, THRESHOLD, REFRACTORY = 64e-3, 20e-3, 3e-3  # s, V, s
 WEIGHT = {"EE": 1.5 * TAU_E, "EI": 3.0 * TAU_E, "IE": -0.5 * TAU_I, "II": -0.5 * TAU_I}  # V, of the publication
 SCALE = 0.2  # of these weights, in use here
-INPUT, BALANCE = 40e-3, 1.2  # V, mean size of the weights of the input before they are balanced; 1 makes their sum 0
+INPUT, BALANCE = 60e-3, 1.2  # V, mean size of the weights of the input before they are balanced; 1 makes their sum 0
 SPLITS = ("official", "speaker", "random")
 HELD = 0.1  # of each class, in a random split
+BOUND = 0.4  # V, of the weights of the readout
 TRAINED = ("res>out",)
 
 
@@ -139,7 +140,7 @@ def divided(samples: LabelledSet, *, seed: int = 0, split: str = "official", spe
         encode=encode,
         readout=Mean(tail=TAIL),
         build=partial(build, seed),
-        recipe=Recipe(epochs=1, size=50, lr=1e-4, trained=TRAINED, once=True, start="linear"),
+        recipe=Recipe(epochs=1, size=50, lr=1e-4, trained=TRAINED, once=True, start="linear", bound=BOUND),
         split=how.get(split, f"by speaker: {names} held out"),
         notes=(
             "The Free Spoken Digit Dataset stands in for the recordings of the publication, which are not public.",
