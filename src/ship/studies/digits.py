@@ -51,7 +51,7 @@ class Config:
     takes: int = 50
     levels: tuple[int, ...] = (*range(2, 17), 24, 32, 48, 64)
     draws: int = 10
-    columns: int = 5
+    columns: int = 3
     speakers: int = 6
 
     @classmethod
@@ -206,9 +206,9 @@ def few_levels(config: Config, run: Run, short: Short, exact: Interval) -> None:
 
     options: dict[str, Any] = {"readout": short.task.readout}
     plain = study.sweep(quantised, config.levels, test, name="levels of a weight", **options)
-    devices = study.level_curve(short.net, test, config.levels, chips=config.draws, **options)
+    devices = study.level_curve(short.net, test, config.levels, chips=1, **options)  # exactly written: all chips are alike
     rows = [
-        {"levels": n, "of a weight, with scatter": one, "of each device of a pair, exactly written": pair}
+        {"levels": n, "of a weight, with scatter": one, "of each device of a pair, exactly written": pair.value}
         for n, one, pair in zip(config.levels, plain.intervals, devices.intervals, strict=True)
     ]
     run.table("levels", rows)
