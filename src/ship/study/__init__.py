@@ -8,6 +8,8 @@ from .chips import Spread, virtual_chips
 from .comparison import Comparison, compare
 from .conditions import Conditions, Limit, Row, conditions
 from .curves import Curve, drift_curve, level_curve, spread_curve, sweep
+from .frozen import Cut, cut
+from .linear_start import linear_start
 from .measure import Summary, accuracy, summary, weight_error, yield_at
 from .record.conduct import conduct
 from .record.files import read_run
@@ -16,6 +18,7 @@ from .record.run import Run
 from .requirement import Requirement, requirement
 from .siegert import siegert
 from .tasks import Recipe, Task, task, tasks
+from .tasks.once import Short, shortened
 from .ways import closed_loop
 
 __all__ = [
@@ -23,12 +26,14 @@ __all__ = [
     "Comparison",
     "Conditions",
     "Curve",
+    "Cut",
     "Limit",
     "Recipe",
     "Replay",
     "Requirement",
     "Row",
     "Run",
+    "Short",
     "Spread",
     "Summary",
     "Task",
@@ -39,10 +44,13 @@ __all__ = [
     "compare_runs",
     "conditions",
     "conduct",
+    "cut",
     "drift_curve",
     "level_curve",
+    "linear_start",
     "read_run",
     "requirement",
+    "shortened",
     "siegert",
     "spread_curve",
     "summary",

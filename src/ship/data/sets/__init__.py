@@ -15,6 +15,7 @@ FILES = {  # name of a data set -> file of this folder
     "digits": "digits",
     "mnist": "mnist",
     "fashion-mnist": "fashion_mnist",
+    "spoken-digits": "spoken_digits",
     "n-mnist": "n_mnist",
     "shd": "shd",
     "dvs-gesture": "dvs_gesture",

@@ -17,6 +17,7 @@ MAKERS = {  # name of a task -> file of this folder, function in it
     "digits": ("digits", "digits"),
     "mnist": ("mnist", "mnist"),
     "fashion-mnist": ("fashion_mnist", "fashion_mnist"),
+    "spoken-digits": ("spoken_digits", "spoken_digits"),
     "n-mnist": ("n_mnist", "n_mnist"),
     "shd": ("shd", "shd"),
     "dvs-gesture": ("dvs_gesture", "dvs_gesture"),
