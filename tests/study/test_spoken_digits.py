@@ -44,7 +44,8 @@ def test_the_column_is_the_stated_one():
     group = net["in>res"]
     assert torch.bincount(group.pre).tolist() == [10] * 50
     weight = group.value("weight").detach().flatten()
-    assert bool((weight > 0).any()) and bool((weight < 0).any())
+    assert bool((weight > 0).any())
+    assert bool((weight < 0).any())
     # what enters a neuron sums to 1 - BALANCE of what was drawn: below 0 where that was above
     total = torch.zeros(125).index_add_(0, group.post, weight)
     assert float(total.abs().mean()) < 0.3 * float(torch.zeros(125).index_add_(0, group.post, weight.abs()).mean())
