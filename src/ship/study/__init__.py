@@ -15,6 +15,7 @@ from .record.replay import Replay, compare_runs
 from .record.run import Run
 from .requirement import Requirement, requirement
 from .siegert import siegert
+from .sweeps.grid import grid
 from .tasks import Recipe, Task, task, tasks
 from .ways import closed_loop
 
@@ -40,6 +41,7 @@ __all__ = [
     "conditions",
     "conduct",
     "drift_curve",
+    "grid",
     "level_curve",
     "read_run",
     "requirement",
