@@ -16,14 +16,18 @@ from .record.run import Run
 from .requirement import Requirement, requirement
 from .siegert import siegert
 from .sweeps.grid import grid
+from .sweeps.search import search
+from .sweeps.space import Between, Found
 from .tasks import Recipe, Task, task, tasks
 from .ways import closed_loop
 
 __all__ = [
     "Behaviour",
+    "Between",
     "Comparison",
     "Conditions",
     "Curve",
+    "Found",
     "Limit",
     "Recipe",
     "Replay",
@@ -45,6 +49,7 @@ __all__ = [
     "level_curve",
     "read_run",
     "requirement",
+    "search",
     "siegert",
     "spread_curve",
     "summary",
@@ -56,4 +61,4 @@ __all__ = [
     "yield_at",
 ]
 
-_guard(__name__, leave=("Behaviour", "Replay"))
+_guard(__name__, leave=("Behaviour", "Found", "Replay"))

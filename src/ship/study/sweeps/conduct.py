@@ -50,13 +50,13 @@ def opened(
 
 
 def missing(journal: Journal, points: Sequence[Point], *, retry: bool) -> list[Point]:
-    """Return the points that are not done; those that failed are done again where ``retry`` says so."""
+    """Return the points that are not done, each once; those that failed are done again where ``retry`` says so."""
 
     def is_done(point: Point) -> bool:
         entry = journal.points.get(key_of(point))
         return entry is not None and ("values" in entry or not retry)
 
-    return [point for point in points if not is_done(point)]
+    return list({key_of(point): point for point in points if not is_done(point)}.values())
 
 
 def do(
