@@ -51,7 +51,8 @@ def with_ddp(n=16):
     x, labels = doubled(n)
     net = build(dtype=torch.float64)
     part = slice(rank * n // world, (rank + 1) * n // world)
-    scores = torch.nn.parallel.DistributedDataParallel(net)(x[part], first_sample=part.start).amax(-2)
+    wrapper = torch.nn.parallel.DistributedDataParallel(net)  # as long as it lives
+    scores = wrapper(x[part], first_sample=part.start).amax(-2)
     torch.nn.functional.cross_entropy(scores, labels[part]).backward()
     whole = build(dtype=torch.float64)
     torch.nn.functional.cross_entropy(whole(x).amax(-2), labels).backward()
@@ -75,7 +76,7 @@ def main(folder):
         seen["gradients"], seen["parameters"] = apart(gradients, alone[1]), apart(state, alone[2])
         seen["one sample"] = apart(one[2], trained(build(dtype=torch.float64), data(1, 1))[2])
         noiseless = trained(build(dtype=torch.float64, sigma=0.0), data())
-        seen["noise matters"] = apart(noiseless[2], alone[2])
+        seen["noise matters"] = abs(noiseless[0]["loss"][0] - history["loss"][0])
         resumed = build(dtype=torch.float64)
         Trainer(resumed, lr=1e-2, clip=1.0).resume(checkpoint)
         seen["checkpoint"] = apart(resumed.state_dict(), state)
