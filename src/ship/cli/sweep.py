@@ -83,8 +83,10 @@ def run(
 
 def job_script(settings: Sequence[str]) -> str:
     """Return the job that SLURM would be given for one lot of workers."""
-    with _slurm_cluster(settings) as (cluster, _):
-        return str(cluster.job_script())
+    from dask_jobqueue.slurm import SLURMJob
+
+    given, _ = _slurm_settings(settings)
+    return str(SLURMJob("tcp://SCHEDULER:8786", name="ship", **given).job_script())
 
 
 def _of(module: ModuleType, name: str) -> Any:
@@ -111,17 +113,19 @@ def _scheduler(address: str | None, slurm: Sequence[str]) -> Iterator[Any]:
         raise RunError("ship sweep --slurm", "starts a scheduler of its own", got=f"--scheduler {address}", fix="Give one of them.")
     if shutil.which("sbatch") is None:
         raise RunError("ship sweep --slurm", "needs the command sbatch", fix="Call it where jobs are handed in.")
-    with _slurm_cluster(slurm) as (cluster, jobs):
+    given, jobs = _slurm_settings(slurm)
+    from dask_jobqueue import SLURMCluster
+
+    with SLURMCluster(**given) as cluster:
         cluster.scale(jobs=jobs)
         yield cluster
 
 
-@contextlib.contextmanager
-def _slurm_cluster(settings: Sequence[str]) -> Iterator[tuple[Any, int]]:
-    """Open a cluster of jobs of SLURM, of which none has been handed in yet; and the number of jobs that is asked for."""
+def _slurm_settings(settings: Sequence[str]) -> tuple[dict[str, Any], int]:
+    """Return the settings of a job, as dask-jobqueue takes them, and the number of jobs."""
     where = "ship sweep --slurm"
     try:
-        from dask_jobqueue import SLURMCluster
+        from dask_jobqueue.slurm import SLURMJob
     except ImportError as error:
         raise RunError(where, "needs dask-jobqueue", fix="pip install ship-snn[slurm]") from error
     given: dict[str, Any] = {}
@@ -135,12 +139,11 @@ def _slurm_cluster(settings: Sequence[str]) -> Iterator[tuple[Any, int]]:
         raise RunError(where, f"needs {missing[0]}=, of one job", fix="E.g. --slurm cores=8 --slurm memory=16GB --slurm jobs=4.")
     given.setdefault("processes", given["cores"])  # a process for each core, so that points do not share one
     try:
-        cluster = SLURMCluster(dashboard_address=None, **given)
+        SLURMJob("tcp://SCHEDULER:8786", name="ship", **given).job_script()
     except (TypeError, ValueError) as error:
         fix = "Keys: jobs, and those of dask_jobqueue.SLURMCluster, such as queue, account, walltime, cores, memory."
         raise RunError(where, "cannot make a job of these settings", got=str(error).splitlines()[0], fix=fix) from error
-    with cluster:
-        yield cluster, jobs
+    return given, jobs
 
 
 def _show_found(found: Found) -> None:

@@ -92,15 +92,15 @@ def _there(client: Any, source: Source, points: Sequence[Point], threads: int) -
     waiting = iter(enumerate(points))
     numbers: dict[str, int] = {}
 
-    def submit(count: int) -> list[Any]:
-        made = []
-        for number, point in itertools.islice(waiting, count):
+    def submit() -> list[Any]:
+        made, count = [], AHEAD * max(1, _slots(client)) - len(numbers)  # workers come and go
+        for number, point in itertools.islice(waiting, max(0, count)):
             future = client.submit(outcome, source, point, threads, pure=False, retries=0)
             numbers[future.key] = number
             made.append(future)
         return made
 
-    under_way = as_completed(submit(AHEAD * max(1, _slots(client))), loop=client.loop)
+    under_way = as_completed(submit(), loop=client.loop)
     for future in under_way:
         number = numbers.pop(future.key)
         try:
@@ -110,7 +110,7 @@ def _there(client: Any, source: Source, points: Sequence[Point], threads: int) -
             made = {"error": said, "traceback": str(error), "seconds": None, "cpu": None, "process": ""}
         future.release()
         yield number, made
-        for more in submit(AHEAD * max(1, _slots(client)) - len(numbers)):  # workers may have come
+        for more in submit():
             under_way.add(more)
 
 

@@ -22,6 +22,7 @@ from typing import Any
 from ...base.atomic_write import write_whole
 from ...base.checks import check_choice, check_whole
 from ...base.errors import RunError
+from ...base.boundary import left
 from .conduct import bar, do, missing, opened
 from .grid import CHANGED
 from .journal import Journal
@@ -35,6 +36,7 @@ DIRECTIONS = {"maximise": "maximize", "minimise": "minimize"}  # our word -> Opt
 ROUND = 4  # trials
 
 
+@left("space")
 def search(
     fn: Callable[..., Any],
     space: Mapping[str, Between | Sequence[Any]],
@@ -180,7 +182,7 @@ def _said(space: Space) -> dict[str, Any]:
 def _row(journal: Journal, number: int, parameters: Point, seeds: Sequence[int]) -> dict[str, Any]:
     """Return a trial as a row: its parameters, the mean of its values, and the first error of its seeds."""
     entries = [journal.points[key_of({**parameters, "seed": seed})] for seed in seeds]
-    row: dict[str, Any] = {"trial": number, **parameters, "value": float("nan")}
+    row: dict[str, Any] = {"trial": number, **parameters, "value": None}
     for entry in entries:
         if "values" not in entry:
             return row | {"error": entry["error"]}

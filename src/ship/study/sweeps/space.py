@@ -60,7 +60,7 @@ class Found:
     Args:
         best: the best parameters by name; those of several seeds have one value each.
         value: the value of the function there: the mean over seeds.
-        trials: a row for each trial: its number, its parameters, its ``value``, and its ``error`` where it failed.
+        trials: a row for each trial: its number, its parameters, its ``value`` (None where it failed), and its ``error``.
         maximise: whether the best is the largest value.
     """
 
@@ -98,8 +98,8 @@ def check_space(where: str, space: Space) -> None:
     Raises:
         ParameterError: the error names the parameter.
     """
-    if not space:
-        raise ParameterError(f"{where}: space", "must name at least one parameter", got="none")
+    if not isinstance(space, Mapping) or not space:
+        raise ParameterError(f"{where}: space", "must be a table with at least one parameter", got=repr(space)[:80])
     for name, what in space.items():
         if name in ("seed", "trial", "value", "error") or not name.isidentifier():
             raise ParameterError(f"{where}: space", "must be named as an argument of the function, not 'seed'", got=repr(name))
