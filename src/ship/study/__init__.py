@@ -17,16 +17,21 @@ from .record.replay import Replay, compare_runs
 from .record.run import Run
 from .requirement import Requirement, requirement
 from .siegert import siegert
+from .sweeps.grid import grid
+from .sweeps.search import search
+from .sweeps.space import Between, Found
 from .tasks import Recipe, Task, task, tasks
 from .tasks.once import Short, shortened
 from .ways import closed_loop
 
 __all__ = [
     "Behaviour",
+    "Between",
     "Comparison",
     "Conditions",
     "Curve",
     "Cut",
+    "Found",
     "Limit",
     "Recipe",
     "Replay",
@@ -46,10 +51,12 @@ __all__ = [
     "conduct",
     "cut",
     "drift_curve",
+    "grid",
     "level_curve",
     "linear_start",
     "read_run",
     "requirement",
+    "search",
     "shortened",
     "siegert",
     "spread_curve",
@@ -62,4 +69,4 @@ __all__ = [
     "yield_at",
 ]
 
-_guard(__name__, leave=("Behaviour", "Replay"))
+_guard(__name__, leave=("Behaviour", "Found", "Replay"))
