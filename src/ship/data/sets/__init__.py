@@ -11,7 +11,7 @@ from .labelled import About, LabelledSet
 
 __all__ = ["About", "LabelledSet", "load", "names"]
 
-FILES = {"digits": "digits"}  # name of a data set -> file of this folder
+FILES = {"braille": "braille", "digits": "digits"}  # name of a data set -> file of this folder
 
 
 def names() -> dict[str, About]:

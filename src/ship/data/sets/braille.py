@@ -117,7 +117,9 @@ def collected(images: Iterable[tuple[str, np.ndarray]]) -> LabelledSet:
     """
     rows = sorted(images, key=lambda row: row[0])
     parsed = [NAME.fullmatch(name) for name, _ in rows]
-    wrong = next((name for (name, image), at in zip(rows, parsed, strict=True) if at is None or image.shape != (SIZE, SIZE)), None)
+    wrong = next(
+        (name for (name, image), at in zip(rows, parsed, strict=True) if at is None or image.shape != (SIZE, SIZE)), None
+    )
     if wrong is not None or not rows:
         raise ValueError(f"the file {wrong}" if wrong else "no images")
     fields = [at.groups() for at in parsed if at is not None]

@@ -2,9 +2,9 @@
 
 ``exp`` and ``expm1``: at most 1.5 and 2.5 units in the last place (measured against 50-digit arithmetic in
 tests/engine/test_kernels.py);
-overflow gives inf, underflow goes through the subnormal numbers to 0, NaN stays NaN. ``sin``, ``cos`` and ``tanh``: at most 1.5, 1.5
-and 3.5 units; sine and cosine of numbers beyond 3e9 are NaN, for no loop takes the long way that leads to their phase. The others
-are those of the C library, one number at a time.
+overflow gives inf, underflow goes through the subnormal numbers to 0, NaN stays NaN. ``sin``, ``cos`` and ``tanh``: at most
+1.5, 1.5 and 3.5 units; sine and cosine of numbers beyond 3e9 are NaN, for no loop takes the long way that leads to their phase.
+The others are those of the C library, one number at a time.
 """
 
 import math
@@ -111,7 +111,7 @@ def expm1_64(x):
 
 @njit(inline="always")
 def quarter(x):
-    """Return n and r of ``x = n pi / 2 + r`` in float64; the parts of pi / 2 have 22 bits, so their products are exact (Cody & Waite)."""
+    """n and r of ``x = n pi / 2 + r`` in float64; parts of pi / 2 with 22 bits, so that products are exact (Cody & Waite)."""
     y = x if abs(x) < 3e9 else np.nan
     n = (y * 0.6366197723675814 + 6755399441055744.0) - 6755399441055744.0
     r = ((y - n * 1.570796012878418) - n * 3.139164164167596e-07) - n * 6.223371969669989e-14
@@ -120,7 +120,7 @@ def quarter(x):
 
 @njit(inline="always")
 def turned(n, s, c, phase):
-    """Return the sine of ``(n + phase) pi / 2 + r`` from sine and cosine of r."""
+    """The sine of ``(n + phase) pi / 2 + r`` from sine and cosine of r."""
     m = n + phase
     q = m - 4.0 * np.floor(m * 0.25)
     value = c if (q == 1.0) | (q == 3.0) else s
