@@ -67,7 +67,7 @@ def run(config: Config, run: Run) -> None:
     main = f"{config.letters} letters"
     with run.stage(f"train on {main}"):
         trained = [learn(config, run, config.letters, fold=fold) for fold in range(config.folds)]
-    score(run, main, trained, f"{config.folds} of 6 folds")
+    score(run, f"{main}, {config.folds} of 6 folds", trained)
     by_kind(run, trained)
 
     part, net = trained[0][0], trained[0][1].net
@@ -83,14 +83,14 @@ def run(config: Config, run: Run) -> None:
 
     for kind in config.held:
         with run.stage(f"hold out {kind}"):
-            score(run, f"{main}, {kind} held out", [learn(config, run, config.letters, split="augmentation", held=kind)], kind)
+            score(run, f"{main}, {kind} held out", [learn(config, run, config.letters, split="augmentation", held=kind)])
     if config.all_letters:
         with run.stage(f"train on {config.all_letters} letters"):
-            score(run, f"{config.all_letters} letters", [learn(config, run, config.all_letters)], "1 of 6 folds")
+            score(run, f"{config.all_letters} letters", [learn(config, run, config.all_letters)])
     if config.published:
         with run.stage("neurons as published"):
             old = learn(config, run, config.letters, neurons="as published")
-            score(run, f"{main}, neurons as published", [old], "1 of 6 folds", compare=False)
+            score(run, f"{main}, neurons as published", [old], compare=False)
     run.note("Intervals are over test images or over chips; trainings with other seeds of a network are not in them.")
 
 
@@ -102,14 +102,14 @@ def learn(config: Config, run: Run, letters: int, **options: Any) -> tuple[study
     return made, made.fit(made.network(run.seed), seed=run.seed, epochs=config.epochs, progress=run.progress)
 
 
-def score(run: Run, name: str, trained: Sequence[tuple[study.Task, Trainer]], how: str, *, compare: bool = True) -> None:
+def score(run: Run, name: str, trained: Sequence[tuple[study.Task, Trainer]], *, compare: bool = True) -> None:
     """Note the accuracy over the test images of all splits, and those of methods without spikes on the same images."""
     n = sum(len(part.test) for part, _ in trained)
     matrices = [trainer.evaluate(part.held_out()) for part, trainer in trained]
-    run.number(f"{name}: accuracy", wilson(sum(m.correct for m in matrices), n), n=n, how=f"Wilson, over images; {how}")
+    run.number(f"{name}: accuracy", wilson(sum(m.correct for m in matrices), n), n=n, how="Wilson, over images")
     for method in ("support vector machine", "nearest neighbour") if compare else ():
         hits = sum(without_spikes(method, part) for part, _ in trained)
-        run.number(f"{name}: {method} on pixels", wilson(hits, n), n=n, how=f"Wilson, over images; {how}")
+        run.number(f"{name}: {method} on pixels", wilson(hits, n), n=n, how="Wilson, over images")
 
 
 def without_spikes(method: str, part: study.Task) -> int:
@@ -161,8 +161,8 @@ def drift(config: Config, run: Run, part: study.Task, net: ship.Network) -> None
             )
     run.table("drift", rows)
     run.note(
-        f"Devices: hfo2_memory(continuous=True), a pair for each weight, errors of writing of {config.levels} levels. The drift is a fit "
-        "from 10 s to 10^4 s, which is taken without its jump at 64.41 uS; what devices do before 10 s is not known."
+        f"Devices: hfo2_memory(continuous=True), a pair a weight, errors of writing of {config.levels} levels. The drift is "
+        "a fit from 10 s to 10^4 s, without its jump at 64.41 uS; what devices do before 10 s is not known."
     )
 
 
