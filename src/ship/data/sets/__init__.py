@@ -11,7 +11,7 @@ from .labelled import About, LabelledSet
 
 __all__ = ["About", "LabelledSet", "load", "names"]
 
-FILES = {"digits": "digits"}  # name of a data set -> file of this folder
+FILES = {"digits": "digits", "ecg": "ecg"}  # name of a data set -> file of this folder
 
 
 def names() -> dict[str, About]:

@@ -11,7 +11,7 @@ from .task import Recipe, Task
 
 __all__ = ["Recipe", "Task", "task", "tasks"]
 
-MAKERS = {"digits": ("digits", "digits")}  # name of a task -> file of this folder, function in it
+MAKERS = {"digits": ("digits", "digits"), "ecg": ("ecg", "ecg")}  # name of a task -> file of this folder, function in it
 
 
 def tasks() -> dict[str, str]:
