@@ -66,7 +66,7 @@ def load(folder: Path | None = None, *, longest: float = LONGEST) -> LabelledSet
 
     Returns:
         A beat a sample, ``[time, lead]`` in mV at 360 Hz, with the columns ``record``, ``patient``, ``at`` (the sample of its
-        annotation in the record) and ``before`` (how many samples of the piece precede it).
+        annotation in the record), ``before`` (how many samples of the piece precede it) and ``number`` (of the beat in this set).
 
     Raises:
         FileError: a file is damaged, or cannot be had.
@@ -81,7 +81,8 @@ def load(folder: Path | None = None, *, longest: float = LONGEST) -> LabelledSet
         names += [record.name] * len(cuts)
         at.append(cuts[:, 1])
         before.append(cuts[:, 1] - cuts[:, 0])
-    by = {"record": names, "patient": [patient(name) for name in names], "at": torch.cat(at), "before": torch.cat(before)}
+    by: dict[str, list[str] | Tensor] = {"record": names, "patient": [patient(name) for name in names]}
+    by |= {"at": torch.cat(at), "before": torch.cat(before), "number": torch.arange(len(x))}
     return LabelledSet("ecg", x, torch.tensor(labels), CLASSES, ABOUT, by=by)
 
 

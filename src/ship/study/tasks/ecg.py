@@ -1,9 +1,9 @@
 """Heart beats of the MIT-BIH database for a fixed liquid of 216 neurons and a trained leaky readout.
 
-Two leads, brought to slots of 0.5 ms, are coded as levels of 0.01 mV that they cross: three bits for each direction and lead, so 12
-channels. They drive a column of 6 x 6 x 6 leaky integrate-and-fire neurons, 20 % of them inhibitory, with connections by distance,
-that do not learn. The readout, a leaky integrator for each class, hears the column through synapses with delays of 0 to 0.7 s, and
-is read at the end of the beat. Only these synapses are trained.
+Two leads, brought to slots of 0.5 ms, are coded as levels of 0.01 mV that they cross: three bits for each direction and lead, so
+12 channels. They drive a column of 6 x 6 x 6 leaky integrate-and-fire neurons, 20 % of them inhibitory, with connections by
+distance, that do not learn. The readout, a leaky integrator for each class, hears the column through synapses with delays of 0 to
+0.7 s, and is read at the end of the beat. Only these synapses are trained.
 
 Source: structure and constants (threshold 20 mV, refractory 2 ms, synapses of the input 8 ms, of excitatory neurons 4 ms, of
 inhibitory ones 8 ms, readout 65 ms, levels, dt, classes, at most 500 training samples a class) are those of the ECG network of
@@ -34,6 +34,7 @@ from ...groups.connectivity import Edges
 from ...models import LIF, ExpSynapse, LeakyIntegrator, SpikeInput
 from ...network.network import Network
 from ...network.readout import Last
+from ..reservoir import Filter
 from .column import column
 from .task import Recipe, Task
 
@@ -50,8 +51,15 @@ DELAYS = tuple(0.05 * k for k in range(15))  # s, of the synapses of the readout
 
 AAMI: Mapping[str, str] = {"N": "NLRej", "S": "AaJS", "V": "VE", "F": "F", "Q": "/fQ"}  # class -> symbols
 PACED = ("102", "104", "107", "217")  # left out, as EC57 says
-DS1 = tuple("101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230".split())
-DS2 = tuple("100 103 105 111 113 117 121 123 200 202 210 212 213 214 219 221 222 228 231 232 233 234".split())
+DS1 = (
+    *("101", "106", "108", "109", "112", "114", "115", "116", "118", "119", "122", "124", "201", "203", "205", "207", "208"),
+    *("209", "215", "220", "223", "230"),
+)
+DS2 = (
+    *("100", "103", "105", "111", "113", "117", "121", "123", "200", "202", "210", "212", "213", "214", "219", "221", "222"),
+    *("228", "231", "232", "233", "234"),
+)
+READ = Filter(TAU_OUT, TAU_READ, tuple(round(delay / DT) for delay in DELAYS), STEP)
 TAGS = tuple(f"read {round(1e3 * delay)} ms" for delay in DELAYS)
 
 
