@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -46,7 +46,9 @@ class Filter(NamedTuple):
 
 
 @torch.no_grad()
-def states(net: Network, samples: Sequence[Tensor], read: Filter, *, reservoir: str = "liquid", size: int = 250) -> States:
+def states(
+    net: Network, samples: Tensor | Sequence[Tensor], read: Filter, *, reservoir: str = "liquid", size: int = 250
+) -> States:
     """Run a reservoir over samples and filter its spikes, as a readout would at the end of each one.
 
     Args:
@@ -153,7 +155,7 @@ def charge(net: Network, tag: str, counts: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         The excitatory and the inhibitory charge of each sample, in the unit of the weights, ``[sample]``.
     """
-    group = net[tag]
+    group: Any = net[tag]
     weight, pre = group.weight.detach().to(counts.dtype), group.pre.long()
     made = [torch.zeros(counts.shape[1]).index_add_(0, pre, part) for part in (weight.clamp(min=0), weight.clamp(max=0))]
     return counts @ made[0], counts @ made[1]

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ...base.errors import FileError, RunError
@@ -32,6 +33,7 @@ ABOUT = About(
     home="https://physionet.org/content/mitdb/1.0.0/",
     note="Most of the 18 classes come from one or two patients, so a random split shows the same hearts in training and test.",
 )
+Array = NDArray[Any]
 RATE, GAIN, ZERO = 360.0, 200.0, 1024  # Hz; units of the converter for 1 mV; its value at 0 mV. The same in all records.
 RECORDS = (
     *("100", "101", "102", "103", "104", "105", "106", "107", "108", "109", "111", "112", "113", "114", "115", "116", "117"),
@@ -157,7 +159,7 @@ def _prepared(path: Path) -> Iterator[Record]:
         raise FileError(str(path), "is not the prepared file of this data set", got=reason) from error
 
 
-def _record(name: str, samples: np.ndarray, leads: tuple[str, ...], at: np.ndarray, symbols: np.ndarray) -> Record:  # type: ignore[type-arg]
+def _record(name: str, samples: Array, leads: tuple[str, ...], at: Array, symbols: Array) -> Record:
     """Bring samples to mV, and keep the annotations that are beats: not rhythms, noise, or starts and ends of flutter."""
     beats = np.isin(symbols, CLASSES)
     signal = torch.as_tensor((samples - ZERO) / GAIN, dtype=torch.float32)

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -86,7 +86,7 @@ def liquid(*, tau: float = TAU, scale: float = SCALE, weight: float = INPUT, par
     for kind, tag, tau_syn in ((False, "excitation", TAU_E), (True, "inhibition", TAU_I)):
         mine = made.inhibitory[made.pre] == kind
         edges, own = Edges(made.pre[mine], made.post[mine]), scale * made.weight[mine]
-        options = {"tau": tau_syn, "delay": DELAY, "connect": edges, "weight": own, "trainable": ()}
+        options: dict[str, Any] = {"tau": tau_syn, "delay": DELAY, "connect": edges, "weight": own, "trainable": ()}
         net.add(ExpSynapse, tag, source="liquid", target="liquid", **options)
     return net
 
