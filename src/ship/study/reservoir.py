@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -132,7 +132,7 @@ def regression(x: Tensor, labels: Tensor, classes: int, *, penalty: float, steps
     counts = torch.bincount(labels, minlength=classes).to(x.dtype)
     share = torch.where(counts > 0, len(labels) / (counts.clamp(min=1) * (counts > 0).sum()), 0.0) if balanced else None
     weight = torch.zeros(x.shape[1], classes, dtype=x.dtype, requires_grad=True)
-    search = torch.optim.LBFGS([weight], max_iter=steps, line_search_fn="strong_wolfe", tolerance_change=1e-7)
+    search = torch.optim.LBFGS([weight], max_iter=steps, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         search.zero_grad()
@@ -142,20 +142,3 @@ def regression(x: Tensor, labels: Tensor, classes: int, *, penalty: float, steps
 
     search.step(loss)
     return weight.detach() / size[:, None]
-
-
-def charge(net: Network, tag: str, counts: Tensor) -> tuple[Tensor, Tensor]:
-    """Compute the charge that a synapse carries: the sum over spikes and connections of the weights of one sign.
-
-    Args:
-        net: an initialised network.
-        tag: the synapse, with a weight for each connection.
-        counts: number of spikes of each source unit, ``[sample, unit]``.
-
-    Returns:
-        The excitatory and the inhibitory charge of each sample, in the unit of the weights, ``[sample]``.
-    """
-    group: Any = net[tag]
-    weight, pre = group.weight.detach().to(counts.dtype), group.pre.long()
-    made = [torch.zeros(counts.shape[1]).index_add_(0, pre, part) for part in (weight.clamp(min=0), weight.clamp(max=0))]
-    return counts @ made[0], counts @ made[1]

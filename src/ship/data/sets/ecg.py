@@ -11,6 +11,7 @@ Source: Moody & Mark, IEEE Eng. Med. Biol. 20(3):45 (2001); of patients and lead
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -126,7 +127,9 @@ def read(folder: Path, record: str) -> Record:
         raise RunError("data set 'ecg'", "needs wfdb", fix="Install it: pip install ship-snn[data]") from error
     path = folder / record
     try:
-        samples, marks = wfdb.rdrecord(str(path), physical=False), wfdb.rdann(str(path), "atr")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # wfdb calls pandas in a way that pandas warns of
+            samples, marks = wfdb.rdrecord(str(path), physical=False), wfdb.rdann(str(path), "atr")
         fits = samples.fs == RATE and samples.d_signal.shape[1] == 2
         fits = fits and samples.adc_gain == [GAIN, GAIN] and samples.baseline == [ZERO, ZERO]
     except (OSError, ValueError, IndexError, AttributeError, TypeError) as error:
