@@ -17,6 +17,7 @@ FILES = {  # name of a data set -> file of this folder
     "fashion-mnist": "fashion_mnist",
     "spoken-digits": "spoken_digits",
     "braille": "braille",
+    "ecg": "ecg",
     "n-mnist": "n_mnist",
     "shd": "shd",
     "dvs-gesture": "dvs_gesture",
