@@ -11,7 +11,7 @@ import ship
 
 ROOT = Path(ship.__file__).parent
 # A folder imports only from itself and from rooms to its left; rooms that share a place do not see each other.
-ORDER = "base < models crossbar < devices < groups data < engine < network < train < plot < study < testing < cli"
+ORDER = "base < models crossbar < devices < groups data < engine < network < train < plot < study < testing < studies < cli"
 COMPILED = "trace < emit < kernels < tape < run < nodes < schedule"  # inside engine/compiled
 
 

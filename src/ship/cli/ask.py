@@ -1,8 +1,10 @@
 """The question end to end: would a network whose weights sit in this device read digits, and how well?
 
-A network learns handwritten digits (`cli.digits`) in floating point; its weights are written to differential pairs of the device
-on virtual chips, in each way that the device allows, and the accuracy of every chip is measured on digits that were never shown
-(`ship.study.conditions`). Where a part of the device is not known, the answer says which. On request a layer of weights learns
+A network learns handwritten digits (`ship.study.tasks`) in floating point; its weights are written to differential pairs of the
+device on virtual chips, in each way that the device allows, and the accuracy of every chip is measured on digits that were
+never shown (`ship.study.conditions`).
+
+Where a part of the device is not known, the answer says which. On request a layer of weights learns
 on the chips themselves, by pulses. Several devices are compared.
 """
 
@@ -33,10 +35,10 @@ from ..devices.weights.pulsing import Pulsing
 from ..models import ExpSynapse, LeakyIntegrator, SpikeInput
 from ..network.network import Network
 from ..study import Comparison, Row, accuracy, compare
+from ..study.tasks import Task, task
 from ..study.ways import has_pulses, refused, unknown
 from ..train import Mean, PulseOptimizer, Trainer, wilson
 from . import answer
-from . import digits as task
 
 W_MAX = 2.0  # V, of the layer that learns on the chips
 LEARNED = "learned on chip"
@@ -99,10 +101,11 @@ def _asked(
 
     started, console, stages = time.perf_counter(), Console(), Stages(progress)
     out.mkdir(parents=True, exist_ok=True)
-    digits = data.digits(seed=seed)
+    digits = task("digits", seed=seed)
+    net = digits.network(seed)
     with stages.stage(f"train a network in floating point, {epochs} epochs"):
-        net, trainer = task.train(digits, seed, epochs, progress)
-    test = task.held_out(digits)
+        trainer = digits.fit(net, seed=seed, epochs=epochs, progress=progress)
+    test = digits.held_out()
     matrix = trainer.evaluate(test)
     exact = wilson(matrix.correct, matrix.total)
     console.print(
@@ -136,7 +139,7 @@ def _compared(console: Any, found: Comparison, exact: Interval, out: Path) -> No
     console.print(f"Written: {out / 'devices.md'}")
 
 
-def _learned_row(device: Device, chips: int, seed: int, digits: data.Split) -> tuple[Row, float | None]:
+def _learned_row(device: Device, chips: int, seed: int, digits: Task) -> tuple[Row, float | None]:
     """Let a layer learn on the chips, where it is known how pulses move the device."""
     if not has_pulses(device):
         return Row(LEARNED, None, unknown(device, "update")), None
@@ -147,9 +150,7 @@ def _learned_row(device: Device, chips: int, seed: int, digits: data.Split) -> t
     return Row(LEARNED, values, f"one layer of 640 weights; in floating point {floating:.1%}"), floating
 
 
-def learned(
-    device: Device, chips: int, seed: int, digits: data.Split, epochs: int = 5, rate: float = 3.0
-) -> tuple[Tensor, float]:
+def learned(device: Device, chips: int, seed: int, digits: Task, epochs: int = 5, rate: float = 3.0) -> tuple[Tensor, float]:
     """Let one layer of weights learn on the chips, by gradient descent in pulses, and the same layer in floating point."""
 
     def build(**on_devices: Any) -> Network:
@@ -157,14 +158,15 @@ def learned(
         net.add(SpikeInput, "in", n=64)
         net.add(LeakyIntegrator, "out", n=10, tau=20e-3, output=True)
         net.add(ExpSynapse, "syn", source="in", target="out", tau=5e-3, weight=Normal(0.0, 0.05), **on_devices)
-        net.init(dt=task.DT, seed=seed, chips=chips if on_devices else None)
+        net.init(dt=digits.dt, seed=seed, chips=chips if on_devices else None)
         return net
 
     def train(net: Network, optimizer: torch.optim.Optimizer) -> Tensor:
-        trainer = Trainer(net, optimizer=optimizer, readout=Mean(tail=task.TAIL))
-        order = data.Batches(digits.x, digits.labels, 64, encode=task.encode, shuffle=True, seed=seed)
+        trainer = Trainer(net, optimizer=optimizer, readout=Mean(tail=digits.readout.tail))
+        assert isinstance(digits.train.x, Tensor)
+        order = data.Batches(digits.train.x, digits.train.labels, 64, encode=digits.encode, shuffle=True, seed=seed)
         trainer.fit(order, epochs=epochs, progress=False)
-        return accuracy(net, task.held_out(digits), readout=Mean(tail=task.TAIL))
+        return accuracy(net, digits.held_out(), readout=Mean(tail=digits.readout.tail))
 
     plain = build()
     floating = float(train(plain, torch.optim.SGD(plain.parameters(), rate)))

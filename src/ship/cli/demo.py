@@ -1,8 +1,8 @@
 """The main job on embedded data: would this network, written to a resistive memory, still read digits, and how good must the
 memory be?
 
-A network learns handwritten digits (`cli.digits`) in floating point; its weights are then written to differential pairs of HfO2
-devices on virtual chips, with a number of levels of each device and programming noise, and left to drift.
+A network learns handwritten digits (`ship.study.tasks`) in floating point; its weights are then written to differential pairs of
+HfO2 devices on virtual chips, with a number of levels of each device and programming noise, and left to drift.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from .. import data, plot
 from ..base.atomic_write import write_figure
@@ -20,9 +21,10 @@ from ..base.errors import RunError
 from ..devices import hfo2_memory
 from ..devices.weights.mapping import Differential
 from ..network.network import Network
+from ..network.readout import Readout
 from ..study import Curve, drift_curve, sweep, virtual_chips
-from ..train import ConfusionMatrix, Interval, Max, Trainer, mean_interval, wilson
-from .digits import STEPS, TAIL, encode, held_out, train
+from ..study.tasks import Task, task
+from ..train import ConfusionMatrix, Interval, Trainer, mean_interval, wilson
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,19 +60,20 @@ def run(out: Path, seed: int = 0, chips: int = 32, epochs: int = 60, progress: b
         raise RunError("demo: chips", "must be at least 2, for an interval", got=str(chips))
     started, console = time.perf_counter(), Console()
     out.mkdir(parents=True, exist_ok=True)
-    digits = data.digits(seed=seed)
+    digits = task("digits", seed=seed)
     pixels = logistic_regression(digits)
     console.print(
-        f"Digits: {len(digits.x)} to train on, {len(digits.x_test)} held out. Logistic regression on the pixels: {pixels:.1%}"
+        f"Digits: {len(digits.train)} to train on, {len(digits.test)} held out. Logistic regression on the pixels: {pixels:.1%}"
     )
-    net, trainer = train(digits, seed, epochs, progress)
-    matrix = trainer.evaluate(held_out(digits, 360))
+    net = digits.network(seed)
+    trainer = digits.fit(net, seed=seed, epochs=epochs, progress=progress)
+    matrix = trainer.evaluate(digits.held_out(360))
     test = wilson(matrix.correct, matrix.total)
     console.print(
         f"Recurrent spiking network in floating point: {test.value:.1%} (95 % interval {test.low:.1%} to {test.high:.1%})"
     )
     _draw_network(net, trainer, matrix, digits, out)
-    found, title = on_chips(net, chips, held_out(digits)), f"HfO2 memory, {chips} virtual chips"
+    found, title = on_chips(net, chips, digits.held_out(), digits.readout), f"HfO2 memory, {chips} virtual chips"
     _tell(console, found, title)
     lines = {f"floating point, {test.value:.1%}": test.value, f"logistic regression, {pixels:.1%}": pixels}
     for name, curve in (("levels", found.levels), ("drift", found.drift)):
@@ -91,17 +94,19 @@ def run(out: Path, seed: int = 0, chips: int = 32, epochs: int = 60, progress: b
     return result
 
 
-def logistic_regression(digits: data.Split) -> float:
+def logistic_regression(digits: Task) -> float:
     """Return the test accuracy of a logistic regression on the pixels."""
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(max_iter=2000).fit(digits.x.numpy(), digits.labels.numpy())
-    return float(model.score(digits.x_test.numpy(), digits.labels_test.numpy()))
+    x, x_test = digits.train.x, digits.test.x
+    assert isinstance(x, Tensor)
+    assert isinstance(x_test, Tensor)
+    model = LogisticRegression(max_iter=2000).fit(x.numpy(), digits.train.labels.numpy())
+    return float(model.score(x_test.numpy(), digits.test.labels.numpy()))
 
 
-def on_chips(net: Network, chips: int, test: data.Batches) -> OnChips:
+def on_chips(net: Network, chips: int, test: data.Batches, readout: Readout) -> OnChips:
     """Write the weights to HfO2 devices on virtual chips, and measure what levels and drift do to the accuracy."""
-    readout = Max(tail=TAIL)
 
     def quantised(levels: float) -> Network:
         n = int(levels)  # of a device; a pair makes 2 n - 1 weights of them
@@ -136,11 +141,12 @@ def _means(curve: Curve) -> dict[str, list[float]]:
     return {f"{x:g}": _rounded(mean) for x, mean in zip(curve.x, curve.intervals, strict=True)}
 
 
-def _draw_network(net: Network, trainer: Trainer, matrix: ConfusionMatrix, digits: data.Split, out: Path) -> None:
+def _draw_network(net: Network, trainer: Trainer, matrix: ConfusionMatrix, digits: Task, out: Path) -> None:
     net.monitor("hid", "output")
     with torch.no_grad():
-        net.run(encode(digits.x_test[:1]), steps=STEPS + TAIL)
-    label = int(digits.labels_test[0])
+        x, labels = next(iter(digits.held_out(1)))
+        net.run(x, steps=x.shape[1] + digits.readout.tail)
+    label = int(labels[0])
     raster = plot.raster(net.records["hid"].output, net.timeline(), title=f"hidden spikes for a {label}")
     net.unmonitor()
     figures = {

@@ -10,6 +10,7 @@ from .curves import Curve, drift_curve, level_curve, spread_curve, sweep
 from .measure import Summary, accuracy, summary, weight_error, yield_at
 from .requirement import Requirement, requirement
 from .siegert import siegert
+from .tasks import Recipe, Task, task, tasks
 from .ways import closed_loop
 
 __all__ = [
@@ -17,10 +18,12 @@ __all__ = [
     "Conditions",
     "Curve",
     "Limit",
+    "Recipe",
     "Requirement",
     "Row",
     "Spread",
     "Summary",
+    "Task",
     "accuracy",
     "closed_loop",
     "compare",
@@ -32,6 +35,8 @@ __all__ = [
     "spread_curve",
     "summary",
     "sweep",
+    "task",
+    "tasks",
     "virtual_chips",
     "weight_error",
     "yield_at",

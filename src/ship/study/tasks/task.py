@@ -1,0 +1,183 @@
+"""A task: data, encoding, readout and split in one object with a name, and a network that can learn it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...base.checks import check_choice, check_real, check_whole
+from ...base.errors import GraphError
+from ...data import Batches, LengthBuckets, SpikeDataset, collate
+from ...data.sets import LabelledSet
+from ...network.network import Network
+from ...network.readout import Readout
+from ...train import Trainer
+
+Encode = Callable[[Tensor, torch.Generator], Tensor]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained for a task, by Adam.
+
+    Args:
+        epochs: number of epochs.
+        size: number of samples in a batch.
+        lr: learning rate.
+        decay: what the rate does over the epochs: "cosine" lets it fall to 0, "none" keeps it.
+        weight_decay: the decay of weights that Adam applies.
+        clip: largest norm of the gradient; None: any.
+        trained: tags of the groups that learn; empty: all.
+    """
+
+    epochs: int = 40
+    size: int = 64
+    lr: float = 5e-3
+    decay: str = "cosine"
+    weight_decay: float = 0.0
+    clip: float | None = None
+    trained: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_whole("Recipe.epochs", self.epochs, 1)
+        check_whole("Recipe.size", self.size, 1)
+        check_real("Recipe.lr", self.lr, "must be above 0", above=0.0)
+        check_choice("Recipe.decay", self.decay, ("cosine", "none"), either=True)
+
+
+@dataclass(frozen=True, repr=False)
+class Task:
+    """A task: data, encoding, readout and split in one object with a name, and a network that can learn it.
+
+    Args:
+        name: its name.
+        train, test: samples to train on, and those held out.
+        channels: number of input units of a network for it.
+        dt: time step, s.
+        encode: ``encode(x, generator)``, for samples in one tensor ``x [batch, ...]`` with the result ``[batch, time, channel]``;
+            for samples in a list one at a time, with the result ``[time, channel]``.
+        readout: what makes scores of the output.
+        build: function that makes the task's own network: groups are added, it is not initialised. The input is the group "in".
+        recipe: how it is trained.
+        encode_train: the encoding in training, with noise or augmentation; default: ``encode``.
+        split: how training and test samples were divided, in words.
+        notes: what a reader must know beside any number.
+
+    Raises:
+        GraphError: training and test samples have other classes.
+    """
+
+    name: str
+    train: LabelledSet
+    test: LabelledSet
+    channels: int
+    dt: float
+    encode: Encode
+    readout: Readout
+    build: Callable[[], Network]
+    recipe: Recipe = field(default_factory=Recipe)
+    encode_train: Encode | None = None
+    split: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.train.classes != self.test.classes:
+            raise GraphError(f"task {self.name!r}", "needs the same classes to train on and to test", got="others")
+
+    def __repr__(self) -> str:
+        return (
+            f"Task({self.name}: {len(self.train)} samples to train on, {len(self.test)} held out ({self.split}), "
+            f"{self.channels} channels, {len(self.classes)} classes, dt {self.dt:g} s)"
+        )
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes."""
+        return self.train.classes
+
+    def network(self, seed: int = 0) -> Network:
+        """Build the task's own network, and initialise it."""
+        net = self.build()
+        net.init(dt=self.dt, seed=seed)
+        return net
+
+    def training(self, seed: int = 0, size: int | None = None) -> Any:
+        """Make batches to train on, in an order that depends on (seed, epoch)."""
+        return self._batches(self.train, self.encode_train or self.encode, size or self.recipe.size, seed, shuffle=True)
+
+    def held_out(self, size: int = 120) -> Any:
+        """Make batches of the samples that are held out, always the same."""
+        return self._batches(self.test, self.encode, size, 0, shuffle=False)
+
+    def _batches(self, part: LabelledSet, encode: Encode, size: int, seed: int, *, shuffle: bool) -> Any:
+        if isinstance(part.x, Tensor):
+            return Batches(part.x, part.labels, size, encode=encode, shuffle=shuffle, seed=seed)
+        data = SpikeDataset(part.x, part.labels, encode=encode, seed=seed)
+        if not shuffle:
+            return torch.utils.data.DataLoader(data, batch_size=size, collate_fn=collate)
+        order = LengthBuckets([len(x) for x in part.x], size, buckets=1, seed=seed)
+        generator = torch.Generator().manual_seed(seed)
+        return torch.utils.data.DataLoader(data, batch_sampler=order, collate_fn=collate, generator=generator)
+
+    def fit(
+        self,
+        net: Network,
+        *,
+        seed: int = 0,
+        epochs: int | None = None,
+        progress: bool = False,
+        checkpoint: str | Path | None = None,
+    ) -> Trainer:
+        """Train a network by the recipe; held-out samples are not looked at.
+
+        Args:
+            net: an initialised network.
+            seed: seed of the order and of the encoding.
+            epochs: number of epochs; default: the recipe's.
+            progress: whether to draw a progress bar.
+            checkpoint: a file that is written after each epoch.
+
+        Raises:
+            GraphError: a group that should learn is not there.
+        """
+        recipe = self.recipe if epochs is None else replace(self.recipe, epochs=epochs)
+        optimizer = torch.optim.Adam(self._learning(net), lr=recipe.lr, weight_decay=recipe.weight_decay)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs) if recipe.decay == "cosine" else None
+        trainer = Trainer(net, optimizer=optimizer, schedule=schedule, readout=self.readout, clip=recipe.clip)
+        trainer.fit(self.training(seed), epochs=recipe.epochs, progress=progress, checkpoint=checkpoint)
+        return trainer
+
+    def _learning(self, net: Network) -> Sequence[Tensor]:
+        if not self.recipe.trained:
+            return list(net.parameters())
+        missing = [tag for tag in self.recipe.trained if tag not in net.tags]
+        if missing:
+            raise GraphError(
+                f"task {self.name!r}", f"trains {list(self.recipe.trained)}", got=f"a network without {missing[0]!r}"
+            )
+        return [p for tag in self.recipe.trained for p in net[tag].parameters()]
+
+    def reduced(self, train: int, test: int, seed: int = 0) -> Task:
+        """Return the task with fewer samples, of each class in proportion; a note says so.
+
+        Args:
+            train, test: number of samples that are kept, about; more than there are keeps all.
+            seed: seed of the choice.
+        """
+        kept = _some(self.train, train, seed), _some(self.test, test, seed)
+        note = f"{len(kept[0])} of {len(self.train)} training samples, {len(kept[1])} of {len(self.test)} test samples"
+        return replace(self, train=kept[0], test=kept[1], notes=(*self.notes, note))
+
+
+def _some(data: LabelledSet, n: int, seed: int) -> LabelledSet:
+    from ...data import split
+
+    if n >= len(data):
+        return data
+    share = n / len(data)
+    return data.part(split(data.labels, [share, 1 - share], seed=seed)[0])
