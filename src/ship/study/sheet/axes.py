@@ -20,6 +20,7 @@ class Kind:
         good, bad: the two ends of the range that is searched.
         random: whether chips differ; if not, one of them is enough.
         whole: whether values are whole numbers.
+        most: the most chips that are of use, where they differ by what is drawn anew at each read; 0: any number.
         of: what has it: "device", "array" or "neurons".
         means: a sentence that says what the value is.
     """
@@ -32,6 +33,7 @@ class Kind:
     random: bool
     means: str
     whole: bool = False
+    most: int = 0
     of: str = "device"
 
     @property
@@ -64,6 +66,8 @@ class Kind:
             return "-"
         if math.isinf(value):
             return "beyond"
+        if self.whole:
+            return f"{math.ceil(value - 1e-9):d}"
         if self.unit == "%":
             return f"{100 * value:.2g} %" if value < 0.0995 else f"{100 * value:.3g} %"
         return f"{value:.3g} {self.unit}".rstrip()
@@ -97,8 +101,8 @@ KINDS: dict[str, Kind] = {
         ),
         Kind("drift", "drift", "%", 0.005, 0.95, False, "Fraction of the conductance that all devices have lost when they are read."),
         Kind("stuck_low", "devices stuck low", "%", 0.0005, 0.9, True, "Fraction of the devices that is stuck at the low end."),
-        Kind("stuck_high", "devices stuck high", "%", 0.0001, 0.5, True, "Fraction of the devices that is stuck at the high end."),
-        Kind("read_noise", "read noise", "%", 0.005, 3.0, True, "Standard deviation of each read, by one spike, of the window."),
+        Kind("stuck_high", "devices stuck high", "%", 0.0001, 0.3, True, "Fraction of the devices that is stuck at the high end."),
+        Kind("read_noise", "read noise", "%", 0.005, 3.0, True, "Standard deviation of each read, by one spike, of the window.", most=8),
         Kind(
             "mismatch",
             "mismatch of neurons",

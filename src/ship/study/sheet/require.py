@@ -25,7 +25,6 @@ from ...devices.device import Device
 from ...devices.weights.gain import view_of
 from ...network.network import Network
 from ...network.readout import Readout
-from ...train.batches import check_again
 from ..measure import hits
 from .axes import KINDS, Kind, scale_of
 from .imperfections import Imperfections, imperfect
@@ -33,7 +32,7 @@ from .marks import Bench, mark
 from .pairs import worst_pair
 from .remedies import Retrain, remedies
 from .search import Truth, locate
-from .sheet import NOWHERE, Axis, Mark, Pair, Remedy, Sheet
+from .sheet import NOWHERE, Axis, Mark, Sheet
 
 WHERE = "study.require"
 FEW = 8  # chips on which a search begins
@@ -69,9 +68,6 @@ def require(
     retrain: Retrain | None = None,
     readout: Readout | None = None,
     seed: int = 0,
-    task: str = "",
-    network: str = "",
-    notes: Sequence[str] = (),
     stage: Stage | None = None,
 ) -> Sheet:
     """Find how good devices, arrays and neurons must be for a trained network, one imperfection at a time and for the worst pair.
@@ -89,7 +85,6 @@ def require(
             (see `ship.train.Perturb`); None: hardware-aware training is left out of the remedies.
         readout: function from the output to scores; default: the one that the network was trained with.
         seed: seed of the chips and of the resamples.
-        task, network, notes: what the sheet says of what it is about.
         stage: a context manager that is entered around each piece of work with its name.
 
     Returns:
@@ -99,60 +94,47 @@ def require(
         RunError: an unknown axis, a drop outside (0, 1), fewer than two chips, one pass uses the batches up, or the network is
             not better than the drop.
     """
-    check_real(f"{WHERE}: drop", drop, "must lie between 0 and 1: 0.02 for two points", above=0.0, below=1.0, error=RunError)
-    check_whole(f"{WHERE}: chips", chips, 2, error=RunError)
-    for name in axes:
-        check_choice(f"{WHERE}: axes", name, tuple(KINDS))
-    check_again(f"{WHERE}: batches", batches)
-    held = [tuple(batch) for batch in batches]
-    g_max = view_of(device or Device()).high
-    clock = _Clock(stage or _silent)
+    held = _checked(batches, drop, chips, axes)
     exact = hits(net, held, readout=readout)
     if exact.ndim > 1:
         raise RunError(WHERE, "needs a network without a chip axis", got=f"{net.chips} chips", fix="Give the trained network.")
     truth = Truth(exact, drop, chips, min(FEW, chips), seed)
     if truth.target <= 0:
-        raise RunError(WHERE, f"needs a network with an accuracy above the drop of {drop:g}", got=f"{float(exact.double().mean()):.3g}")
-    work = _Work(net, held, readout, g_max, seed)
+        got = f"{float(exact.double().mean()):.3g}"
+        raise RunError(WHERE, f"needs a network with an accuracy above the drop of {drop:g}", got=got)
+    g_max = view_of(device or Device()).high
+    clock = _Clock(stage or _silent)
+    work = _Work(net, held, readout, g_max, seed, truth)
     bench = None if device is None else Bench(net, device, g_max, seed, wait)
-    found: list[Axis] = []
-    for name in axes:
-        with clock.stage(KINDS[name].title):
-            found.append(work.axis(KINDS[name], truth, bench))
-    worst: Pair | None = None
-    said = [*notes, *_notes(found, device, g_max)]
+    sheet = work.axes([KINDS[name] for name in axes], bench, clock)
     if pair:
         with clock.stage("worst pair"):
-            worst, more = worst_pair(found, work.see, truth)
-        said += more
-    sheet = Sheet(
-        task=task,
-        network=network,
-        device="" if device is None else device.name,
-        drop=drop,
-        chips=chips,
-        samples=len(exact),
-        seed=seed,
-        g_max=g_max,
-        baseline=wilson(int(exact.sum()), len(exact)),
-        axes=tuple(found),
-        pair=worst,
-        fails="",
-        remedies=(),
-        notes=tuple(said),
-        seconds=(),
-    )
+            half = replace(truth, chips=max(truth.few, chips // 2))
+            worst, more = worst_pair(sheet.axes, work.see, half)
+        sheet = replace(sheet, pair=worst, notes=(*sheet.notes, *more))
     failing = next((axis for axis in sheet.marked if axis.mark.fails), None)
-    mended: tuple[Remedy, ...] = ()
     if failing is not None:
         with clock.stage(f"what would mend {failing.title}"):
-            look = truth if KINDS[failing.name].random else replace(truth, chips=1, few=1)
-            mended = remedies(
-                net, failing.name, failing.mark.value, work.look, look, g_max=g_max, seed=seed, retrain=retrain
-            )
-    return replace(
-        sheet, fails="" if failing is None else failing.name, remedies=mended, seconds=tuple(clock.seconds.items())
-    )
+            own = _of(KINDS[failing.name], truth)
+            place: dict[str, Any] = {"g_max": g_max, "seed": seed, "retrain": retrain}
+            mended = remedies(net, failing.name, failing.mark.value, work.look, own, **place)
+        sheet = replace(sheet, fails=failing.name, remedies=mended)
+    return replace(sheet, seconds=tuple(clock.seconds.items()))
+
+
+def _checked(batches: Iterable[Sequence[Any]], drop: float, chips: int, axes: Sequence[str]) -> list[Sequence[Any]]:
+    """Refuse what cannot be searched; return the test data, which are read once."""
+    check_real(f"{WHERE}: drop", drop, "must lie between 0 and 1: 0.02 for two points", above=0.0, below=1.0, error=RunError)
+    check_whole(f"{WHERE}: chips", chips, 2, error=RunError)
+    for name in axes:
+        check_choice(f"{WHERE}: axes", name, tuple(KINDS))
+    return [tuple(batch) for batch in batches]
+
+
+def _of(kind: Kind, truth: Truth) -> Truth:
+    """Return the numbers of chips of an axis: one where chips do not differ, a few where they differ by each read only."""
+    most = 1 if not kind.random else kind.most or truth.chips
+    return replace(truth, chips=min(most, truth.chips), few=min(most, truth.few))
 
 
 @dataclass(frozen=True)
@@ -164,6 +146,7 @@ class _Work:
     readout: Readout | None
     g_max: float
     seed: int
+    truth: Truth
 
     def look(self, made: Network) -> Tensor:
         """Return the hits of chips, ``[chip, sample]``."""
@@ -175,9 +158,29 @@ class _Work:
         """Return the hits of chips with imperfections."""
         return self.look(imperfect(self.net, chips, values, g_max=self.g_max, seed=self.seed))
 
-    def axis(self, kind: Kind, truth: Truth, bench: Bench | None) -> Axis:
+    def axes(self, kinds: Sequence[Kind], bench: Bench | None, clock: _Clock) -> Sheet:
+        """Search all axes; the sheet has no pair and no remedies yet."""
+        found = []
+        for kind in kinds:
+            with clock.stage(kind.title):
+                found.append(self.axis(kind, bench))
+        exact = self.truth.hits
+        device = None if bench is None else bench.device
+        return Sheet(
+            device="" if device is None else device.name,
+            drop=self.truth.drop,
+            chips=self.truth.chips,
+            samples=len(exact),
+            seed=self.seed,
+            g_max=self.g_max,
+            baseline=wilson(int(exact.sum()), len(exact)),
+            axes=tuple(found),
+            notes=tuple(_notes(found, device, self.g_max)),
+        )
+
+    def axis(self, kind: Kind, bench: Bench | None) -> Axis:
         """Search one axis, and mark the device on it."""
-        truth = truth if kind.random else replace(truth, chips=1, few=1)
+        truth = _of(kind, self.truth)
         seek = kind.search(scale_of(kind, self.g_max))
         marked = Mark(status="none", text="no device was given") if bench is None else mark(kind.name, bench)
         text = "" if kind.random else "All chips are alike, so one stands for them; the interval is over test samples."

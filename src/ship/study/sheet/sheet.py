@@ -178,7 +178,6 @@ class Sheet:
     """What a network asks of its devices.
 
     Args:
-        task, network: what was asked about.
         device: the name of the device that is marked; empty: none.
         drop: the fall of the accuracy that is allowed.
         chips, samples, seed: numbers of chips and test samples, and the seed of the chips.
@@ -190,10 +189,10 @@ class Sheet:
         remedies: what would mend it.
         notes: what a reader must know beside the numbers.
         seconds: by stage, CPU seconds of this process.
+        task, network: what was asked about, in words.
+        schema: the form of the file.
     """
 
-    task: str
-    network: str
     device: str
     drop: float
     chips: int
@@ -202,11 +201,13 @@ class Sheet:
     g_max: float
     baseline: Interval
     axes: tuple[Axis, ...]
-    pair: Pair | None
-    fails: str
-    remedies: tuple[Remedy, ...]
-    notes: tuple[str, ...]
-    seconds: tuple[tuple[str, float], ...]
+    pair: Pair | None = None
+    fails: str = ""
+    remedies: tuple[Remedy, ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: tuple[tuple[str, float], ...] = ()
+    task: str = ""
+    network: str = ""
     schema: int = SCHEMA
 
     def __getitem__(self, name: str) -> Axis:
