@@ -81,5 +81,5 @@ def test_library_is_documented_and_named():
 
 def test_all_is_complete():
     """What is imported is exported, sorted as the linter sorts, and every part says where it is from or needs no source."""
-    public = {n for n in vars(ship.devices) if not n.startswith("_") and not isinstance(getattr(ship.devices, n), type(torch))}
+    public = {n for n in dir(ship.devices) if not n.startswith("_") and not isinstance(getattr(ship.devices, n), type(torch))}
     assert public == set(ship.devices.__all__)

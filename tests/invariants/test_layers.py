@@ -1,6 +1,7 @@
 """The direction of imports between the rooms of the package, the weight of `import ship`, and a complete `__all__`."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -102,17 +103,64 @@ def test_no_import_cycles():
         visit(node)
 
 
+def loaded_by(code):
+    """The modules that a new process has loaded after some code, beyond those of PyTorch."""
+    code = f"import sys, torch; before = set(sys.modules); {code}; print(*sorted(set(sys.modules) - before))"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+
+HEAVY = {
+    "dask",
+    "distributed",
+    "h5netcdf",
+    "h5py",
+    "llvmlite",
+    "lightning",
+    "matplotlib",
+    "networkx",
+    "numba",
+    "openpyxl",
+    "optuna",
+}
+HEAVY |= {"pandas", "platformdirs", "pooch", "psutil", "rich", "scipy", "sklearn", "tomlkit", "tqdm", "triton", "typeguard"}
+HEAVY |= {"openpyxl", "typer", "wfdb", "xarray"}
+LATER = re.compile(
+    r"ship\.(models\.(neurons|synapses|sources|rules|dendrites|gemo2024)|devices\.(fitting|memristor|materials|retention)"
+    r"|devices\.(library|reading)\.(?!index|spelling)|cli|data|plot|study|testing|train)\b"
+)
+
+
 def test_import_is_light():
-    """Nothing is drawn, nothing heavy is loaded beyond what torch itself loads."""
-    code = (
-        "import sys, torch; before = set(sys.modules); import ship; new = {m.split('.')[0] for m in set(sys.modules) - before};"
-        "print(' '.join(sorted(new & {'matplotlib', 'sklearn', 'typer', 'rich', 'tqdm', 'numba', 'pandas', 'xarray', 'scipy',"
-        " 'tomlkit', 'platformdirs', 'psutil'})))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == ""
+    """`import ship` draws nothing and loads nothing heavy beyond what torch itself loads, and no model before it is used."""
+    found = loaded_by("import ship")
+    assert not {name.partition(".")[0] for name in found} & HEAVY
+    assert not [name for name in found if LATER.match(name)]
+    assert {"ship.network.network", "ship.models.contract", "ship.devices.device"} <= found
+    used = {name for name in loaded_by("import ship; ship.LIF") if LATER.match(name)}
+    assert used == {"ship.models.neurons", "ship.models.neurons.lif"}
+    assert any(LATER.match(name) for name in loaded_by("from ship import *"))
+
+
+def where(package):
+    """What an `__init__` says to type checkers, and what it says to its own `later`: the module of each name."""
+    tree = ast.parse((ROOT / package / "__init__.py").read_text())
+    block = next(node.body for node in tree.body if isinstance(node, ast.If))
+    return {a.name: node.module for node in block if isinstance(node, ast.ImportFrom) and node.module for a in node.names}
+
+
+@pytest.mark.parametrize("room", [ship, ship.models, ship.devices], ids=lambda room: room.__name__)
+def test_type_checkers_see_what_is_loaded_later(room):
+    package = "/".join(room.__name__.split(".")[1:])
+    assert where(package) == room._WHERE
+    names = set(room._WHERE)
+    assert names <= set(room.__all__) <= set(dir(room))
+    # An import of such a module would put the module in the place of the name.
+    assert not names & {p.stem for p in (ROOT / package).iterdir()}
+    with pytest.raises(AttributeError, match=f"module '{room.__name__}' has no attribute 'Lfi'") as caught:
+        _ = room.Lfi
+    assert caught.value.obj is room
 
 
 def test_all_is_complete():
-    public = {name for name, value in vars(ship).items() if not name.startswith("_") and not isinstance(value, type(sys))}
+    public = {name for name in dir(ship) if not name.startswith("_") and not isinstance(getattr(ship, name), type(sys))}
     assert set(ship.__all__) == public

@@ -122,7 +122,7 @@ def _part(path: Path) -> Iterator[IO[bytes]]:
     while True:
         file = tempfile.NamedTemporaryFile(dir=path.parent, prefix=f"{_stem(path)}.", suffix=".part", delete=False)  # noqa: SIM115
         with contextlib.suppress(OSError):  # no locks on this disk
-            _lock(file.fileno(), wait=True)
+            lock(file.fileno(), wait=True)
         if os.fstat(file.fileno()).st_nlink:  # otherwise another process removed it before the lock
             break
         file.close()
@@ -135,7 +135,7 @@ def _part(path: Path) -> Iterator[IO[bytes]]:
             os.unlink(file.name)
 
 
-def _lock(handle: int, *, wait: bool) -> None:
+def lock(handle: int, *, wait: bool) -> None:
     """Lock an open file, or raise OSError if another process holds the lock.
 
     Does nothing on Windows, where an open file cannot be removed anyway.
@@ -157,7 +157,7 @@ def _sweep(path: Path) -> None:
         with contextlib.suppress(OSError):
             handle = os.open(path.parent / name, os.O_RDWR)
             try:
-                _lock(handle, wait=False)
+                lock(handle, wait=False)
                 if os.name != "nt":
                     os.unlink(path.parent / name)
             finally:

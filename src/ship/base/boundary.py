@@ -257,7 +257,7 @@ def left(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def guard(module: str, *, leave: Collection[str] = ()) -> None:
-    """Put a check around everything that a module makes public.
+    """Put a check around everything that a module makes public and has loaded; names that it loads later are checked then.
 
     The functions are replaced both in this module and in the one that defines them, so that pickling and imports find the same
     objects.
@@ -267,15 +267,22 @@ def guard(module: str, *, leave: Collection[str] = ()) -> None:
         leave: classes that only the library instantiates; their constructors stay unchecked.
     """
     home = sys.modules[module]
-    prefix = ".".join(module.split(".")[-1:]) + "." if "." in module else ""
     for name in home.__all__:
-        value = getattr(home, name)
-        if isinstance(value, types.FunctionType) and not hasattr(value, MARK):
-            made = checked(value, prefix + name)
-            setattr(home, name, made)
-            setattr(sys.modules[value.__module__], value.__name__, made)
-        elif isinstance(value, type) and not issubclass(value, BaseException | tuple):
-            _guard_class(value, constructor=name not in leave)
+        if name in vars(home):
+            guard_name(module, name, leave=leave)
+
+
+def guard_name(module: str, name: str, *, leave: Collection[str] = ()) -> None:
+    """Put a check around one function or class that a module has made public; see `guard`."""
+    home = sys.modules[module]
+    value = vars(home)[name]
+    if isinstance(value, types.FunctionType) and not hasattr(value, MARK):
+        prefix = ".".join(module.split(".")[-1:]) + "." if "." in module else ""
+        made = checked(value, prefix + name)
+        setattr(home, name, made)
+        setattr(sys.modules[value.__module__], value.__name__, made)
+    elif isinstance(value, type) and not issubclass(value, BaseException | tuple):
+        _guard_class(value, constructor=name not in leave)
 
 
 def _guard_class(cls: type, *, constructor: bool) -> None:

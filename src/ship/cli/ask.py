@@ -10,12 +10,10 @@ on the chips themselves, by pulses. Several devices are compared.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from torch import Tensor
 
 from .. import data
 from ..base.atomic_write import write_whole
+from ..base.display.stages import Stages
 from ..base.errors import ShipError
 from ..base.parameters import Normal
 from ..base.statistics import Interval
@@ -43,23 +42,6 @@ from . import answer
 W_MAX = 2.0  # V, of the layer that learns on the chips
 LEARNED = "learned on chip"
 THREADS = 1  # this network is too small to share: with two threads and other work on both cores it took seven times as long
-
-
-class Stages:
-    """Messages of what is being done and how long it took, on standard error, where that is a terminal."""
-
-    def __init__(self, show: bool = True) -> None:
-        self.show = show and sys.stderr.isatty()
-
-    @contextlib.contextmanager
-    def stage(self, what: str) -> Iterator[None]:
-        """Announce a stage around its work, and say how long it took."""
-        start = time.perf_counter()
-        if self.show:
-            print(f"{what} ...", file=sys.stderr, flush=True)
-        yield
-        if self.show:
-            print(f"{what}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
 
 
 def ask(

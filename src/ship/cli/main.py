@@ -225,6 +225,7 @@ def ask(
     limits, in about a minute or two on two free cores. Where a part was not measured, the answer says which, and what --assume
     would answer it. More epochs, more chips, several devices and --learn take longer. On a terminal each stage is announced.
     """
+    from ..base.display.stages import Stages
     from ..devices.reading.spelling import for_command
     from . import ask as question
     from .asked import devices_of
@@ -232,7 +233,7 @@ def ask(
     given = reading.given("ask", locals())
     plain = given == reading.given("ask", {})
     assumed, taken = reading.pairs("ask", "--assume", assume), reading.pairs("ask", "--take", take)
-    stages = question.Stages(progress)
+    stages = Stages(progress)
     with for_command():
         with stages.stage("read the devices"):
             devices = devices_of(files, given, plain=plain, seed=seed, out=out, assumed=assumed, take=taken)
@@ -266,6 +267,37 @@ def check(
 
     if not run(file, names or (), skip or ()):
         raise typer.Exit(1)
+
+
+@app.command()
+def study(
+    name: Annotated[
+        str, typer.Argument(help="Name of a study, or a Python file with one of your own; without it the studies are listed.")
+    ] = "",
+    quick: Annotated[bool, typer.Option("--quick", help="Start from the small settings, to see that all works.")] = False,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of all draws; 0 where it is left out.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder with data sets; default: SHIP_DATA, then the cache.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder that results are written to; default: study-NAME.")] = None,
+    replay: Annotated[
+        Path | None, typer.Option(help="Record of an earlier run (run.json): run it again, and compare number by number.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a setting of the study; repeat it.", metavar="KEY=VALUE")
+    ] = None,
+    progress: Annotated[bool, typer.Option(help="Say what is being done, and draw progress bars, on a terminal.")] = True,
+) -> None:
+    """Run a study: figures, tables, and run.json, from which it can be run again; exit with 1 where a replay differs."""
+    from . import study as studies
+
+    if replay is not None:
+        if name or quick or set_ or seed is not None:
+            raise ShipError("ship study --replay", "takes study, settings and seed from the record", fix="Leave them out.")
+        if not studies.replay(replay, out, data=data, progress=progress):
+            raise typer.Exit(1)
+    elif name:
+        studies.run(name, out, quick=quick, seed=seed or 0, data=data, changes=set_ or (), progress=progress)
+    else:
+        print(studies.listing())
 
 
 @app.command()

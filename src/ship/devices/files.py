@@ -70,7 +70,7 @@ CODEC = Inline((DISTRIBUTIONS,))
 
 def device_parts() -> dict[str, type[Part]]:
     """Return the parts that a file may name: the finished ones of `ship.devices`."""
-    found = {name: getattr(devices, name) for name in devices.__all__}
+    found = {name: getattr(devices, name) for name in dir(devices)}
     return {
         n: c
         for n, c in found.items()

@@ -41,19 +41,36 @@ class Readout(ABC):
         Raises:
             RunError: no slots, or lengths that do not fit the output.
         """
-        where = type(self).__name__
-        if output.ndim < 2 or output.shape[-2] == 0:
-            raise RunError(
-                where, "needs an output [..., batch, time, unit] with at least one slot", got=f"shape {list(output.shape)}"
-            )
-        return self.read(output, _valid(where, output, lengths, self.tail))
+        return self.read(output, _valid(type(self).__name__, output, lengths, self.tail))
+
+    def running(self, output: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Return the scores after each slot, ``[..., batch, time, unit]``: those of the output up to and including that slot.
+
+        They stand still behind the end of a sample and its tail; the last ones are those of the whole output, to rounding.
+
+        Args:
+            output, lengths: as for a call.
+
+        Raises:
+            RunError: as a call.
+        """
+        return self.read_on(output, _valid(type(self).__name__, output, lengths, self.tail))
 
     @abstractmethod
     def read(self, output: Tensor, valid: Tensor) -> Tensor:
         """Return scores from the slots where ``valid [time, 1]`` or ``[batch, time, 1]``, which begin at slot 0."""
 
+    def read_on(self, output: Tensor, valid: Tensor) -> Tensor:
+        """Return the scores after each slot. A readout that can go on from its last score does it faster than this."""
+        slots = range(1, output.shape[-2] + 1)
+        return torch.stack([self.read(output[..., :k, :], valid[..., :k, :]) for k in slots], -2)
+
 
 def _valid(where: str, output: Tensor, lengths: Tensor | None, tail: int) -> Tensor:
+    if output.ndim < 2 or output.shape[-2] == 0:
+        raise RunError(
+            where, "needs an output [..., batch, time, unit] with at least one slot", got=f"shape {list(output.shape)}"
+        )
     steps = output.shape[-2]
     if lengths is None:
         return torch.ones(steps, 1, dtype=torch.bool, device=output.device)
@@ -78,6 +95,9 @@ class Max(Readout):
     def read(self, output: Tensor, valid: Tensor) -> Tensor:
         return output.masked_fill(~valid, -torch.inf).amax(-2)
 
+    def read_on(self, output: Tensor, valid: Tensor) -> Tensor:
+        return output.masked_fill(~valid, -torch.inf).cummax(-2).values
+
 
 @dataclass(frozen=True)
 class Mean(Readout):
@@ -85,6 +105,9 @@ class Mean(Readout):
 
     def read(self, output: Tensor, valid: Tensor) -> Tensor:
         return output.masked_fill(~valid, 0.0).sum(-2) / valid.sum(-2)
+
+    def read_on(self, output: Tensor, valid: Tensor) -> Tensor:
+        return output.masked_fill(~valid, 0.0).cumsum(-2) / valid.cumsum(-2)
 
 
 @dataclass(frozen=True)
@@ -95,6 +118,9 @@ class Last(Readout):
         last = valid.sum(-2, keepdim=True) - 1
         return output.gather(-2, last.expand(*output.shape[:-2], 1, output.shape[-1])).squeeze(-2)
 
+    def read_on(self, output: Tensor, valid: Tensor) -> Tensor:
+        return output.gather(-2, (valid.cumsum(-2) - 1).expand(output.shape))
+
 
 @dataclass(frozen=True)
 class SpikeCount(Readout):
@@ -102,6 +128,9 @@ class SpikeCount(Readout):
 
     def read(self, output: Tensor, valid: Tensor) -> Tensor:
         return output.masked_fill(~valid, 0.0).sum(-2)
+
+    def read_on(self, output: Tensor, valid: Tensor) -> Tensor:
+        return output.masked_fill(~valid, 0.0).cumsum(-2)
 
 
 @dataclass(frozen=True)

@@ -3,33 +3,45 @@ limits one.
 """
 
 from ..base.boundary import guard as _guard
+from .behaviour import Behaviour, behaviour
 from .chips import Spread, virtual_chips
 from .comparison import Comparison, compare
 from .conditions import Conditions, Limit, Row, conditions
 from .curves import Curve, drift_curve, level_curve, spread_curve, sweep
 from .measure import Summary, accuracy, summary, weight_error, yield_at
+from .record.conduct import conduct
+from .record.files import read_run
+from .record.replay import Replay, compare_runs
+from .record.run import Run
 from .requirement import Requirement, requirement
 from .siegert import siegert
 from .tasks import Recipe, Task, task, tasks
 from .ways import closed_loop
 
 __all__ = [
+    "Behaviour",
     "Comparison",
     "Conditions",
     "Curve",
     "Limit",
     "Recipe",
+    "Replay",
     "Requirement",
     "Row",
+    "Run",
     "Spread",
     "Summary",
     "Task",
     "accuracy",
+    "behaviour",
     "closed_loop",
     "compare",
+    "compare_runs",
     "conditions",
+    "conduct",
     "drift_curve",
     "level_curve",
+    "read_run",
     "requirement",
     "siegert",
     "spread_curve",
@@ -42,4 +54,4 @@ __all__ = [
     "yield_at",
 ]
 
-_guard(__name__)
+_guard(__name__, leave=("Behaviour", "Replay"))

@@ -81,8 +81,8 @@ def hits(net: Network, batches: Iterable[Sequence[Any]], *, readout: Readout | N
     outputs = net.outputs
     if len(outputs) != 1:
         raise GraphError("study.accuracy", "needs a network with one output", got=f"{len(outputs)}")
-    readout = _readout(net, readout)
-    _say_what_is_ideal(net)
+    readout = readout_of("study.accuracy", net, readout)
+    say_what_is_ideal("study.accuracy", net)
     found: list[Tensor] = []
     with measuring(net, held=True):
         for x, labels, *more in batches:
@@ -132,11 +132,16 @@ def weight_error(net: Network) -> Tensor:
     return (total / n).sqrt()
 
 
-def _readout(net: Network, given: Readout | None) -> Readout:
+def readout_of(where: str, net: Network, given: Readout | None) -> Readout:
+    """Return the readout that was given, or the one that the network was trained with.
+
+    Raises:
+        RunError: there is none.
+    """
     found = net.readout if given is None else given
     if not isinstance(found, Readout):
         raise RunError(
-            "study.accuracy: readout",
+            f"{where}: readout",
             "must be given: the network does not say how its output was read when it was trained",
             got=None if given is None else repr(given),
             fix="Give the one of its training, e.g. readout=ship.train.Max(tail=1), or set net.readout.",
@@ -144,7 +149,7 @@ def _readout(net: Network, given: Readout | None) -> Readout:
     return found
 
 
-def _say_what_is_ideal(net: Network) -> None:
+def say_what_is_ideal(where: str, net: Network) -> None:
     """Warn once about devices that are ideal in a way that nobody asked for."""
     said: dict[str, list[str]] = {}
     for tag, group in net.simulation("study").groups.items():
@@ -155,7 +160,7 @@ def _say_what_is_ideal(net: Network) -> None:
             said.setdefault(text, []).append(repr(tag))
     if said:
         texts = (f"{'each of ' * (len(tags) > 1)}{', '.join(tags)} {text}" for text, tags in said.items())
-        warnings.warn(f"study.accuracy: {'; '.join(texts)}", UserWarning, stacklevel=4)
+        warnings.warn(f"{where}: {'; '.join(texts)}", UserWarning, stacklevel=4)
 
 
 def yield_at(accuracies: Tensor | Sequence[float], threshold: float, *, level: float = 0.95) -> Interval:

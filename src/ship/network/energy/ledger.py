@@ -167,7 +167,7 @@ class Ledger:
         )
         if self.origins:
             lines += ["voltages and widths of pulses:", *(f"  {text}" for text in self.origins)]
-        return "\n".join([*lines, "not in the estimate:", *(f"  {text}" for text in _grouped(self.missing))])
+        return "\n".join([*lines, "not in the estimate:", *(f"  {text}" for text in grouped(self.missing))])
 
     __repr__ = __str__
 
@@ -279,7 +279,7 @@ def _table(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def _grouped(missing: Sequence[str]) -> list[str]:
+def grouped(missing: Sequence[str]) -> list[str]:
     """Collect the missing costs of each group in one line, such as ``hid: a, b``."""
     by: dict[str, list[str]] = {}
     for text in missing:

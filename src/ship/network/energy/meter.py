@@ -72,6 +72,10 @@ class Meter:
         self.written: dict[str, Sums] = {}  # by group, [chip]
         self.waited = 0.0  # s
         self.unread: set[str] = set()  # groups that ran without their devices
+        self.watch(sim)
+
+    def watch(self, sim: Simulation) -> None:
+        """Count the events of devices from now on."""
         for tag, m in self.groups.items():
             hardware = sim.groups[tag].hardware
             if m.devices and hardware is not None:

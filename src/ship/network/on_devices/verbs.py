@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor, nn
@@ -243,6 +244,29 @@ class DeviceVerbs(nn.Module):
         if self._meter is not None and self._sim is not None:
             self._meter.close(self._sim)
         self._costs = self._meter = None
+
+    @property
+    def metered(self) -> bool:
+        """Whether `meter` counts energy at present."""
+        return self._meter is not None
+
+    @contextmanager
+    def metered_apart(self) -> Iterator[None]:
+        """Count energy anew within, with the costs that were given to `meter`; afterwards the counts from before go on.
+
+        Raises:
+            GraphError: there is nothing to meter: neither devices nor costs.
+        """
+        costs, meter = self._costs, self._meter
+        self.meter(**(costs or {}))
+        try:
+            yield
+        finally:
+            if self._meter is not None and self._sim is not None:
+                self._meter.close(self._sim)
+            self._costs, self._meter = costs, meter
+            if meter is not None and self._sim is not None:
+                meter.watch(self._sim)
 
     def _start_meter(self) -> None:
         if self._costs is not None and self._sim is not None:
