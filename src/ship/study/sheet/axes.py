@@ -76,9 +76,33 @@ class Kind:
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
-        Kind("spread", "spread from device to device", "%", 0.003, 1.0, True, "Standard deviation of the range of a device, of the window."),
-        Kind("scatter", "scatter from write to write", "%", 0.002, 1.0, True, "Standard deviation of the error of a write, of the window."),
-        Kind("on_off", "on/off ratio", "", 1000.0, 1.1, False, "Highest over lowest conductance; the scale of the weights follows it."),
+        Kind(
+            "spread",
+            "spread from device to device",
+            "%",
+            0.003,
+            1.0,
+            True,
+            "Standard deviation of the range of a device, of the window.",
+        ),
+        Kind(
+            "scatter",
+            "scatter from write to write",
+            "%",
+            0.002,
+            1.0,
+            True,
+            "Standard deviation of the error of a write, of the window.",
+        ),
+        Kind(
+            "on_off",
+            "on/off ratio",
+            "",
+            1000.0,
+            1.1,
+            False,
+            "Highest over lowest conductance; the scale of the weights follows it.",
+        ),
         Kind("levels", "levels of a device", "", 64.0, 2.0, False, "Number of levels of each device, evenly spaced.", whole=True),
         Kind(
             "asymmetry",
@@ -99,10 +123,29 @@ KINDS: dict[str, Kind] = {
             "Largest distance of the curve of pulses from a straight line, of the window, where weights are written by counts of "
             "pulses as if it were straight, unread.",
         ),
-        Kind("drift", "drift", "%", 0.005, 0.95, False, "Fraction of the conductance that all devices have lost when they are read."),
+        Kind(
+            "drift",
+            "drift",
+            "%",
+            0.005,
+            0.95,
+            False,
+            "Fraction of the conductance that all devices have lost when they are read.",
+        ),
         Kind("stuck_low", "devices stuck low", "%", 0.0005, 0.9, True, "Fraction of the devices that is stuck at the low end."),
-        Kind("stuck_high", "devices stuck high", "%", 0.0001, 0.3, True, "Fraction of the devices that is stuck at the high end."),
-        Kind("read_noise", "read noise", "%", 0.005, 3.0, True, "Standard deviation of each read, by one spike, of the window.", most=8),
+        Kind(
+            "stuck_high", "devices stuck high", "%", 0.0001, 0.3, True, "Fraction of the devices that is stuck at the high end."
+        ),
+        Kind(
+            "read_noise",
+            "read noise",
+            "%",
+            0.005,
+            3.0,
+            True,
+            "Standard deviation of each read, by one spike, of the window.",
+            most=8,
+        ),
         Kind(
             "mismatch",
             "mismatch of neurons",
@@ -113,7 +156,16 @@ KINDS: dict[str, Kind] = {
             "Standard deviation of thresholds (from rest) and time constants of the neurons, of their value.",
             of="neurons",
         ),
-        Kind("line", "resistance of a line", "ohm", 1e-6, 0.1, False, "Resistance of the wires of rows and columns for each cell.", of="array"),
+        Kind(
+            "line",
+            "resistance of a line",
+            "ohm",
+            1e-6,
+            0.1,
+            False,
+            "Resistance of the wires of rows and columns for each cell.",
+            of="array",
+        ),
     )
 }
 

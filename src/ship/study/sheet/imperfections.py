@@ -215,7 +215,11 @@ def mismatched(net: Network, share: float) -> list[Spread]:
             if declaration.role not in DIFFER or isinstance(given, PerSample | PerChip):
                 continue
             value = group.value(name).detach().double()
-            rest = group.value("v_rest").detach().double() if declaration.role == "threshold" and "v_rest" in group.declarations else 0
+            rest = (
+                group.value("v_rest").detach().double()
+                if declaration.role == "threshold" and "v_rest" in group.declarations
+                else 0
+            )
             width = share * float((value - rest).abs().mean())
             if width > 0:
                 found.append(Spread(tags=[tag], names=[name], d2d_abs=width))

@@ -191,7 +191,9 @@ def _drift(bench: Bench) -> tuple[float, str]:
     wait = min(bench.wait, law.oldest)
     error = _exact(bench, replace(bench.only(), retention=law), wait)
     short = "" if wait == bench.wait else f", up to where its law is valid; {bench.wait:g} s were asked for"
-    return _linear("drift", 0.05)(bench, error if error > TINY else 0.0), f"after {wait:g} s{short}, by the same error of the weights"
+    return _linear("drift", 0.05)(
+        bench, error if error > TINY else 0.0
+    ), f"after {wait:g} s{short}, by the same error of the weights"
 
 
 def _on_off(bench: Bench) -> tuple[float, str]:
@@ -244,7 +246,9 @@ def _curve(device: Device) -> tuple[Tensor, Tensor]:
 def _asymmetry(bench: Bench) -> tuple[float, str]:
     if not ways.has_pulses(bench.device):
         return math.nan, "it is not moved by pulses"
-    made = virtual_chips(bench.net, CHIPS, device=replace(bench.only(), programming=None), mapping=Differential(), seed=bench.seed)
+    made = virtual_chips(
+        bench.net, CHIPS, device=replace(bench.only(), programming=None), mapping=Differential(), seed=bench.seed
+    )
     made.program()
     for tag, group in made.simulation("study.require").groups.items():
         if group.hardware is not None:
@@ -273,7 +277,9 @@ def _rewrite(hardware: SynapseDevices, key: int) -> None:
         v, size, still = torch.where(count > 0, own.v_set, own.v_reset), count.abs(), torch.zeros_like(count)
         xi = (still,) * physics.draws(array.device, p.cycles, "update")
         ends = [
-            array.device.update.conductance(physics.pulsed(array.device, p, t, Pulse(v, own.t_write, n), xi, t.kept).x, p.of("update"))
+            array.device.update.conductance(
+                physics.pulsed(array.device, p, t, Pulse(v, own.t_write, n), xi, t.kept).x, p.of("update")
+            )
             for n in (size.floor(), size.floor() + 1)
         ]
         array.write_(ends[0] + (size - size.floor()) * (ends[1] - ends[0]), None)

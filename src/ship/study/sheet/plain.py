@@ -47,7 +47,7 @@ def from_plain(kind: Any, value: Any, where: str) -> Any:
     if kind is Interval:
         if not isinstance(value, dict) or set(value) != {"value", "low", "high"}:
             raise FileError(where, "must have the fields value, low, high", got=_seen(value))
-        return Interval(*(_number(value[name], where) for name in ("value", "low", "high")))
+        return Interval(_number(value["value"], where), _number(value["low"], where), _number(value["high"], where))
     if get_origin(kind) is tuple:
         parts = get_args(kind)
         if not isinstance(value, list) or (parts[-1] is not Ellipsis and len(value) != len(parts)):

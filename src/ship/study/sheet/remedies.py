@@ -10,14 +10,16 @@ hardware-aware training   the network goes on learning with noise on its weights
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 from torch import Tensor
 
 from ...base.errors import ShipError
 from ...base.statistics import Interval
+from ...devices.array.write_verify import WriteVerify
 from ...models.contract import Neuron
 from ...network.network import Network
 from ...train import Perturb
@@ -30,18 +32,11 @@ from .sheet import NOWHERE, Remedy
 
 Retrain = Callable[[Network, Sequence[Perturb]], Network]
 Look = Callable[[Network], Tensor]  # hits of chips
+REPAIRED = 0.05  # of the window: a device that misses its target by more is repaired
 
 
 def remedies(
-    net: Network,
-    name: str,
-    value: float,
-    look: Look,
-    truth: Truth,
-    *,
-    g_max: float,
-    seed: int,
-    retrain: Retrain | None,
+    net: Network, name: str, value: float, look: Look, truth: Truth, *, g_max: float, seed: int, retrain: Retrain | None
 ) -> tuple[Remedy, ...]:
     """Measure what each remedy does where one imperfection has a value that is too large.
 
@@ -54,84 +49,88 @@ def remedies(
         retrain: what trains a copy of the network further with noise; None: that remedy is left out.
     """
     kind = KINDS[name]
-    chips = truth.chips
     values = Imperfections().with_(**{name: float(max(2, round(value))) if kind.whole else value})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        plain = imperfect(net, chips, values, g_max=g_max, seed=seed)
-        before, _ = truth.estimate(look(plain))
+        bench = _Bench(net, name, values, look, truth, g_max, seed)
+        found = [] if kind.of == "neurons" else bench.on_devices()
+        return (*found, *([] if retrain is None else [bench.trained(retrain)]))
 
-        def measured(remedy: str, how: str, make: Callable[[], Network]) -> Remedy:
-            try:
-                after, fall = truth.estimate(look(make()))
-            except ShipError as error:
-                return Remedy(remedy, f"refused: {error}", before, NOWHERE, "no", chips)
-            return Remedy(remedy, how, before, after, _met(fall, truth.drop), chips)
 
-        found = []
-        if kind.of == "neurons":
-            return _trained(net, name, values, plain, measured, retrain, g_max, seed, chips)
-        verify = ways.closed_loop(values.device(g_max))
+@dataclass(frozen=True)
+class _Bench:
+    """The chips on which remedies are measured."""
+
+    net: Network
+    name: str
+    values: Imperfections
+    look: Look
+    truth: Truth
+    g_max: float
+    seed: int
+
+    def made(self, net: Network | None = None, verify: WriteVerify | None = None) -> Network:
+        """Return the chips, of another network or written otherwise."""
+        return imperfect(net or self.net, self.truth.chips, self.values, g_max=self.g_max, seed=self.seed, verify=verify)
+
+    @cached_property
+    def plain(self) -> Network:
+        """The chips without a remedy."""
+        return self.made()
+
+    @cached_property
+    def before(self) -> Interval:
+        """Their accuracy."""
+        return self.truth.estimate(self.look(self.plain))[0]
+
+    def measured(self, remedy: str, how: str, make: Callable[[], Network]) -> Remedy:
+        """Measure the chips that a remedy makes."""
+        try:
+            after, fall = self.truth.estimate(self.look(make()))
+        except ShipError as error:
+            return Remedy(remedy, f"refused: {error}", self.before, NOWHERE, "no", self.truth.chips)
+        return Remedy(remedy, how, self.before, after, _met(fall, self.truth.drop), self.truth.chips)
+
+    def on_devices(self) -> list[Remedy]:
+        """Measure what is done to devices and their currents."""
+        verify = ways.closed_loop(self.values.device(self.g_max))
         how = f"to {verify.tolerance:.0%} of the window, at most {verify.most} times"
         how += f", each time with the mean of {verify.reads} reads" if verify.reads > 1 else ""
-        found.append(
-            measured("write and verify", how, lambda: imperfect(net, chips, values, g_max=g_max, seed=seed, verify=verify))
+        per_group, per_column = (
+            "one factor a group, from the sum of its reads",
+            "one factor a column, from one read of each device",
         )
-        for remedy, how, act in _VERBS:
-            found.append(measured(remedy, how, lambda act=act: _acted(imperfect(net, chips, values, g_max=g_max, seed=seed), act)))
-        found += _trained(net, name, values, plain, measured, retrain, g_max, seed, chips)
-    return tuple(found)
+        pairs = f"of weights with a device that misses its target by {REPAIRED:.0%} of the window"
+        return [
+            self.measured("write and verify", how, lambda: self.made(verify=verify)),
+            self.measured("compensation", per_group, lambda: _done(self.made(), Network.compensate)),
+            self.measured("calibration of columns", per_column, lambda: _done(self.made(), Network.calibrate)),
+            self.measured("repair", pairs, lambda: _done(self.made(), lambda net: net.repair(tolerance=REPAIRED))),
+        ]
+
+    def trained(self, retrain: Retrain) -> Remedy:
+        """Measure what training with noise does."""
+        noise, how = self._noise()
+        return self.measured("hardware-aware training", how, lambda: self.made(retrain(self.net, noise)))
+
+    def _noise(self) -> tuple[list[Perturb], str]:
+        if KINDS[self.name].of != "neurons":
+            error = float(weight_error(self.plain).square().mean().sqrt())
+            return [Perturb(noise=error, of="largest")], f"with noise of {error:.2g} of the largest weight"
+        share, groups = getattr(self.values, self.name), self.net.simulation("study.require").groups
+        tags = [tag for tag, group in groups.items() if isinstance(group.spec.model, Neuron)]
+        roles = [role for role in DIFFER if any(d.role == role for tag in tags for d in groups[tag].declarations.values())]
+        said = " and ".join(f"{role}s" for role in roles)
+        return [
+            Perturb(role=role, tags=tags, noise=share) for role in roles
+        ], f"with noise of {share:.2g} of their value on {said}"
 
 
-_VERBS: tuple[tuple[str, str, Callable[[Network], object]], ...] = (
-    ("compensation", "one factor a group, from the sum of its reads", lambda made: made.compensate()),
-    ("calibration of columns", "one factor a column, from one read of each device", lambda made: made.calibrate()),
-    ("repair", "pairs with a device that misses its target by 5 % of the window", lambda made: made.repair()),
-)
-
-
-def _acted(made: Network, act: Callable[[Network], object]) -> Network:
+def _done(made: Network, act: Callable[[Network], object]) -> Network:
     act(made)
     return made
 
 
-def _trained(
-    net: Network,
-    name: str,
-    values: Imperfections,
-    plain: Network,
-    measured: Callable[[str, str, Callable[[], Network]], Remedy],
-    retrain: Retrain | None,
-    g_max: float,
-    seed: int,
-    chips: int,
-) -> tuple[Remedy, ...]:
-    """Measure what training with noise does."""
-    if retrain is None:
-        return ()
-    if KINDS[name].of == "neurons":
-        share = getattr(values, name)
-        tags = [tag for tag, group in net.simulation("study.require").groups.items() if isinstance(group.spec.model, Neuron)]
-        noise = [Perturb(role=role, tags=tags, noise=share) for role in _roles(net, tags)]
-        how = f"with noise of {share:.2g} of their value on {' and '.join(f'{role}s' for role in _roles(net, tags))}"
-    else:
-        error = float(weight_error(plain).square().mean().sqrt())
-        noise = [Perturb(noise=error, of="largest")]
-        how = f"with noise of {error:.2g} of the largest weight"
-    return (
-        measured(
-            "hardware-aware training", how, lambda: imperfect(retrain(net, noise), chips, values, g_max=g_max, seed=seed)
-        ),
-    )
-
-
-def _roles(net: Network, tags: Sequence[str]) -> list[str]:
-    groups = net.simulation("study.require").groups
-    return [role for role in DIFFER if any(d.role == role for tag in tags for d in groups[tag].declarations.values())]
-
-
 def _met(fall: Interval, drop: float) -> str:
     """Say whether a fall of the accuracy is within what is allowed."""
-    if math.isnan(fall.value):
-        return "no"
     return "yes" if fall.high <= drop else "no" if fall.low > drop else "undecided"

@@ -7,18 +7,16 @@ what would mend the axis on which it fails is measured.
 
 from __future__ import annotations
 
-import contextlib
 import math
-import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
 
 from ...base.checks import check_choice, check_real, check_whole
+from ...base.display.stages import Stages
 from ...base.errors import RunError, ShipError
 from ...base.statistics import Interval, wilson
 from ...devices.device import Device
@@ -37,22 +35,6 @@ from .sheet import NOWHERE, Axis, Mark, Sheet
 WHERE = "study.require"
 FEW = 8  # chips on which a search begins
 WAIT = 86400.0  # s, after which the drift of a device is marked
-Stage = Callable[[str], AbstractContextManager[None]]
-
-
-@dataclass
-class _Clock:
-    """CPU seconds by stage."""
-
-    outer: Stage
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextlib.contextmanager
-    def stage(self, what: str) -> Iterator[None]:
-        start = time.process_time()
-        with self.outer(what):
-            yield
-        self.seconds[what] = round(time.process_time() - start, 2)
 
 
 def require(
@@ -68,7 +50,7 @@ def require(
     retrain: Retrain | None = None,
     readout: Readout | None = None,
     seed: int = 0,
-    stage: Stage | None = None,
+    stages: Stages | None = None,
 ) -> Sheet:
     """Find how good devices, arrays and neurons must be for a trained network, one imperfection at a time and for the worst pair.
 
@@ -85,7 +67,7 @@ def require(
             (see `ship.train.Perturb`); None: hardware-aware training is left out of the remedies.
         readout: function from the output to scores; default: the one that the network was trained with.
         seed: seed of the chips and of the resamples.
-        stage: a context manager that is entered around each piece of work with its name.
+        stages: what announces and times each piece of work; None: nothing is announced.
 
     Returns:
         The sheet: ``print`` shows it, `Sheet.save` writes it.
@@ -103,7 +85,8 @@ def require(
         got = f"{float(exact.double().mean()):.3g}"
         raise RunError(WHERE, f"needs a network with an accuracy above the drop of {drop:g}", got=got)
     g_max = view_of(device or Device()).high
-    clock = _Clock(stage or _silent)
+    clock = stages or Stages(show=False)
+    before = len(clock.done)
     work = _Work(net, held, readout, g_max, seed, truth)
     bench = None if device is None else Bench(net, device, g_max, seed, wait)
     sheet = work.axes([KINDS[name] for name in axes], bench, clock)
@@ -119,7 +102,7 @@ def require(
             place: dict[str, Any] = {"g_max": g_max, "seed": seed, "retrain": retrain}
             mended = remedies(net, failing.name, failing.mark.value, work.look, own, **place)
         sheet = replace(sheet, fails=failing.name, remedies=mended)
-    return replace(sheet, seconds=tuple(clock.seconds.items()))
+    return replace(sheet, seconds=tuple((timed.what, round(timed.cpu, 2)) for timed in clock.done[before:]))
 
 
 def _checked(batches: Iterable[Sequence[Any]], drop: float, chips: int, axes: Sequence[str]) -> list[Sequence[Any]]:
@@ -158,7 +141,7 @@ class _Work:
         """Return the hits of chips with imperfections."""
         return self.look(imperfect(self.net, chips, values, g_max=self.g_max, seed=self.seed))
 
-    def axes(self, kinds: Sequence[Kind], bench: Bench | None, clock: _Clock) -> Sheet:
+    def axes(self, kinds: Sequence[Kind], bench: Bench | None, clock: Stages) -> Sheet:
         """Search all axes; the sheet has no pair and no remedies yet."""
         found = []
         for kind in kinds:
@@ -212,7 +195,7 @@ def _ratio(kind: Kind, value: float, required: Interval, found: str) -> Interval
     if math.isnan(value) or found != "bracketed":
         return NOWHERE
     ends = sorted(_times(kind, value, end) for end in (required.low, required.high))
-    return Interval(kind.ratio(value, required.value), *ends)
+    return Interval(kind.ratio(value, required.value), ends[0], ends[1])
 
 
 def _times(kind: Kind, value: float, end: float) -> float:
@@ -228,19 +211,15 @@ def _notes(axes: Sequence[Axis], device: Device | None, g_max: float) -> list[st
         "Intervals (95 %) are over chips and test samples, for this one trained network; another training differs by more.",
     ]
     if device is None:
-        said.append(f"No device was given: the window ends at {g_max:g} S, the default of ship.Device, on which only the ohms depend.")
+        said.append(f"No device was given: the window ends at {g_max:g} S, the default of ship.Device, on which the ohms depend.")
     if any(axis.name == "on_off" and axis.found == "never" for axis in axes):
         said.append(
-            "A pair takes the difference of two devices, so that the on/off ratio alone costs nothing; it matters through the errors "
-            "that grow as the window shrinks, which the other axes give as fractions of the window."
+            "A pair takes the difference of two devices, so that the on/off ratio alone costs nothing; it matters through the "
+            "errors that grow as the window shrinks, which the other axes give as fractions of the window."
         )
     if any(axis.name in ("asymmetry", "nonlinearity") for axis in axes):
         said.append(
-            "Asymmetry and non-linearity count where counts of pulses are not checked and the curve is taken as straight; what they "
-            "cost a network that learns on the chip is another question (ship ask --learn)."
+            "Asymmetry and non-linearity count where counts of pulses are not checked and the curve is taken as straight; what "
+            "they cost a network that learns on the chip is another question (ship ask --learn)."
         )
     return said
-
-
-def _silent(what: str) -> AbstractContextManager[None]:
-    return contextlib.nullcontext()

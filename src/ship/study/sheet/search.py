@@ -1,7 +1,7 @@
 """The search for the value of an imperfection at which the accuracy has fallen by a chosen amount.
 
 First the interval with this value is halved on a few chips, until its ends differ by less than a quarter. Then values around it,
-at equal distances of the logarithm, are measured on all chips. The required value is where the fall of the accuracy, made monotone
+at equal distances of the logarithm, are measured on all chips. The required value is where the fall of the accuracy, made rising
 by isotonic regression, meets the drop, with a straight line between points. Falls are paired: the same chips (equal draws,
 whatever the value) and the same test samples, beside floating point on these samples. The 95 % interval is that of 1000 resamples
 of chips and, independently of these, of test samples; values are added where an end of it lies beyond those measured. An
@@ -191,7 +191,8 @@ def interval_of(measured: Mapping[float, Tensor], seek: Search, truth: Truth, *,
     z = np.array([seek.coordinate(v) for v in values])
     found = [crossing(z, -rising, -truth.drop) for rising in isotonic(np.concatenate([at[None], resampled]))]
     low, high = np.quantile(found[1:], [0.025, 0.975], method="inverted_cdf")
-    return Interval(*(seek.at(float(x)) if math.isfinite(x) else float(x) for x in (found[0], low, high)))
+    value, least, most = (seek.at(float(x)) if math.isfinite(x) else float(x) for x in (found[0], low, high))
+    return Interval(value, least, most)
 
 
 def isotonic(y: Array) -> Array:

@@ -19,8 +19,8 @@ def table(sheet: Sheet) -> Any:
     from ...base.display.tables import PrintedTable
 
     title = (
-        f"{sheet.task or 'network'}: what may be, for an accuracy of {sheet.target:.1%} ({100 * sheet.drop:g} points less than in "
-        f"floating point), one imperfection at a time"
+        f"{sheet.task or 'network'}: what may be for an accuracy of {sheet.target:.1%}, {100 * sheet.drop:g} points below "
+        f"floating point, one imperfection at a time"
     )
     made = PrintedTable(title=title)
     for column in ("imperfection", "required", "95 % interval"):
@@ -82,10 +82,12 @@ def _share(share: Interval) -> str:
 def _remedy(sheet: Sheet, remedy: Remedy) -> str:
     if math.isnan(remedy.after.value):
         return f"{remedy.name}: {remedy.how}"
-    verdict = {"yes": "the requirement is met", "no": "not enough", "undecided": "whether that is enough, the interval leaves open"}
-    return (
-        f"{remedy.name} ({remedy.how}): {_percent(remedy.before)} becomes {_percent(remedy.after)}; {verdict[remedy.met]}."
-    )
+    verdict = {
+        "yes": "the requirement is met",
+        "no": "not enough",
+        "undecided": "whether that is enough, the interval leaves open",
+    }
+    return f"{remedy.name} ({remedy.how}): {_percent(remedy.before)} becomes {_percent(remedy.after)}; {verdict[remedy.met]}."
 
 
 def _percent(value: Interval) -> str:
