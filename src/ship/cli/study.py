@@ -89,14 +89,18 @@ def show(record: Mapping[str, Any], folder: Path) -> None:
     from rich.table import Table
 
     console = Console()
-    table = Table(title=f"{Path(record['study']).stem}, seed {record['seed']}", title_justify="left")
-    for head in ("", "value", "95 % interval", "n", "how"):
-        table.add_column(head, overflow="fold")
+    rows = []
     for name, made in record["numbers"].items():
-        low, high = made["low"], made["high"]
-        ends = "" if low is None else f"{_short(low)} to {_short(high)}"
-        table.add_row(name, f"{_short(made['value'])} {made['unit']}".rstrip(), ends, str(made["n"] or ""), made["how"])
-    if record["numbers"]:
+        ends = "" if made["low"] is None else f"{_short(made['low'])} to {_short(made['high'])}"
+        rows.append((name, f"{_short(made['value'])} {made['unit']}".rstrip(), ends, str(made["n"] or ""), made["how"]))
+    if rows:
+        table = Table(title=f"{Path(record['study']).stem}, seed {record['seed']}", title_justify="left")
+        heads = ("", "value", "95 % interval", "n", "how")
+        kept = [c for c in range(len(heads)) if any(row[c] for row in rows)]
+        for c in kept:
+            table.add_column(heads[c], overflow="fold")
+        for row in rows:
+            table.add_row(*(row[c] for c in kept))
         console.print(table)
     for data in record["data"]:
         console.print(f"Data: {data['name']}, {data['samples']} samples of {data['title']}. Licence: {data['licence']}.")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..base.clock import nearest_slots
+from ..base.clock import FUZZ, nearest_slots
 from ..base.parameters import State
 from ..models.contract import SpikingNeuron
 from .group import Group
+from .schedule import Schedule
 
 ROUGH = 0.01  # rounding as a fraction of the change of a state in a slot: from here on it is worth a note
 
@@ -21,6 +24,10 @@ def remarks(group: Group, dt: float) -> list[str]:
 
 def _dead_time(group: Group, dt: float) -> list[str]:
     """Say by how much a dead time is rounded, which acts in whole slots."""
+    if getattr(group.model, "refractory", "") == "countdown":  # of the publication: it ends with the slot in which it runs out
+        declared = group.value("refr_time").detach().double()
+        error = float((torch.ceil(declared / dt - FUZZ) * dt - declared).abs().max())
+        return [f"refr_time rounded up to whole slots, by at most {error:.3g} s"] if error > 1e-6 * dt else []
     if not isinstance(group.model, SpikingNeuron):
         return []
     declared = group.value("t_ref").detach().double()
@@ -33,6 +40,12 @@ def _dead_time(group: Group, dt: float) -> list[str]:
         spread = (float(t.std(correction=0)) for t in (declared, acting))
         note += "; its standard deviation is {:.3g} s as declared, {:.3g} s as it acts".format(*spread)
     return [note]
+
+
+def rounded_times(groups: Mapping[str, Group], plan: Schedule) -> list[str]:
+    """Return a sentence for each delay and each dead time that is not whole slots of the schedule's dt."""
+    dead = [f"{group.spec.where}: {note}" for group in groups.values() for note in _dead_time(group, plan.dt)]
+    return [*plan.notes, *dead]
 
 
 def _unresolved(group: Group, dt: float) -> list[str]:

@@ -269,13 +269,14 @@ def _signal(spec: Spec, value: Any, n: int, dies: int, dtype: torch.dtype, devic
         raise RunError(where, f"must have {dies} chips", got=str(tensor.shape[0]))
     if tensor.numel() == 0:
         raise RunError(where, "must not be empty", got=f"shape {list(tensor.shape)}")
-    if not _finite(tensor.detach()):
+    events = spec.model.emits == "events"  # type: ignore[attr-defined]
+    counts = events and _counts(tensor.detach())
+    if not counts and not _finite(tensor.detach()):
         raise RunError(where, "must be finite", got="NaN or infinity")
     if tensor.device != device:
         raise RunError(where, f"must be on {device}, as the network", got=str(tensor.device), fix=f"Use x.to('{device}').")
-    counts = spec.model.emits != "events" or _counts(tensor.detach())  # type: ignore[attr-defined]
     tensor = tensor.to(dtype)
-    if not counts:
+    if events and not counts:
         bad = (tensor < 0) | (tensor != tensor.round())
         raise RunError(
             where,
@@ -294,7 +295,7 @@ def _finite(tensor: Tensor) -> bool:
 
 
 def _counts(tensor: Tensor) -> bool:
-    """Return whether all of these finite values are whole numbers from 0 on."""
+    """Return whether all values are whole numbers from 0 on."""
     large = tensor.numel() >= LARGE and tensor.dtype in (torch.float32, torch.float64) and tensor.device.type == "cpu"
     if large and cache.available():
         rows = tensor.reshape(-1, tensor.shape[-1] if tensor.shape[-1] > 64 else tensor.shape[-1] * tensor.shape[-2]).numpy()
@@ -302,7 +303,8 @@ def _counts(tensor: Tensor) -> bool:
         look = cache.load_file(Path(cache.__file__).with_name("signal_scan.py"))["uncountable"]
         spread(len(rows), lambda lo, hi: look(lo, hi, rows, found))
         return not found[0]
-    return bool(tensor.amin() >= 0) and (not tensor.is_floating_point() or torch.equal(tensor, tensor.round()))
+    low, high = torch.aminmax(tensor)
+    return bool(low >= 0) and bool(high < math.inf) and (not tensor.is_floating_point() or torch.equal(tensor, tensor.round()))
 
 
 def _batch(

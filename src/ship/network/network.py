@@ -24,6 +24,7 @@ from ..groups.model_errors import models_named
 from ..groups.schedule import Schedule, schedule
 from ..groups.wiring import Wiring, wire
 from ..models.contract import check_coefficients
+from .audit.verbs import AuditVerbs
 from .explain import explain, overview
 from .inherit import Before, inherit
 from .inputs import Extent, read_inputs
@@ -37,7 +38,7 @@ from .snapshot import Snapshot, capture, restore
 from .structure import GroupDict
 
 
-class Network(Monitors, DeviceVerbs):
+class Network(Monitors, DeviceVerbs, AuditVerbs):
     """A network of groups, which you ``add``, ``init`` and ``run``.
 
     A `torch.nn.Module`: ``state_dict``, optimisers and ``.to(device)`` work as usual, and ``net(x)`` is ``net.run(x)``.

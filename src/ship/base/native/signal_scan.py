@@ -11,12 +11,12 @@ def uncountable(lo, hi, x, found):
 
     ``found`` has integers as wide as the values: vector instructions need one width for everything in the loop.
     """
-    odd, whole, none = found.dtype.type(0), found.dtype.type, x.dtype.type(0)
+    odd, whole, none, largest = found.dtype.type(0), found.dtype.type, x.dtype.type(0), x.dtype.type(np.inf)
     for row in range(lo, hi):
         line = x[row]
         for j in range(line.shape[0]):
             v = line[j]
-            odd = whole(odd | whole((v < none) | (np.floor(v) != v)))
+            odd = whole(odd | whole((v < none) | (np.floor(v) != v) | (v == largest)))
     if odd:
         found[0] = 1
 

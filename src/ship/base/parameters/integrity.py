@@ -67,7 +67,7 @@ def check_numbers(where: str, declaration: Parameter, value: Tensor) -> None:
         ParameterError: a value is not.
     """
     try:
-        ends = torch.aminmax(value.detach()) if value.numel() > 1 else value.detach().flatten()
+        ends = torch.aminmax(value.detach()) if value.numel() > 1 else (value,) * value.numel()
         clear = all(declaration.clear(end.item()) for end in ends)
     except RuntimeError:  # under the transforms of `torch.func` numbers cannot be read
         return

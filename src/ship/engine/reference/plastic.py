@@ -27,6 +27,7 @@ class PlasticNode(ConnectionNode):
         self.read_by_rule: dict[str, list[Line]] = {}  # states of the targets
         self.modulator: Line | None = None
         self.learns = True  # whether the rule acts in this run
+        self.closed = False  # whether it has learned from the last slot of the segment: a kernel may have
         self.rule_state: Any = ()
         self.rule_p, self.rule_c = Bag({}), None
         self.now = group.plastic_weight
@@ -51,6 +52,7 @@ class PlasticNode(ConnectionNode):
 
     def begin(self, dt: float, clock: Clock) -> None:
         super().begin(dt, clock)
+        self.closed = False
         rule = self.group.spec.rule
         assert rule is not None
         if self.group.hardware is not None and self.group.hardware.mode == "programmed":
@@ -112,7 +114,7 @@ class PlasticNode(ConnectionNode):
             if self.group.hardware is not None:
                 self.group.hardware.rest(steps * self.dt)
             return
-        if steps:
+        if steps and not self.closed:
             self._learn(steps - 1)
         rule = self.group.spec.rule
         if rule is not None and not rule.per_sample:

@@ -163,7 +163,9 @@ class NodeSide:
         return self.device_learners[key], tensors
 
     def unit(self, span: tuple[int, int], *given: Any) -> rule.Unit:
-        """Return what a plastic synapse adds to a tape; ``span``: its first slot, and how many; ``given``: for a `Unit`."""
+        """Return what a plastic synapse adds to a tape; ``span``: the first slot before which it may learn, and how many;
+        ``given``: for a `Unit`.
+        """
         assert learns(self.node)
         if self.node.group.hardware is not None:
             return pulses.PulseUnit(self.node, *self.device_learner(), span, *given)

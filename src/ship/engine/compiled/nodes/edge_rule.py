@@ -15,7 +15,8 @@ from ...reference.plastic import PlasticNode
 from ..tape.edges import Structure
 from ..tape.tape import Learn
 from ..trace.program import NotNow
-from .rule import Key, Learner, Unit, by_unit
+from .rule import Learner, Unit, by_unit
+from .work import Key, Work
 
 
 def refusal(node: PlasticNode) -> str | None:
@@ -37,6 +38,9 @@ class EdgeUnit(Unit):
 
     def learn(self, fields: list[Tensor]) -> Learn:
         return super().learn(fields)._replace(edges=self.edges)
+
+    def _kernels(self, work: Work, events: int) -> tuple[int, int]:
+        return work.kernel("edges"), 0
 
     def _own(self, t: Tensor, chips: int, batch: int) -> Tensor:
         own = t.detach().to(self.node.like).expand(chips, batch, len(self.edges.posts))

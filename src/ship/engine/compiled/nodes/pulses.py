@@ -30,7 +30,8 @@ from ..trace.program import NotNow, Untraceable, Value, only, used
 from ..trace.recorder import trace
 from ..trace.simplify import fold
 from ..trace.uniform import lifted
-from .rule import Key, Learner, Unit, Work, _Builder
+from .rule import Learner, Unit, _Builder
+from .work import Key, Work
 
 Name = tuple[Any, ...]  # of an input of the devices' kernel, see `_inputs`
 
@@ -339,7 +340,10 @@ class PulseUnit(Unit):
             cycles,
             len(fields) - 1,
         )
-        return made._replace(pulses=pulses, events=self.learner.events)
+        return made._replace(pulses=pulses)
+
+    def _inside(self) -> bool:
+        return True  # a device keeps its weight until it is pulsed
 
     def _device_field(self, name: Name) -> Tensor:
         if name[0] == "x":

@@ -19,22 +19,13 @@ from ....models.contract import Rule
 from ...reference.plastic import PlasticNode
 from ...trees import flatten, unflatten
 from ..emit.numba import Store, print_numba
-from ..kernels.kernel import Kernel, compiled
+from ..kernels.kernel import Kernel
 from ..tape.edges import Structure
 from ..tape.tape import ConnectionOperand, Learn, OperandSource, Pass, TapeStep
 from ..trace.program import Program, Untraceable, Value, only, used
 from ..trace.recorder import trace
 from ..trace.simplify import fold
-
-Key = int | str  # an input of the rule's program by number; "sum" of the changes, "batch": how many samples share them
-
-
-class Work(NamedTuple):
-    """A kernel on connections: its operands, and which of them it writes."""
-
-    kernel: Any
-    keys: tuple[Key, ...]
-    written: frozenset[Key]
+from .work import LINES, Key, Work
 
 
 class Traces(NamedTuple):
@@ -222,7 +213,19 @@ class _Builder:
         self, program: Program, keys: list[Key], stores: list[Store], written: frozenset[Key], loads: list[int] | None = None
     ) -> Work:
         loads = list(range(program.inputs)) if loads is None else loads
-        return Work(compiled(print_numba(program, stores, len(keys), self.dtype, loads)), tuple(keys), written)
+        axes = {i: self._axes_of_key(keys[loads[i]]) for i in used(program)}
+
+        def text(line: str) -> str:
+            fixed = {i for i, differs in axes.items() if differs <= LINES[line]}
+            return print_numba(program, stores, len(keys), self.dtype, loads, fixed)
+
+        return Work(tuple(keys), written, text)
+
+    def _axes_of_key(self, key: Key) -> set[str]:
+        """Return the axes along which an operand of a kernel differs."""
+        if isinstance(key, int):
+            return self.axes(key)
+        return set() if key in ("batch", "step") else {"pre", "post"}
 
 
 def _zero(ref: Any) -> bool:
@@ -276,8 +279,8 @@ class Unit:
         self.constants = [*self._constants("pre", k0 > 0), *self._constants("post", k0 > 0)]
         go = len(learner.pre.constants), len(learner.post.constants)
         self.steps = [
-            TapeStep(learner.pre.kernel, self.group.n_pre, (arrivals,), (self.arrived, before, *pre), go[0]),
-            TapeStep(learner.post.kernel, self.group.n, tuple(posts), (*there, *post), go[1]),
+            TapeStep(learner.pre.kernel, self.group.n_pre, (arrivals,), (self.arrived, before, *pre), go[0], traces=True),
+            TapeStep(learner.post.kernel, self.group.n, tuple(posts), (*there, *post), go[1], traces=True),
         ]
 
     @property
@@ -339,19 +342,25 @@ class Unit:
 
     def learn(self, fields: list[Tensor]) -> Learn:
         """Return what changes the weights; its fields are added to those of the tape."""
-        works = self.works
+        events = self.learner.events if self._inside() else 0
         at: dict[Key, int] = {}
         passes = tuple(
-            Pass(int(work.kernel.address), tuple(self._part(k, k in work.written, fields, at) for k in work.keys))
-            for work in works
+            Pass(*self._kernels(work, events), tuple(self._part(k, k in work.written, fields, at) for k in work.keys))
+            for work in self.works
         )
-        events = self.learner.events if self._inside() else 0
         return Learn(passes, self.group.n_pre, self.group.n, self.happened["pre"], self.happened["post"], events)
+
+    def _kernels(self, work: Work, events: int) -> tuple[int, int]:
+        """Return the kernel on rows, and that on columns where these are visited: at events."""
+        return work.kernel("row"), work.kernel("column") if events else 0
 
     def _inside(self) -> bool:
         """Whether the limits change no weight, so that those without events can be left alone."""
-        p = self.node.rule_p
-        return bool(((self.node.weight >= p.w_min) & (self.node.weight <= p.w_max)).all())
+        p, weight = self.node.rule_p, self.node.weight
+        if p.w_min.numel() == p.w_max.numel() == 1:
+            low, high = torch.aminmax(weight)
+            return bool(low >= p.w_min) and bool(high <= p.w_max)
+        return bool(((weight >= p.w_min) & (weight <= p.w_max)).all())
 
     def _part(self, key: Key, written: bool, fields: list[Tensor], at: dict[Key, int]) -> ConnectionOperand:
         if key in self.traces:

@@ -171,7 +171,7 @@ class Executor:
             row |= {"constants": k.constants, "outputs": k.outputs, "clock": step.go, "listing": -1, "learn": -1}
             row |= {f"first_{what}": number for what, number in first.items()}
             row |= {"area": rows[-1]["area"] if step.follows else area, "back_area": back_area, "chunk": chunk}
-            row["contest"] = int(step.contest)
+            row |= {"contest": int(step.contest), "traces": int(step.traces)}
             row["moving"] = int(self._moves[at : at + k.constants].any())
             rows.append(row)
             counts = {"state": k.states, "operand": k.inputs, "constant": k.constants, "output": len(step.outs)}
@@ -220,6 +220,12 @@ def _places(layout: np.dtype[np.void]) -> dict[str, int]:
     return {name: i for i, name in enumerate(layout.names or ())}
 
 
+@lru_cache(maxsize=32)
+def _floats(layout: np.dtype[np.void]) -> frozenset[str]:
+    """Return the fields of a record that are no integers."""
+    return frozenset(name for name in layout.names or () if layout[name] != np.int64)
+
+
 class Record:
     """The record that a driver is given, with the arrays whose addresses it has."""
 
@@ -229,8 +235,13 @@ class Record:
         self._set(fields)
 
     def _set(self, fields: Mapping[str, float | NDArray[Any]]) -> None:
+        layout, numbers = self.whole.dtype, self.whole.view(np.int64)  # fields of a record array are slow to set
+        places, floats = _places(layout), _floats(layout)
         for name, value in fields.items():
-            self.whole[name] = value.ctypes.data if isinstance(value, np.ndarray) else value
+            if name in floats:
+                self.whole[name] = value
+            else:
+                numbers[places[name]] = value.ctypes.data if isinstance(value, np.ndarray) else value
         self.arrays += tuple(value for value in fields.values() if isinstance(value, np.ndarray))
 
     @property

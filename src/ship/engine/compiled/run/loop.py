@@ -77,8 +77,8 @@ class Loop(Executor):
             if signal.external:
                 self.buffers.append(next(external))
                 continue
-            whole = signal.kept or self.recorded or depth >= self.stop
-            self.buffers.append(self._buffer(self.stop if whole else depth, signal.n))
+            whole = signal.kept or self.recorded or depth >= self.stop + tape.closes
+            self.buffers.append(self._buffer(self.stop + tape.closes if whole else depth, signal.n))
             if not whole:
                 self.masks[q] = depth - 1
         for q, past in zip(tape.internal, self.history, strict=False):
@@ -148,7 +148,7 @@ class Loop(Executor):
                 last = torch.arange(max(0, self.stop - self.masks[q] - 1), self.stop) & self.masks[q]
                 kept.append(self.buffers[q][last])
             else:
-                kept.append(self.buffers[q][self.start :].detach())  # another object: what is returned knows its own gradient
+                kept.append(self.buffers[q][self.start : self.stop].detach())  # another object: it knows its own gradient
         return kept, leave
 
     def _step_table(self, backwards: Sequence[int] | None = None) -> Records:
@@ -174,6 +174,7 @@ class Loop(Executor):
             begin=self.start,
             end=self.stop,
             every=EVERY if self.recorded else 0,
+            closes=int(tape.closes),
             dt=tape.dt,
             n_steps=len(steps),
             steps=steps,
@@ -231,7 +232,7 @@ class Loop(Executor):
         if self.learns:
             operands = max(len(one.parts) for step in self.tape.steps if step.learn for one in step.learn.passes)
             blocks = np.zeros(operands * BLOCK_BYTES // self.size, np.float32 if self.size == 4 else np.float64)
-            memory |= {"learn_at": np.zeros(operands, np.int64), "learn_blocks": blocks}
+            memory |= {"learn_blocks": blocks} | {f"learn_{name}": np.zeros(operands + 1, np.int64) for name in ("at", "moving")}
             memory |= {name: np.zeros(widest, np.int32) for name in ("learn_rows", "learn_columns")}
             memory["learn_all"] = np.arange(widest, dtype=np.int32)
             memory["learn_edges"] = np.zeros(max(self.learning_edges, default=0) + 1, np.int32)

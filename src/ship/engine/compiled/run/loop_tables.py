@@ -82,9 +82,9 @@ def learn_tables(tape: Tape, fields: Sequence[Tensor]) -> LearnTables:
     kept: list[Table] = []
     for learn in (step.learn for step in tape.steps if step.learn is not None):
         row = {"n_pre": learn.n_pre, "n_post": learn.n, "pre": learn.pre, "post": learn.post, "events": learn.events}
-        names = ("kernel", "first", "last"), ("apply", "apply_first", "apply_last")
-        for (kernel, first, last), one in zip(names, learn.passes, strict=False):
-            row |= {kernel: one.kernel, first: len(parts), last: len(parts) + len(one.parts)}
+        names = ("kernel", "column", "first", "last"), ("apply", "apply_column", "apply_first", "apply_last")
+        for (kernel, column, first, last), one in zip(names, learn.passes, strict=False):
+            row |= {kernel: one.kernel, column: one.column, first: len(parts), last: len(parts) + len(one.parts)}
             parts += [_part(part, fields, tape.dtype.itemsize) for part in one.parts]
         row["pulse"] = -1 if learn.pulses is None else len(pulses)
         row |= {"edges": -1} if learn.edges is None else _learning_edges(learn.edges)

@@ -165,7 +165,8 @@ class _Assembly:
                 steps.append(self._projection(i, constants))
         together = max((unit.together for unit in self.units.values()), default=1)
         node = block.cells[0].node
-        tape = Tape(tuple(steps), tuple(self.signals), node.group.dtype, node.dt, block.length, together)
+        closes = last and bool(self.units)
+        tape = Tape(tuple(steps), tuple(self.signals), node.group.dtype, node.dt, block.length, together, closes)
         self.executor = block.executor(tape)
         self.ends = last and tape.steps[0].ending is not None and self.executor is Single
         if last and not self.ends:  # other executors leave it to `Partition.finish`
@@ -192,7 +193,7 @@ class _Assembly:
             for name in rule.rule_of(node).reads
         ]
         posts += [(self._third_factor(node.modulator, node),)] if node.modulator is not None else []
-        return cell.main.unit((self.start, self.n), self.k0, arrivals, posts, self._rigid)
+        return cell.main.unit((self.start, self.n + self.last), self.k0, arrivals, posts, self._rigid)
 
     def signal_of(self, line: Line) -> int:
         """Return the signal that travels on a line from a group of the block: an output, or a state."""
@@ -208,7 +209,7 @@ class _Assembly:
             source = self._late(line, 0)
         else:
             first, lag = self._window(1)
-            source = self._outer(line.window(first, self.n, node.like).detach(), lag)
+            source = self._outer(line.window(first, self.n + self._more(1, lag), node.like).detach(), lag)
         if line.width == node.group.n:
             return source
         self.matrices.append(node.like.new_ones(1, node.group.n))
@@ -252,8 +253,7 @@ class _Assembly:
             return tuple(self._along_edges(part, node, inner, late))
         sources: list[OperandSource] = []
         first, lag = self._window(late)
-        more = int(self.last and late > lag)  # what the advance over the last slot reads
-        window = part.external(name, first, self.n + more, [*inner, *cell.fed])
+        window = part.external(name, first, self.n + self._more(late, lag), [*inner, *cell.fed])
         if window is not None:
             width = node.group.n_pre if learns(node) and name == "value" else part.n
             sources.append(self._outer(window if isinstance(window, Sum) else wide(window, width), lag))
@@ -276,6 +276,10 @@ class _Assembly:
         k - late, and before the first slot there is nothing.
         """
         return (self.k0 - late, 0) if self.k0 >= late else (0, late)
+
+    def _more(self, late: int, lag: int) -> int:
+        """How many slots more are read by what follows the last slot: the advance over it, or what is learned from it."""
+        return int(self.last and late > lag)
 
     def _through(self, node: ConnectionNode, inner: Sequence[Line], late: int) -> list[OperandSource]:
         """What a connection receives from groups of the block: through its weights, or unit by unit."""
@@ -377,6 +381,7 @@ class _Assembly:
             if i in self.units:
                 unit = self.units[i]
                 unit.finish(leave[first : first + len(unit.entry)])
+                unit.node.closed = self.tape.closes
                 first += len(unit.entry)
             flags = b.kernel.flags
             first += len(flags) if b.contest is not None else 0  # the states of both steps are the same

@@ -47,6 +47,7 @@ class TapeStep(NamedTuple):
     learn: Learn | None = None  # what is done before, from the second slot on
     contest: bool = False  # whether its output is a score, in whose place comes who has won (`models.contract.places`)
     follows: bool = False  # whether it goes on with the states of the step before it, which has as many
+    traces: bool = False  # whether it keeps what a `Learn` after it sees
 
 
 class Signal(NamedTuple):
@@ -71,7 +72,8 @@ class ConnectionOperand(NamedTuple):
 class Pass(NamedTuple):
     """A kernel on connections, by its address, with its operands."""
 
-    kernel: int
+    kernel: int  # on rows of connections, or on edges
+    column: int  # on columns; 0 where none is visited alone
     parts: tuple[ConnectionOperand, ...]
 
 
@@ -108,8 +110,8 @@ class Pulses(NamedTuple):
 
 @dataclass(frozen=True)
 class Tape:
-    """Steps and signals. ``together``: rows that advance in lockstep, because they share weights that change. ``kept``: what its
-    executors know from one run to the next.
+    """Steps and signals. ``together``: rows that advance in lockstep, because they share weights that change. ``closes``: whether
+    weights also learn from the last slot. ``kept``: what its executors know from one run to the next.
     """
 
     steps: tuple[TapeStep, ...]
@@ -118,6 +120,7 @@ class Tape:
     dt: float
     slice: int | None = None  # slots in which no step acts on an earlier one of the list; None: as many as there are
     together: int = 1
+    closes: bool = False
     kept: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property

@@ -30,11 +30,11 @@ def marked(typing, address):
 
 @inner
 def load(target, source, stride, n):
-    """Copy n elements ``stride`` bytes apart to a block; one for all where the stride is 0."""
+    """Copy n elements ``stride`` bytes apart to a block; where the stride is 0 the first one stands for all."""
     if stride == SIZE:
         copy(target, source, n * SIZE)
     elif stride == 0:
-        fill(target, n, vector(source, 1)[0])
+        vector(target, 1)[0] = vector(source, 1)[0]
     else:
         step = stride // SIZE
         a, v = vector(target, n), vector(source, (n - 1) * step + 1)
@@ -43,44 +43,67 @@ def load(target, source, stride, n):
 
 
 @inner
-def unload(target, stride, source, n, marks, first):
-    """Copy a block to elements ``stride`` bytes apart, those left out that are marked."""
+def unload(target, stride, source, n, done, n_done, first):
+    """Copy a block to elements ``stride`` bytes apart, without the positions that are done, counted from ``first``."""
     step = stride // SIZE
-    a, v, mark_of = vector(target, (n - 1) * step + 1), vector(source, n), marked(marks)
+    a, v, position = vector(target, (n - 1) * step + 1), vector(source, n), listed(done)
+    for q in range(n_done):
+        v[position[q] - first] = a[(position[q] - first) * step]
     for j in range(n):
-        if mark_of[first + j] == 0:
-            a[j * step] = v[j]
+        a[j * step] = v[j]
 
 
 @inner
-def sweep(record, x, kernel, first, last, lines, n_lines, down, marks, counts, r, t):
-    """Run a kernel on whole lines of connections: rows, or (``down``) columns without the rows that are marked. Its operands are
-    ``first .. last - 1``. Where it ``counts`` pulses, these are delivered.
+def count_below(positions, n, start, limit):
+    """How many of n sorted positions are below a limit, of which ``start`` are known to be."""
+    position = listed(positions)
+    while start < n and position[start] < limit:
+        start += 1
+    return start
+
+
+@inner
+def sweep(record, x, applies, r, t, lines, n_lines, down, done, n_done):
+    """Run a kernel on whole lines of connections: rows, or (``down``) columns without the rows that are done. Where it counts
+    pulses, these are delivered.
     """
     run, rule = loop_at(record, 0), learn_at(loop_at(record, 0).learns, x)
-    at, work, line, length = integers(run.learn_at), run.learn_blocks, listed(lines), rule.n_pre if down else rule.n_post
+    first, last = (rule.apply_first, rule.apply_last) if applies else (rule.first, rule.last)
+    kernel, column = (rule.apply, rule.apply_column) if applies else (rule.kernel, rule.column)
+    kernel = column if down else kernel
+    counts = rule.pulse >= 0 and (applies != 0 or rule.apply == 0)
+    at, moving, work, line = integers(run.learn_at), integers(run.learn_moving), run.learn_blocks, listed(lines)
+    length, n_moving = rule.n_pre if down else rule.n_post, 0
+    for i in range(last - first):
+        part = part_at(run.parts, first + i)
+        moving[n_moving] = i
+        n_moving += (part.along if down else part.down) != 0 or part.written
+    passed, reached = np.int64(0), np.int64(0)  # the rows that are done lie in a block from the one to the other
     for j in range(0, length if n_lines else 0, BLOCK):
         width = min(BLOCK, length - j)
+        passed, reached = reached, count_below(done, n_done, reached, j + width)
+        here, n_here = done + 4 * passed, reached - passed
         for i in range(last - first):
             part = part_at(run.parts, first + i)
             apart, step = (part.along, part.down) if down else (part.down, part.along)
             if apart == 0 and not part.scratch:
                 load(work + i * ONE, at[i] + j * step, step, width)
         for k in range(n_lines):
-            for i in range(last - first):
+            for m in range(n_moving):
+                i = moving[m]
                 part = part_at(run.parts, first + i)
                 apart, step = (part.along, part.down) if down else (part.down, part.along)
-                if apart != 0:
-                    load(work + i * ONE, at[i] + line[k] * apart + j * step, step, width)
+                load(work + i * ONE, at[i] + line[k] * apart + j * step, step, width)
             if PULSES and counts:
                 draw(record, x, r, t, line[k], j, width, down)
             call_block(kernel, work, width)
             if PULSES and counts:
-                collect_counts(record, x, r, t, line[k], j, width, down, marks)
-            for i in range(last - first):
+                collect_counts(record, x, r, t, line[k], j, width, down, here, n_here)
+            for m in range(n_moving):
+                i = moving[m]
                 part = part_at(run.parts, first + i)
                 if part.written and down:
-                    unload(at[i] + line[k] * part.along + j * part.down, part.down, work + i * ONE, width, marks, j)
+                    unload(at[i] + line[k] * part.along + j * part.down, part.down, work + i * ONE, width, here, n_here, j)
                 elif part.written:
                     copy(at[i] + line[k] * part.down + j * SIZE, work + i * ONE, width * SIZE)
 
@@ -99,18 +122,16 @@ def place_parts(record, first, last, r, t):
 
 
 @inner
-def visit(record, x, applies, r, t, rows, n_rows, n_columns, marks):
-    """Run a kernel of a rule, the one that changes or the one that applies, on whole rows of connections, then on whole columns
-    without the rows that are marked.
+def visit(record, x, applies, r, t, rows, n_rows, n_columns):
+    """Run the kernels of a rule, those that change or those that apply, on whole rows of connections, then on whole columns
+    without these rows.
     """
     run, rule = loop_at(record, 0), learn_at(loop_at(record, 0).learns, x)
-    kernel = rule.apply if applies else rule.kernel
     first, last = (rule.apply_first, rule.apply_last) if applies else (rule.first, rule.last)
-    counts = rule.pulse >= 0 and (applies != 0 or rule.apply == 0)
     place_parts(record, first, last, r, t)
-    sweep(record, x, kernel, first, last, rows, n_rows, np.int64(0), marks, counts, r, t)
-    sweep(record, x, kernel, first, last, run.learn_columns, n_columns, np.int64(1), marks, counts, r, t)
-    if PULSES and counts:
+    sweep(record, x, applies, r, t, rows, n_rows, np.int64(0), rows, np.int64(0))
+    sweep(record, x, applies, r, t, run.learn_columns, n_columns, np.int64(1), rows, n_rows)
+    if PULSES and rule.pulse >= 0 and (applies != 0 or rule.apply == 0):
         deliver_pulses(record, x, r, t)
 
 
@@ -166,10 +187,7 @@ def learn(record, x, t, r0):
             n_columns = compress(slot_at(record, rule.post, r, t), n, run.learn_columns, np.int64(0))
         if n_rows * n + 4 * n_columns * n_pre >= n_pre * n:  # a column takes about four times as long as a row of its size
             seen, n_rows, n_columns = run.learn_all, n_pre, np.int64(0)
-        if n_columns:  # from which the rows that are visited are left out
-            clear(run.marks, n_pre)
-            mark(run.marks, seen, n_rows)
-        visit(record, x, np.int64(0), r, t, seen, n_rows, n_columns, run.marks)
+        visit(record, x, np.int64(0), r, t, seen, n_rows, n_columns)
         if rule.apply:
             mark(run.row_marks, seen, n_rows)
             mark(run.column_marks, run.learn_columns, n_columns)
@@ -178,4 +196,4 @@ def learn(record, x, t, r0):
         n_columns = collect(run.column_marks, n, run.learn_columns)
         if n_rows * n + 4 * n_columns * n_pre >= n_pre * n:
             seen, n_rows, n_columns = run.learn_all, n_pre, np.int64(0)
-        visit(record, x, np.int64(1), r0, t, seen, n_rows, n_columns, run.row_marks)
+        visit(record, x, np.int64(1), r0, t, seen, n_rows, n_columns)

@@ -8,7 +8,7 @@ ALONG = "back_along_edges" in globals()  # and that of `gradients` where gradien
 
 @driver
 def forward(lo, hi, fresh, start, stop, record):
-    """Run tasks ``lo .. hi - 1`` over slots ``start .. stop - 1``.
+    """Run tasks ``lo .. hi - 1`` over slots ``start .. stop - 1``; where the tape closes, weights then learn from its last slot.
 
     A task is ``together`` rows in lockstep, or one of ``splits`` parts of the blocks of a row. ``fresh`` says whether states are
     to be loaded. What a part lists as nonzeros it has just written: another thread would have to fetch it.
@@ -18,13 +18,12 @@ def forward(lo, hi, fresh, start, stop, record):
         part, r0 = task % run.splits, task // run.splits * run.together
         for r in range(r0, r0 + run.together if fresh else r0):
             enter(record, r, part, start)
-        for t in range(start, stop):
+        for t in range(start, stop + run.closes if stop == run.end else stop):
             for s in range(run.n_steps):
-                if LEARNS:
-                    x = step_at(run.steps, s).learn
-                    if x >= 0 and t > 0:
-                        learn(record, x, t, r0)
-                for r in range(r0, r0 + run.together):
+                step = step_at(run.steps, s)
+                if LEARNS and step.learn >= 0 and t > 0:
+                    learn(record, step.learn, t, r0)
+                for r in range(r0, r0 + run.together if t < stop or step.traces else r0):
                     run_step(record, s, r, part, t)
         for r in range(r0, r0 + run.together if stop == run.end else r0):
             leave_run(record, r, part)
@@ -68,7 +67,7 @@ def run_step(record, s, r, part, t):
     first, last = blocks * part // run.splits, blocks * (part + 1) // run.splits
     low, high = first * BLOCK, min(n, last * BLOCK)
     work = run.areas + r % run.together * run.area_bytes + step.area
-    if run.every > 0 and (t - run.begin) % run.every == 0:
+    if run.every > 0 and t < run.end and (t - run.begin) % run.every == 0:
         for i in range(S):
             target = integers(run.checks)[(step.first_state + i) * run.rows + r] + (t - run.begin) // run.every * n * SIZE
             from_blocks(target, work + i * ONE, stride, first, last, n)

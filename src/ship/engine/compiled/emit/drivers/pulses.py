@@ -80,18 +80,20 @@ def draw(record, x, r, t, line, first, width, down):
 
 
 @inner
-def collect_counts(record, x, r, t, line, first, width, down, marks):
-    """List the connections of a block whose count is not 0, those left out that are marked; pulse them when there are many."""
+def collect_counts(record, x, r, t, line, first, width, down, done, n_done):
+    """List the connections of a block whose count is not 0, without the rows that are done; pulse them when there are many."""
     run, rule = loop_at(record, 0), learn_at(loop_at(record, 0).learns, x)
     pulse, length = pulse_at(run.pulses, rule.pulse), integers(run.pulse_length)
-    count, mark_of = vector(run.learn_blocks + pulse.count * ONE, width), marked(marks)
+    count, position = vector(run.learn_blocks + pulse.count * ONE, width), listed(done)
     rows, columns, counts = listed(run.pulse_rows), listed(run.pulse_columns), vector(run.pulse_counts, 2 * BLOCK)
     found = length[0]
+    for q in range(n_done):
+        count[position[q] - first] = F(0)
     for j in range(width):
         rows[found] = first + j if down else line
         columns[found] = line if down else first + j
         counts[found] = count[j]
-        found += count[j] != F(0) and not (down and mark_of[first + j] != 0)
+        found += count[j] != F(0)
     length[0] = found
     if found > BLOCK:
         deliver_pulses(record, x, r, t)

@@ -35,6 +35,7 @@ STEP = record(
     "listing",  # the output whose nonzeros are listed, or -1
     "learn",  # which `LEARN` changes its weights before it runs, or -1
     "contest",  # 1 where its output is a score, in whose place comes who has won
+    "traces",  # 1 where it is run once more after the last slot of a tape that closes
 )
 OPERAND = record(
     "first",  # the sources that are summed, `SOURCE` first .. last - 1
@@ -67,10 +68,12 @@ EDGES = record(
     "size",  # bytes of a target: 2 or 4
 )
 LEARN = record(
-    "kernel",  # address of the kernel on connections, with its operands `PART` first .. last - 1
+    "kernel",  # address of the kernel on rows of connections, or on edges, with its operands `PART` first .. last - 1
+    "column",  # of the same on columns, or 0
     "first",
     "last",
     "apply",  # the same for the kernel that applies what the first one summed up over rows, or 0
+    "apply_column",
     "apply_first",
     "apply_last",
     "n_pre",
@@ -115,6 +118,7 @@ LOOP = record(
     "begin",  # first slot of the run
     "end",
     "every",  # slots between two checkpoints; 0 for none
+    "closes",  # 1 where weights learn from the last slot, too
     "n_steps",
     "steps",  # tables: `STEP`, `OPERAND`, `SOURCE`, `SIGNAL`, `EDGES`, `LEARN`, `PART`, `PULSE`
     "operands",
@@ -147,7 +151,8 @@ LOOP = record(
     "counts",  # how many each has
     "n_lists",
     "depth",
-    "learn_at",  # for rules: addresses of operands, a block of each; connections of rows, of columns, all; edges; marks
+    "learn_at",  # for rules: addresses of operands; which differ from line to line, or are written; a block of each;
+    "learn_moving",  # connections of rows, of columns, all; edges; marks
     "learn_blocks",
     "learn_rows",
     "learn_columns",

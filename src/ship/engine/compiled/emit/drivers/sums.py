@@ -61,7 +61,30 @@ def spread4(target, weight, stride, n, v0, v1, v2, v3):
         a[j] += (w0[j] * v0 + w1[j] * v1) + (w2[j] * v2 + w3[j] * v3)
 
 
-LOOK = 32  # elements that are looked at together
+LOOK = 64  # elements that are looked at together
+
+
+@intrinsic
+def nonzero_bits(typing, address):
+    """A bit for each of the `LOOK` elements at the address, set where it is not 0; the lowest bit is that of the first one."""
+
+    def build(context, builder, signature, args):
+        row = ir.VectorType(ir.FloatType() if SIZE == 4 else ir.DoubleType(), LOOK)
+        found = builder.load(builder.inttoptr(args[0], row.as_pointer()))
+        found.align = SIZE
+        return builder.bitcast(builder.fcmp_unordered("!=", found, ir.Constant(row, None)), ir.IntType(LOOK))
+
+    return types.int64(types.int64), build
+
+
+@intrinsic
+def lowest(typing, bits):
+    """The number of the lowest bit that is set, in a number that is not 0."""
+
+    def build(context, builder, signature, args):
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.int64), build
 
 
 @inner
@@ -69,14 +92,11 @@ def compress(address, n, indices, first):
     """Write the positions of nonzeros, counted from ``first``, to the list at the address ``indices``; return how many."""
     v, found, count, whole = vector(address, n), listed(indices), 0, n - n % LOOK
     for start in range(0, whole, LOOK):
-        bits = integers(address + start * SIZE)
-        some = np.int64(0)
-        for q in range(LOOK * SIZE // 8):
-            some |= bits[q]
-        if some != 0:
-            for j in range(start, start + LOOK):
-                found[count] = first + j
-                count += v[j] != F(0)
+        bits = nonzero_bits(address + start * SIZE)
+        while bits != 0:
+            found[count] = first + start + lowest(bits)
+            count += 1
+            bits &= bits - 1
     for j in range(whole, n):
         found[count] = first + j
         count += v[j] != F(0)
