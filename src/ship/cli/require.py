@@ -21,6 +21,7 @@ from .ask import THREADS
 from .asked import devices_of
 from .asked_network import Subject, remarks
 
+WIDE = 120  # columns of a table that is not printed on a terminal
 SHARE = 4  # a quarter of the epochs is trained again with noise
 
 
@@ -49,6 +50,8 @@ def run(
     from rich.console import Console
 
     console, stages = Console(), Stages(progress)
+    if not console.is_terminal:
+        console = Console(width=WIDE)
     out.mkdir(parents=True, exist_ok=True)
     device = _device(subject, files, reading, out, stages)
     with threads(THREADS) if subject.small else contextlib.nullcontext():

@@ -23,11 +23,11 @@ def table(sheet: Sheet) -> Any:
         f"floating point, one imperfection at a time"
     )
     made = PrintedTable(title=title)
-    for column in ("imperfection", "required", "95 % interval"):
+    for column in ("imperfection", "may be", "95 % interval"):
         made.add_column(column, justify="left" if column == "imperfection" else "right")
     if sheet.device:
-        for column in (sheet.device, "times what is allowed", "from"):
-            made.add_column(column, justify="left" if column == "from" else "right")
+        for column in (sheet.device, "times what may be"):
+            made.add_column(column, justify="right")
     for axis in sheet.axes:
         cells = [axis.title, axis.demand, _ends(axis)]
         made.add_row(*cells, *(_marked(axis) if sheet.device else ()))
@@ -46,7 +46,8 @@ def _marked(axis: Axis) -> list[str]:
     if math.isinf(mark.value):
         value = "infinite"
     ratio = "-" if math.isnan(mark.ratio.value) else f"{mark.ratio.value:.2g} ({mark.ratio.low:.2g} to {mark.ratio.high:.2g})"
-    return [value, ratio, mark.status if mark.status in ("measured", "assumed") else "-"]
+    whence = f" ({mark.status})" if mark.status in ("measured", "assumed") else ""
+    return [value + whence, ratio]
 
 
 def lines(sheet: Sheet) -> list[str]:
@@ -72,7 +73,11 @@ def _pair(sheet: Sheet) -> str:
     if pair.found != "bracketed":
         return f"The worst pair is {names}; the share of both requirements that may be is beyond the range that was searched."
     values = " and ".join(KINDS[name].said(value) for name, value in zip((pair.a, pair.b), pair.values, strict=True))
-    return f"The worst pair is {names}: together {_share(pair.share)} of what each may be alone, {values}."
+    others = [f"{KINDS[each.a].title} with {KINDS[each.b].title} ({100 * each.drop:.1f})" for each in pair.close]
+    return (
+        f"The worst pair is {names}: together {_share(pair.share)} of what each may be alone, {values}. At {pair.at:.0%} of "
+        f"both, points of accuracy were lost by {', '.join(others)}."
+    )
 
 
 def _share(share: Interval) -> str:
