@@ -16,6 +16,7 @@ from .record.files import read_run
 from .record.replay import Replay, compare_runs
 from .record.run import Run
 from .requirement import Requirement, requirement
+from .sheet import Imperfections, Sheet, imperfect, require
 from .siegert import siegert
 from .sweeps.grid import grid
 from .sweeps.search import search
@@ -32,6 +33,7 @@ __all__ = [
     "Curve",
     "Cut",
     "Found",
+    "Imperfections",
     "Limit",
     "Recipe",
     "Replay",
@@ -39,6 +41,7 @@ __all__ = [
     "Row",
     "Run",
     "Short",
+    "Sheet",
     "Spread",
     "Summary",
     "Task",
@@ -52,9 +55,11 @@ __all__ = [
     "cut",
     "drift_curve",
     "grid",
+    "imperfect",
     "level_curve",
     "linear_start",
     "read_run",
+    "require",
     "requirement",
     "search",
     "shortened",
