@@ -14,6 +14,7 @@ from .record.files import read_run
 from .record.replay import Replay, compare_runs
 from .record.run import Run
 from .requirement import Requirement, requirement
+from .sheet import Imperfections, Sheet, imperfect, require
 from .siegert import siegert
 from .tasks import Recipe, Task, task, tasks
 from .ways import closed_loop
@@ -23,12 +24,14 @@ __all__ = [
     "Comparison",
     "Conditions",
     "Curve",
+    "Imperfections",
     "Limit",
     "Recipe",
     "Replay",
     "Requirement",
     "Row",
     "Run",
+    "Sheet",
     "Spread",
     "Summary",
     "Task",
@@ -40,8 +43,10 @@ __all__ = [
     "conditions",
     "conduct",
     "drift_curve",
+    "imperfect",
     "level_curve",
     "read_run",
+    "require",
     "requirement",
     "siegert",
     "spread_curve",

@@ -16,7 +16,7 @@ from ...data import Batches, LengthBuckets, SpikeDataset, collate
 from ...data.sets import LabelledSet
 from ...network.network import Network
 from ...network.readout import Readout
-from ...train import Trainer
+from ...train import Perturb, Trainer
 
 Encode = Callable[[Tensor, torch.Generator], Tensor]
 
@@ -132,6 +132,7 @@ class Task:
         epochs: int | None = None,
         progress: bool = False,
         checkpoint: str | Path | None = None,
+        perturb: Sequence[Perturb] = (),
     ) -> Trainer:
         """Train a network by the recipe; held-out samples are not looked at.
 
@@ -141,6 +142,7 @@ class Task:
             epochs: number of epochs; default: the recipe's.
             progress: whether to draw a progress bar.
             checkpoint: a file that is written after each epoch.
+            perturb: noise on parameters while it learns.
 
         Raises:
             GraphError: a group that should learn is not there.
@@ -148,7 +150,8 @@ class Task:
         recipe = self.recipe if epochs is None else replace(self.recipe, epochs=epochs)
         optimizer = torch.optim.Adam(self._learning(net), lr=recipe.lr, weight_decay=recipe.weight_decay)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs) if recipe.decay == "cosine" else None
-        trainer = Trainer(net, optimizer=optimizer, schedule=schedule, readout=self.readout, clip=recipe.clip)
+        own: dict[str, Any] = {"readout": self.readout, "clip": recipe.clip, "perturb": perturb}
+        trainer = Trainer(net, optimizer=optimizer, schedule=schedule, **own)
         trainer.fit(self.training(seed), epochs=recipe.epochs, progress=progress, checkpoint=checkpoint)
         return trainer
 
