@@ -12,6 +12,7 @@ import contextlib
 import json
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -226,7 +227,13 @@ def _template() -> Any:
     made = Environment(
         loader=FileSystemLoader(HOME), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    made.filters["tie"] = _tied
     return made.get_template("page.html.jinja")
+
+
+def _tied(text: str) -> str:
+    """Return a text whose numbers keep their per cent on the same line."""
+    return re.sub(r"(?<=\d) ?%", "\u00a0%", text)
 
 
 def _number(cell: Any) -> bool:

@@ -52,8 +52,8 @@ def overview(sheet: Sheet, *, wide: bool) -> Any:
     from ...base.display.picture import Picture
 
     axes, head = ordered(sheet), 0.62 if sheet.device and not wide else 0.42
-    width, row = (8.6, 0.47) if wide else (3.72, 0.76)
-    left, right = (0.3, 0.66) if wide else (0.012, 0.988)
+    width, row = (9.2, 0.43) if wide else (3.72, 0.76)
+    left, right = (0.275, 0.745) if wide else (0.012, 0.988)
     height = row * len(axes) + head
     figure = Picture(figsize=(width, height), dpi=120)
     frame = figure.add_axes((0.0, 0.0, 1.0, (height - head) / height))
@@ -101,12 +101,12 @@ def _words(frame: Any, sheet: Sheet, axis: Axis, at: int, middle: float, *, wide
     below = middle + (0.28 if wide else 0.17)
     ends = {"fontsize": SMALL, "color": GREY, "va": "top"}
     if wide:
-        frame.text(0.285, middle, axis.title, fontsize=9.5, weight="bold", va="center", ha="right", color=INK)
-        frame.text(0.675, middle - (0.17 if has else 0), demand, fontsize=9, va="center", color=INK)
+        frame.text(0.26, middle, axis.title, fontsize=9.5, weight="bold", va="center", ha="right", color=INK)
+        frame.text(0.762, middle - (0.17 if has else 0), demand, fontsize=9, va="center", color=INK)
         if has:
-            frame.text(0.675, middle + 0.21, has, fontsize=8, va="center", color=GREY)
-        frame.text(0.3, below, kind.said(best), ha="left", **ends)
-        frame.text(0.66, below, kind.said(worst), ha="right", **ends)
+            frame.text(0.762, middle + 0.21, has, fontsize=8, va="center", color=GREY)
+        frame.text(0.275, below, kind.said(best), ha="left", **ends)
+        frame.text(0.745, below, kind.said(worst), ha="right", **ends)
         return
     frame.text(0.012, at + 0.2, axis.title, fontsize=8.8, weight="bold", va="center", color=INK)
     frame.text(0.012, below, kind.said(best), ha="left", **ends)
@@ -146,16 +146,18 @@ def curve(sheet: Sheet, axis: Axis) -> Any:
     """Draw the accuracy along one axis, with what is allowed and where the device stands."""
     figure, frame = _small(sheet, axis.curve, axis.required if axis.bracketed else None)
     frame.set_xscale("log")
-    ends = [axis.low, axis.high] if axis.better == "less" else [axis.high, axis.low]
-    frame.set_xlim(*ends)
+    margin = (axis.high / axis.low) ** 0.03
+    ends = [axis.low / margin, axis.high * margin]
+    frame.set_xlim(*(ends if axis.better == "less" else ends[::-1]))
     _ticks(frame, axis)
     frame.set_xlabel(f"{axis.title}{f' ({axis.unit})' if axis.unit else ''}", fontsize=8)
     mark = axis.mark
     if not math.isnan(mark.value):
-        x, off = place(axis, mark.value)
+        off = place(axis, mark.value).off
+        best, worst = (axis.low, axis.high) if axis.better == "less" else (axis.high, axis.low)
+        x = mark.value if not off else best if off < 0 else worst
         face = INK if mark.status == "measured" else PAPER
-        shape = "D" if not off else "<" if off < 0 else ">"
-        transform = frame.transAxes
+        shape, transform = "D" if not off else "<" if off < 0 else ">", frame.get_xaxis_transform()
         frame.plot([x, x], [0, 1], color=INK, lw=0.9, ls=(0, (2, 2)), transform=transform)
         frame.plot([x], [0.0], shape, ms=6, mec=INK, mfc=face, transform=transform, clip_on=False, zorder=5)
     return figure

@@ -123,11 +123,11 @@ def _also(sheet: Sheet, axis: Axis) -> str:
 
 def _table(made: Page, sheet: Sheet) -> None:
     made.section("What is required")
-    columns = ["imperfection", "required", "95 % interval"]
-    if sheet.device:
-        columns += [sheet.device, "times what is allowed (95 % interval)", "known"]
+    columns = ["imperfection", "required"]
+    columns += [sheet.device, "times what is allowed (95 % interval)", "known"] if sheet.device else []
+    columns.append("95 % interval of the requirement")
     rows = [
-        [axis.title, axis.demand, ends(axis), *(marked(axis) if sheet.device else ())] for axis in figures.ordered(sheet)
+        [axis.title, axis.demand, *(marked(axis) if sheet.device else ()), ends(axis)] for axis in figures.ordered(sheet)
     ]
     caption = f"What may be for an accuracy of {sheet.target:.1%}, one imperfection at a time"
     if sheet.device:
@@ -148,18 +148,18 @@ def _mend(made: Page, sheet: Sheet) -> None:
     made.section("What would mend it")
     made.text(
         f"Chips that have {axis.kind.said(axis.mark.value)} on {axis.title}, as {sheet.device} has, and are ideal otherwise, were "
-        f"measured without and with each remedy. The least accuracy allowed is {sheet.target:.1%}."
+        f"measured without and with each remedy. Without one they reach {percent(sheet.remedies[0].before)}; the least accuracy "
+        f"allowed is {sheet.target:.1%}."
     )
-    columns = ["remedy", "accuracy without it", "with it", "enough", "chips", "how"]
-    made.table(
-        columns, [_mended(remedy) for remedy in sheet.remedies], f"Remedies for {axis.title}, with 95 % intervals.", right=[4]
-    )
+    columns = ["remedy", "accuracy with it", "enough", "chips", "how"]
+    rows = [_mended(remedy) for remedy in sheet.remedies]
+    made.table(columns, rows, f"Remedies for {axis.title}, with 95 % intervals over chips and test samples.", right=[3])
 
 
 def _mended(remedy: Remedy) -> list[object]:
     if math.isnan(remedy.after.value):
-        return [remedy.name, percent(remedy.before), "\u2013", "cannot be applied", remedy.chips, remedy.how]
-    return [remedy.name, percent(remedy.before), percent(remedy.after), MET[remedy.met], remedy.chips, remedy.how]
+        return [remedy.name, "\u2013", "cannot be applied", remedy.chips, remedy.how]
+    return [remedy.name, percent(remedy.after), MET[remedy.met], remedy.chips, remedy.how]
 
 
 def _pair(made: Page, sheet: Sheet) -> None:
@@ -176,7 +176,7 @@ def _pair(made: Page, sheet: Sheet) -> None:
     made.figure(
         figure,
         f"Accuracy of chips with {a} and {b} together, against the share of both requirements",
-        f"{a} with {b}: mean accuracy of chips against the share of both requirements. Dashed: the least accuracy allowed. Band: "
+        f"Mean accuracy of chips with both, against the share of both requirements. Dashed: the least accuracy allowed. Band: "
         "the 95 % interval of the share.",
     )
     rows = [[f"{sheet[close.a].title} with {sheet[close.b].title}", 100 * close.drop] for close in pair.close]
