@@ -37,7 +37,9 @@ def axis(name, *, device=True):
     mark = Mark(has, status, text, ratio) if device else Mark(text="no device was given")
     lone = "" if kind.random else "All chips are alike, so one stands for them; the interval is over test samples."
     ends = (seek.low, seek.high)
-    return Axis(name, kind.title, kind.unit, "less" if kind.less else "more", kind.means, required, found, *ends, lone, curve, mark)
+    return Axis(
+        name, kind.title, kind.unit, "less" if kind.less else "more", kind.means, required, found, *ends, lone, curve, mark
+    )
 
 
 def _accuracy(kind, x, required):
@@ -49,7 +51,9 @@ def _accuracy(kind, x, required):
 def sheet(*, device="my_oxide", pair=True, remedies=True):
     """A sheet of all axes, on which the spread from device to device fails first."""
     axes = tuple(axis(name, device=bool(device)) for name in KINDS)
-    points = tuple(Point(s, Interval(0.986 - 0.04 * s**2, 0.98 - 0.04 * s**2, 0.99 - 0.04 * s**2), 16) for s in (0.4, 0.7, 1.0, 1.3))
+    points = tuple(
+        Point(s, Interval(0.986 - 0.04 * s**2, 0.98 - 0.04 * s**2, 0.99 - 0.04 * s**2), 16) for s in (0.4, 0.7, 1.0, 1.3)
+    )
     close = (Close("spread", "stuck_high", 0.031), Close("spread", "scatter", 0.026), Close("scatter", "stuck_low", 0.024))
     worst = Pair("spread", "stuck_high", Interval(0.61, 0.55, 0.68), "bracketed", (0.067, 0.0037), points, 0.7, close)
     before = Interval(0.871, 0.84, 0.895)

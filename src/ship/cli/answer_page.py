@@ -50,7 +50,7 @@ def answer_page(
         {
             "Task": str(numbers["task"]),
             "Network": str(numbers["network"]),
-            "Floating point": f"{_percent(exact)} of {numbers['samples']} test samples (95 % interval, Wilson)",
+            "Floating point": f"{_percent(exact)}, of {numbers['samples']} test samples".replace("%", " %"),
             "Chips": f"{found.chips} in each condition; intervals are of the mean over chips",
             "Seed": str(numbers["seed"]),
             "Time": f"{numbers['seconds']:.0f} s",
@@ -120,7 +120,7 @@ def drawn(rows: Sequence[Row], lines: Mapping[str, float], *, wide: bool) -> Any
         if not wide:
             frame.text(0.0, at - 0.3, row.name, transform=frame.get_yaxis_transform(), fontsize=8.5, va="bottom", color=INK)
     for (name, level), dashes in zip(lines.items(), ("--", ":", "-."), strict=False):
-        frame.axvline(100 * level, ls=dashes, color=ORANGE, lw=1.3, label=name)
+        frame.axvline(100 * level, ls=dashes, color=ORANGE, lw=1.3, label=name.replace("%", " %"))
     frame.set_ylim(len(rows) - 0.5, -0.5 if wide else -0.9)
     frame.set_yticks(range(len(rows)), [row.name for row in rows] if wide else [], fontsize=9.5)
     frame.set_xlabel("test accuracy (%)", fontsize=8.5)
@@ -138,7 +138,15 @@ def drawn(rows: Sequence[Row], lines: Mapping[str, float], *, wide: bool) -> Any
 
 def _conditions(made: Page, found: Conditions, rows: Sequence[Row], exact: Interval) -> None:
     made.section("All conditions")
-    columns = ["weights", "mean (95 % interval)", "worst", "best", f"yield at {answer.GOOD * exact.value:.1%}", "weight error", "how"]
+    columns = [
+        "weights",
+        "mean (95 % interval)",
+        "worst",
+        "best",
+        f"yield at {answer.GOOD * exact.value:.1%}",
+        "weight error",
+        "how",
+    ]
     cells: list[list[str]] = [["floating point", _percent(exact), "", "", "", "", "no device"]]
     for row in rows:
         if row.chips is None:
@@ -161,7 +169,9 @@ def _limits(made: Page, found: Conditions) -> None:
     rows = []
     for limit in found.limits:
         value, low, high = (100 * each for each in limit.gain)
-        rows.append([limit.name, f"{value:+.1f} ({low:.1f} to {high:.1f})", "yes" if limit.counts else "no", limit.row, limit.chips])
+        rows.append(
+            [limit.name, f"{value:+.1f} ({low:.1f} to {high:.1f})", "yes" if limit.counts else "no", limit.row, limit.chips]
+        )
     columns = ["property made ideal", "points gained (95 % interval)", "limits", "condition", "chips"]
     made.table(columns, rows, f"What each property of {found.device.name} costs, the largest first.", right=[4])
 

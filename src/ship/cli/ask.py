@@ -111,6 +111,7 @@ def _asked(
         seconds = time.perf_counter() - started
         asked = {"task": task.name, "network": subject.said, "samples": total, "notes": list(remarks(task))}
         results.append(answer.numbers(conditions, rows, exact, subject.seed, seconds) | asked)
+        place.mkdir(parents=True, exist_ok=True)
         page = answer_page(conditions, rows, exact, lines, results[-1], how_made())
         console.print(f"Written: {page.write(place / 'answer.html')}", soft_wrap=True)
     if len(devices) > 1:

@@ -35,7 +35,22 @@ INKS = {
     "#fbd9bd": "beyond",
 }
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
-KEPT = {"svg", "g", "defs", "clipPath", "path", "rect", "circle", "ellipse", "line", "polyline", "polygon", "text", "tspan", "use"}
+KEPT = {
+    "svg",
+    "g",
+    "defs",
+    "clipPath",
+    "path",
+    "rect",
+    "circle",
+    "ellipse",
+    "line",
+    "polyline",
+    "polygon",
+    "text",
+    "tspan",
+    "use",
+}
 KEPT |= {"image", "linearGradient", "radialGradient", "stop", "pattern", "symbol", "mask"}
 HREF = re.compile(r"#[\w.:-]+|data:image/(png|jpeg);base64,[A-Za-z0-9+/=\s]+")
 NUMBER = re.compile(r"-?\d+\.\d{3,}")
@@ -121,7 +136,7 @@ def _attribute(key: str, value: str, name: str, used: set[str]) -> tuple[str, st
     if key == "style":
         value = _style(value)
     elif key in ("fill", "stroke", "stop-color"):
-        value = INKS.get(value.lower(), "") and f"var(--{INKS[value.lower()]})" or value
+        value = (INKS.get(value.lower(), "") and f"var(--{INKS[value.lower()]})") or value
     return key, NUMBER.sub(lambda found: f"{float(found[0]):.2f}", value)
 
 

@@ -13,6 +13,7 @@ import json
 import math
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -44,11 +45,11 @@ class Page:
         self._blocks: list[parts.Block] = []
         self._into = self._blocks
         self._data: tuple[str, str] | None = None
-        self._count = 0
+        self._count: Counter[str] = Counter()
 
     def _name(self, kind: str) -> str:
-        self._count += 1
-        return f"{kind}-{self._count}"
+        self._count[kind] += 1
+        return f"{kind}-{self._count[kind]}"
 
     # -- words ---------------------------------------------------------------------------------------------------------------
 
@@ -151,7 +152,7 @@ class Page:
     def figure(self, figure: Any, alt: str, caption: str = "", description: str = "", *, narrow: Any = None) -> None:
         """Add a figure.
 
-        A figure is shown in its own size where the page is as wide as that, and smaller on a phone: one of 4 inches stays as it is.
+        A figure is shown in its own size where the page is as wide as that, and smaller on a phone: one of 3.7 inches stays.
 
         Args:
             figure: a Matplotlib figure, or the content of an SVG file that Matplotlib wrote.

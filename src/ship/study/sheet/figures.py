@@ -53,7 +53,7 @@ def overview(sheet: Sheet, *, wide: bool) -> Any:
 
     axes, head = ordered(sheet), 0.62 if sheet.device and not wide else 0.42
     width, row = (9.2, 0.43) if wide else (3.72, 0.76)
-    left, right = (0.275, 0.745) if wide else (0.012, 0.988)
+    left, right = (0.3, 0.755) if wide else (0.012, 0.988)
     height = row * len(axes) + head
     figure = Picture(figsize=(width, height), dpi=120)
     frame = figure.add_axes((0.0, 0.0, 1.0, (height - head) / height))
@@ -101,12 +101,12 @@ def _words(frame: Any, sheet: Sheet, axis: Axis, at: int, middle: float, *, wide
     below = middle + (0.28 if wide else 0.17)
     ends = {"fontsize": SMALL, "color": GREY, "va": "top"}
     if wide:
-        frame.text(0.26, middle, axis.title, fontsize=9.5, weight="bold", va="center", ha="right", color=INK)
-        frame.text(0.762, middle - (0.17 if has else 0), demand, fontsize=9, va="center", color=INK)
+        frame.text(0.285, middle, axis.title, fontsize=9, weight="bold", va="center", ha="right", color=INK)
+        frame.text(0.77, middle - (0.17 if has else 0), demand, fontsize=9, va="center", color=INK)
         if has:
-            frame.text(0.762, middle + 0.21, has, fontsize=8, va="center", color=GREY)
-        frame.text(0.275, below, kind.said(best), ha="left", **ends)
-        frame.text(0.745, below, kind.said(worst), ha="right", **ends)
+            frame.text(0.77, middle + 0.21, has, fontsize=8, va="center", color=GREY)
+        frame.text(0.3, below, kind.said(best), ha="left", **ends)
+        frame.text(0.755, below, kind.said(worst), ha="right", **ends)
         return
     frame.text(0.012, at + 0.2, axis.title, fontsize=8.8, weight="bold", va="center", color=INK)
     frame.text(0.012, below, kind.said(best), ha="left", **ends)
@@ -138,7 +138,14 @@ def _legend(figure: Any, sheet: Sheet, columns: int) -> None:
         if status in marks:
             made.append(Line2D([], [], color=INK, marker="D", ls="none", ms=5.5, mfc=face, label=f"device, {status}"))
     columns = len(made) if columns > 2 else 2
-    style = {"fontsize": 8, "frameon": False, "handlelength": 1.2, "columnspacing": 1.4, "handletextpad": 0.5, "borderaxespad": 0.1}
+    style = {
+        "fontsize": 8,
+        "frameon": False,
+        "handlelength": 1.2,
+        "columnspacing": 1.4,
+        "handletextpad": 0.5,
+        "borderaxespad": 0.1,
+    }
     figure.legend(handles=made, loc="upper left", ncols=columns, bbox_to_anchor=(0.0, 1.0), **style)
 
 

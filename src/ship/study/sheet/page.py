@@ -126,15 +126,18 @@ def _table(made: Page, sheet: Sheet) -> None:
     columns = ["imperfection", "required"]
     columns += [sheet.device, "times what is allowed (95 % interval)", "known"] if sheet.device else []
     columns.append("95 % interval of the requirement")
-    rows = [
-        [axis.title, axis.demand, *(marked(axis) if sheet.device else ()), ends(axis)] for axis in figures.ordered(sheet)
-    ]
+    rows = [[axis.title, axis.demand, *(marked(axis) if sheet.device else ()), ends(axis)] for axis in figures.ordered(sheet)]
     caption = f"What may be for an accuracy of {sheet.target:.1%}, one imperfection at a time"
     if sheet.device:
         caption += f", and what {sheet.device} has. Above 1 times, it fails"
     made.table(columns, [[_dash(cell) for cell in row] for row in rows], f"{caption}.")
     with made.details("What each imperfection means"):
         made.facts({axis.title: axis.means for axis in sheet.axes})
+
+
+def _spaced(text: str) -> str:
+    """Return a text with a space in front of per cent, as in all of a page."""
+    return text.replace("%", " %")
 
 
 def _dash(cell: str) -> str:
@@ -176,7 +179,7 @@ def _pair(made: Page, sheet: Sheet) -> None:
     made.figure(
         figure,
         f"Accuracy of chips with {a} and {b} together, against the share of both requirements",
-        f"Mean accuracy of chips with both, against the share of both requirements. Dashed: the least accuracy allowed. Band: "
+        "Mean accuracy of chips with both, against the share of both requirements. Dashed: the least accuracy allowed. Band: "
         "the 95 % interval of the share.",
     )
     rows = [[f"{sheet[close.a].title} with {sheet[close.b].title}", 100 * close.drop] for close in pair.close]
@@ -224,7 +227,10 @@ def _unknown(made: Page, sheet: Sheet) -> None:
         made.facts(refused)
     made.section("Beside all numbers", 3)
     made.points(
-        [*sheet.notes, "Imperfections are looked at one at a time and in pairs. What all of a device does at once, ship ask measures."]
+        [
+            *sheet.notes,
+            "Imperfections are looked at one at a time and in pairs. What all of a device does at once, ship ask measures.",
+        ]
     )
 
 
@@ -235,7 +241,7 @@ def _how(made: Page, sheet: Sheet, how: Mapping[str, str]) -> None:
     facts = {
         "Task": sheet.task,
         "Network": sheet.network,
-        "Floating point": f"{baseline.value:.2%} of {sheet.samples} test samples ({baseline.low:.2%} to {baseline.high:.2%})",
+        "Floating point": f"{_spaced(percent(baseline))}, of {sheet.samples} test samples",
         "Allowed fall": f"{100 * sheet.drop:g} points",
         "Chips": f"up to {sheet.chips} at each value, each weight a pair of devices, window up to {sheet.g_max:g} S",
         "Seed": str(sheet.seed),
