@@ -16,14 +16,9 @@ MET = {"yes": "yes", "no": "no", "undecided": "the interval leaves it open"}
 def page_of(sheet: Sheet, how: Mapping[str, str] | None = None) -> Page:
     """Return the page of a sheet; see `Sheet.page`."""
     about = sheet.device or "a device"
-    task = sheet.task or "network"
-    lead = (
-        f"What {sheet.network or 'the network'} asks of devices, wires and neurons, so that its accuracy on the task "
-        f"{task} falls by at most {100 * sheet.drop:g} points."
-        if sheet.task
-        else f"What a network asks of devices, wires and neurons, so that its accuracy falls by at most {100 * sheet.drop:g} points."
-    )
-    made = Page(f"How good must {about} be?", lead, above="Requirement sheet")
+    on = f" on the task {sheet.task}" if sheet.task else ""
+    lead = f"What {sheet.network or 'a network'} asks of devices, wires and neurons, so that its accuracy{on} falls by at most "
+    made = Page(f"How good must {about} be?", f"{lead}{100 * sheet.drop:g} points.", above="Requirement sheet")
     _answer(made, sheet)
     _glance(made, sheet)
     _table(made, sheet)
@@ -108,9 +103,8 @@ def _glance(made: Page, sheet: Sheet) -> None:
         figures.overview(sheet, wide=True),
         f"Ranges of {len(sheet.axes)} imperfections, each from best to worst, with the required value"
         + (f" and where {sheet.device} stands" if sheet.device else ""),
-        "One imperfection at a time, all others ideal. Each range is logarithmic and gets worse to the right, from the best to the "
-        f"worst value that was searched. The line is the value at which the accuracy has fallen by {100 * sheet.drop:g} points."
-        + device,
+        "One imperfection at a time, all others ideal. Each range is logarithmic, from the best value that was searched to the "
+        f"worst, at the right. The line is the value at which the accuracy has fallen by {100 * sheet.drop:g} points." + device,
         " ".join(said),
         narrow=figures.overview(sheet, wide=False),
     )
@@ -150,8 +144,8 @@ def _mend(made: Page, sheet: Sheet) -> None:
     axis = sheet[sheet.fails]
     made.section("What would mend it")
     made.text(
-        f"Chips that have {axis.kind.said(axis.mark.value)} on {axis.title}, as {sheet.device} has, and are ideal otherwise, were "
-        f"measured without and with each remedy. Without one they reach {percent(sheet.remedies[0].before)}; the least accuracy "
+        f"Chips that have {axis.kind.said(axis.mark.value)} on {axis.title}, as {sheet.device} has, and are ideal otherwise, "
+        f"were measured without and with each remedy. Without one they reach {percent(sheet.remedies[0].before)}; the least accuracy "
         f"allowed is {sheet.target:.1%}."
     )
     columns = ["remedy", "accuracy with it", "enough", "chips", "how"]
@@ -229,7 +223,7 @@ def _unknown(made: Page, sheet: Sheet) -> None:
     made.points(
         [
             *sheet.notes,
-            "Imperfections are looked at one at a time and in pairs. What all of a device does at once, ship ask measures.",
+            "One imperfection at a time, and pairs: what all of a device does at once, ship ask measures.",
         ]
     )
 
