@@ -4,8 +4,8 @@ Matplotlib's SVG file is taken apart and only known elements and attributes are 
 address. Names inside (of clips and markers) get the name of the figure in front, since all figures of a page share one space of
 names. Colours of `INKS` become variables of the style sheet, which has them for a light and for a dark page.
 
-Source: W3C, SVG Accessibility API Mappings, section 5: an ``svg`` with the role ``img`` has its title as its name, and its desc as
-what describes it.
+Source: W3C, SVG Accessibility API Mappings, section 5: an ``svg`` with the role ``img`` has its title as its name, and its desc
+as what describes it.
 """
 
 from __future__ import annotations
