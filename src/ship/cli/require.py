@@ -22,6 +22,7 @@ from .asked import devices_of
 from .asked_network import Subject, remarks
 from .provenance import how_made
 
+WIDE = 120  # columns of a table that is not printed on a terminal
 SHARE = 4  # a quarter of the epochs is trained again with noise
 
 
@@ -50,6 +51,8 @@ def run(
     from rich.console import Console
 
     console, stages = Console(), Stages(progress)
+    if not console.is_terminal:
+        console = Console(width=WIDE)
     out.mkdir(parents=True, exist_ok=True)
     device = _device(subject, files, reading, out, stages)
     with threads(THREADS) if subject.small else contextlib.nullcontext():

@@ -4,7 +4,7 @@ Weights are held by pairs of devices, ``w = w_max (G+ - G-) / span`` with ``span
 ideally leaves each device at its share u of the window, from 0 to 1. With imperfections it leaves ``g_min + v(u) range + error``:
 
 spread         the range of each device, ``g_max - g_min``, has this standard deviation from device to device, a fraction of span
-scatter        the error of a write has this standard deviation, a fraction of span
+scatter        the error of a write has this standard deviation, a fraction of span; no write ends below 0 S
 on_off         ``g_max / g_min`` of the nominal device
 levels         each device has so many levels, evenly spaced (`ship.devices.weights.mapping`)
 nonlinearity   the device is written by counts of pulses from its low end, unread, as if its curve were straight; the value is the

@@ -117,9 +117,9 @@ def _also(sheet: Sheet, axis: Axis) -> str:
 
 def _table(made: Page, sheet: Sheet) -> None:
     made.section("What is required")
-    columns = ["imperfection", "required"]
-    columns += [sheet.device, "times what is allowed (95 % interval)", "known"] if sheet.device else []
-    columns.append("95 % interval of the requirement")
+    columns = ["imperfection", "may be"]
+    columns += [sheet.device, "times what may be (95 % interval)"] if sheet.device else []
+    columns.append("95 % interval of what may be")
     rows = [[axis.title, axis.demand, *(marked(axis) if sheet.device else ()), ends(axis)] for axis in figures.ordered(sheet)]
     caption = f"What may be for an accuracy of {sheet.target:.1%}, one imperfection at a time"
     if sheet.device:

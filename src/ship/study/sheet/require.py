@@ -73,8 +73,8 @@ def require(
         The sheet: ``print`` shows it, `Sheet.save` writes it.
 
     Raises:
-        RunError: an unknown axis, a drop outside (0, 1), fewer than two chips, one pass uses the batches up, or the network is
-            not better than the drop.
+        RunError: an unknown axis, a drop outside (0, 1), fewer than two chips, or a network that is not better than the
+            drop.
     """
     held = _checked(batches, drop, chips, axes)
     exact = hits(net, held, readout=readout)

@@ -17,7 +17,7 @@ from typing import Any
 
 from ...base.atomic_write import write_whole
 from ...base.checks import check_choice
-from ...base.errors import FileError
+from ...base.errors import FileError, RunError
 from ...base.statistics import Interval
 from ...plot import Page
 from .axes import KINDS, Kind
@@ -175,7 +175,7 @@ class Remedy:
     chips: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sheet:
     """What a network asks of its devices.
 
@@ -256,6 +256,22 @@ class Sheet:
 
         return lines(self)
 
+    def plot(self, name: str) -> Any:
+        """Return a Matplotlib figure of an axis: the accuracy against the value, what is required, and where the device is.
+
+        Args:
+            name: the name of an axis that has a curve.
+
+        Raises:
+            RunError: it has none.
+        """
+        axis = self[name]
+        if not axis.curve:
+            raise RunError("Sheet.plot", f"needs a curve, and {axis.title} has none", got=axis.text)
+        from .figure import drawn
+
+        return drawn(self, axis)
+
     def __str__(self) -> str:
         return "\n".join([str(self.table()), *self.lines()])
 
@@ -268,6 +284,10 @@ class Sheet:
         from .page import page_of
 
         return page_of(self, how)
+
+    def __repr__(self) -> str:
+        about = f"{self.task or 'network'}{f', {self.device}' if self.device else ''}"
+        return f"Sheet({about}: {len(self.axes)} axes, {100 * self.drop:g} points, {self.chips} chips)"
 
     def as_dict(self) -> dict[str, Any]:
         """Return all of it as JSON has it, see the module."""

@@ -9,7 +9,7 @@ from ...base.statistics import Interval
 from .axes import KINDS
 
 if TYPE_CHECKING:
-    from .sheet import Axis, Remedy, Sheet
+    from .sheet import Axis, Pair, Remedy, Sheet
 
 STATUS = {"missing": "not measured", "none": "-"}
 
@@ -23,11 +23,11 @@ def table(sheet: Sheet) -> Any:
         f"floating point, one imperfection at a time"
     )
     made = PrintedTable(title=title)
-    for column in ("imperfection", "required", "95 % interval"):
+    for column in ("imperfection", "may be", "95 % interval"):
         made.add_column(column, justify="left" if column == "imperfection" else "right")
     if sheet.device:
-        for column in (sheet.device, "times what is allowed", "from"):
-            made.add_column(column, justify="left" if column == "from" else "right")
+        for column in (sheet.device, "times what may be"):
+            made.add_column(column, justify="right")
     for axis in sheet.axes:
         cells = [axis.title, axis.demand, ends(axis)]
         made.add_row(*cells, *(marked(axis) if sheet.device else ()))
@@ -48,14 +48,15 @@ def marked(axis: Axis) -> list[str]:
     if math.isinf(mark.value):
         value = "infinite"
     ratio = "-" if math.isnan(mark.ratio.value) else f"{mark.ratio.value:.2g} ({mark.ratio.low:.2g} to {mark.ratio.high:.2g})"
-    return [value, ratio, mark.status if mark.status in ("measured", "assumed") else "-"]
+    whence = f" ({mark.status})" if mark.status in ("measured", "assumed") else ""
+    return [value + whence, ratio]
 
 
 def lines(sheet: Sheet) -> list[str]:
     """Return what is to be said beside the table, a sentence or two each."""
     said = [sheet.verdict()] if sheet.device else []
     if sheet.pair is not None:
-        said.append(pair_line(sheet))
+        said.append(f"{pair_line(sheet)}{_others(sheet.pair)}")
     said += [remedy_line(remedy) for remedy in sheet.remedies]
     low, high = sheet.baseline.low, sheet.baseline.high
     said.append(
@@ -75,11 +76,16 @@ def pair_line(sheet: Sheet) -> str:
     if pair.found != "bracketed":
         return f"The worst pair is {names}; the share of both requirements that may be is beyond the range that was searched."
     values = " and ".join(KINDS[name].said(value) for name, value in zip((pair.a, pair.b), pair.values, strict=True))
-    return f"The worst pair is {names}: together {share_said(pair.share)} of what each may be alone, {values}."
+    return f"The worst pair is {names}: together {_share(pair.share)} of what each may be alone, {values}."
 
 
-def share_said(share: Interval) -> str:
-    """Return a share with its interval."""
+def _others(pair: Pair) -> str:
+    """Say what the pairs lost that came out worst."""
+    others = [f"{KINDS[each.a].title} with {KINDS[each.b].title} ({100 * each.drop:.1f})" for each in pair.close]
+    return f" At {pair.at:.0%} of both, points of accuracy were lost by {', '.join(others)}." if pair.found == "bracketed" else ""
+
+
+def _share(share: Interval) -> str:
     return f"{share.value:.0%} ({share.low:.0%} to {share.high:.0%})"
 
 
