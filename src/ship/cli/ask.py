@@ -39,7 +39,9 @@ from ..study.tasks import Task
 from ..study.ways import has_pulses, refused, unknown
 from ..train import Mean, PulseOptimizer, Trainer
 from . import answer
+from .answer_page import answer_page
 from .asked_network import Subject, remarks, whole
+from .provenance import how_made
 
 W_MAX = 2.0  # V, of the layer that learns on the chips
 LEARNED = "learned on chip"
@@ -109,6 +111,9 @@ def _asked(
         seconds = time.perf_counter() - started
         asked = {"task": task.name, "network": subject.said, "samples": total, "notes": list(remarks(task))}
         results.append(answer.numbers(conditions, rows, exact, subject.seed, seconds) | asked)
+        place.mkdir(parents=True, exist_ok=True)
+        page = answer_page(conditions, rows, exact, lines, results[-1], how_made())
+        console.print(f"Written: {page.write(place / 'answer.html')}", soft_wrap=True)
     if len(devices) > 1:
         _compared(console, found, exact, out)
     for result in results:

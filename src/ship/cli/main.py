@@ -212,7 +212,9 @@ def ask(
         typer.Option(min=0, help="Number of chips on which one property at a time is made ideal; 0: what limits is left out."),
     ] = 16,
     learn: Annotated[bool, typer.Option(help="Let a layer of weights learn on the chips as well, by pulses.")] = False,
-    out: Annotated[Path, typer.Option(help="Folder that figures, report and device file are written to.")] = Path("answer"),
+    out: Annotated[
+        Path, typer.Option(help="Folder that the page (answer.html), figures, report and device file are written to.")
+    ] = Path("answer"),
     seed: Annotated[
         int, typer.Option(min=0, help="Seed of the split of the samples, the weights, the devices and the bootstrap.")
     ] = 0,

@@ -20,6 +20,7 @@ from ..train import Perturb
 from .ask import THREADS
 from .asked import devices_of
 from .asked_network import Subject, remarks
+from .provenance import how_made
 
 WIDE = 120  # columns of a table that is not printed on a terminal
 SHARE = 4  # a quarter of the epochs is trained again with noise
@@ -40,7 +41,7 @@ def run(
         subject: the task and the network.
         files: the device that is marked; none: none is.
         reading: how its files are read, see `cli.asked.devices_of`.
-        out: folder for ``require.json``, and for what was fitted.
+        out: folder for ``require.json`` and ``require.html``, and for what was fitted.
         search: drop, chips, axes, pair and wait, as for `ship.study.require`.
         progress: whether to say what is done, and to draw progress bars, where standard error is a terminal.
 
@@ -63,7 +64,8 @@ def run(
     console.print(found.table())
     for line in found.lines():
         console.print(line, highlight=False, soft_wrap=True)
-    console.print(f"Written: {found.save(out / 'require.json')}", soft_wrap=True)
+    written = found.save(out / "require.json"), found.page(how_made()).write(out / "require.html")
+    console.print(f"Written: {', '.join(map(str, written))}", soft_wrap=True)
     return found
 
 

@@ -32,7 +32,7 @@ def require(
         float, typer.Option(min=0, help="Seconds after writing at which the drift of the device is marked.")
     ] = 86400.0,
     chips: Annotated[int, typer.Option(min=2, help="Number of virtual chips at each value near the required one.")] = 32,
-    out: Annotated[Path, typer.Option(help="Folder that require.json is written to.")] = Path("require"),
+    out: Annotated[Path, typer.Option(help="Folder that require.html and require.json are written to.")] = Path("require"),
     seed: Annotated[
         int, typer.Option(min=0, help="Seed of the split of the samples, the weights, the chips and the bootstrap.")
     ] = 0,

@@ -70,7 +70,8 @@ class Kind:
             return f"{math.ceil(value - 1e-9):d}"
         if self.unit == "%":
             return f"{100 * value:.2g} %" if value < 0.0995 else f"{100 * value:.3g} %"
-        return f"{value:.3g} {self.unit}".rstrip()
+        number = f"{float(f'{value:.3g}'):.0f}" if 100 <= abs(value) < 1e6 else f"{value:.3g}"
+        return f"{number} {self.unit}".rstrip()
 
 
 KINDS: dict[str, Kind] = {

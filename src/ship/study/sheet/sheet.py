@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ...base.atomic_write import write_whole
 from ...base.checks import check_choice
 from ...base.errors import FileError, RunError
 from ...base.statistics import Interval
+from ...plot import Page
 from .axes import KINDS, Kind
 from .plain import from_plain, to_plain
 
@@ -272,6 +274,16 @@ class Sheet:
 
     def __str__(self) -> str:
         return "\n".join([str(self.table()), *self.lines()])
+
+    def page(self, how: Mapping[str, str] | None = None) -> Page:
+        """Return the sheet as a page: ``sheet.page().write("require.html")`` writes one file that a browser shows.
+
+        Args:
+            how: what else is to be said of how it was measured, by name: the command, versions, data.
+        """
+        from .page import page_of
+
+        return page_of(self, how)
 
     def __repr__(self) -> str:
         about = f"{self.task or 'network'}{f', {self.device}' if self.device else ''}"

@@ -9,7 +9,7 @@ from ...base.statistics import Interval
 from .axes import KINDS
 
 if TYPE_CHECKING:
-    from .sheet import Axis, Remedy, Sheet
+    from .sheet import Axis, Pair, Remedy, Sheet
 
 STATUS = {"missing": "not measured", "none": "-"}
 
@@ -29,18 +29,20 @@ def table(sheet: Sheet) -> Any:
         for column in (sheet.device, "times what may be"):
             made.add_column(column, justify="right")
     for axis in sheet.axes:
-        cells = [axis.title, axis.demand, _ends(axis)]
-        made.add_row(*cells, *(_marked(axis) if sheet.device else ()))
+        cells = [axis.title, axis.demand, ends(axis)]
+        made.add_row(*cells, *(marked(axis) if sheet.device else ()))
     return made
 
 
-def _ends(axis: Axis) -> str:
+def ends(axis: Axis) -> str:
+    """Return the interval of a requirement in words."""
     if axis.found != "bracketed":
         return "-"
     return f"{axis.kind.said(axis.required.low)} to {axis.kind.said(axis.required.high)}"
 
 
-def _marked(axis: Axis) -> list[str]:
+def marked(axis: Axis) -> list[str]:
+    """Return where the device stands: its value, how many times what is allowed that is, and whether it was measured."""
     mark = axis.mark
     value = STATUS.get(mark.status, "not told") if math.isnan(mark.value) else axis.kind.said(mark.value)
     if math.isinf(mark.value):
@@ -54,8 +56,8 @@ def lines(sheet: Sheet) -> list[str]:
     """Return what is to be said beside the table, a sentence or two each."""
     said = [sheet.verdict()] if sheet.device else []
     if sheet.pair is not None:
-        said.append(_pair(sheet))
-    said += [_remedy(sheet, remedy) for remedy in sheet.remedies]
+        said.append(f"{pair_line(sheet)}{_others(sheet.pair)}")
+    said += [remedy_line(remedy) for remedy in sheet.remedies]
     low, high = sheet.baseline.low, sheet.baseline.high
     said.append(
         f"Floating point: {sheet.baseline.value:.1%} of {sheet.samples} test samples ({low:.1%} to {high:.1%}); "
@@ -66,25 +68,29 @@ def lines(sheet: Sheet) -> list[str]:
     return said
 
 
-def _pair(sheet: Sheet) -> str:
+def pair_line(sheet: Sheet) -> str:
+    """Return what the worst pair is, in a sentence."""
     pair = sheet.pair
     assert pair is not None
     names = f"{KINDS[pair.a].title} with {KINDS[pair.b].title}"
     if pair.found != "bracketed":
         return f"The worst pair is {names}; the share of both requirements that may be is beyond the range that was searched."
     values = " and ".join(KINDS[name].said(value) for name, value in zip((pair.a, pair.b), pair.values, strict=True))
+    return f"The worst pair is {names}: together {_share(pair.share)} of what each may be alone, {values}."
+
+
+def _others(pair: Pair) -> str:
+    """Say what the pairs lost that came out worst."""
     others = [f"{KINDS[each.a].title} with {KINDS[each.b].title} ({100 * each.drop:.1f})" for each in pair.close]
-    return (
-        f"The worst pair is {names}: together {_share(pair.share)} of what each may be alone, {values}. At {pair.at:.0%} of "
-        f"both, points of accuracy were lost by {', '.join(others)}."
-    )
+    return f" At {pair.at:.0%} of both, points of accuracy were lost by {', '.join(others)}." if pair.found == "bracketed" else ""
 
 
 def _share(share: Interval) -> str:
     return f"{share.value:.0%} ({share.low:.0%} to {share.high:.0%})"
 
 
-def _remedy(sheet: Sheet, remedy: Remedy) -> str:
+def remedy_line(remedy: Remedy) -> str:
+    """Return what a remedy does, in a sentence."""
     if math.isnan(remedy.after.value):
         return f"{remedy.name}: {remedy.how}"
     verdict = {
@@ -92,8 +98,9 @@ def _remedy(sheet: Sheet, remedy: Remedy) -> str:
         "no": "not enough",
         "undecided": "whether that is enough, the interval leaves open",
     }
-    return f"{remedy.name} ({remedy.how}): {_percent(remedy.before)} becomes {_percent(remedy.after)}; {verdict[remedy.met]}."
+    return f"{remedy.name} ({remedy.how}): {percent(remedy.before)} becomes {percent(remedy.after)}; {verdict[remedy.met]}."
 
 
-def _percent(value: Interval) -> str:
+def percent(value: Interval) -> str:
+    """Return an accuracy with its interval."""
     return f"{value.value:.1%} ({value.low:.1%} to {value.high:.1%})"
