@@ -100,7 +100,7 @@ def _value(record):
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (("fig8",), "no study named 'fig8'. Known: 'fig8b'"),
+        (("fig8",), "Did you mean 'fig8b'?"),
         (("fig8b", "--set", "rate=fast"), "--set rate: must be float; got 'fast'"),
         (("fig8b", "--replay", "x.json"), "takes study, settings and seed from the record"),
         (("--replay", "nothing.json"), "no such file"),
