@@ -69,15 +69,16 @@ def overview(sheet: Sheet, *, wide: bool) -> Any:
 
 def _bar(frame: Any, axis: Axis, left: float, right: float, middle: float, height: float) -> None:
     """Draw the range of an axis from best to worst, and the mark of the device."""
+    from matplotlib.patches import Rectangle
 
     def at(x: float) -> float:
         return left + x * (right - left)
 
     def box(start: float, stop: float, colour: str) -> None:
-        frame.barh(middle, at(stop) - at(start), height, at(start), color=colour, edgecolor="none", linewidth=0)
+        frame.add_patch(Rectangle((at(start), middle - height / 2), at(stop) - at(start), height, fc=colour, ec="none"))
 
     if axis.found == "refused":
-        frame.barh(middle, right - left, height, left, color="none", edgecolor=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
+        frame.add_patch(Rectangle((left, middle - height / 2), right - left, height, fc="none", ec=GREY, lw=0.8, ls=(0, (4, 3))))
         return
     box(0, 1, FINE if axis.found == "never" else BEYOND)
     if axis.bracketed:
