@@ -200,10 +200,9 @@ def _small(
     frame.errorbar(x, middle, yerr=[down, up], fmt="o-", ms=3, lw=1.1, capsize=2, color=BLUE)
     frame.set_ylabel("accuracy (%)", fontsize=8)
     frame.tick_params(labelsize=8, color=GREY)
-    for side in frame.spines.values():
+    for name, side in frame.spines.items():
         side.set_color(GREY)
-    for side in ("top", "right"):
-        frame.spines[side].set_visible(False)
+        side.set_visible(name in ("left", "bottom"))
     return figure, frame
 
 
