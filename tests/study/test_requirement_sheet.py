@@ -146,7 +146,7 @@ WORSE = {
 @pytest.fixture(scope="module")
 def sheet(reader):
     net, test, _ = reader
-    return require(net, test, device=GOOD, chips=6, axes=AXES, pair=False, seed=0)
+    return require(net, test, device=GOOD, chips=4, axes=AXES, pair=False, seed=0)
 
 
 @pytest.mark.parametrize("worse", WORSE)
@@ -179,7 +179,7 @@ def test_a_good_device_fails_nowhere(sheet):
 def test_two_seeds_of_chips_agree(reader, sheet):
     """Other chips, the same network: the intervals overlap on all axes."""
     net, test, _ = reader
-    other = require(net, test, device=GOOD, chips=6, axes=SOME, pair=False, seed=1)
+    other = require(net, test, device=GOOD, chips=4, axes=SOME, pair=False, seed=1)
     for name in SOME:
         a, b = sheet[name].required, other[name].required
         assert max(a.low, b.low) <= min(a.high, b.high), name
@@ -203,7 +203,7 @@ def test_the_required_value_is_what_the_library_measures(reader, sheet):
 def test_the_worst_pair_shares(reader, sheet):
     net, test, _ = reader
     exact = hits(net, test)
-    half = Truth(exact, 0.02, 6, 3, 0)
+    half = Truth(exact, 0.02, 4, 2, 0)
     two = [sheet["scatter"], sheet["drift"], sheet["stuck_high"]]
     work = _Work(net, test, None, G_MAX, 0, half)
     pair, _ = worst_pair(two, work.see, half)

@@ -307,6 +307,47 @@ app.command()(require)
 
 
 @app.command()
+def sweep(
+    file: Annotated[Path, typer.Argument(help="Python file with AXES and a function point, or with SPACE, TRIALS and point.")],
+    workers: Annotated[int | None, typer.Option(min=0, help="Processes on this machine; default: one for each core.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of each; default: its share of the cores.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, e.g. tcp://head:8786.")] = None,
+    slurm: Annotated[
+        list[str] | None,
+        typer.Option(help="Hand in jobs of SLURM: cores=8, memory=16GB, jobs=4, queue=...; repeat it.", metavar="KEY=VALUE"),
+    ] = None,
+    show_job: Annotated[bool, typer.Option("--show-job", help="Print the job that SLURM would be given, and end.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder that results are kept in; default: sweep-FILE.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Two values of each axis and one seed, or four trials.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Do again what failed before.")] = False,
+    keep_changed: Annotated[bool, typer.Option("--keep-changed", help="Keep results of an earlier version of FILE.")] = False,
+    progress: Annotated[bool, typer.Option(help="Draw a progress bar, on a terminal.")] = True,
+) -> None:
+    """Run a function of FILE over a grid of parameters and seeds, or in search of the best; go on where an earlier call ended.
+
+    AXES = {"tau": [0.01, 0.02]} names parameters and their values, SEEDS = 10 the number of seeds, and point(tau, seed) returns a
+    number or a table of numbers. SPACE = {"lr": Between(1e-4, 1e-1, log=True)} and TRIALS = 100 make it a search.
+    """
+    from . import sweep as sweeps
+
+    if show_job:
+        print(sweeps.job_script(slurm or ()), end="")
+        return
+    sweeps.run(
+        file,
+        out,
+        workers=workers,
+        threads=threads,
+        scheduler=scheduler,
+        slurm=slurm or (),
+        quick=quick,
+        retry=retry,
+        keep_changed=keep_changed,
+        progress=progress,
+    )
+
+
+@app.command()
 def version() -> None:
     """Print the version number of SHIP."""
     print(__version__)

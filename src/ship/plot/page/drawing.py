@@ -36,34 +36,11 @@ INKS = {
     "#fbd9bd": "beyond",
 }
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
-KEPT = frozenset(
-    [
-        "svg",
-        "g",
-        "defs",
-        "clipPath",
-        "path",
-        "rect",
-        "circle",
-        "ellipse",
-        "line",
-        "polyline",
-        "polygon",
-        "text",
-        "tspan",
-        "use",
-        "image",
-        "linearGradient",
-        "radialGradient",
-        "stop",
-        "pattern",
-        "symbol",
-        "mask",
-    ]
-)
+SHAPES = ("path", "rect", "circle", "ellipse", "line", "polyline", "polygon", "text", "tspan", "use", "image")
+KEPT = {"svg", "g", "defs", "clipPath", "linearGradient", "radialGradient", "stop", "pattern", "symbol", "mask", *SHAPES}
 COLOUR = re.compile(r"(?:fill|stroke)(?:: ?|=\")(#[0-9a-fA-F]{6})\b")
 HREF = re.compile(r"#[\w.:-]+|data:image/(png|jpeg);base64,[A-Za-z0-9+/=\s]+")
-ROUNDED = frozenset(["d", "points", "x", "y", "width", "height"])  # lengths in points; factors of a transform are small and stay
+ROUNDED = ("d", "points", "x", "y")  # lengths in points; the factors of a transform are small, and stay
 NUMBER = re.compile(r"-?\d+\.\d{3,}")
 FONT = re.compile(r"font: (?P<style>(?:(?:italic|oblique|bold|\d{3}) )*)(?P<size>[\d.]+)px [^;]*")
 
