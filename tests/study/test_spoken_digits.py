@@ -31,9 +31,7 @@ def sounds():
                 take.append(t)
     takes = torch.tensor(take)
     classes = tuple(map(str, range(10)))
-    made = LabelledSet(
-        "tones", x, torch.tensor(labels), classes, ABOUT, by={"speaker": speaker, "take": takes}, test=takes < 2
-    )
+    made = LabelledSet("tones", x, torch.tensor(labels), classes, ABOUT, by={"speaker": speaker, "take": takes}, test=takes < 2)
     return digits.heard(made)
 
 
@@ -44,7 +42,8 @@ def test_the_column_is_the_stated_one():
     group = net["in>res"]
     assert torch.bincount(group.pre).tolist() == [10] * 50
     weight = group.value("weight").detach().flatten()
-    assert bool((weight > 0).any()) and bool((weight < 0).any())
+    assert bool((weight > 0).any())
+    assert bool((weight < 0).any())
     # what enters a neuron sums to 1 - BALANCE of what was drawn: below 0 where that was above
     total = torch.zeros(125).index_add_(0, group.post, weight)
     assert float(total.abs().mean()) < 0.3 * float(torch.zeros(125).index_add_(0, group.post, weight.abs()).mean())

@@ -17,8 +17,7 @@ from .record.replay import Replay, compare_runs
 from .record.run import Run
 from .requirement import Requirement, requirement
 from .siegert import siegert
-from .tasks import Recipe, Task, task, tasks
-from .tasks.once import Short, shortened
+from .tasks import Recipe, Short, Task, task, tasks
 from .ways import closed_loop
 
 __all__ = [
@@ -50,7 +49,6 @@ __all__ = [
     "linear_start",
     "read_run",
     "requirement",
-    "shortened",
     "siegert",
     "spread_curve",
     "summary",
