@@ -16,22 +16,30 @@ from .record.files import read_run
 from .record.replay import Replay, compare_runs
 from .record.run import Run
 from .requirement import Requirement, requirement
+from .sheet import Imperfections, Sheet, imperfect, require
 from .siegert import siegert
+from .sweeps.grid import grid
+from .sweeps.search import search
+from .sweeps.space import Between, Found
 from .tasks import Recipe, Short, Task, task, tasks
 from .ways import closed_loop
 
 __all__ = [
     "Behaviour",
+    "Between",
     "Comparison",
     "Conditions",
     "Curve",
     "Cut",
+    "Found",
+    "Imperfections",
     "Limit",
     "Recipe",
     "Replay",
     "Requirement",
     "Row",
     "Run",
+    "Sheet",
     "Short",
     "Spread",
     "Summary",
@@ -45,10 +53,14 @@ __all__ = [
     "conduct",
     "cut",
     "drift_curve",
+    "grid",
+    "imperfect",
     "level_curve",
     "linear_start",
     "read_run",
+    "require",
     "requirement",
+    "search",
     "siegert",
     "spread_curve",
     "summary",
@@ -60,4 +72,4 @@ __all__ = [
     "yield_at",
 ]
 
-_guard(__name__, leave=("Behaviour", "Replay"))
+_guard(__name__, leave=("Behaviour", "Found", "Replay"))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..base.errors import GraphError, ParameterError, RunError, suggest
 from ..base.parameters import Distribution, PerChip, PerSample, Varied, declared
+from ..crossbar import Crossbar
 from ..devices.device import Device
 from ..devices.weights.mapping import Mapping as DeviceMapping
 from ..groups.connectivity import Edges
@@ -48,6 +49,7 @@ def virtual_chips(
     *,
     device: Device | Mapping[str, Device] | None = None,
     mapping: DeviceMapping | Mapping[str, DeviceMapping] | None = None,
+    crossbar: Crossbar | Mapping[str, Crossbar] | None = None,
     vary: Spread | Sequence[Spread] = (),
     seed: int | None = None,
     variation: bool = True,
@@ -62,6 +64,7 @@ def virtual_chips(
         chips: a number K, dies 0 to K - 1, or a list of die ids.
         device: what holds the weights of all synapses without a learning rule, or of those named: ``{"hid>out": ...}``.
         mapping: how weights become conductances, for all groups with devices or those named.
+        crossbar: the arrays that hold the devices, for all groups with devices or those named.
         vary: variation of neurons and synapses.
         seed: seed of the variation and of the devices; default: the network's own.
         variation: False gives nominal values.
@@ -73,7 +76,8 @@ def virtual_chips(
     groups = net.simulation(where).groups
     if chips is None:
         raise RunError(f"{where}: chips", "must be a number of chips or a list of die ids", got="None")
-    by_tag = {"device": _by_tag(where, net, device), "mapping": _by_tag(where, net, mapping)}
+    given = {"device": device, "mapping": mapping, "crossbar": crossbar}
+    by_tag = {name: _by_tag(where, net, value) for name, value in given.items()}
     spreads: dict[tuple[str, str], Spread] = {}
     for spread in (vary,) if isinstance(vary, Spread) else vary:
         chosen = select(f"{where}: vary", groups, role=spread.role, tags=spread.tags, names=spread.names)
@@ -148,6 +152,7 @@ def copy_group(
         changes["connect"] = Edges(wiring.edges[tag].pre, wiring.edges[tag].post)
     changes["device"] = by_tag["device"].get(tag, spec.device)
     changes["mapping"] = by_tag["mapping"].get(tag, spec.mapping)
+    changes["crossbar"] = by_tag["crossbar"].get(tag, spec.crossbar)
     if changes["device"] is None:
         changes |= {"mapping": None, "crossbar": None, "learning": None}
     for name in declared(type(spec.model))[0]:

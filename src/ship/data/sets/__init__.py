@@ -16,6 +16,8 @@ FILES = {  # name of a data set -> file of this folder
     "mnist": "mnist",
     "fashion-mnist": "fashion_mnist",
     "spoken-digits": "spoken_digits",
+    "braille": "braille",
+    "ecg": "ecg",
     "n-mnist": "n_mnist",
     "shd": "shd",
     "dvs-gesture": "dvs_gesture",

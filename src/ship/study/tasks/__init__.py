@@ -18,6 +18,8 @@ MAKERS = {  # name of a task -> file of this folder, function in it
     "mnist": ("mnist", "mnist"),
     "fashion-mnist": ("fashion_mnist", "fashion_mnist"),
     "spoken-digits": ("spoken_digits", "spoken_digits"),
+    "braille": ("braille", "braille"),
+    "ecg": ("ecg", "ecg"),
     "n-mnist": ("n_mnist", "n_mnist"),
     "shd": ("shd", "shd"),
     "dvs-gesture": ("dvs_gesture", "dvs_gesture"),

@@ -17,7 +17,7 @@ from ...data import Batches, LengthBuckets, SpikeDataset, collate
 from ...data.sets import LabelledSet
 from ...network.network import Network
 from ...network.readout import Readout
-from ...train import Trainer
+from ...train import Perturb, Trainer
 from ..frozen import Cut, cut
 from ..linear_start import linear_start
 
@@ -163,6 +163,7 @@ class Task:
         epochs: int | None = None,
         progress: bool = False,
         checkpoint: str | Path | None = None,
+        perturb: Sequence[Perturb] = (),
     ) -> Trainer:
         """Train a network by the recipe; held-out samples are not looked at.
 
@@ -172,6 +173,7 @@ class Task:
             epochs: number of epochs; default: the recipe's.
             progress: whether to draw a progress bar.
             checkpoint: a file that is written after each epoch.
+            perturb: noise on parameters while it learns.
 
         Raises:
             GraphError: a group that should learn is not there.
@@ -179,10 +181,10 @@ class Task:
         recipe = self.recipe if epochs is None else replace(self.recipe, epochs=epochs)
         options: dict[str, Any] = {"seed": seed, "epochs": recipe.epochs, "progress": progress, "checkpoint": checkpoint}
         if recipe.once:
-            return self._fit_once(net, **options)
+            return self._fit_once(net, perturb=perturb, **options)
         if recipe.start == "linear":
             linear_start(net, recipe.trained[0], self.in_order(self.train), readout=self.readout, bound=recipe.bound)
-        trainer = self.trainer(net, recipe.epochs)
+        trainer = self.trainer(net, recipe.epochs, perturb=perturb)
         trainer.fit(self.training(seed), epochs=recipe.epochs, progress=progress, checkpoint=checkpoint)
         return trainer
 
@@ -235,12 +237,13 @@ class Task:
         )
         return Short(short, made.back, made)
 
-    def trainer(self, net: Network, epochs: int | None = None) -> Trainer:
+    def trainer(self, net: Network, epochs: int | None = None, *, perturb: Sequence[Perturb] = ()) -> Trainer:
         """Make the trainer of the recipe for a network, which has not been trained yet.
 
         Args:
             net: an initialised network.
             epochs: number of epochs over which the learning rate falls; default: the recipe's.
+            perturb: noise on parameters while they learn.
 
         Raises:
             GraphError: a group that should learn is not there.
@@ -248,7 +251,8 @@ class Task:
         recipe = self.recipe if epochs is None else replace(self.recipe, epochs=epochs)
         optimizer = torch.optim.Adam(self._learning(net), lr=recipe.lr, weight_decay=recipe.weight_decay)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs) if recipe.decay == "cosine" else None
-        return Trainer(net, optimizer=optimizer, schedule=schedule, readout=self.readout, clip=recipe.clip)
+        own: dict[str, Any] = {"readout": self.readout, "clip": recipe.clip, "perturb": perturb}
+        return Trainer(net, optimizer=optimizer, schedule=schedule, **own)
 
     def _learning(self, net: Network) -> Sequence[Tensor]:
         if not self.recipe.trained:
