@@ -145,9 +145,9 @@ def _mend(made: Page, sheet: Sheet) -> None:
     made.section("What would mend it")
     made.text(
         f"Chips that have {axis.kind.said(axis.mark.value)} on {axis.title}, as {sheet.device} has, and are ideal otherwise, "
-        f"were measured without and with each remedy. Without one they reach {percent(sheet.remedies[0].before)}; the least accuracy "
         f"were measured without and with each remedy. Without one they reach {percent(sheet.remedies[0].before)}; the least "
         f"accuracy allowed is {sheet.target:.1%}."
+    )
     columns = ["remedy", "accuracy with it", "enough", "chips", "how"]
     rows = [_mended(remedy) for remedy in sheet.remedies]
     made.table(columns, rows, f"Remedies for {axis.title}, with 95 % intervals over chips and test samples.", right=[3])
