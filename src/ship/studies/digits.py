@@ -219,6 +219,7 @@ def few_levels(config: Config, run: Run, short: Short, exact: Interval) -> None:
     run.number("fewest levels within one point of the float line", fewest(plain, exact.value - 0.01), n=config.draws)
     title = f"Weights of the readout on few levels, {config.draws} draws"
     figure = plain.plot(lines={f"floating point, {exact.value:.1%}": exact.value}, title=title)
+    figure.axes[0].get_legend().get_texts()[-1].set_text("mean over draws, 95 % interval")
     run.figure("levels", figure, "Test accuracy against the number of levels of a weight, with the accuracy in floating point.")
     run.note("Devices of the level curve are ideal but for their levels: no scatter, no limit of the writing was asked for.")
 
