@@ -24,6 +24,7 @@ TINY = {
     "stdp": {"n_in": 12, "n": 6, "steps": 20},
     "brunel": {"n": 50, "steps": 20},
     "pulses": {"n_in": 12, "n": 6, "steps": 20},
+    "sweep": {"taus": 2, "seeds": 1, "n": 6, "steps": 20, "workers": 0},
 }
 CROSSBAR = {"chips": 2, "rows": 5, "columns": 4}
 CHIPS = {"chips": 2, "n_in": 10, "n": 8, "n_out": 3, "batch": 2, "steps": 20, "activity": 0.3}

@@ -8,7 +8,7 @@ from ship.data import Batches
 CLASSES, STEPS = 4, 12
 
 
-def build(seed=0, chips=None, sigma=0.05, **hidden):
+def build(seed=0, chips=None, sigma=0.05, dtype=None, **hidden):
     """Return a network of 8 inputs, 16 noisy LIF neurons and 4 leaky readouts."""
     net = ship.Network()
     net.add(ship.SpikeInput, "in", n=8)
@@ -17,7 +17,7 @@ def build(seed=0, chips=None, sigma=0.05, **hidden):
     net.add(ship.ExpSynapse, "in>hid", source="in", target="hid", weight=ship.Normal(0.3, 0.3))
     net.add(ship.ExpSynapse, "hid>hid", source="hid", target="hid", weight=ship.Normal(0.0, 0.05), delay=1e-3)
     net.add(ship.ExpSynapse, "hid>out", source="hid", target="out", weight=ship.Normal(0.0, 0.3))
-    net.init(dt=1e-3, seed=seed, chips=chips)
+    net.init(dt=1e-3, seed=seed, chips=chips, **({} if dtype is None else {"dtype": dtype}))
     return net
 
 

@@ -21,6 +21,8 @@ import torch
 from numpy.typing import NDArray
 
 ORIGIN = os.getpid()
+# What libraries read when they are loaded: OpenMP (PyTorch, and SHIP's kernels with it), MKL and OpenBLAS, Numba.
+VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 Region = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
@@ -87,6 +89,13 @@ def _together(threads: int, work: Callable[[], None]) -> None:
         wait([helper for helper in helpers if not helper.cancel()])
     if errors:
         raise errors[0]
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from .perturb import Perturb, overlaid
 from .progress import History
 from .pulse_optimizer import PulseOptimizer
 from .robust import WorstCase
+from .sharding import Sharded, sharded
 from .trainer import Trainer
 from .unsupervised import Responses, Votes, assign_labels, responses
 
@@ -26,6 +27,7 @@ __all__ = [
     "RateBounds",
     "Readout",
     "Responses",
+    "Sharded",
     "SpikeCount",
     "Trainer",
     "Votes",
@@ -39,7 +41,8 @@ __all__ = [
     "mse_count",
     "overlaid",
     "responses",
+    "sharded",
     "wilson",
 ]
 
-_guard(__name__)
+_guard(__name__, leave=("Sharded",))

@@ -23,6 +23,7 @@ from .metrics import ConfusionMatrix
 from .perturb import Perturb, overlaid
 from .progress import History, Progress
 from .robust import Attack, WorstCase
+from .sharding import Part, Share, check_sharded, gathered, writes
 
 Batch = Sequence[Any]  # (x, labels) or (x, labels, lengths)
 
@@ -109,15 +110,28 @@ class Trainer:
             done += f", loss {self.history.loss[-1]:.3g}, training accuracy {self.history.accuracy[-1]:.1%}"
         return f"Trainer({count} parameters, {type(self.optimizer).__name__}, readout {self.readout!r}; {done})"
 
-    def _unpack(self, batch: Batch) -> tuple[Any, Tensor, Tensor | None]:
+    @property
+    def _device(self) -> torch.device:
+        return self.net[self.net.tags[0]].zero.device
+
+    def _unpack(self, batch: Batch | Part) -> Part:
+        if isinstance(batch, Part):
+            return batch._replace(labels=batch.labels.to(self._device))
         if not isinstance(batch, list | tuple) or len(batch) not in (2, 3):
             raise RunError("Trainer", "batches must be (x, labels) or (x, labels, lengths)", got=type(batch).__name__)
         x, labels = batch[0], torch.as_tensor(batch[1])
-        return x, labels.to(self.net[self.net.tags[0]].zero.device), (batch[2] if len(batch) == 3 else None)
+        labels = labels.to(self._device)
+        return Part(x, labels, batch[2] if len(batch) == 3 else None, Share(0, len(labels), len(labels)))
 
-    def scores(self, x: Any, lengths: Tensor | None = None) -> Tensor:
-        """Run the network on an input and read its output: ``[..., batch, class]``."""
-        return self.readout(self._run(x), self._lengths(lengths))
+    def scores(self, x: Any, lengths: Tensor | None = None, *, first_sample: int = 0) -> Tensor:
+        """Run the network on an input and read its output: ``[..., batch, class]``.
+
+        Args:
+            x: the input, see `Network.run`.
+            lengths: the number of slots of each sample, where they differ.
+            first_sample: the number of the first sample, from which its noise is drawn.
+        """
+        return self.readout(self._run(x, first_sample=first_sample), self._lengths(lengths))
 
     def _lengths(self, lengths: Tensor | None) -> Tensor | None:
         return lengths if lengths is not None else self.net.lengths
@@ -128,23 +142,29 @@ class Trainer:
         assert isinstance(out, Tensor)
         return out
 
-    def _train_batch(self, batch: Batch) -> tuple[float, Tensor, Tensor]:
-        x, labels, lengths = self._unpack(batch)
+    def _train_batch(self, batch: Batch | Part) -> tuple[float, int, Tensor, Tensor]:
+        """Take a step; return the loss and the number of samples of the whole batch, and labels and classes of our part of it."""
+        x, labels, lengths, share = self._unpack(batch)
         self.optimizer.zero_grad(set_to_none=True)
 
         def forward() -> tuple[Tensor, Tensor]:
-            scores = self.readout(self._run(x), self._lengths(lengths))
+            scores = self.scores(x, lengths, first_sample=share.first)
             check_labels("Trainer", scores, labels, self.n_classes)
             return self.loss(scores, labels) + self._penalty(), scores
 
-        if self.truncate is not None:
+        if not share.n:
+            total, scores = 0.0, self.net[self.net.tags[0]].zero.new_zeros(0, self.n_classes)
+        elif self.truncate is not None:
             total, scores = self._truncated(x, labels, lengths)
         elif self._attack is not None:
             total, scores = self._attack.backward(self.net, forward)
         else:
             loss, scores = forward()
+            if share.n < share.total:
+                loss = loss * (share.n / share.total)
             loss.backward()
             total = float(loss.detach())
+        total = share.summed(self._parameters, total)
         if self.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.clip)
         if not math.isfinite(total):
@@ -157,7 +177,7 @@ class Trainer:
         self.optimizer.step()
         for tag in self.net.tags:
             self.net[tag].project_()  # keeps parameters inside their limits, also after the last step
-        return total, labels, scores.detach().argmax(-1)
+        return total, share.total, labels, scores.detach().argmax(-1)
 
     def _overlaid(self) -> AbstractContextManager[None]:
         return overlaid(self.net, *self.perturb, *(() if self._attack is None else (self._attack,)))
@@ -207,7 +227,8 @@ class Trainer:
             validation: batches for the validation accuracy of each epoch; None for no validation.
             patience: the number of epochs in a row without a better validation accuracy after which training stops; the best
                 parameters are then restored. None to train all epochs.
-            checkpoint: a file that is written after each epoch, for `resume`; None for none.
+            checkpoint: a file that is written after each epoch, for `resume`; None for none. Of processes that share batches
+                (`sharded`), the first one writes it.
             progress: whether to draw a progress bar.
 
         Returns:
@@ -218,6 +239,7 @@ class Trainer:
                 not fit; a number is out of range; the loss is not finite; `Network.init` was called meanwhile.
         """
         self._check_parameters()
+        check_sharded(self, batches)
         for name, value in (("epochs", epochs), ("patience", patience)):
             if value is not None:
                 check_whole(f"Trainer.fit: {name}", value, 1, error=RunError)
@@ -233,7 +255,7 @@ class Trainer:
                 if self.progress.exhausted(patience):
                     break
                 self._one_epoch(batches, epoch, epochs, validation, progress)
-                if checkpoint is not None:
+                if checkpoint is not None and writes(batches):
                     self.save(checkpoint)
         if patience is not None and self.progress.best is not None:
             self.net.load_state_dict(self.progress.best)
@@ -260,12 +282,12 @@ class Trainer:
         bar = tqdm(batches, desc=f"epoch {epoch + 1}/{epochs}", disable=None if progress else True, leave=False)
         with self._overlaid():
             for batch in bar:
-                loss, labels, predicted = self._train_batch(batch)
-                n = len(labels)
+                loss, n, labels, predicted = self._train_batch(batch)
                 losses, samples = losses + loss * n, samples + n
                 matrix.add(labels.expand(predicted.shape), predicted)
                 self.progress.trial += 1
                 bar.set_postfix(loss=f"{losses / samples:.3f}", accuracy=f"{matrix.accuracy:.3f}")
+        gathered(matrix, batches, self._device)
         if not samples:
             raise RunError("Trainer.fit", "got no batches", fix="Give a list or a DataLoader, not a generator that is used up.")
         self.history.rate.append(float(self.optimizer.param_groups[0]["lr"]))
@@ -291,11 +313,14 @@ class Trainer:
         matrix = ConfusionMatrix(self.n_classes)
         with measuring(self.net):
             for batch in batches:
-                x, labels, lengths = self._unpack(batch)
-                scores = self.scores(x, lengths)
+                x, labels, lengths, share = self._unpack(batch)
+                if not share.n:
+                    continue
+                scores = self.scores(x, lengths, first_sample=share.first)
                 check_labels("Trainer.evaluate", scores, labels, self.n_classes)
                 predicted = scores.argmax(-1)
                 matrix.add(labels.expand(predicted.shape), predicted)
+        gathered(matrix, batches, self._device)
         if not matrix.total:
             raise RunError("Trainer.evaluate", "got no batches", fix="Give a list or Batches, not a generator that is used up.")
         return matrix

@@ -28,6 +28,7 @@ def make(kind: str, size: Mapping[str, float]) -> Arrays:
         "pulses": pulses,
         "crossbar": crossbar,
         "chips": chips,
+        "sweep": sweep,
     }
     whole = {name: int(value) if float(value).is_integer() else value for name, value in size.items()}
     return makers[kind if kind in makers else kind.partition("_")[0]](whole)
@@ -168,3 +169,8 @@ def chips(size: Mapping[str, Any]) -> Arrays:
 def pulses(size: Mapping[str, Any]) -> Arrays:
     """Make what `stdp` has: on a pair of devices with steps of a hundredth, a pair of spikes is up to one pulse."""
     return stdp(size)
+
+
+def sweep(size: Mapping[str, Any]) -> Arrays:
+    """Make the values of the two axes of a sweep: time constants in s, and seeds."""
+    return {"tau": np.linspace(5e-3, 50e-3, size["taus"]), "seeds": np.arange(size["seeds"])}

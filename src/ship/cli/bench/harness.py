@@ -72,6 +72,7 @@ def ship_sides(engine: str) -> list[Side]:
         Side("floor", sys.executable, f"{here}.floors"),
         *(Side(f"ship-{e}", sys.executable, f"{here}.networks", ("--engine", e)) for e in wanted if e in engines()),
         Side("ship", sys.executable, f"{here}.crossbars"),
+        Side("ship", sys.executable, f"{here}.sweeps"),
         Side("plain", sys.executable, f"{here}.plain", peer=True),
         Side("SciPy", sys.executable, f"{here}.scipy_crossbar", peer=True),
     ]
@@ -286,6 +287,7 @@ def row(runner: Runner, quick: bool) -> Row:
         "peak_memory_mb": round(said["peak_memory_mb"], 1),
         "rate": None if said["rate"] is None else round(said["rate"], 2),
         **({"check": said["check"]} if "check" in said else {}),
+        **({"busy": round(said["busy"], 4)} if "busy" in said else {}),
         "ratio_to_best_peer": None,
         "ratio_to_floor": None,
         "memory_ratio_to_best_peer": None,

@@ -11,6 +11,7 @@ from torch import Tensor
 from .networks import chips_network, inference, learning_network, rate_of, training
 from .networks import load as load
 from .networks import versions as versions
+from .sweeps import short_run
 
 Arrays = Mapping[str, Any]
 Work = dict[str, Any]
@@ -21,6 +22,16 @@ def _wide(data: Arrays, size: Arrays) -> tuple[Tensor, Tensor]:
     """The inputs of all chips, and the gradients of their outputs, as one batch."""
     x = torch.from_numpy(data["x"])
     return x.repeat(size["chips"], 1, 1), torch.from_numpy(data["g"]).flatten(0, 1)
+
+
+def sweep(data: Arrays, size: Arrays) -> Work:
+    """Do the runs of a sweep one after the other, in this process, on the threads that there are."""
+
+    def loop() -> float:
+        runs = [short_run(tau, seed, size) for tau in data["tau"] for seed in data["seeds"]]
+        return sum(runs) / len(runs)
+
+    return {"forward": loop, "warm": lambda: short_run(data["tau"][0], 0, size), "rate": lambda out: out, "check": lambda out: out}
 
 
 def chips_shared(data: Arrays, size: Arrays) -> Work:

@@ -135,7 +135,7 @@ def serve(
     shared: dict[str, float | None] = {"rate": None}
     for _ in ask:
         times, output = several(work)
-        shared |= {name: float(work[name](output)) for name in ("rate", "check") if name in work}
+        shared |= {name: float(work[name](output)) for name in ("rate", "check", "busy") if name in work}
         del output
         say(times=times)
     say(**shared, peak_memory_mb=memory("VmHWM") - base)
