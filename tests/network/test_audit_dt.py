@@ -137,6 +137,21 @@ def test_what_is_rounded_is_said_here_and_in_explain():
     assert rounded(delay=2e-3, t_ref=3e-3).audit_dt(spikes(n=2)).rounded == ()
 
 
+def test_a_dead_time_that_is_rounded_up_and_down_is_no_convergence():
+    """2.3 ms act as 2, 2.5 and 2.25 ms: spikes become fewer and then more."""
+    net = ship.Network()
+    net.add(ship.CurrentInput, "in", n=20)
+    net.add(ship.LIF, "out", n=20, tau=20e-3, t_ref=2.3e-3, output=True)
+    net.add(ship.Link, "link", source="in", target="out")
+    net.init(dt=1e-3, dtype=D)
+    made = net.audit_dt(torch.linspace(300.0, 600.0, 20, dtype=D).expand(1, 500, 20))
+    few, fewer, more = made["out"].spikes
+    assert fewer < few < more
+    assert made["out"].count_order == 0.0
+    assert "does not shrink with dt fast enough" in str(made)
+    assert "make that whole slots first" in str(made)
+
+
 def test_the_published_dead_time_is_rounded_up():
     """A countdown blocks ceil(refr_time / dt) slots."""
     net = ship.Network()

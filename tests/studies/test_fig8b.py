@@ -45,7 +45,7 @@ def test_a_replay_is_equal(quick, tmp_path, monkeypatch):
 
 
 def test_the_closed_form_solves_the_equation():
-    """``tau dv/dt = -v + tau i`` with ``i = sum gain w exp(-(t - t_j) / tau_s)``, by small steps of fourth order (Runge-Kutta)."""
+    """``tau dv/dt = -v + tau i`` with ``i = sum gain w exp(-(t - t_j) / tau_s)``, by small steps of Runge and Kutta."""
     config = fig8b.Config(taus=(0.02,), duration=0.04)
     drawn = fig8b.draw(config, 0)
     at, unit = drawn.events.time, drawn.events.unit

@@ -8,6 +8,8 @@ from .chips import Spread, virtual_chips
 from .comparison import Comparison, compare
 from .conditions import Conditions, Limit, Row, conditions
 from .curves import Curve, drift_curve, level_curve, spread_curve, sweep
+from .frozen import Cut, cut
+from .linear_start import linear_start
 from .measure import Summary, accuracy, summary, weight_error, yield_at
 from .record.conduct import conduct
 from .record.files import read_run
@@ -17,6 +19,7 @@ from .requirement import Requirement, requirement
 from .sheet import Imperfections, Sheet, imperfect, require
 from .siegert import siegert
 from .tasks import Recipe, Task, task, tasks
+from .tasks.once import Short, shortened
 from .ways import closed_loop
 
 __all__ = [
@@ -24,6 +27,7 @@ __all__ = [
     "Comparison",
     "Conditions",
     "Curve",
+    "Cut",
     "Imperfections",
     "Limit",
     "Recipe",
@@ -32,6 +36,7 @@ __all__ = [
     "Row",
     "Run",
     "Sheet",
+    "Short",
     "Spread",
     "Summary",
     "Task",
@@ -42,12 +47,15 @@ __all__ = [
     "compare_runs",
     "conditions",
     "conduct",
+    "cut",
     "drift_curve",
     "imperfect",
     "level_curve",
+    "linear_start",
     "read_run",
     "require",
     "requirement",
+    "shortened",
     "siegert",
     "spread_curve",
     "summary",

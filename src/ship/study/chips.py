@@ -84,7 +84,7 @@ def virtual_chips(
         spreads |= dict.fromkeys(chosen, spread)
     made = Network()
     for tag in net.tags:
-        _copy(net, made, tag, by_tag, {name: s for (owner, name), s in spreads.items() if owner == tag})
+        copy_group(net, made, tag, by_tag, {name: s for (owner, name), s in spreads.items() if owner == tag})
     own = net.settings
     made.init(
         own["dt"],
@@ -125,8 +125,23 @@ def _by_tag(where: str, net: Network, given: Any) -> dict[str, Any]:
     return {tag: given for tag, spec in net.specs.items() if "weight" in declared(type(spec.model))[0] and spec.rule is None}
 
 
-def _copy(net: Network, made: Network, tag: str, by_tag: Mapping[str, dict[str, Any]], spreads: Mapping[str, Spread]) -> None:
-    """Add a group of a network to another one, as it is now."""
+def copy_group(
+    net: Network,
+    made: Network,
+    tag: str,
+    by_tag: Mapping[str, Mapping[str, Any]] | None = None,
+    spreads: Mapping[str, Spread] | None = None,
+) -> None:
+    """Add a group of a network to another one, with its parameters as they are now and devices as made.
+
+    Args:
+        net: the initialised network that has the group.
+        made: the network that gets it.
+        tag: the group's tag.
+        by_tag: ``device`` and ``mapping`` by tag, in place of the group's own.
+        spreads: variation of parameters by name, in place of their own.
+    """
+    by_tag, spreads = by_tag or {"device": {}, "mapping": {}}, spreads or {}
     spec, group, wiring = net.specs[tag], net[tag], net.wiring
     changes: dict[str, Any] = {"delay": _drawn_delay(wiring, spec)}
     changes["initial"] = {name: _stored(v, group.get_buffer(f"initial/{name}")) for name, v in spec.initial.items()}

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...groups.wiring import emits_first
 from ...models.contract import Neuron
-from ..network import Network
+from .audited import Audited
 from .beside import Beside
 
 CLOCKS = ("wait", "held", "last")  # states that count slots; they are no traces
@@ -97,7 +97,7 @@ def coarser(x: Tensor, events: bool, late: bool, ratio: int) -> Tensor:
     return made[..., :slots, :]  # what happens after the last t_k is seen by neither
 
 
-def traced(net: Network) -> dict[str, str]:
+def traced(net: Audited) -> dict[str, str]:
     """Return the state of each group of neurons that is compared, its first one."""
     found = {}
     for tag, spec in net.specs.items():

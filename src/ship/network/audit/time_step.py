@@ -17,10 +17,11 @@ from ...base.display.notebook import html_table
 from ...base.errors import RunError
 from ...groups.remarks import rounded_times
 from ...models.contract import Connection
-from ..network import Network
+from .audited import Audited
 from .beside import Beside, beside, neurons
 from .compare import Level, apart, level, moved, order_of, richardson, traced
 
+MANY = 10  # spikes by which numbers must differ for a growing difference to be no chance
 SPIKE_ORDER = 1.0  # of the times of spikes, and so of their number: a crossing is seen at the end of its slot
 WINDOWS = 10  # stretches of the run, for a programme of dt
 FINEST = 12  # a dt that would have to be halved more often is no proposal
@@ -29,9 +30,9 @@ FINEST = 12  # a dt that would have to be halved more often is no proposal
 class GroupDt(NamedTuple):
     """What the time step does to one group. Tuples have an entry for each dt, or for each dt and the next finer one.
 
-    The error of the number of spikes is estimated with order 1, that of spike times (`docs/semantics.md`); the error of the state
-    with the order that was found. A state is compared up to the first spike of each unit: behind it, a spike that moves by
-    a slot makes a difference of a whole reset.
+    The error of the number of spikes is estimated with order 1, that of spike times (`docs/semantics.md`), unless its changes
+    grow; the error of the state with the order that was found. A state is compared up to the first spike of each unit: behind
+    it, a spike that moves by a slot makes a difference of a whole reset.
     """
 
     tag: str
@@ -39,6 +40,7 @@ class GroupDt(NamedTuple):
     shift: tuple[float, ...]  # s, how far the n-th spike moves from one dt to the next; NaN where no train has as many spikes
     changed: tuple[float, ...]  # the share of trains whose number of spikes changes
     count_error: float  # of the number of spikes at dt, estimated, relative
+    count_order: float  # 1; 0 where the number of spikes changes more from one dt to the next
     state: str  # the state that is compared; empty for none
     difference: tuple[float, ...]  # mean absolute difference of the state, relative to its standard deviation
     order: float | None  # by which the difference shrinks; None: exact, or too few numbers
@@ -117,7 +119,10 @@ class DtAudit:
         if self.error <= self.tolerance:
             return f"{text}. {error} is within {self.tolerance:g}: dt = {self.dts[0]:g} s will do."
         if math.isnan(self.proposed_dt):
-            return f"{text}. {error} does not shrink with dt fast enough to propose another one."
+            text += f". {error} does not shrink with dt fast enough to propose another one"
+            return (
+                f"{text}; what is rounded changes with dt, too, so make that whole slots first." if self.rounded else f"{text}."
+            )
         where = "was run" if self.proposed_dt >= self.dts[-1] * (1 - 1e-9) else "is extrapolated"
         text += f". {error} is above {self.tolerance:g}: use dt = {self.proposed_dt:g} s ({where})"
         if self.programme:
@@ -146,7 +151,7 @@ def _row(group: GroupDt) -> tuple[str, ...]:
 
 @torch.no_grad()
 def audit_dt(
-    net: Network,
+    net: Audited,
     x: Any,
     *,
     metric: Callable[[Any], Any] | None,
@@ -186,7 +191,7 @@ def audit_dt(
     )
 
 
-def _spiking(net: Network) -> list[str]:
+def _spiking(net: Audited) -> list[str]:
     return [tag for tag in neurons(net) if net_spikes(net, tag)]
 
 
@@ -215,7 +220,7 @@ def _own(made: Beside, tag: str, state: Mapping[str, str], units: int, outputs: 
     return max(found, default=None)
 
 
-def net_spikes(net: Network, tag: str) -> bool:
+def net_spikes(net: Audited, tag: str) -> bool:
     """Tell whether a group of neurons sends events."""
     return net.wiring.kinds[tag] == "events"
 
@@ -226,17 +231,22 @@ def _counts(a: Level, b: Level, tag: str) -> float:
     return abs(few - many) / max(many, 1)
 
 
-def _group(net: Network, tag: str, state: str, levels: Sequence[Level], own: float | None, eps: float) -> GroupDt:
+def _group(net: Audited, tag: str, state: str, levels: Sequence[Level], own: float | None, eps: float) -> GroupDt:
     pairs, spiking = list(itertools.pairwise(levels)), tag in levels[0].spikes
     trains = [moved(a.spikes[tag], b.spikes[tag]) for a, b in pairs] if spiking else []
     differences = tuple(apart(a.traces[tag], b.traces[tag], eps) for a, b in pairs) if state else ()
     order = order_of(differences)
+    counts = tuple(len(one.spikes[tag][1]) for one in levels) if spiking else ()
+    changes = [abs(a - b) for a, b in itertools.pairwise(counts)]
+    grows = bool(changes) and min(changes) >= MANY and changes[-1] > changes[0]
+    count_order = 0.0 if grows else SPIKE_ORDER
     return GroupDt(
         tag,
-        tuple(len(one.spikes[tag][1]) for one in levels) if spiking else (),
+        counts,
         tuple(t.shift for t in trains),
         tuple(t.changed for t in trains),
-        richardson(_counts(*pairs[0], tag), SPIKE_ORDER) if spiking else 0.0,
+        richardson(_counts(*pairs[0], tag), count_order) if spiking else 0.0,
+        count_order,
         state,
         differences,
         order,
@@ -246,7 +256,7 @@ def _group(net: Network, tag: str, state: str, levels: Sequence[Level], own: flo
     )
 
 
-def _fastest(net: Network, tag: str) -> str:
+def _fastest(net: Audited, tag: str) -> str:
     """Return the shortest time constant of a group and of the connections to it, in words."""
     feeds = [name for name, spec in net.specs.items() if isinstance(spec.model, Connection) and tag in spec.target]
     found = []
@@ -269,7 +279,7 @@ def _limits(groups: Sequence[GroupDt], tags: Sequence[str]) -> str:
 
 def _proposed(dt: float, groups: Sequence[GroupDt], tolerance: float) -> float:
     """Return the dt that should bring all errors within the tolerance: dt divided by a power of two; NaN where none is found."""
-    errors = [(group.count_error, SPIKE_ORDER) for group in groups]
+    errors = [(group.count_error, group.count_order) for group in groups]
     errors += [(group.state_error, 0.0 if group.order is None else group.order) for group in groups]
     halvings = 0
     for error, order in errors:
@@ -318,7 +328,7 @@ def _inside(a: Tensor, b: Tensor, first: int, last: int) -> float:
     return float(part.mean()) / size if size and len(part) else 0.0
 
 
-def _measured(metric: Callable[[Any], Any], net: Network, one: Level) -> float:
+def _measured(metric: Callable[[Any], Any], net: Audited, one: Level) -> float:
     made = one.outputs if net.chips is not None else {tag: out[0] for tag, out in one.outputs.items()}
     value = metric(made if len(made) != 1 else next(iter(made.values())))
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ...base.checks import check_choice, check_real, check_whole
-from ...base.errors import GraphError
+from ...base.errors import GraphError, ParameterError
 from ...data import Batches, LengthBuckets, SpikeDataset, collate
 from ...data.sets import LabelledSet
 from ...network.network import Network
@@ -33,6 +34,11 @@ class Recipe:
         weight_decay: the decay of weights that Adam applies.
         clip: largest norm of the gradient; None: any.
         trained: tags of the groups that learn; empty: all.
+        once: whether the part of the network that does not learn is run once, not in every epoch (`ship.study.shortened`); the
+            encoding must then draw nothing.
+        start: "linear" begins at the weights that `ship.study.linear_start` finds for what learns, which must then be the one
+            synapse before a leaky readout; "drawn" at those of the network.
+        bound: the largest size of the weights of a linear start, V.
     """
 
     epochs: int = 40
@@ -42,12 +48,18 @@ class Recipe:
     weight_decay: float = 0.0
     clip: float | None = None
     trained: tuple[str, ...] = ()
+    once: bool = False
+    start: str = "drawn"
+    bound: float = math.inf
 
     def __post_init__(self) -> None:
         check_whole("Recipe.epochs", self.epochs, 1)
         check_whole("Recipe.size", self.size, 1)
         check_real("Recipe.lr", self.lr, "must be above 0", above=0.0)
         check_choice("Recipe.decay", self.decay, ("cosine", "none"), either=True)
+        check_choice("Recipe.start", self.start, ("drawn", "linear"), either=True)
+        if self.start == "linear" and len(self.trained) != 1:
+            raise ParameterError("Recipe.start", "'linear' needs one tag that is trained", got=f"{self.trained}")
 
 
 @dataclass(frozen=True, repr=False)
@@ -112,7 +124,11 @@ class Task:
 
     def held_out(self, size: int = 120) -> Any:
         """Make batches of the samples that are held out, always the same."""
-        return self._batches(self.test, self.encode, size, 0, shuffle=False)
+        return self.in_order(self.test, size)
+
+    def in_order(self, part: LabelledSet, size: int = 120) -> Any:
+        """Make batches of samples as the test sees them, in their order."""
+        return self._batches(part, self.encode, size, 0, shuffle=False)
 
     def _batches(self, part: LabelledSet, encode: Encode, size: int, seed: int, *, shuffle: bool) -> Any:
         if isinstance(part.x, Tensor):
@@ -142,6 +158,32 @@ class Task:
             epochs: number of epochs; default: the recipe's.
             progress: whether to draw a progress bar.
             checkpoint: a file that is written after each epoch.
+            perturb: noise on parameters while it learns; the network then learns on from where it is, and all of it is run in each
+                epoch.
+
+        Raises:
+            GraphError: a group that should learn is not there.
+        """
+        recipe = self.recipe if epochs is None else replace(self.recipe, epochs=epochs)
+        options: dict[str, Any] = {"seed": seed, "epochs": recipe.epochs, "progress": progress, "checkpoint": checkpoint}
+        if recipe.once and not perturb:
+            from .once import fit_once
+
+            return fit_once(self, net, **options)
+        if recipe.start == "linear" and not perturb:
+            from ..linear_start import linear_start
+
+            linear_start(net, recipe.trained[0], self.in_order(self.train), readout=self.readout, bound=recipe.bound)
+        trainer = self.trainer(net, recipe.epochs, perturb)
+        trainer.fit(self.training(seed), epochs=recipe.epochs, progress=progress, checkpoint=checkpoint)
+        return trainer
+
+    def trainer(self, net: Network, epochs: int | None = None, perturb: Sequence[Perturb] = ()) -> Trainer:
+        """Make the trainer of the recipe for a network, which has not been trained yet.
+
+        Args:
+            net: an initialised network.
+            epochs: number of epochs over which the learning rate falls; default: the recipe's.
             perturb: noise on parameters while it learns.
 
         Raises:
@@ -151,9 +193,7 @@ class Task:
         optimizer = torch.optim.Adam(self._learning(net), lr=recipe.lr, weight_decay=recipe.weight_decay)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs) if recipe.decay == "cosine" else None
         own: dict[str, Any] = {"readout": self.readout, "clip": recipe.clip, "perturb": perturb}
-        trainer = Trainer(net, optimizer=optimizer, schedule=schedule, **own)
-        trainer.fit(self.training(seed), epochs=recipe.epochs, progress=progress, checkpoint=checkpoint)
-        return trainer
+        return Trainer(net, optimizer=optimizer, schedule=schedule, **own)
 
     def _learning(self, net: Network) -> Sequence[Tensor]:
         if not self.recipe.trained:
