@@ -122,7 +122,11 @@ def moved(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> Trains:
         times.append(time[own][order])
     shift = float((times[0] - times[1]).abs().mean()) if len(times[0]) else math.nan
     numbers = abs(len(a[0]) - len(b[0])) / max(len(b[0]), 1)
-    return Trains(shift, float((~alike & active).sum() / active.sum()), max(numbers, _by_when(*times, counts[1][alike & active])))
+    return Trains(
+        shift,
+        float((~alike & active).sum() / active.sum()),
+        max(numbers, _by_when(times[0], times[1], counts[1][alike & active])),
+    )
 
 
 def _by_when(a: Tensor, b: Tensor, counts: Tensor) -> float:
