@@ -122,7 +122,9 @@ def test_a_function_travels_as_the_text_of_its_file(tmp_path):
         function_of(broken)
 
 
-@pytest.mark.parametrize("value", [True, 3, 0.1 + 0.2, math.inf, -math.inf, 1e-320, [1, 2], np.float32(0.1), np.arange(4).reshape(2, 2)])
+@pytest.mark.parametrize(
+    "value", [True, 3, 0.1 + 0.2, math.inf, -math.inf, 1e-320, [1, 2], np.float32(0.1), np.arange(4).reshape(2, 2)]
+)
 def test_values_come_back_bit_for_bit(value):
     back = from_plain(json.loads(json.dumps(to_plain("f", value))))["value"]
     assert np.array_equal(back, np.asarray(value))

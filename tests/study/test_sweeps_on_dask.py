@@ -95,7 +95,9 @@ def test_the_same_file_on_a_scheduler_that_was_started_apart(folder, file, monke
     module = imported(file)
     with contextlib.ExitStack() as stack:
         where = ("--scheduler-file", str(known))
-        stack.enter_context(process("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", *where))
+        stack.enter_context(
+            process("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", *where)
+        )
         until(known.exists, 120)
         worker = ("distributed.cli.dask_worker", *where, "--nthreads", "1", "--no-nanny", "--no-dashboard")
         victim, _ = (stack.enter_context(process(*worker)) for _ in range(2))

@@ -110,7 +110,9 @@ def _scheduler(address: str | None, slurm: Sequence[str]) -> Iterator[Any]:
         yield address
         return
     if address is not None:
-        raise RunError("ship sweep --slurm", "starts a scheduler of its own", got=f"--scheduler {address}", fix="Give one of them.")
+        raise RunError(
+            "ship sweep --slurm", "starts a scheduler of its own", got=f"--scheduler {address}", fix="Give one of them."
+        )
     if shutil.which("sbatch") is None:
         raise RunError("ship sweep --slurm", "needs the command sbatch", fix="Call it where jobs are handed in.")
     given, jobs = _slurm_settings(slurm)
@@ -159,7 +161,9 @@ def _show(table: Any) -> None:
     axes = [name for name in table.failed.dims if name != "seed"]
     names = [name for name, values in table.data_vars.items() if values.dims == table.failed.dims and name != "failed"]
     seeds = table.sizes["seed"]
-    made = Table(title=table.attrs["title"] + (f": mean over {seeds} seeds, 95 % interval" if seeds > 1 else ""), title_justify="left")
+    made = Table(
+        title=table.attrs["title"] + (f": mean over {seeds} seeds, 95 % interval" if seeds > 1 else ""), title_justify="left"
+    )
     for name in (*axes, *names):
         unit = table[name].attrs.get("units", "")
         made.add_column(f"{name} ({unit})" if unit else str(name), justify="right")

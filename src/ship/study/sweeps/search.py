@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from ...base.atomic_write import write_whole
+from ...base.boundary import left
 from ...base.checks import check_choice, check_whole
 from ...base.errors import RunError
-from ...base.boundary import left
 from .conduct import bar, do, missing, opened
 from .grid import CHANGED
 from .journal import Journal
