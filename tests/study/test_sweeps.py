@@ -93,7 +93,7 @@ def test_a_changed_function_is_noticed(tmp_path):
     more = grid(written(path, same).point, {"a": [1, 2]}, folder=folder, **HERE)
     assert more.attrs["source_sha256"] == first.attrs["source_sha256"]
     other = written(path, same.replace("2.0", "3.0")).point
-    with pytest.raises(ship.RunError, match="another version of 'point'.*changed='keep'"):
+    with pytest.raises(ship.RunError, match=r"another version of 'point'.*changed='keep'"):
         grid(other, {"a": [1, 2]}, folder=folder, **HERE)
     kept = grid(other, {"a": [1, 2, 3]}, folder=folder, changed="keep", **HERE)
     assert kept["value"].values.ravel().tolist() == [2 + math.pi, 4 + math.pi, 9 + math.pi]
