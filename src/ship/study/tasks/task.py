@@ -31,7 +31,8 @@ class Recipe:
     Args:
         epochs: number of epochs.
         size: number of samples in a batch.
-        lr: learning rate.
+        lr: learning rate, in the unit of each parameter.
+        relative: whether it is a fraction instead, of the root mean square of each parameter before training.
         decay: what the rate does over the epochs: "cosine" lets it fall to 0, "none" keeps it.
         weight_decay: the decay of weights that Adam applies.
         clip: largest norm of the gradient; None: any.
@@ -50,6 +51,7 @@ class Recipe:
     weight_decay: float = 0.0
     clip: float | None = None
     trained: tuple[str, ...] = ()
+    relative: bool = False
     once: bool = False
     start: str = "drawn"
     bound: float = math.inf
@@ -173,16 +175,16 @@ class Task:
             epochs: number of epochs; default: the recipe's.
             progress: whether to draw a progress bar.
             checkpoint: a file that is written after each epoch.
-            perturb: noise on parameters while it learns.
+            perturb: noise on parameters while it learns; the network then learns on from where it is, and is run as a whole.
 
         Raises:
             GraphError: a group that should learn is not there.
         """
         recipe = self.recipe if epochs is None else replace(self.recipe, epochs=epochs)
         options: dict[str, Any] = {"seed": seed, "epochs": recipe.epochs, "progress": progress, "checkpoint": checkpoint}
-        if recipe.once:
-            return self._fit_once(net, perturb=perturb, **options)
-        if recipe.start == "linear":
+        if recipe.once and not perturb:
+            return self._fit_once(net, **options)
+        if recipe.start == "linear" and not perturb:
             linear_start(net, recipe.trained[0], self.in_order(self.train), readout=self.readout, bound=recipe.bound)
         trainer = self.trainer(net, recipe.epochs, perturb=perturb)
         trainer.fit(self.training(seed), epochs=recipe.epochs, progress=progress, checkpoint=checkpoint)
@@ -249,7 +251,10 @@ class Task:
             GraphError: a group that should learn is not there.
         """
         recipe = self.recipe if epochs is None else replace(self.recipe, epochs=epochs)
-        optimizer = torch.optim.Adam(self._learning(net), lr=recipe.lr, weight_decay=recipe.weight_decay)
+        learning = self._learning(net)
+        rates = [float(p.detach().square().mean().sqrt()) if recipe.relative else 1.0 for p in learning]
+        groups = [{"params": [p], "lr": recipe.lr * rate} for p, rate in zip(learning, rates, strict=True)]
+        optimizer = torch.optim.Adam(groups if recipe.relative else learning, lr=recipe.lr, weight_decay=recipe.weight_decay)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs) if recipe.decay == "cosine" else None
         own: dict[str, Any] = {"readout": self.readout, "clip": recipe.clip, "perturb": perturb}
         return Trainer(net, optimizer=optimizer, schedule=schedule, **own)
