@@ -140,6 +140,7 @@ def divided(samples: LabelledSet, *, seed: int = 0, split: str = "official", spe
         notes=(
             "The Free Spoken Digit Dataset stands in for the recordings of the publication, which are not public.",
             note,
+            f"Of a recording that is longer than {STEPS * DT:g} s the rest is cut.",
         ),
     )
 
