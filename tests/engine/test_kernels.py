@@ -123,3 +123,24 @@ def test_what_is_no_pointwise_program():
     for why, function in cases.items():
         with pytest.raises(Untraceable, match=why):
             trace(function, 1, F64)
+
+
+@pytest.mark.parametrize("dtype", [F64, F32], ids=["float64", "float32"])
+@pytest.mark.parametrize(("name", "units"), [("sin", 1.5), ("cos", 1.5), ("tanh", 3.5)])
+def test_waves(name, units, dtype):
+    """To so many units in the last place of 60-digit arithmetic, near multiples of pi / 2 and for large arguments, too."""
+    mpmath = pytest.importorskip("mpmath")
+    rng = np.random.default_rng(2)
+    near = np.arange(-200, 200) * math.pi / 2
+    large = rng.uniform(-3e9, 3e9, 300) if name != "tanh" else rng.uniform(-30, 30, 300)
+    x = np.concatenate([rng.uniform(-10, 10, 1500), rng.uniform(-1, 1, 500), rng.standard_normal(200) * 1e-6, near, large])
+    x = torch.cat([torch.as_tensor(x).to(dtype), torch.tensor([0.0, 1e-30, 3.1415927410125732, 2.9e9], dtype=dtype)])
+    forward, _ = compiled(getattr(torch, name), 1, dtype)
+    with mpmath.workdps(60):
+        for a, b in zip(x.tolist(), forward(x).tolist(), strict=True):
+            true = getattr(mpmath, name)(mpmath.mpf(a))
+            unit = mpmath.mpf(2) ** (math.floor(mpmath.log(abs(true), 2)) if true else -100) * torch.finfo(dtype).eps
+            assert abs(mpmath.mpf(b) - true) <= units * unit, (a, b, float(true))
+    odd = forward(torch.tensor([math.nan, math.inf, -math.inf, 1e30, -0.0], dtype=dtype))
+    limits = [math.nan, 1.0, -1.0, 1.0, 0.0] if name == "tanh" else [math.nan] * 4 + [float(name == "cos")]
+    torch.testing.assert_close(odd, torch.tensor(limits, dtype=dtype), equal_nan=True, rtol=0, atol=0)

@@ -126,7 +126,7 @@ HEAVY |= {"pandas", "platformdirs", "pooch", "psutil", "rich", "scipy", "sklearn
 HEAVY |= {"openpyxl", "typer", "wfdb", "xarray"}
 LATER = re.compile(
     r"ship\.(models\.(neurons|synapses|sources|rules|dendrites|gemo2024)|devices\.(fitting|memristor|materials|retention)"
-    r"|devices\.(library|reading)\.(?!index|spelling)|cli|data|plot|study|testing|train)\b"
+    r"|devices\.(library|reading)\.(?!index|spelling)|cli|data|plot|studies|study|testing|train)\b"
 )
 
 

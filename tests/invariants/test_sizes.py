@@ -17,6 +17,7 @@ MANY_PARAMETERS = {
     "src/ship/network/structure.py: add": "each is what a user may say of a group, and `help` shows all of them",
     "src/ship/cli/main.py: fit": "a parameter of a command is one of its options",
     "src/ship/cli/main.py: ask": "a parameter of a command is one of its options",
+    "src/ship/cli/require_command.py: require": "a parameter of a command is one of its options",
 }
 
 

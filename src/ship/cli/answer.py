@@ -40,7 +40,7 @@ def show(console: Any, found: Conditions, rows: Sequence[Row], exact: Interval, 
     tried = [limit.chips for limit in found.limits if limit.row == found.base]
     how = f" ({found.base}, {tried[0]} chips, one property ideal at a time)" if tried else ""
     console.print(f"Limits{how}: {found.limiting()}.", highlight=False, soft_wrap=True)
-    for line in [*found.notes, *_effort(found)]:
+    for line in [*found.notes, *effort(found)]:
         console.print(line, highlight=False, soft_wrap=True)
     numbers = [row for row in rows if row.chips is not None]
     if not numbers:
@@ -122,7 +122,7 @@ def _table(found: Conditions, rows: Sequence[Row], exact: Interval) -> Any:
     return table
 
 
-def _effort(found: Conditions) -> list[str]:
+def effort(found: Conditions) -> list[str]:
     """Say how many pulses and how much energy the last writing took, and whose the voltages are."""
     written = found.written
     n = sum(w.pulses.numel() for w in written.values())

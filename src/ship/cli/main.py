@@ -13,7 +13,9 @@ import typer
 from .. import __version__
 from ..base.errors import ShipError
 from . import reading_options as reading
+from . import subject_options as subject
 from .bench.cases import listing
+from .require_command import require
 
 app = typer.Typer(
     help="Emulate spiking networks built from devices and circuits: would one work, and how good must the devices be?",
@@ -23,14 +25,6 @@ app = typer.Typer(
 
 
 # What several commands share.
-Assume = Annotated[
-    list[str] | None,
-    typer.Option(help="What to assume of what was not measured, e.g. update=gong_2018; repeat it.", metavar="PART=DEVICE"),
-]
-Take = Annotated[
-    list[str] | None,
-    typer.Option(help="The file that a part is taken from where several measure it, e.g. window=iv.csv.", metavar="PART=FILE"),
-]
 Chips = Annotated[int, typer.Option(min=2, help="Number of virtual chips.")]
 Epochs = Annotated[int, typer.Option(min=1, help="Number of epochs of training.")]
 
@@ -160,8 +154,8 @@ def fit(
     ),
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     replicates: reading.Replicates = 200,
-    assume: Assume = None,
-    take: Take = None,
+    assume: reading.Assume = None,
+    take: reading.Take = None,
 ) -> None:
     """Fit compact models to a measurement; write a report, a figure and, where a model fits, a device file.
 
@@ -204,26 +198,35 @@ def ask(
     sheet: reading.Sheet = None,
     instrument: reading.Instrument = None,
     replicates: reading.Replicates = 200,
-    assume: Assume = None,
-    take: Take = None,
+    assume: reading.Assume = None,
+    take: reading.Take = None,
+    task: subject.TaskName = "digits",
+    task_option: subject.TaskOption = None,
+    network: subject.NetworkFile = None,
+    trained: subject.Trained = False,
+    data: subject.Data = None,
+    test_samples: subject.TestSamples = None,
     chips: Chips = 32,
     limits: Annotated[
         int,
         typer.Option(min=0, help="Number of chips on which one property at a time is made ideal; 0: what limits is left out."),
     ] = 16,
     learn: Annotated[bool, typer.Option(help="Let a layer of weights learn on the chips as well, by pulses.")] = False,
-    out: Annotated[Path, typer.Option(help="Folder that figures, report and device file are written to.")] = Path("answer"),
+    out: Annotated[
+        Path, typer.Option(help="Folder that the page (answer.html), figures, report and device file are written to.")
+    ] = Path("answer"),
     seed: Annotated[
-        int, typer.Option(min=0, help="Seed of the split of the digits, the weights, the devices and the bootstrap.")
+        int, typer.Option(min=0, help="Seed of the split of the samples, the weights, the devices and the bootstrap.")
     ] = 0,
-    epochs: Epochs = 40,
+    epochs: subject.RecipeEpochs = None,
     progress: Annotated[bool, typer.Option(help="Say what is being done, and draw progress bars, on a terminal.")] = True,
 ) -> None:
-    """Find how well a network reads digits whose weights sit in a device, from a measurement or a device file.
+    """Find how well a network does whose weights sit in a device, from a measurement or a device file.
 
-    The answer is the accuracy over virtual chips in each way in which the device can be written, and which of its properties
-    limits, in about a minute or two on two free cores. Where a part was not measured, the answer says which, and what --assume
-    would answer it. More epochs, more chips, several devices and --learn take longer. On a terminal each stage is announced.
+    The network is one that reads digits, that of another --task, or one of your own (--network). The answer is the accuracy over
+    virtual chips in each way in which the device can be written, and which of its properties limits, for the digits in about a
+    minute or two on two free cores. Where a part was not measured, the answer says which, and what --assume would answer it. More
+    epochs, more chips, several devices and --learn take longer. On a terminal each stage is announced.
     """
     from ..base.display.stages import Stages
     from ..devices.reading.spelling import for_command
@@ -237,7 +240,7 @@ def ask(
     with for_command():
         with stages.stage("read the devices"):
             devices = devices_of(files, given, plain=plain, seed=seed, out=out, assumed=assumed, take=taken)
-        question.ask(devices, out, chips=chips, seed=seed, epochs=epochs, limits=limits, learn=learn, progress=progress)
+        question.ask(devices, out, subject.of("ask", locals()), chips=chips, limits=limits, learn=learn, progress=progress)
 
 
 @app.command()
@@ -298,6 +301,9 @@ def study(
         studies.run(name, out, quick=quick, seed=seed or 0, data=data, changes=set_ or (), progress=progress)
     else:
         print(studies.listing())
+
+
+app.command()(require)
 
 
 @app.command()

@@ -65,6 +65,15 @@ Instrument = Annotated[
 ]
 Replicates = Annotated[int, typer.Option(min=20, help="Number of bootstrap replicates.")]
 
+Assume = Annotated[
+    list[str] | None,
+    typer.Option(help="What to assume of what was not measured, e.g. update=gong_2018; repeat it.", metavar="PART=DEVICE"),
+]
+Take = Annotated[
+    list[str] | None,
+    typer.Option(help="The file that a part is taken from where several measure it, e.g. window=iv.csv.", metavar="PART=FILE"),
+]
+
 
 def given(command: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Turn the options of a command into arguments of `fitting.fit`; those that the command does not have are left out.

@@ -16,6 +16,7 @@ from .. import studies
 from ..base.errors import FileError, ShipError, suggest
 from ..study.record.conduct import conduct
 from ..study.record.files import read_run
+from ..study.record.page import run_page
 from ..study.record.replay import compare_runs
 from .check import imported
 
@@ -62,6 +63,7 @@ def run(
     record = conduct(
         study_of(name), folder, name=_full(name), quick=quick, changes=changes, seed=seed, data=data, progress=progress
     )
+    run_page(record, folder).write(folder / "page.html")
     show(record, folder)
 
 

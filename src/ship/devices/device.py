@@ -248,8 +248,9 @@ def current(device: Device, p: Values, t: Trajectory, v: Tensor, g: Tensor | Non
     ideal = device.update.current(_state(device, p, t, sound), v, p.of("update"))
     if device.faults is None and g is None:
         return ideal
-    # The curve of the state, scaled to the conductance that is seen: a broken or a noisy device keeps its shape.
-    return ideal * (seen / torch.where(sound > 0, sound, torch.ones_like(sound)))
+    # The curve of the state, scaled to what is seen: broken and noisy devices keep its shape; where nothing flows there is none.
+    scaled = ideal * (seen / torch.where(sound > 0, sound, torch.ones_like(sound)))
+    return torch.where(sound > 0, scaled, seen * v)
 
 
 def aged(device: Device, p: Values, t: Trajectory, seconds: float, kelvin: float | None = None) -> Trajectory:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..base.clock import nearest_slots
+from ..base.clock import FUZZ, nearest_slots
 from ..base.parameters import State
 from ..models.contract import SpikingNeuron
 from .group import Group
@@ -24,6 +24,10 @@ def remarks(group: Group, dt: float) -> list[str]:
 
 def _dead_time(group: Group, dt: float) -> list[str]:
     """Say by how much a dead time is rounded, which acts in whole slots."""
+    if getattr(group.model, "refractory", "") == "countdown":  # of the publication: it ends with the slot in which it runs out
+        declared = group.value("refr_time").detach().double()
+        error = float((torch.ceil(declared / dt - FUZZ) * dt - declared).abs().max())
+        return [f"refr_time rounded up to whole slots, by at most {error:.3g} s"] if error > 1e-6 * dt else []
     if not isinstance(group.model, SpikingNeuron):
         return []
     declared = group.value("t_ref").detach().double()

@@ -29,16 +29,15 @@ from .explain import explain, overview
 from .inherit import Before, inherit
 from .inputs import Extent, read_inputs
 from .memory_budget import chunk_slots, foresee, foresee_delays
-from .monitor import Monitors, Records, check_units, collect
+from .monitor import Records, check_units, collect
 from .on_devices import program
-from .on_devices.verbs import DeviceVerbs
 from .run import Run, Start, check_floats, check_groups, returned
 from .settings import Settings, check_settings, deciding, die_ids
 from .snapshot import Snapshot, capture, restore
 from .structure import GroupDict
 
 
-class Network(Monitors, DeviceVerbs, AuditVerbs):
+class Network(AuditVerbs):
     """A network of groups, which you ``add``, ``init`` and ``run``.
 
     A `torch.nn.Module`: ``state_dict``, optimisers and ``.to(device)`` work as usual, and ``net(x)`` is ``net.run(x)``.

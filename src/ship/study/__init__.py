@@ -8,17 +8,20 @@ from .chips import Spread, virtual_chips
 from .comparison import Comparison, compare
 from .conditions import Conditions, Limit, Row, conditions
 from .curves import Curve, drift_curve, level_curve, spread_curve, sweep
+from .frozen import Cut, cut
+from .linear_start import linear_start
 from .measure import Summary, accuracy, summary, weight_error, yield_at
 from .record.conduct import conduct
 from .record.files import read_run
 from .record.replay import Replay, compare_runs
 from .record.run import Run
 from .requirement import Requirement, requirement
+from .sheet import Imperfections, Sheet, imperfect, require
 from .siegert import siegert
 from .sweeps.grid import grid
 from .sweeps.search import search
 from .sweeps.space import Between, Found
-from .tasks import Recipe, Task, task, tasks
+from .tasks import Recipe, Short, Task, task, tasks
 from .ways import closed_loop
 
 __all__ = [
@@ -27,13 +30,17 @@ __all__ = [
     "Comparison",
     "Conditions",
     "Curve",
+    "Cut",
     "Found",
+    "Imperfections",
     "Limit",
     "Recipe",
     "Replay",
     "Requirement",
     "Row",
     "Run",
+    "Sheet",
+    "Short",
     "Spread",
     "Summary",
     "Task",
@@ -44,10 +51,14 @@ __all__ = [
     "compare_runs",
     "conditions",
     "conduct",
+    "cut",
     "drift_curve",
     "grid",
+    "imperfect",
     "level_curve",
+    "linear_start",
     "read_run",
+    "require",
     "requirement",
     "search",
     "siegert",

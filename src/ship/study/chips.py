@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..base.errors import GraphError, ParameterError, RunError, suggest
 from ..base.parameters import Distribution, PerChip, PerSample, Varied, declared
+from ..crossbar import Crossbar
 from ..devices.device import Device
 from ..devices.weights.mapping import Mapping as DeviceMapping
 from ..groups.connectivity import Edges
@@ -48,6 +49,7 @@ def virtual_chips(
     *,
     device: Device | Mapping[str, Device] | None = None,
     mapping: DeviceMapping | Mapping[str, DeviceMapping] | None = None,
+    crossbar: Crossbar | Mapping[str, Crossbar] | None = None,
     vary: Spread | Sequence[Spread] = (),
     seed: int | None = None,
     variation: bool = True,
@@ -62,6 +64,7 @@ def virtual_chips(
         chips: a number K, dies 0 to K - 1, or a list of die ids.
         device: what holds the weights of all synapses without a learning rule, or of those named: ``{"hid>out": ...}``.
         mapping: how weights become conductances, for all groups with devices or those named.
+        crossbar: the arrays that hold the devices, for all groups with devices or those named.
         vary: variation of neurons and synapses.
         seed: seed of the variation and of the devices; default: the network's own.
         variation: False gives nominal values.
@@ -73,14 +76,15 @@ def virtual_chips(
     groups = net.simulation(where).groups
     if chips is None:
         raise RunError(f"{where}: chips", "must be a number of chips or a list of die ids", got="None")
-    by_tag = {"device": _by_tag(where, net, device), "mapping": _by_tag(where, net, mapping)}
+    given = {"device": device, "mapping": mapping, "crossbar": crossbar}
+    by_tag = {name: _by_tag(where, net, value) for name, value in given.items()}
     spreads: dict[tuple[str, str], Spread] = {}
     for spread in (vary,) if isinstance(vary, Spread) else vary:
         chosen = select(f"{where}: vary", groups, role=spread.role, tags=spread.tags, names=spread.names)
         spreads |= dict.fromkeys(chosen, spread)
     made = Network()
     for tag in net.tags:
-        _copy(net, made, tag, by_tag, {name: s for (owner, name), s in spreads.items() if owner == tag})
+        copy_group(net, made, tag, by_tag, {name: s for (owner, name), s in spreads.items() if owner == tag})
     own = net.settings
     made.init(
         own["dt"],
@@ -121,8 +125,23 @@ def _by_tag(where: str, net: Network, given: Any) -> dict[str, Any]:
     return {tag: given for tag, spec in net.specs.items() if "weight" in declared(type(spec.model))[0] and spec.rule is None}
 
 
-def _copy(net: Network, made: Network, tag: str, by_tag: Mapping[str, dict[str, Any]], spreads: Mapping[str, Spread]) -> None:
-    """Add a group of a network to another one, as it is now."""
+def copy_group(
+    net: Network,
+    made: Network,
+    tag: str,
+    by_tag: Mapping[str, Mapping[str, Any]] | None = None,
+    spreads: Mapping[str, Spread] | None = None,
+) -> None:
+    """Add a group of a network to another one, with its parameters as they are now and devices as made.
+
+    Args:
+        net: the initialised network that has the group.
+        made: the network that gets it.
+        tag: the group's tag.
+        by_tag: ``device`` and ``mapping`` by tag, in place of the group's own.
+        spreads: variation of parameters by name, in place of their own.
+    """
+    by_tag, spreads = by_tag or {"device": {}, "mapping": {}, "crossbar": {}}, spreads or {}
     spec, group, wiring = net.specs[tag], net[tag], net.wiring
     changes: dict[str, Any] = {"delay": _drawn_delay(wiring, spec)}
     changes["initial"] = {name: _stored(v, group.get_buffer(f"initial/{name}")) for name, v in spec.initial.items()}
@@ -133,6 +152,7 @@ def _copy(net: Network, made: Network, tag: str, by_tag: Mapping[str, dict[str, 
         changes["connect"] = Edges(wiring.edges[tag].pre, wiring.edges[tag].post)
     changes["device"] = by_tag["device"].get(tag, spec.device)
     changes["mapping"] = by_tag["mapping"].get(tag, spec.mapping)
+    changes["crossbar"] = by_tag["crossbar"].get(tag, spec.crossbar)
     if changes["device"] is None:
         changes |= {"mapping": None, "crossbar": None, "learning": None}
     for name in declared(type(spec.model))[0]:

@@ -37,7 +37,6 @@ class Summary(NamedTuple):
         return str(self)
 
 
-@torch.no_grad()
 def accuracy(net: Network, batches: Iterable[Sequence[Any]], *, readout: Readout | None = None, trial: int = 0) -> Tensor:
     """Measure the accuracy of each die, all in one run over the chip axis.
 
@@ -59,24 +58,43 @@ def accuracy(net: Network, batches: Iterable[Sequence[Any]], *, readout: Readout
     Warns:
         UserWarning: devices that were never written, or that were written exactly because they have no law of writing. Once.
     """
+    found = hits(net, batches, readout=readout, trial=trial)
+    return found.sum(-1, dtype=torch.float64) / found.shape[-1]
+
+
+@torch.no_grad()
+def hits(net: Network, batches: Iterable[Sequence[Any]], *, readout: Readout | None = None, trial: int = 0) -> Tensor:
+    """Tell for each die and each sample whether it was classified rightly; `accuracy` is the mean over samples.
+
+    Args:
+        net, batches, readout, trial: as for `accuracy`.
+
+    Returns:
+        ``[chip, sample]``, truth values in the order of the batches; ``[sample]`` where the network has no chip axis.
+
+    Raises:
+        GraphError, RunError: as `accuracy`.
+
+    Warns:
+        UserWarning: as `accuracy`.
+    """
     outputs = net.outputs
     if len(outputs) != 1:
         raise GraphError("study.accuracy", "needs a network with one output", got=f"{len(outputs)}")
     readout = readout_of("study.accuracy", net, readout)
     say_what_is_ideal("study.accuracy", net)
-    right, total = torch.zeros(net.chips or 1, dtype=torch.float64), 0
+    found: list[Tensor] = []
     with measuring(net, held=True):
         for x, labels, *more in batches:
             steps = steps_of(x)
             out = net.run(x, steps=None if steps is None else steps + readout.tail, trial=trial)
             scores, truth = readout(out, more[0] if more else net.lengths), torch.as_tensor(labels)
             check_labels("study.accuracy", scores, truth)
-            hits = scores.argmax(-1) == truth.to(scores.device)
-            right += hits.reshape(-1, hits.shape[-1]).sum(-1).cpu()
-            total += hits.shape[-1]
-    if not total:
+            found.append((scores.argmax(-1) == truth.to(scores.device)).cpu())
+    if not sum(part.shape[-1] for part in found):
         raise RunError("study.accuracy", "got no batches", fix="Give a list or Batches, not a generator that is used up.")
-    return right / total if net.chips is not None else right.squeeze(0) / total
+    right = torch.cat(found, dim=-1)
+    return right.reshape(-1, right.shape[-1]) if net.chips is not None else right.reshape(-1)
 
 
 @torch.no_grad()

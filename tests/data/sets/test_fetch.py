@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -73,10 +74,10 @@ def test_a_wrong_file_in_an_own_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(FileError, match="nowhere: is no folder, but the folder of the data names it"):
+    with pytest.raises(FileError, match="nowhere: must be a folder: it is given as that of the data"):
         fetch.prepared("trial", "a.bin", tmp_path / "nowhere")
     monkeypatch.setenv("SHIP_DATA", str(tmp_path / "nowhere"))
-    with pytest.raises(FileError, match="but the variable SHIP_DATA names it"):
+    with pytest.raises(FileError, match="it is named by the variable SHIP_DATA as that of the data"):
         fetch.prepared("trial", "a.bin")
 
 
@@ -105,7 +106,7 @@ def test_a_damaged_file_in_the_cache_is_downloaded_anew(server: FileServer, cach
 @pytest.mark.parametrize("ranges", [True, False])
 def test_a_cut_download_goes_on_or_starts_again(server: FileServer, cache: Path, ranges: bool) -> None:
     server.cut, server.ranges = 50_000, ranges
-    with pytest.raises(FileError, match=r"cannot be downloaded.*Try again.*download by hand .* as trial/a.bin into a folder"):
+    with pytest.raises(FileError, match=r"cannot be downloaded.*Try again.*download by hand .*a.bin into FOLDER/trial"):
         fetch.files("trial", [remote(server)])
     assert names(cache) == ["a.bin.part"]
     have = (cache / "a.bin.part").stat().st_size
@@ -138,10 +139,11 @@ def test_any_part_ends_in_the_right_file(server: FileServer, cache: Path, part: 
 
 def test_no_network_says_what_to_put_where(cache: Path) -> None:
     pytest.importorskip("pooch")
-    text = r"data set 'trial': cannot be downloaded from http://127.0.0.1:9/a.bin; got ConnectionError.*"
-    text += r"download by hand http://127.0.0.1:9/a.bin as trial/a.bin into a folder, and name that folder: --data FOLDER"
+    site = "http://127.0.0.1:9"
+    text = f"data set 'trial': cannot be downloaded from {site}/a.bin; got ConnectionError: .*refused.*"
+    text += f"download by hand {site}/a.bin, {site}/b.bin as c.bin into FOLDER/trial, and name that FOLDER: --data FOLDER, or"
     with pytest.raises(FileError, match=text):
-        fetch.files("trial", [Remote("http://127.0.0.1:9/a.bin", RIGHT, "a.bin")])
+        fetch.files("trial", [Remote(f"{site}/a.bin", RIGHT, "a.bin"), Remote(f"{site}/b.bin", RIGHT, "c.bin")])
     assert names(cache) == []
 
 
@@ -149,6 +151,15 @@ def test_a_missing_page_is_an_error(server: FileServer, cache: Path) -> None:
     with pytest.raises(FileError, match="404"):
         fetch.files("trial", [Remote(f"{server.url}/b.bin", RIGHT, "b.bin")])
     assert names(cache) == []
+
+
+def test_two_at_a_time_download_once(server: FileServer, cache: Path) -> None:
+    """The second one waits for the first, and finds the file."""
+    server.pause = 0.005
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda _: fetch.files("trial", [remote(server)]), range(2)))
+    assert found == [[cache / "a.bin"]] * 2
+    assert len(server.asked) == 1
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a signal that kills at once")

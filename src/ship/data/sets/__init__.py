@@ -11,7 +11,17 @@ from .labelled import About, LabelledSet
 
 __all__ = ["About", "LabelledSet", "load", "names"]
 
-FILES = {"digits": "digits"}  # name of a data set -> file of this folder
+FILES = {  # name of a data set -> file of this folder
+    "digits": "digits",
+    "mnist": "mnist",
+    "fashion-mnist": "fashion_mnist",
+    "spoken-digits": "spoken_digits",
+    "braille": "braille",
+    "ecg": "ecg",
+    "n-mnist": "n_mnist",
+    "shd": "shd",
+    "dvs-gesture": "dvs_gesture",
+}
 
 
 def names() -> dict[str, About]:

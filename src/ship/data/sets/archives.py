@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from ...base.errors import FileError
-from .fetch import alone
+from .fetch import alone, signature
 
 DAMAGED = (
     zipfile.BadZipFile,
@@ -34,12 +34,12 @@ DAMAGED = (
 )
 
 
-def members(archive: Path, suffix: str = "") -> Iterator[tuple[str, bytes]]:
+def members(archive: Path, suffix: str | tuple[str, ...] = "") -> Iterator[tuple[str, bytes]]:
     """Read the files of an archive one by one, without writing anything.
 
     Args:
         archive: a file that ends in .zip, .tar, .tar.gz (or another compression of tar) or .gz.
-        suffix: how the names end of the files that are wanted, e.g. ``".bin"``; empty for all.
+        suffix: how the names end of the files that are wanted, e.g. ``".bin"``, or several such endings; empty for all.
 
     Yields:
         The name of each file inside the archive, with ``/`` between folders, and its content.
@@ -70,8 +70,7 @@ def unpack(archive: Path, into: Path) -> Path:
         FileError: the archive is damaged, of another kind, has a member whose name leads out of its folder, or the folder cannot
             be written.
     """
-    found = archive.stat()
-    which = hashlib.sha256(f"{archive.resolve()} {found.st_size} {found.st_mtime_ns}".encode()).hexdigest()[:12]
+    which = hashlib.sha256(signature(archive).encode()).hexdigest()[:12]
     place = into / f"{archive.name}.{which}"
     if place.is_dir():
         return place
@@ -108,7 +107,7 @@ def _listed(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
     if name.endswith(".zip"):
         with zipfile.ZipFile(archive) as box:
             for entry in box.infolist():
-                if not entry.is_dir():
+                if not entry.is_dir() and not entry.filename.startswith("__MACOSX/"):  # what macOS adds for itself
                     if stat.S_ISLNK(entry.external_attr >> 16):
                         raise _unsafe(archive, entry.filename, "a link")
                     yield _inside(archive, entry.filename), box.open(entry)

@@ -39,12 +39,14 @@ class Remote:
         sha256: the SHA-256 of the file in hexadecimal digits; None where none is published.
         file: the name of the file on this machine, which may begin with folders (``"train/images.gz"``).
         md5: the MD5, for files whose publishers give only that. Without either, a download is not checked.
+        by_hand: whether only a person can download it, on the page ``url``, e.g. because terms must be agreed to.
     """
 
     url: str
     sha256: str | None
     file: str
     md5: str | None = None
+    by_hand: bool = False
 
     @property
     def known(self) -> tuple[str, str] | None:
@@ -74,8 +76,14 @@ def files(name: str, remotes: Sequence[Remote], folder: Path | None = None, *, p
     found = [_at_hand(name, remote, folder) for remote in remotes]
     if all(found):
         return [path for path in found if path is not None]
+    by_hand = [remote for remote, path in zip(remotes, found, strict=True) if path is None and remote.by_hand]
+    if by_hand:
+        rule = "is given by its publisher on a page for people, not to programs"
+        raise FileError(f"data set {name!r}", rule, fix=f"So {_by_hand(name, by_hand)}")
     with alone(cached(name)):
-        return [_at_hand(name, remote, folder) or _download(name, remote, progress) for remote in remotes]
+        found = [_at_hand(name, remote, folder) for remote in remotes]  # another process may have had the lock, and loaded them
+        missing = [remote for remote, path in zip(remotes, found, strict=True) if path is None]
+        return [path or _download(name, remote, missing, progress) for path, remote in zip(found, remotes, strict=True)]
 
 
 def prepared(name: str, file: str, folder: Path | None = None) -> Path | None:
@@ -106,7 +114,7 @@ def places(folder: Path | None = None) -> list[Path]:
         FileError: ``folder`` or ``SHIP_DATA`` names no folder.
     """
     variable = os.environ.get(VARIABLE)
-    wanted = [(folder, "the folder of the data"), (Path(variable) if variable else None, f"the variable {VARIABLE}")]
+    wanted = [(folder, "given"), (Path(variable) if variable else None, f"named by the variable {VARIABLE}")]
     found = []
     for path, what in wanted:
         if path is None:
@@ -114,7 +122,7 @@ def places(folder: Path | None = None) -> list[Path]:
         path = path.expanduser()
         if not path.is_dir():
             fix = "Make the folder and put the data there, or leave the name out: data are then downloaded into the cache."
-            raise FileError(str(path), f"is no folder, but {what} names it", fix=fix)
+            raise FileError(str(path), f"must be a folder: it is {what} as that of the data", fix=fix)
         found.append(path)
     return found
 
@@ -127,6 +135,12 @@ def cached(name: str) -> Path:
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal digits, e.g. to record what was downloaded where no hash is published."""
     return _digest(path, "sha256")
+
+
+def signature(path: Path) -> str:
+    """Return what tells a file from another one on this machine without reading it: its place, size and time of change."""
+    found = path.stat()
+    return f"{path.resolve()} {found.st_size} {found.st_mtime_ns}"
 
 
 def _digest(path: Path, algorithm: str) -> str:
@@ -156,13 +170,13 @@ def _check(path: Path, remote: Remote, fix: str, where: str = "") -> None:
         raise FileError(where or str(path), f"the {named} must be {wanted}, as published for {remote.url}", got=got, fix=fix)
 
 
-def _download(name: str, remote: Remote, progress: bool) -> Path:
-    """Download a file into the cache, under its name only when it is whole and right."""
+def _download(name: str, remote: Remote, missing: Sequence[Remote], progress: bool) -> Path:
+    """Download one of the missing files into the cache, under its name only when it is whole and right."""
     try:
         import pooch
         import requests
     except ImportError as error:
-        fix = f"Install it: pip install ship-snn[data]. Or {_by_hand(name, [remote])}"
+        fix = f"Install it: pip install ship-snn[data]. Or {_by_hand(name, missing)}"
         raise RunError(f"data set {name!r}", "needs pooch to be downloaded", fix=fix) from error
     folder = cached(name)
     pooch.get_logger().setLevel("WARNING")
@@ -171,17 +185,24 @@ def _download(name: str, remote: Remote, progress: bool) -> Path:
         downloader = _Downloader(folder / f"{remote.file}.part", remote, progress)
         return Path(pooch.retrieve(remote.url, known, fname=remote.file, path=folder, downloader=downloader))
     except requests.exceptions.RequestException as error:  # an OSError, too
-        fix = f"Try again (a download goes on where it ended, if it can), or {_by_hand(name, [remote])}"
-        reason = f"{type(error).__name__}: {error}"[:300]
-        raise FileError(f"data set {name!r}", f"cannot be downloaded from {remote.url}", got=reason, fix=fix) from error
+        fix = f"Try again (a download goes on where it ended, if it can), or {_by_hand(name, missing)}"
+        raise FileError(f"data set {name!r}", f"cannot be downloaded from {remote.url}", got=_reason(error), fix=fix) from error
     except OSError as error:
         fix = "Check that the folder is writable and that the disk is not full, or set SHIP_CACHE to another folder."
         raise FileError(str(folder), "cannot be written", got=error.strerror or str(error), fix=fix) from error
 
 
+def _reason(error: Exception) -> str:
+    """Say in a few words why a request failed: what the innermost library says, without its object and address."""
+    inner = getattr(error.args[0], "reason", None) or error.args[0] if error.args else error
+    text = str(inner.args[0] if isinstance(inner, Exception) and inner.args else inner)
+    return f"{type(error).__name__}: {text.rpartition('): ')[2] or text}"[:200]
+
+
 def _by_hand(name: str, remotes: Sequence[Remote]) -> str:
-    what = ", ".join(f"{remote.url} as {Path(name) / remote.file}" for remote in remotes)
-    return f"download by hand {what} into a folder, and name that folder: --data FOLDER, or the variable {VARIABLE}."
+    """Say what a person has to download, and where to put it."""
+    what = ", ".join(f"{r.url}" + ("" if r.url.endswith(f"/{r.file}") else f" as {r.file}") for r in remotes)
+    return f"download by hand {what} into FOLDER{os.sep}{name}, and name that FOLDER: --data FOLDER, or the variable {VARIABLE}."
 
 
 class _Downloader:

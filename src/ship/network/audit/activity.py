@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ...base.display.notebook import html_table
 from ...models.contract import Connection, Neuron, SpikingNeuron
-from ..network import Network
+from .audited import Audited
 from .sent import Sent, acting_weight, sent
 
 MOSTLY_SILENT = 0.9  # share of silent units from which a group counts as mostly silent
@@ -30,7 +30,7 @@ class GroupActivity(NamedTuple):
 
     tag: str
     n: int
-    rate: float  # Hz, the mean
+    rate: float  # Hz, the mean; NaN, as all of the next three, where the group sends no spikes
     highest: float  # Hz, of one unit in one sample
     silent: float  # share of the units that never spike, on any chip and in any sample
     saturated: float  # share of the units that spike at nearly their highest possible rate, in some sample
@@ -94,18 +94,19 @@ def _row(group: GroupActivity) -> tuple[str, ...]:
     return (
         group.tag,
         str(group.n),
-        f"{group.rate:.3g}",
-        f"{group.highest:.3g}",
-        f"{group.silent:.0%}",
-        f"{group.saturated:.0%}",
+        *(("-",) * 4 if math.isnan(group.rate) else _spiking(group)),
         arriving(group.excitation),
         arriving(group.inhibition),
         "-" if math.isnan(group.reach) else f"{group.reach:.2f}",
     )
 
 
+def _spiking(group: GroupActivity) -> tuple[str, ...]:
+    return f"{group.rate:.3g}", f"{group.highest:.3g}", f"{group.silent:.0%}", f"{group.saturated:.0%}"
+
+
 @torch.no_grad()
-def audit_activity(net: Network, x: Any, extent: Mapping[str, Any]) -> ActivityAudit:
+def audit_activity(net: Audited, x: Any, extent: Mapping[str, Any]) -> ActivityAudit:
     """Do the work of `Network.audit_activity`."""
     copy = deepcopy(net)
     copy.unmonitor()
@@ -129,25 +130,25 @@ def audit_activity(net: Network, x: Any, extent: Mapping[str, Any]) -> ActivityA
     return ActivityAudit(seconds, groups, tuple(hints), tuple(notes))
 
 
-def _batch(net: Network) -> int:
+def _batch(net: Audited) -> int:
     lead = net.simulation().lead
     return 1 if lead is None else lead[1]
 
 
-def _counts(net: Network, tag: str, lead: tuple[int, int]) -> Tensor:
+def _counts(net: Audited, tag: str, lead: tuple[int, int]) -> Tensor:
     """Return the spikes of each unit, ``[chip, sample, unit]``."""
     events = net.records[tag].output
     total = torch.zeros(*lead, net[tag].n, dtype=torch.float64)
     return total.index_put_((events.chip, events.sample, events.unit), events.counts.double(), accumulate=True)
 
 
-def _feeds(net: Network, tag: str) -> list[str]:
+def _feeds(net: Audited, tag: str) -> list[str]:
     return [name for name, spec in net.specs.items() if isinstance(spec.model, Connection) and tag in spec.target]
 
 
-def _group(net: Network, tag: str, counts: Mapping[str, Tensor], brought: Mapping[str, Sent], seconds: float) -> GroupActivity:
-    made = counts.get(tag)
-    rates = torch.zeros(1, 1, net[tag].n) if made is None else made / seconds
+def _group(net: Audited, tag: str, counts: Mapping[str, Tensor], brought: Mapping[str, Sent], seconds: float) -> GroupActivity:
+    rates = counts[tag] / seconds if tag in counts else torch.full((1, 1, net[tag].n), math.nan)
+    silent, fast = (rates.amax((0, 1)) == 0, rates.amax((0, 1)) >= NEAR_LIMIT * _highest_rate(net, tag))
     feeds = [name for name in _feeds(net, tag) if name in brought]
     units = list(dict.fromkeys(brought[name].unit for name in feeds))
     own = [name for name in feeds if brought[name].unit == units[0]] if units else []
@@ -155,14 +156,13 @@ def _group(net: Network, tag: str, counts: Mapping[str, Tensor], brought: Mappin
     def per_unit(field: str) -> float:
         return sum(float(getattr(brought[name], field).mean()) for name in own) / (net[tag].n * seconds)
 
-    limit = _highest_rate(net, tag)
     return GroupActivity(
         tag,
         net[tag].n,
         float(rates.mean()),
         float(rates.max()),
-        float((rates.amax((0, 1)) == 0).double().mean()) if made is not None else 0.0,
-        float((rates.amax((0, 1)) >= NEAR_LIMIT * limit).double().mean()) if made is not None else 0.0,
+        float(silent.double().mean()) if tag in counts else math.nan,
+        float(fast.double().mean()) if tag in counts else math.nan,
         per_unit("excitatory"),
         per_unit("inhibitory"),
         units[0] if units else "",
@@ -171,7 +171,7 @@ def _group(net: Network, tag: str, counts: Mapping[str, Tensor], brought: Mappin
     )
 
 
-def _highest_rate(net: Network, tag: str) -> float:
+def _highest_rate(net: Audited, tag: str) -> float:
     """Return the highest rate that a unit can have, Hz: one spike in each slot, or after each dead time; none for inputs."""
     spec, group = net.specs[tag], net[tag]
     if not isinstance(spec.model, SpikingNeuron):
@@ -180,7 +180,7 @@ def _highest_rate(net: Network, tag: str) -> float:
     return 1.0 / max(round(dead / net.dt) * net.dt + net.dt, net.dt)
 
 
-def _reach(net: Network, tag: str) -> float:
+def _reach(net: Audited, tag: str) -> float:
     """Return how far the highest unit came on its way from its start to its threshold, 1 where it arrived."""
     if not isinstance(net.specs[tag].model, SpikingNeuron):
         return math.nan
@@ -191,7 +191,7 @@ def _reach(net: Network, tag: str) -> float:
     return min(float(way.max()), 1.0) if len(way) else math.nan
 
 
-def _hints(net: Network, group: GroupActivity, groups: Sequence[GroupActivity]) -> list[str]:
+def _hints(net: Audited, group: GroupActivity, groups: Sequence[GroupActivity]) -> list[str]:
     """Say what to change of one group: a parameter and a direction."""
     spec = net.specs[group.tag]
     feeds = [name for name in _feeds(net, group.tag) if "weight" in net[name].declarations]
@@ -217,7 +217,7 @@ def _hints(net: Network, group: GroupActivity, groups: Sequence[GroupActivity]) 
     return found
 
 
-def _why_silent(net: Network, group: GroupActivity, groups: Sequence[GroupActivity], feeds: Sequence[str], threshold: str) -> str:
+def _why_silent(net: Audited, group: GroupActivity, groups: Sequence[GroupActivity], feeds: Sequence[str], threshold: str) -> str:
     if not feeds:
         return "no connection with weights drives it"
     if group.events == 0:
@@ -234,7 +234,7 @@ def _why_silent(net: Network, group: GroupActivity, groups: Sequence[GroupActivi
     return f"{far}raise {_weights(exciting)}{factor}" + (f", or lower {threshold} of {group.tag!r}" if threshold else "")
 
 
-def _of_sign(net: Network, feeds: Sequence[str], sign: float) -> list[str]:
+def _of_sign(net: Audited, feeds: Sequence[str], sign: float) -> list[str]:
     """Return the connections that have weights of a sign, those with the largest sum first."""
     sums = {name: float((sign * acting_weight(net[name])).clamp(min=0).sum()) for name in feeds}
     return sorted((name for name in feeds if sums[name] > 0), key=lambda name: -sums[name])

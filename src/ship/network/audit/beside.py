@@ -18,7 +18,7 @@ from torch import Tensor
 from ...models import CurrentInput, SpikeInput
 from ...models.contract import Connection, Neuron, Source
 from ..inputs import Events, Extent, read_inputs
-from ..network import Network
+from .audited import Audited
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Beside:
         noisy: what draws numbers in each slot, so that its draws at another dt are others, in words.
     """
 
-    net: Network
+    net: Audited
     inputs: Mapping[str, Tensor | Events]
     steps: int
     batch: int
@@ -50,7 +50,7 @@ class Beside:
         made = {tag: x if isinstance(x, Events) else finer(x, kinds[tag], ratio) for tag, x in self.inputs.items()}
         return {tag: x[0] if isinstance(x, Tensor) and self.net.chips is None else x for tag, x in made.items()}
 
-    def run(self, net: Network, ratio: int = 1) -> Any:
+    def run(self, net: Audited, ratio: int = 1) -> Any:
         """Run a copy at dt / ratio, from its initial states; ``net`` has the monitors."""
         x = self.at(ratio) or None
         return net.run(x, dt=self.net.dt / ratio, steps=self.steps * ratio, batch=self.batch)
@@ -84,7 +84,7 @@ def finer(x: Tensor, kind: str, ratio: int) -> Tensor:
 
 
 @torch.no_grad()
-def beside(net: Network, x: Any, extent: Mapping[str, Any]) -> Beside:
+def beside(net: Audited, x: Any, extent: Mapping[str, Any]) -> Beside:
     """Copy a network, and find its input on the slots of dt.
 
     Args:
@@ -119,7 +119,7 @@ def _draws(model: Any) -> bool:
     return isinstance(model, Source) and not model.external and bool(model.noise)
 
 
-def _replaced(net: Network, groups: Mapping[str, bool]) -> Network:
+def _replaced(net: Audited, groups: Mapping[str, bool]) -> Audited:
     """Return a copy without some groups; where the value is true, an input stands in the place of the group."""
     made, kinds, n = deepcopy(net), dict(net.wiring.kinds), dict(net.wiring.n)
     settings: Mapping[str, Any] = net.settings
@@ -134,6 +134,6 @@ def _replaced(net: Network, groups: Mapping[str, bool]) -> Network:
     return made
 
 
-def neurons(net: Network) -> list[str]:
+def neurons(net: Audited) -> list[str]:
     """Return the tags of the groups of neurons."""
     return [tag for tag, spec in net.specs.items() if isinstance(spec.model, Neuron)]

@@ -16,7 +16,7 @@ from torch import Tensor
 from ...groups.group import Group
 from ...models.contract import Synapse
 from ..energy.costs import role_of
-from ..network import Network
+from .audited import Audited
 
 
 class Sent(NamedTuple):
@@ -28,7 +28,7 @@ class Sent(NamedTuple):
     unit: str  # of the weights
 
 
-def sent(net: Network, counts: Mapping[str, Tensor]) -> dict[str, Sent]:
+def sent(net: Audited, counts: Mapping[str, Tensor]) -> dict[str, Sent]:
     """Compute what spikes send, for every group of synapses that events enter and that has weights.
 
     Args:

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
-
-from ...engine.simulation import Simulation
+from .audited import Audited
 
 if TYPE_CHECKING:
-    from ..network import Network
     from .activity import ActivityAudit
     from .time_step import DtAudit
 
 
-class AuditVerbs(nn.Module):
+class AuditVerbs(Audited):
     """The part of `Network` that audits it, as an abstract base class."""
-
-    @abstractmethod
-    def _ready(self, where: str) -> Simulation:
-        """Return the simulation, or raise an error before `init`."""
-
-    def _audited(self) -> Network:
-        from ..network import Network
-
-        assert isinstance(self, Network)
-        return self
 
     def audit_dt(
         self,
@@ -69,7 +55,7 @@ class AuditVerbs(nn.Module):
 
         self._ready("Network.audit_dt")
         return audit_dt(
-            self._audited(),
+            self,
             x,
             metric=metric,
             halvings=halvings,
@@ -99,4 +85,4 @@ class AuditVerbs(nn.Module):
         from .activity import audit_activity
 
         self._ready("Network.audit_activity")
-        return audit_activity(self._audited(), x, {"duration": duration, "steps": steps, "batch": batch})
+        return audit_activity(self, x, {"duration": duration, "steps": steps, "batch": batch})

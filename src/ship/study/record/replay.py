@@ -86,10 +86,8 @@ def _compared(kind: str, name: str, a: Mapping[str, Any] | None, b: Mapping[str,
     if a.get("measured_time") or b.get("measured_time"):
         return Compared(kind, name, None, "taken from a clock, not compared")
     if kind != "number":
-        same = a.get("sha256") == b.get("sha256")
-        return Compared(
-            kind, name, same, "equal" if same else f"{str(a.get('sha256'))[:12]} then, {str(b.get('sha256'))[:12]} now"
-        )
+        same, then, now = a.get("sha256") == b.get("sha256"), str(a.get("sha256"))[:12], str(b.get("sha256"))[:12]
+        return Compared(kind, name, same, "equal" if same else f"SHA-256 {then}... then, {now}... now")
     ends = [key for key in ("value", "low", "high") if a.get(key) != b.get(key)]
     return Compared(kind, name, not ends, "; ".join(_unequal(key, a.get(key), b.get(key)) for key in ends) or "equal")
 

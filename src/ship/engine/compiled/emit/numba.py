@@ -41,9 +41,9 @@ TABLE = {
     "log": "log({0})",
     "log1p": "log1p({0})",
     "sqrt": "sqrt({0})",
-    "sin": "sin({0})",
-    "cos": "cos({0})",
-    "tanh": "tanh({0})",
+    "sin": "sin{bits}({0})",
+    "cos": "cos{bits}({0})",
+    "tanh": "tanh{bits}({0})",
     "atan": "atan({0})",
     "atan2": "atan2({0}, {1})",
     "erf": "erf({0})",
@@ -65,7 +65,7 @@ TABLE = {
     "and": "{0} & {1}",
     "or": "{0} | {1}",
     "not": "not {0}",
-    "where": "{1} if {0} else {2}",
+    "where": "choose({0}, {1}, {2})",
 }
 
 

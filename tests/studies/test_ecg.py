@@ -1,0 +1,88 @@
+"""The study of heart beats, on a few of them: what it writes, and that its numbers are those of the networks it describes."""
+
+import csv
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from ship.studies import ecg
+from ship.study import conduct
+
+DATA = Path(os.environ.get("SHIP_DATA", "nowhere"))
+pytestmark = [
+    pytest.mark.skipif(not (DATA / "mitbih_48.npz").exists(), reason="SHIP_DATA does not hold mitbih_48.npz"),
+    pytest.mark.slow,
+]
+FIGURES = ("heat-map-accuracy", "heat-map-activity", "confusion-4-classes", "confusion-18-classes", "confusion-aami", "beat")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("ecg")
+    conduct(ecg, made, quick=True)
+    return made
+
+
+@pytest.fixture(scope="module")
+def record(folder):
+    return json.loads((folder / "run.json").read_text())
+
+
+def rows(folder, name):
+    with (folder / f"{name}.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_figures_and_tables_are_written(folder, record):
+    assert set(record["figures"]) == set(FIGURES)
+    assert all((folder / f"{name}.png").stat().st_size > 2000 for name in FIGURES)
+    assert {"classes", "heat-map", "aami", "4-classes-confusion"} <= set(record["tables"])
+
+
+def test_most_classes_live_in_one_or_two_records(folder):
+    """The counts of the database: e.g. all 472 beats of ventricular flutter are in record 207."""
+    counts = {row["class"]: row for row in rows(folder, "classes")}
+    assert (counts["!"]["beats"], counts["!"]["records"], counts["!"]["most in"]) == ("472", "1", "207")
+    assert sum(float(row["in two records"]) > 0.5 for row in counts.values()) >= 9
+
+
+def test_the_heat_map_has_every_network_and_stronger_recurrence_makes_more_spikes(folder):
+    table = rows(folder, "heat-map")
+    assert [(row["time constant"], row["scale"]) for row in table] == [
+        (tau, scale) for tau in ("0.01", "0.1") for scale in ("0.1", "0.375")
+    ]
+    for weak, strong in zip(table[::2], table[1::2], strict=True):
+        assert float(strong["spikes"]) > float(weak["spikes"]) > 100
+        assert float(strong["excitatory charge (V)"]) > float(weak["excitatory charge (V)"])
+
+
+def test_networks_learn_from_few_beats(record):
+    """Chance is a quarter of four classes, and with 15 held-out beats of each 18 classes at most 7 %."""
+    numbers = record["numbers"]
+    assert numbers["4 classes: accuracy"]["low"] > 0.5
+    assert numbers["18 classes: accuracy"]["low"] > 0.4
+    assert numbers["4 classes: accuracy of a random forest"]["value"] > 0.6
+
+
+def test_the_whole_network_says_what_the_regression_said(record):
+    """The accuracy of the spiking network, slot by slot, is that of the filtered spikes that its weights were found for."""
+    numbers = record["numbers"]
+    for name in ("4 classes", "18 classes"):
+        regression = numbers[f"{name}: accuracy, learnt from at most 60 beats a class"]
+        assert numbers[f"{name}: accuracy"]["value"] == pytest.approx(regression["value"], abs=1.5 / regression["n"])
+
+
+def test_a_random_split_flatters(record):
+    numbers = record["numbers"]
+    for model in ("network", "random forest"):
+        by_patient = numbers[f"AAMI classes, by patient, {model}: macro-F1"]
+        assert numbers[f"AAMI classes, random split, {model}: macro-F1"]["value"] > by_patient["value"] > 0.15
+
+
+def test_what_must_be_known_is_said(record):
+    said = "\n".join(record["notes"])
+    assert "a random split flatters" in said
+    assert "published division shares him" in said
+    assert "a price needs devices" in said
