@@ -175,8 +175,7 @@ class Task:
             epochs: number of epochs; default: the recipe's.
             progress: whether to draw a progress bar.
             checkpoint: a file that is written after each epoch.
-            perturb: noise on parameters while it learns; the network then learns on from where it is, and all of it is run in each
-                epoch.
+            perturb: noise on parameters while it learns; the network then learns on from where it is, and is run as a whole.
 
         Raises:
             GraphError: a group that should learn is not there.
@@ -184,33 +183,8 @@ class Task:
         recipe = self.recipe if epochs is None else replace(self.recipe, epochs=epochs)
         options: dict[str, Any] = {"seed": seed, "epochs": recipe.epochs, "progress": progress, "checkpoint": checkpoint}
         if recipe.once and not perturb:
-            from .once import fit_once
-
-            return fit_once(self, net, **options)
+            return self._fit_once(net, **options)
         if recipe.start == "linear" and not perturb:
-            from ..linear_start import linear_start
-
-            linear_start(net, recipe.trained[0], self.in_order(self.train), readout=self.readout, bound=recipe.bound)
-        trainer = self.trainer(net, recipe.epochs, perturb)
-        trainer.fit(self.training(seed), epochs=recipe.epochs, progress=progress, checkpoint=checkpoint)
-        return trainer
-
-    def trainer(self, net: Network, epochs: int | None = None, perturb: Sequence[Perturb] = ()) -> Trainer:
-        """Make the trainer of the recipe for a network, which has not been trained yet.
-
-        Args:
-            net: an initialised network.
-            epochs: number of epochs over which the learning rate falls; default: the recipe's.
-            perturb: noise on parameters while it learns.
-
-        Raises:
-            GraphError: a group that should learn is not there.
-        """
-        recipe = self.recipe if epochs is None else replace(self.recipe, epochs=epochs)
-        options: dict[str, Any] = {"seed": seed, "epochs": recipe.epochs, "progress": progress, "checkpoint": checkpoint}
-        if recipe.once:
-            return self._fit_once(net, perturb=perturb, **options)
-        if recipe.start == "linear":
             linear_start(net, recipe.trained[0], self.in_order(self.train), readout=self.readout, bound=recipe.bound)
         trainer = self.trainer(net, recipe.epochs, perturb=perturb)
         trainer.fit(self.training(seed), epochs=recipe.epochs, progress=progress, checkpoint=checkpoint)
