@@ -46,6 +46,16 @@ def test_results_stand_at_their_labels():
     assert (whole["value"].dtype, whole["value"].values.tolist()) == (np.int64, [[0, 2], [0, 3]])
 
 
+def test_values_that_are_the_same_at_all_points(tmp_path):
+    def fn(a, offsets, seed):
+        return a + sum(offsets) + seed
+
+    table = grid(fn, {"a": [1, 2]}, fixed={"offsets": (10, 20)}, folder=tmp_path, **HERE)
+    assert table["value"].values.tolist() == [[31], [32]]
+    with pytest.raises(ship.RunError, match=r"fixed: \{'offsets': \[10, 20\]\}, not \{'offsets': \[\]\}"):
+        grid(fn, {"a": [1, 2]}, fixed={"offsets": ()}, folder=tmp_path, **HERE)
+
+
 def test_what_is_there_is_kept_and_more_may_be_asked_for(tmp_path):
     calls = []
 
@@ -192,6 +202,9 @@ WRONG = [
     (lambda: grid(lambda a, seed: "x", {"a": [1]}, workers=0), "must be a number, an array of numbers, or a table"),
     (lambda: grid(lambda a, seed: [0] * a, {"a": [1, 2]}, workers=0), r"must have one shape at all points; got \[1\] and \[2\]"),
     (lambda: grid(lambda a, seed: {"a": 1}, {"a": [1]}, workers=0), "must not be named as an axis"),
+    (lambda: grid(two, {"a": [1]}, fixed={"a": 1}, workers=0), "fixed: must not name an axis"),
+    (lambda: grid(two, {"a": [1]}, fixed={"b": 1}, workers=0), "takes no argument 'b'"),
+    (lambda: grid(two, {"a": [1]}, fixed={"b": two}, workers=0), "fixed: must be numbers, text"),
     (lambda: search(two, {}, 3), "must be a table with at least one parameter"),
     (lambda: search(two, {"a": 3}, 3), "must be Between"),
     (lambda: search(two, {"a": [1, 1]}, 3), "each once"),

@@ -59,7 +59,7 @@ def imported(path: Path) -> ModuleType:
     """
     if not path.is_file() or path.suffix != ".py":
         rule = "is no file" if not path.exists() else "is no Python file (.py)"
-        raise FileError(str(path), rule, fix="E.g. ship check mymodel.py.")
+        raise FileError(str(path), rule, fix="Give the path of a Python file, e.g. mine.py.")
     name = path.stem
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None

@@ -130,9 +130,9 @@ CASES: dict[str, Case] = {
             "sweep",
             "sweep",
             "200 short runs of a network by a process for each core (peer: one after the other)",
-            {"taus": 20, "seeds": 10, "n": 400, "steps": 1500, "dt": 1e-3, "workers": 2},
+            {"taus": 20, "seeds": 10, "n": 400, "steps": 50_000, "dt": 1e-3, "workers": 2},
             {"taus": 5, "seeds": 2, "steps": 100},
-            3,
+            1,
             readme=False,
         ),
     )

@@ -33,18 +33,18 @@ def short_run(tau: float, seed: int, size: Arrays) -> float:
 
 
 def point(tau: float, n: int, steps: int, dt: float, seed: int) -> float:
-    """Do one run of the sweep; sizes are axes of one value, for a function travels without anything else."""
+    """Do one run of the sweep."""
     return short_run(tau, seed, {"n": n, "steps": steps, "dt": dt})
 
 
 def sweep(data: Arrays, size: Arrays) -> Work:
-    axes = {"tau": data["tau"].tolist(), **{name: [size[name]] for name in ("n", "steps", "dt")}}
+    seeds, same = data["seeds"].tolist(), {name: size[name] for name in ("n", "steps", "dt")}
     busy: list[float] = []
 
     def forward() -> float:
         with tempfile.TemporaryDirectory() as folder:
             start = time.perf_counter()
-            table = grid(point, axes, data["seeds"].tolist(), folder=folder, workers=size["workers"], progress=False)
+            table = grid(point, {"tau": data["tau"]}, seeds, fixed=same, folder=folder, workers=size["workers"], progress=False)
             wall = time.perf_counter() - start
             with Journal(Path(folder)) as journal:
                 used = sum(entry["cpu"] for entry in journal.points.values())

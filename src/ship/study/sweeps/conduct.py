@@ -66,6 +66,7 @@ def do(
     pool: Pool,
     *,
     told: Callable[[Entry], None] = lambda entry: None,
+    fixed: Mapping[str, Any] | None = None,
 ) -> None:
     """Do points, and note each in the journal as it is done; the traceback of one that failed goes to a file beside it.
 
@@ -75,8 +76,9 @@ def do(
         source: the function.
         pool: who does them.
         told: a function that is told of each point that is done.
+        fixed: values that the function is called with at every point.
     """
-    for number, made in pool.each(points):
+    for number, made in pool.each([{**(fixed or {}), **point} for point in points]):
         entry = note(journal, points[number], source, made)
         told(entry)
 

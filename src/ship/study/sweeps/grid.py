@@ -15,7 +15,7 @@ from ..record.files import table_files
 from .conduct import bar, do, missing, opened
 from .dataset import dataset, needs_xarray
 from .journal import Journal
-from .plan import Plan, check_takes, key_of, plan
+from .plan import Plan, check_fixed, check_takes, key_of, plan
 from .pool import pool
 from .source import Source, source_of
 
@@ -32,6 +32,7 @@ def grid(
     workers: int | None = None,
     threads: int | None = None,
     scheduler: Any = None,
+    fixed: Mapping[str, Any] | None = None,
     units: Mapping[str, str] | None = None,
     retry: bool = False,
     changed: str = "refuse",
@@ -62,6 +63,7 @@ def grid(
         threads: the number of threads of each; None for its share of the cores, or 1 on a cluster.
         scheduler: a Dask cluster of one's own: the address of its scheduler, a ``distributed.Client``, or a cluster object such
             as ``dask_jobqueue.SLURMCluster``; None for this machine.
+        fixed: values of further parameters, the same at all points: anything that JSON has words for, such as a folder of data.
         units: the unit of each axis or result that has one.
         retry: whether points that failed before are done again.
         changed: what to do where the folder has results of another version of the function: "refuse", or "keep" them.
@@ -82,8 +84,9 @@ def grid(
     made = plan(where, axes, seeds, units)
     needs_xarray(where)
     source = source_of(where, fn)
-    check_takes(where, fn, made.points[0])
-    head = {"kind": "grid", "function": source.name, "axes": sorted(made.axes)}
+    same = check_fixed(where, made, fixed or {})
+    check_takes(where, fn, {**same, **made.points[0]})
+    head = {"kind": "grid", "function": source.name, "axes": sorted(made.axes), "fixed": same}
     with opened(where, folder, head, source, changed=changed) as journal:
         points, todo = made.points, missing(journal, made.points, retry=retry)
         if todo:
@@ -91,7 +94,7 @@ def grid(
                 pool(where, fn, source, workers=workers, threads=threads, scheduler=scheduler, most=len(todo)) as hands,
                 bar(source.name, len(points), len(points) - len(todo), progress=progress) as told,
             ):
-                do(journal, todo, source, hands, told=told)
+                do(journal, todo, source, hands, told=told, fixed=same)
         return _result(where, made, journal, source)
 
 

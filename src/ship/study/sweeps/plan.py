@@ -70,6 +70,23 @@ def key_of(point: Mapping[str, Any]) -> str:
     return json.dumps({name: _plain_number(value) for name, value in point.items()}, sort_keys=True)
 
 
+def check_fixed(where: str, made: Plan, fixed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that are the same at all points, as JSON gives them back.
+
+    Raises:
+        ParameterError: one has the name of an axis, or JSON has no words for it.
+    """
+    for name in fixed:
+        if name == "seed" or name in made.axes:
+            raise ParameterError(f"{where}: fixed", "must not name an axis, nor 'seed'", got=repr(name))
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(dict(fixed), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        rule = "must be numbers, text, truth values, None, or lists and tables of these"
+        raise ParameterError(f"{where}: fixed", rule, got=str(error)) from error
+    return plain
+
+
 def check_takes(where: str, fn: Any, point: Mapping[str, Any]) -> None:
     """Refuse a function that does not take the values of a point by their names.
 
