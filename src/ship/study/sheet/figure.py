@@ -21,9 +21,7 @@ def drawn(sheet: Sheet, axis: Axis) -> Any:
     from ... import plot
 
     factor = 100 if axis.unit == "%" else 1
-    points = [
-        point.accuracy if math.isfinite(point.accuracy.low) else Interval(*[point.accuracy.value] * 3) for point in axis.curve
-    ]
+    points = [_ends(point.accuracy) for point in axis.curve]
     lines = {f"floating point, {sheet.baseline.value:.1%}": sheet.baseline.value, f"allowed, {sheet.target:.1%}": sheet.target}
     label = f"{axis.title} ({axis.unit})" if axis.unit else axis.title
     x = [factor * point.value for point in axis.curve]
@@ -41,3 +39,8 @@ def drawn(sheet: Sheet, axis: Axis) -> Any:
 def _within(axis: Axis) -> tuple[float, float]:
     """Return the interval of the requirement, up to the ends of the range."""
     return max(axis.required.low, axis.low), min(axis.required.high, axis.high)
+
+
+def _ends(accuracy: Interval) -> Interval:
+    """Return an accuracy whose ends can be drawn: one chip has none."""
+    return accuracy if math.isfinite(accuracy.low) else Interval(accuracy.value, accuracy.value, accuracy.value)

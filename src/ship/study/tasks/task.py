@@ -158,8 +158,8 @@ class Task:
             epochs: number of epochs; default: the recipe's.
             progress: whether to draw a progress bar.
             checkpoint: a file that is written after each epoch.
-            perturb: noise on parameters while it learns; the network then learns on from where it is, and all of it is run in each
-                epoch.
+            perturb: noise on parameters while it learns; the network then learns on from where it is, and all of it is run in
+                each epoch.
 
         Raises:
             GraphError: a group that should learn is not there.
