@@ -108,6 +108,7 @@ def test_a_sheet_of_a_device(call, tmp_path):
     assert "noisy fails first on scatter from write to write" in out
     assert "hardware-aware training (with noise of" in out
     sheet = Sheet.load(tmp_path / "sheet" / "require.json")
+    assert f"How good must {sheet.device} be?" in (tmp_path / "sheet" / "require.html").read_text()
     assert (sheet.task, sheet.network, sheet.device) == ("digits", "mine.ship, as it was trained", "noisy")
     assert [axis.name for axis in sheet.axes] == ["scatter", "levels"]
     assert sheet.fails == "scatter"
@@ -128,6 +129,7 @@ def test_ask_about_a_network_of_ones_own(call, tmp_path):
     code, out, _ = call("ask", tmp_path / "d.toml", *own, *QUICK, "--out", tmp_path / "out")
     assert code == 0
     answer = json.loads(out.splitlines()[-1])
+    assert "What mine.ship, as it was trained reaches on the task digits" in (tmp_path / "out" / "answer.html").read_text()
     assert answer["network"] == "mine.ship, as it was trained"
     assert 55 < answer["samples"] < 65
     assert any("test samples" in note for note in answer["notes"])

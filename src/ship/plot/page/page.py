@@ -150,7 +150,7 @@ class Page:
     # -- pictures and numbers ----------------------------------------------------------------------------------------------
 
     def figure(self, figure: Any, alt: str, caption: str = "", description: str = "", *, narrow: Any = None) -> None:
-        """Add a figure.
+        """Add a figure, with words for readers who do not see it.
 
         A figure is shown in its own size where the page is as wide as that, and smaller on a phone: one of 3.7 inches stays.
 
