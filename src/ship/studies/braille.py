@@ -33,6 +33,7 @@ class Config:
         letters: number of letters of the main task, from "a" on.
         folds: how many of the six folds are trained and tested, each by itself; no two of them share a test image.
         epochs: number of epochs of each of these trainings, and of those below.
+        copies: how many augmented versions of each image the readout's start is found on.
         all_letters: number of letters of the larger task, trained on the first fold; 0 leaves it out.
         held: kinds of change (dim, rot, whs) that are held out, one after the other, in place of a fold.
         published: whether the network is trained with the neurons of the publication, too, with their slip of units.
@@ -44,7 +45,8 @@ class Config:
 
     letters: int = 10
     folds: int = 3
-    epochs: int = 60
+    epochs: int = 10
+    copies: int = 8
     all_letters: int = 26
     held: tuple[str, ...] = ("whs",)
     published: bool = True
@@ -58,7 +60,16 @@ class Config:
     def quick(cls) -> Config:
         """Return settings for a look at all parts but the larger ones: 200 images, few epochs, few chips, three times."""
         return cls(
-            folds=1, epochs=6, all_letters=0, held=(), published=False, train=200, test=50, chips=4, times=(0.0, 10.0, 1e4)
+            folds=1,
+            epochs=2,
+            copies=3,
+            all_letters=0,
+            held=(),
+            published=False,
+            train=200,
+            test=50,
+            chips=4,
+            times=(0.0, 10.0, 1e4),
         )
 
 
@@ -99,7 +110,23 @@ def learn(config: Config, run: Run, letters: int, **options: Any) -> tuple[study
     made = study.task("braille", folder=run.data, seed=run.seed, classes=letters, **options)
     if config.train or config.test:
         made = made.reduced(config.train or len(made.train), config.test or len(made.test), run.seed)
-    return made, made.fit(made.network(run.seed), seed=run.seed, epochs=config.epochs, progress=run.progress)
+    net = made.network(run.seed)
+    if made.recipe.relative:  # the readout is linear in its weights
+        begin(made, net, config.copies, run.seed)
+    return made, made.fit(net, seed=run.seed, epochs=config.epochs, progress=run.progress)
+
+
+def begin(part: study.Task, net: ship.Network, copies: int, seed: int) -> None:
+    """Give the readout the weights that are best for the network as it was drawn, over several epochs of augmented images."""
+    pieces = study.cut(net, ["hid>out"])
+    batches = part.training(seed)
+    seen = []
+    for epoch in range(copies):
+        batches.set_epoch(epoch)
+        some = list(batches)
+        seen.append((pieces.record(some, tail=part.readout.tail).float(), torch.cat([labels for _, labels in some])))
+    study.linear_start(pieces.back, "hid>out", seen, readout=part.readout)
+    pieces.give(net)
 
 
 def score(run: Run, name: str, trained: Sequence[tuple[study.Task, Trainer]], *, compare: bool = True) -> None:

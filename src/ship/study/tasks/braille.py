@@ -52,7 +52,7 @@ WAYS = ("milliseconds", "as published")
 SPLITS = ("random", "augmentation")
 KINDS = ("dim", "rot", "whs")
 READOUT_TAU = 65e-3  # s
-EPOCHS, RATE = 60, 0.1  # the rate is a fraction of a weight
+EPOCHS, RATE = 10, 0.01  # the rate is a fraction of a weight
 
 
 @dataclass(frozen=True)
@@ -141,9 +141,9 @@ def build(classes: int, neurons: str) -> Network:
     synapse = {"tau": 15e-3, "tau_rise": 5e-3}
     weight = torch.full((len(entry.pre),), 150e-3)
     net.add(DoubleExpSynapse, "in>res", source="in", target="res", connect=entry, weight=weight, **synapse)
-    weight = 20e-3 * reservoir.weight
+    weight = 60e-3 * reservoir.weight
     net.add(DoubleExpSynapse, "res>res", source="res", target="res", connect=recurrent, weight=weight, **synapse)
-    net.add(DoubleExpSynapse, "res>hid", source="res", target="hid", weight=Uniform(-60e-3, 60e-3), **synapse)
+    net.add(DoubleExpSynapse, "res>hid", source="res", target="hid", weight=Uniform(-40e-3, 40e-3), **synapse)
     net.add(DoubleExpSynapse, "hid>out", source="hid", target="out", weight=Uniform(-0.15, 0.15), **synapse)
     return net
 
@@ -179,7 +179,7 @@ def braille(
     held: str = "whs",
     neurons: str = "milliseconds",
     dt: float = 2e-3,
-    delta: float = 0.1,
+    delta: float = 0.05,
     augment: bool = True,
 ) -> Task:
     """Make the task.
