@@ -5,7 +5,7 @@
    samples is kept for the choice of settings.
 2. For each of the 56 networks the liquid runs once over all samples, and a readout is found by logistic regression: its accuracy
    for all 18 classes and for R, A, V and F, the spikes, and the synaptic charge of a sample.
-3. The network that is best on the kept training samples, for 4 and for 18 classes, is trained on all of them, and on up to 2000
+3. The network that is best on the kept training samples, for 4 and for 18 classes, is trained on all of them, and on up to 3000
    beats of each class; and then run whole, spikes and readout, on the beats that were held out. Beside it: what a random forest
    and a support vector machine learn from the same beats without spikes.
 4. The five classes of ANSI/AAMI EC57, learnt from the 22 records of DS1 and tested on all beats of the 22 records of DS2, beside
@@ -67,7 +67,7 @@ class Config:
     kept: float = 0.2
     penalty: float = 2e-3
     steps: int = 60
-    most_final: int = 2000
+    most_final: int = 3000
     most_patient: int = 2000
     most_patient_test: int | None = None
 
@@ -221,11 +221,13 @@ def whole_network(config: Config, run: Run, beats: LabelledSet, task: Task, cell
     for what, value, unit in (("time constant", cell.tau, "s"), ("scale of the recurrence", cell.scale, "")):
         run.number(f"{name}: {what} of the chosen network", value, unit=unit, how="best on the kept training samples")
     mine = (renamed(task.train.labels, symbols) >= 0).nonzero().flatten()
-    weights = {config.most: readout(config, cell.states.part(mine), renamed(task.train.labels, symbols)[mine], n)}
+    weights = {config.most: readout(config, cell.states.part(mine), renamed(task.train.labels, symbols)[mine], n, balanced=True)}
     larger = ecg_task.divided(beats, seed=run.seed, classes=str(n), most=config.most_final, most_test=config.most_test)
     net = ecg_task.build(n, run.seed, tau=cell.tau, scale=cell.scale)
     net.init(dt=task.dt)
-    weights[config.most_final] = readout(config, states(net, larger.train.x, ecg_task.READ), larger.train.labels, n)
+    weights[config.most_final] = readout(
+        config, states(net, larger.train.x, ecg_task.READ), larger.train.labels, n, balanced=True
+    )
     said = states(net, larger.test.x, ecg_task.READ)
     for most, weight in weights.items():
         right = int((choice(said, weight) == larger.test.labels).sum())
@@ -355,7 +357,7 @@ def confusion(counts: Tensor, names: Sequence[str]) -> Any:
     figure = Figure(figsize=(1.6 + 0.33 * n, 1.2 + 0.33 * n) if n > 5 else (3.6, 3.2), layout="constrained")
     ax = figure.subplots()
     share = counts.double() / counts.sum(1, keepdim=True).clamp(min=1)
-    ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    ax.imshow(share.numpy(), cmap="Blues", vmin=0, vmax=1)
     for i, j in counts.nonzero().tolist():
         colour = "white" if share[i, j] > 0.5 else "black"
         ax.text(j, i, str(int(counts[i, j])), ha="center", va="center", fontsize=6 if n > 5 else 9, color=colour)
@@ -377,14 +379,14 @@ def one_beat(net: Network, beats: LabelledSet, task: Task) -> Any:
     net.unmonitor("liquid")
     figure = Figure(figsize=(7, 6.5), layout="constrained")
     top, coded, liquid, read = figure.subplots(4, 1, sharex=True, height_ratios=[1.3, 1, 1.6, 1.3])
-    signal, dt = beats.x[number], net.dt
+    signal, dt = beats.x[number].numpy(), net.dt
     for lead in range(2):
         top.plot(np.arange(len(signal)) / RATE, signal[:, lead], label=f"lead {lead}")
     slot, channel = events.nonzero(as_tuple=True)
-    coded.plot(slot * dt, channel, "|", color="black", markersize=4)
-    liquid.plot(spikes.slot * dt, spikes.unit, ".", color="black", markersize=0.8)
+    coded.plot((slot * dt).numpy(), channel.numpy(), "|", color="black", markersize=4)
+    liquid.plot((spikes.slot * dt).numpy(), spikes.unit.numpy(), ".", color="black", markersize=0.8)
     for j, symbol in enumerate(task.train.classes):
-        read.plot(np.arange(len(out)) * dt, out[:, j], label=symbol)
+        read.plot(np.arange(len(out)) * dt, out[:, j].numpy(), label=symbol)
     for ax, label in ((top, "mV"), (coded, "channel"), (liquid, "neuron"), (read, "readout (V)")):
         ax.set_ylabel(label)
     top.set_title(f"a beat of class {task.test.classes[int(task.test.labels[0])]}, record {task.test.by['record'][0]}")

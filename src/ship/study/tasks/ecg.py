@@ -3,7 +3,7 @@
 Two leads, brought to slots of 0.5 ms, are coded as levels of 0.01 mV that they cross: three bits for each direction and lead, so
 12 channels. They drive a column of 6 x 6 x 6 leaky integrate-and-fire neurons, 20 % of them inhibitory, with connections by
 distance, that do not learn. The readout, a leaky integrator for each class, hears the column through synapses with delays of 0 to
-0.7 s, and is read at the end of the beat. Only these synapses are trained.
+1.14 s, and is read at the end of the beat. Only these synapses are trained.
 
 Source: structure and constants (threshold 20 mV, refractory 2 ms, synapses of the input 8 ms, of excitatory neurons 4 ms, of
 inhibitory ones 8 ms, readout 65 ms, levels, dt, classes, at most 500 training samples a class) are those of the ECG network of
@@ -44,10 +44,10 @@ SHAPE, INHIBITORY = (6, 6, 6), 0.2  # neurons; fraction
 THRESHOLD, REFRACTORY = 20e-3, 2e-3  # V, s
 TAU_IN, TAU_E, TAU_I, DELAY = 8e-3, 4e-3, 8e-3, 1e-3  # s, of synapses; of the recurrence
 WEIGHT = {"EE": 1.5 * TAU_E, "EI": 3.0 * TAU_E, "IE": -0.5 * TAU_I, "II": -0.5 * TAU_I}  # V, times the scale
-TAU, SCALE = 10e-3, 0.375  # s, of the membranes; of the recurrence
+TAU, SCALE = 30e-3, 0.375  # s, of the membranes; of the recurrence
 PARTNERS, INPUT = 24, 12e-3  # neurons that a channel drives; V, the weight, negative onto inhibitory neurons
 TAU_OUT, TAU_READ = 65e-3, 8e-3  # s, the readout and its synapses
-DELAYS = tuple(0.05 * k for k in range(15))  # s, of the synapses of the readout
+DELAYS = tuple(0.06 * k for k in range(20))  # s, of the synapses of the readout
 
 AAMI: Mapping[str, str] = {"N": "NLRej", "S": "AaJS", "V": "VE", "F": "F", "Q": "/fQ"}  # class -> symbols
 PACED = ("102", "104", "107", "217")  # left out, as EC57 says
