@@ -17,11 +17,12 @@ from typing import Any
 
 import torch
 
-import ship
-from ship import study
-from ship.base.statistics import wilson
-from ship.study.record.run import Run
-from ship.train import Trainer
+from .. import study
+from ..base.statistics import wilson
+from ..devices import hfo2_memory
+from ..network.network import Network
+from ..study.record.run import Run
+from ..train import Trainer
 
 HALF_DECADES = tuple(round(10 ** (k / 2), 3) for k in range(9))  # s, from 1 s to 10^4 s
 
@@ -117,7 +118,7 @@ def learn(config: Config, run: Run, letters: int, **options: Any) -> tuple[study
     return made, made.fit(net, seed=run.seed, epochs=config.epochs, progress=run.progress)
 
 
-def begin(part: study.Task, net: ship.Network, copies: int, seed: int) -> None:
+def begin(part: study.Task, net: Network, copies: int, seed: int) -> None:
     """Give the readout the weights that are best for the network as it was drawn, over several epochs of augmented images."""
     pieces = study.cut(net, ["hid>out"])
     batches = part.training(seed)
@@ -165,13 +166,13 @@ def by_kind(run: Run, trained: Sequence[tuple[study.Task, Trainer]]) -> None:
     run.table("by-kind", rows)
 
 
-def drift(config: Config, run: Run, part: study.Task, net: ship.Network) -> None:
+def drift(config: Config, run: Run, part: study.Task, net: Network) -> None:
     """Write the weights to chips and measure their accuracy against time, written with an error and, as published, without."""
     batches = list(part.held_out())
     kept = study.accuracy(net, batches).item()
     rows = []
     for name, levels in (("written with an error", config.levels), ("written exactly", None)):
-        memory = ship.devices.hfo2_memory(levels=levels, continuous=True, outside="scale")
+        memory = hfo2_memory(levels=levels, continuous=True, outside="scale")
         chips = study.virtual_chips(net, config.chips, device=memory, seed=run.seed)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*written exactly")  # it is meant, and noted below
@@ -197,7 +198,7 @@ def drift(config: Config, run: Run, part: study.Task, net: ship.Network) -> None
     )
 
 
-def sample(part: study.Task, net: ship.Network) -> Any:
+def sample(part: study.Task, net: Network) -> Any:
     """Draw an image, its events, and the spikes of the reservoir."""
     from matplotlib.figure import Figure
 

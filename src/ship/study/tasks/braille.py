@@ -52,7 +52,7 @@ WAYS = ("milliseconds", "as published")
 SPLITS = ("random", "augmentation")
 KINDS = ("dim", "rot", "whs")
 READOUT_TAU = 0.3  # s, about twice a sample: what came early still counts at its end
-EPOCHS, RATE = 10, 0.01  # the rate is a fraction of a weight
+EPOCHS, RATE = 10, 0.001  # the rate is a fraction of a weight
 
 
 @dataclass(frozen=True)
