@@ -229,10 +229,10 @@ def test_transforms_of_torch_func(engine):
     net.add(ship.WeightedSum, "in>a", source="in", target="a", weight=ship.Normal(50.0, 10.0))
     net.add(ship.ExpSynapse, "a>a", source="a", target="a", delay=DT)
     net.init(dt=DT, dtype=F64, engine=engine)
-    x = torch.rand(2, 30, 3, dtype=F64)
+    x = torch.rand(2, 60, 3, dtype=F64, generator=torch.Generator().manual_seed(0))
     found = torch.func.grad(lambda p: torch.func.functional_call(net, p, (x,)).sum())(dict(net.named_parameters()))
     out = net.run(x)
-    assert out.sum() > 3
+    assert out.sum() > 3  # it spikes
     out.sum().backward()
     for name, p in net.named_parameters():
         torch.testing.assert_close(found[name], p.grad)

@@ -17,7 +17,13 @@ from ship.cli import main
 PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 CODE = ("python", "sh")
 DRAWN = ("text", "toml", "csv")  # what a program printed, what a file holds
-LONG = ("ship ask", "ship demo", "ship bench")  # minutes; their own tests run them
+LONG = (
+    "ship ask",
+    "ship demo",
+    "ship bench",
+    "ship study digits",
+    "ship study --replay digits",
+)  # minutes; their own tests run them
 OTHERS = ("make", "pip", "python")  # of a checkout
 
 

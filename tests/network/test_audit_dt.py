@@ -6,7 +6,7 @@ import torch
 import ship
 from ship.models import gemo2024
 from ship.network.audit.beside import finer
-from ship.network.audit.compare import coarser, order_of, richardson
+from ship.network.audit.compare import coarser, moved, order_of, richardson
 
 D = torch.float64
 
@@ -78,7 +78,7 @@ def test_the_number_of_spikes_against_the_closed_form():
     made = regular().audit_dt(current.expand(1, 2000, 20))
     true = (exact - made["out"].spikes[0]) / exact
     assert 0.02 < true < 0.06
-    assert made["out"].count_error == pytest.approx(true, rel=0.2)
+    assert made["out"].rate_error == pytest.approx(true, rel=0.2)
 
 
 def test_the_proposed_dt_keeps_the_tolerance():
@@ -147,7 +147,7 @@ def test_a_dead_time_that_is_rounded_up_and_down_is_no_convergence():
     made = net.audit_dt(torch.linspace(300.0, 600.0, 20, dtype=D).expand(1, 500, 20))
     few, fewer, more = made["out"].spikes
     assert fewer < few < more
-    assert made["out"].count_order == 0.0
+    assert made["out"].rate_order == 0.0
     assert "does not shrink with dt fast enough" in str(made)
     assert "make that whole slots first" in str(made)
 
@@ -210,7 +210,7 @@ def test_the_metric_gets_outputs_on_the_slots_of_dt(chips):
     assert shapes == [(*lead, 4, 200, 20)] * 3
     assert made.metric[0] == pytest.approx(float(net.run(spikes()).sum(-2).mean()))
     assert made.metric == pytest.approx([n / (4 * 20 * (chips or 1)) for n in made["c"].spikes], rel=0.02)
-    assert "metric: " in str(made)
+    assert "The metric changes by at most" in str(made)
 
 
 def test_a_programme_is_fine_only_where_groups_are_at_work():
@@ -261,6 +261,17 @@ def test_signals_on_other_slots():
     assert coarser(fine, True, True, 2).flatten().tolist() == [1, 4, 10]  # crossings within slot k
     assert coarser(fine, False, False, 2).flatten().tolist() == [1, 0, 2]
     assert coarser(fine, False, True, 2).flatten().tolist() == [0, 4, 8]
+
+
+def test_spikes_of_two_runs():
+    """Train 0 has its two spikes 1 and 2 ms later, train 1 one more, train 2 is silent."""
+    a = torch.tensor([0, 1, 0]), torch.tensor([0.010, 0.015, 0.040])
+    b = torch.tensor([0, 1, 0, 1]), torch.tensor([0.011, 0.016, 0.042, 0.050])
+    made = moved(a, b)
+    assert made.shift == pytest.approx(1.5e-3)
+    assert made.changed == pytest.approx(0.5)
+    assert made.rate == pytest.approx(0.25)  # 3 instead of 4
+    assert moved((a[0][[0, 2]], a[1][[0, 2]]), (b[0][[0, 2]], b[1][[0, 2]])).rate == pytest.approx(2 / 42)
 
 
 def test_orders_and_errors():

@@ -209,3 +209,13 @@ def test_pyplot_is_left_alone():
         "assert 'matplotlib.figure' in sys.modules; assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_labels_of_many_levels_do_not_touch():
+    x = [*range(2, 17), 24, 32, 48, 64]
+    figure = plot.accuracy(x, [Interval(0.5, 0.4, 0.6)] * len(x), xlabel="levels")
+    labels = figure.axes[0].get_xticklabels()
+    figure.canvas.draw()
+    ends = sorted((box.x0, box.x1) for box in (label.get_window_extent() for label in labels))
+    assert 8 <= len(ends) < len(x)
+    assert all(a[1] < b[0] for a, b in zip(ends, ends[1:], strict=False))

@@ -4,6 +4,7 @@ The contrast of text is at least 4.5, that of what is drawn at least 3 (WCAG 2.1
 """
 
 import base64
+import io
 import itertools
 import json
 import math
@@ -196,7 +197,21 @@ def test_colours_of_figures_follow_the_page_and_images_keep_theirs():
     image = Figure(figsize=(2, 2))
     image.add_subplot().imshow([[0, 1], [2, 3]])
     page.figure(image, "image")
-    assert 'class="fixed"' in page.render()
+    green = Figure(figsize=(2, 2))
+    green.add_subplot().plot([0, 1], color="#2ca02c")
+    page.figure(green, "a colour that a dark page would not show well")
+    assert page.render().count('class="fixed"') == 2
+
+
+def test_glyphs_that_are_drawn_keep_their_size():
+    """Matplotlib draws glyphs of 2048 units an em with small factors, which must not be rounded."""
+    made = io.BytesIO()
+    drawing().savefig(made, format="svg")  # as a study does: text as paths
+    page = Page("x")
+    page.figure(made.getvalue(), "line")
+    factors = {float(f) for f in re.findall(r"scale\((0\.\d+)", page.render())}
+    assert factors == {float(f) for f in re.findall(r"scale\((0\.\d+)", made.getvalue().decode())}
+    assert min(factors) < 0.2
 
 
 def test_the_same_page_is_the_same_file():

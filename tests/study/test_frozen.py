@@ -9,7 +9,7 @@ import ship
 from ship.data import LabelledSet
 from ship.data.sets import About
 from ship.models import ImpulseSynapse
-from ship.study import Recipe, Task, cut, linear_start, shortened
+from ship.study import Recipe, Task, cut, linear_start
 from ship.study.linear_start import features
 from ship.train import Last, Max, Mean
 
@@ -118,14 +118,14 @@ def test_training_is_that_of_the_whole_network():
 def test_a_recipe_that_trains_all_or_draws_is_refused():
     made = task()
     with pytest.raises(ship.RunError, match=r"must name what learns"):
-        shortened(replace(made, recipe=Recipe()), network())
+        replace(made, recipe=Recipe()).shortened(network())
     with pytest.raises(ship.RunError, match=r"alike in every epoch"):
-        shortened(replace(made, encode_train=made.encode), network())
+        replace(made, encode_train=made.encode).shortened(network())
 
 
 @pytest.mark.parametrize("readout", [Mean(tail=5), Last(tail=5)])
 def test_scores_are_sums_of_features(readout):
-    short = shortened(task(), network())
+    short = task().shortened(network())
     batches = [(x, y) for x, y in short.task.in_order(short.task.test)]
     x, labels = features(short.net, "res>out", batches, readout=readout)
     scores = torch.cat([readout(short.net.run(s, steps=s.shape[1] + readout.tail)) for s, _ in batches])
@@ -135,7 +135,7 @@ def test_scores_are_sums_of_features(readout):
 
 def test_the_linear_start_is_a_minimum_and_reads_the_task():
     """At the minimum the loss rises in any direction; a bound holds, and costs loss."""
-    short = shortened(task(), network())
+    short = task().shortened(network())
     train = short.task.in_order(short.task.train)
     loss = linear_start(short.net, "res>out", train, readout=short.task.readout, penalty=0.5)
     weight = short.net["res>out"].value("weight").reshape(20, 3)
@@ -159,7 +159,7 @@ def test_the_linear_start_is_a_minimum_and_reads_the_task():
 
 
 def test_what_is_not_linear_is_refused():
-    short = shortened(task(), network())
+    short = task().shortened(network())
     train = short.task.in_order(short.task.train)
     with pytest.raises(ship.GraphError, match=r"linear in the output"):
         linear_start(short.net, "res>out", train, readout=Max())

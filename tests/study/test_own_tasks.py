@@ -50,6 +50,8 @@ def test_what_the_file_does_not_say_can_be_given(tmp_path: Path) -> None:
         task(path)
     with pytest.raises(FileError, match=r"mine.npz: needs the time step \(s\) of its spikes. Give it: dt=0.001"):
         task(path, kind="spikes")
+    with pytest.raises(FileError, match=r"takes no gain: its samples are spikes; got gain=2"):
+        task(path, kind="spikes", dt=1e-3, gain=2.0)
     assert task(path, kind="spikes", dt=2e-3, hidden=7).network()["hid"].n == 7
     with pytest.raises(RunError, match=r"has no option 'dtt'.*Did you mean 'dt'"):
         task(path, dtt=1)
@@ -148,6 +150,11 @@ GOOD = {"x": X, "y": Y, "kind": "spikes", "dt": 1e-3}
         ({"x": None, "sample": [0], "time": [0.0]}, "must hold x and y, or sample, time, unit and y; got no x, and no unit"),
         ({"x": None, "sample": [20], "time": [0.0], "unit": [0]}, r"mine.npz: sample\[0\]: must be from 0 to 19; got 20"),
         ({"x": None, "sample": [0, 1], "time": [0.0, -1], "unit": [0, 0]}, r"time\[1\]: must be a number of seconds from 0 on"),
+        ({"kind": "image"}, "takes no dt: it has images, which become spikes in slots of 0.001 s; got dt=0.001"),
+        (
+            {"x": None, "sample": [0], "time": [1e9], "unit": [0]},
+            r"at most 1e\+08 slots x units; got 1",
+        ),
         ({"x": None, "sample": [0], "time": [0.0], "unit": [0.5]}, r"unit\[0\]: must be a whole number from 0 on; got 0.5"),
     ],
 )

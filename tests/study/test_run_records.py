@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import warnings
 from dataclasses import dataclass, replace
 from types import ModuleType
 
@@ -243,6 +244,16 @@ def test_a_dataset_is_written_as_netcdf_too(tmp_path):
 def test_wrong_calls(tmp_path, call, text):
     with pytest.raises(ship.ShipError, match=text):
         call(Run(tmp_path))
+
+
+@pytest.mark.filterwarnings("default::UserWarning")
+def test_a_warning_is_noted(tmp_path):
+    """What is ideal without being asked for is said as a warning: it belongs beside the numbers."""
+    made = study()
+    made.run = lambda config, run: (warnings.warn("'syn' was written exactly", UserWarning, stacklevel=1), run.number("x", 1.0))
+    with pytest.warns(UserWarning, match="written exactly"):
+        record = conduct(made, tmp_path)
+    assert record["notes"] == ["Warning: 'syn' was written exactly"]
 
 
 # -- settings --------------------------------------------------------------------------------------------------------------

@@ -31,9 +31,7 @@ def sounds():
                 take.append(t)
     takes = torch.tensor(take)
     classes = tuple(map(str, range(10)))
-    made = LabelledSet(
-        "tones", x, torch.tensor(labels), classes, ABOUT, by={"speaker": speaker, "take": takes}, test=takes < 2
-    )
+    made = LabelledSet("tones", x, torch.tensor(labels), classes, ABOUT, by={"speaker": speaker, "take": takes}, test=takes < 2)
     return digits.heard(made)
 
 

@@ -93,7 +93,7 @@ def test_a_changed_function_is_noticed(tmp_path):
     more = grid(written(path, same).point, {"a": [1, 2]}, folder=folder, **HERE)
     assert more.attrs["source_sha256"] == first.attrs["source_sha256"]
     other = written(path, same.replace("2.0", "3.0")).point
-    with pytest.raises(ship.RunError, match="another version of 'point'.*changed='keep'"):
+    with pytest.raises(ship.RunError, match=r"another version of 'point'.*changed='keep'"):
         grid(other, {"a": [1, 2]}, folder=folder, **HERE)
     kept = grid(other, {"a": [1, 2, 3]}, folder=folder, changed="keep", **HERE)
     assert kept["value"].values.ravel().tolist() == [2 + math.pi, 4 + math.pi, 9 + math.pi]
@@ -122,7 +122,9 @@ def test_a_function_travels_as_the_text_of_its_file(tmp_path):
         function_of(broken)
 
 
-@pytest.mark.parametrize("value", [True, 3, 0.1 + 0.2, math.inf, -math.inf, 1e-320, [1, 2], np.float32(0.1), np.arange(4).reshape(2, 2)])
+@pytest.mark.parametrize(
+    "value", [True, 3, 0.1 + 0.2, math.inf, -math.inf, 1e-320, [1, 2], np.float32(0.1), np.arange(4).reshape(2, 2)]
+)
 def test_values_come_back_bit_for_bit(value):
     back = from_plain(json.loads(json.dumps(to_plain("f", value))))["value"]
     assert np.array_equal(back, np.asarray(value))

@@ -1,5 +1,5 @@
-"""A sweep on processes of this machine whose parent is killed, then on a Dask scheduler that was started apart and loses a worker;
-and the job that SLURM would be given.
+"""A sweep on processes of this machine whose parent is killed, then on a Dask scheduler that was started apart and loses a
+worker; and the job that SLURM would be given.
 """
 
 import contextlib
@@ -95,7 +95,9 @@ def test_the_same_file_on_a_scheduler_that_was_started_apart(folder, file, monke
     module = imported(file)
     with contextlib.ExitStack() as stack:
         where = ("--scheduler-file", str(known))
-        stack.enter_context(process("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", *where))
+        stack.enter_context(
+            process("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", *where)
+        )
         until(known.exists, 120)
         worker = ("distributed.cli.dask_worker", *where, "--nthreads", "1", "--no-nanny", "--no-dashboard")
         victim, _ = (stack.enter_context(process(*worker)) for _ in range(2))
@@ -142,5 +144,5 @@ def test_the_job_that_slurm_would_be_given():
     assert "--nworkers 4" in text
     with pytest.raises(ship.RunError, match="needs cores=, of one job"):
         job_script(["memory=8GB"])
-    with pytest.raises(ship.RunError, match="cannot make a job of these settings.*quue"):
+    with pytest.raises(ship.RunError, match=r"cannot make a job of these settings.*quue"):
         job_script(["cores=4", "memory=8GB", "quue=short"])

@@ -19,6 +19,7 @@ It is imported, as Python would import it, because the user asks for it.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -83,10 +84,8 @@ def run(
 
 def job_script(settings: Sequence[str]) -> str:
     """Return the job that SLURM would be given for one lot of workers."""
-    from dask_jobqueue.slurm import SLURMJob
-
     given, _ = _slurm_settings(settings)
-    return str(SLURMJob("tcp://SCHEDULER:8786", name="ship", **given).job_script())
+    return _job(given)
 
 
 def _of(module: ModuleType, name: str) -> Any:
@@ -110,13 +109,13 @@ def _scheduler(address: str | None, slurm: Sequence[str]) -> Iterator[Any]:
         yield address
         return
     if address is not None:
-        raise RunError("ship sweep --slurm", "starts a scheduler of its own", got=f"--scheduler {address}", fix="Give one of them.")
+        raise RunError(
+            "ship sweep --slurm", "starts a scheduler of its own", got=f"--scheduler {address}", fix="Give one of them."
+        )
     if shutil.which("sbatch") is None:
         raise RunError("ship sweep --slurm", "needs the command sbatch", fix="Call it where jobs are handed in.")
     given, jobs = _slurm_settings(slurm)
-    from dask_jobqueue import SLURMCluster
-
-    with SLURMCluster(**given) as cluster:
+    with importlib.import_module("dask_jobqueue").SLURMCluster(**given) as cluster:
         cluster.scale(jobs=jobs)
         yield cluster
 
@@ -124,10 +123,8 @@ def _scheduler(address: str | None, slurm: Sequence[str]) -> Iterator[Any]:
 def _slurm_settings(settings: Sequence[str]) -> tuple[dict[str, Any], int]:
     """Return the settings of a job, as dask-jobqueue takes them, and the number of jobs."""
     where = "ship sweep --slurm"
-    try:
-        from dask_jobqueue.slurm import SLURMJob
-    except ImportError as error:
-        raise RunError(where, "needs dask-jobqueue", fix="pip install ship-snn[slurm]") from error
+    if importlib.util.find_spec("dask_jobqueue") is None:
+        raise RunError(where, "needs dask-jobqueue", fix="pip install ship-snn[slurm]")
     given: dict[str, Any] = {}
     for pair in settings:
         key, equals, text = pair.partition("=")
@@ -139,11 +136,17 @@ def _slurm_settings(settings: Sequence[str]) -> tuple[dict[str, Any], int]:
         raise RunError(where, f"needs {missing[0]}=, of one job", fix="E.g. --slurm cores=8 --slurm memory=16GB --slurm jobs=4.")
     given.setdefault("processes", given["cores"])  # a process for each core, so that points do not share one
     try:
-        SLURMJob("tcp://SCHEDULER:8786", name="ship", **given).job_script()
+        _job(given)
     except (TypeError, ValueError) as error:
         fix = "Keys: jobs, and those of dask_jobqueue.SLURMCluster, such as queue, account, walltime, cores, memory."
         raise RunError(where, "cannot make a job of these settings", got=str(error).splitlines()[0], fix=fix) from error
     return given, jobs
+
+
+def _job(given: Mapping[str, Any]) -> str:
+    """Return the script of a job; the address of the scheduler is known when one runs."""
+    kind = importlib.import_module("dask_jobqueue.slurm").SLURMJob
+    return str(kind("tcp://SCHEDULER:8786", name="ship", **given).job_script())
 
 
 def _show_found(found: Found) -> None:
@@ -159,7 +162,9 @@ def _show(table: Any) -> None:
     axes = [name for name in table.failed.dims if name != "seed"]
     names = [name for name, values in table.data_vars.items() if values.dims == table.failed.dims and name != "failed"]
     seeds = table.sizes["seed"]
-    made = Table(title=table.attrs["title"] + (f": mean over {seeds} seeds, 95 % interval" if seeds > 1 else ""), title_justify="left")
+    made = Table(
+        title=table.attrs["title"] + (f": mean over {seeds} seeds, 95 % interval" if seeds > 1 else ""), title_justify="left"
+    )
     for name in (*axes, *names):
         unit = table[name].attrs.get("units", "")
         made.add_column(f"{name} ({unit})" if unit else str(name), justify="right")

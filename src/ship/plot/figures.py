@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -267,6 +268,16 @@ def confusion(counts: Tensor, *, title: str = "") -> Any:
     return figure
 
 
+def _apart(places: Sequence[float]) -> list[int]:
+    """Return the numbers of places that are far enough from each other for a label, from the smallest on."""
+    order = sorted(range(len(places)), key=lambda i: places[i])
+    least, shown = 0.05 * (places[order[-1]] - places[order[0]]), order[:1]
+    for i in order[1:]:
+        if places[i] - places[shown[-1]] >= least:
+            shown.append(i)
+    return shown
+
+
 def accuracy(
     x: Sequence[float] | Sequence[str],
     intervals: Sequence[Any],
@@ -311,7 +322,8 @@ def accuracy(
     elif log:
         axes.set_xscale("log")
         if max(x) <= 100 * min(x):  # less than two decades have too few ticks of their own
-            axes.set_xticks(list(x), [f"{value:g}" for value in x])
+            shown = _apart([math.log(value) for value in x])
+            axes.set_xticks([x[i] for i in shown], [f"{x[i]:g}" for i in shown])
             axes.set_xticks([], minor=True)
     axes.set(xlabel=xlabel, ylabel="test accuracy (%)", title=title)
     axes.legend(fontsize=8)

@@ -26,11 +26,10 @@ from ..base.parameters import per_chip
 from ..base.statistics import Interval, mean_interval, wilson
 from ..data.sets import LabelledSet
 from ..network.network import Network
-from ..study import Run, Task
+from ..study import Run, Short, Task
 from ..study.curves import Curve
 from ..study.linear_start import features, logistic
 from ..study.tasks import spoken_digits as digits
-from ..study.tasks.once import Short
 
 READOUT = digits.TRAINED[0]
 BINS = 10  # stretches of time whose mean levels the support vector machine sees
@@ -95,7 +94,7 @@ def run(config: Config, run: Run) -> None:
 
 def said(task: Task, sounds: LabelledSet, net: Network) -> Short:
     """Return the task of the readout alone, with what a column says to all recordings as its training samples."""
-    return study.shortened(replace(task, train=sounds), net, test=False)
+    return replace(task, train=sounds).shortened(net, test=False)
 
 
 def split_by(column: Short, held: Tensor) -> Short:
@@ -220,6 +219,7 @@ def few_levels(config: Config, run: Run, short: Short, exact: Interval) -> None:
     run.number("fewest levels within one point of the float line", fewest(plain, exact.value - 0.01), n=config.draws)
     title = f"Weights of the readout on few levels, {config.draws} draws"
     figure = plain.plot(lines={f"floating point, {exact.value:.1%}": exact.value}, title=title)
+    figure.axes[0].get_legend().get_texts()[-1].set_text("mean over draws, 95 % interval")
     run.figure("levels", figure, "Test accuracy against the number of levels of a weight, with the accuracy in floating point.")
     run.note("Devices of the level curve are ideal but for their levels: no scatter, no limit of the writing was asked for.")
 

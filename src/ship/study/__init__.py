@@ -21,8 +21,7 @@ from .siegert import siegert
 from .sweeps.grid import grid
 from .sweeps.search import search
 from .sweeps.space import Between, Found
-from .tasks import Recipe, Task, task, tasks
-from .tasks.once import Short, shortened
+from .tasks import Recipe, Short, Task, task, tasks
 from .ways import closed_loop
 
 __all__ = [
@@ -40,8 +39,8 @@ __all__ = [
     "Requirement",
     "Row",
     "Run",
-    "Short",
     "Sheet",
+    "Short",
     "Spread",
     "Summary",
     "Task",
@@ -62,7 +61,6 @@ __all__ = [
     "require",
     "requirement",
     "search",
-    "shortened",
     "siegert",
     "spread_curve",
     "summary",

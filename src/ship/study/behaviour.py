@@ -30,7 +30,7 @@ from ..train.metrics import ConfusionMatrix
 from .measure import readout_of, say_what_is_ideal
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-RESAMPLES = 2000  # of the bootstrap of the macro-F1
+RESAMPLES = 1000  # of the bootstrap of the macro-F1
 NO_PRICE = "synaptic events only: a price needs devices (device= of net.add), or costs (net.meter)"
 
 

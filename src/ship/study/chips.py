@@ -141,7 +141,7 @@ def copy_group(
         by_tag: ``device`` and ``mapping`` by tag, in place of the group's own.
         spreads: variation of parameters by name, in place of their own.
     """
-    by_tag, spreads = by_tag or {"device": {}, "mapping": {}}, spreads or {}
+    by_tag, spreads = by_tag or {"device": {}, "mapping": {}, "crossbar": {}}, spreads or {}
     spec, group, wiring = net.specs[tag], net[tag], net.wiring
     changes: dict[str, Any] = {"delay": _drawn_delay(wiring, spec)}
     changes["initial"] = {name: _stored(v, group.get_buffer(f"initial/{name}")) for name, v in spec.initial.items()}

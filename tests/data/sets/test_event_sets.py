@@ -196,8 +196,8 @@ def test_a_recording_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytes
 
 
 def test_what_only_people_can_download_says_so() -> None:
-    text = r"is given by its publisher on a page for people.*So download by hand DvsGesture.tar.gz from https://ibm.ent.box.com"
-    text += r".* as dvs-gesture/DvsGesture.tar.gz into a folder, and name that folder: --data FOLDER"
+    text = r"is given by its publisher on a page for people.*So download by hand https://ibm.ent.box.com"
+    text += r".* as DvsGesture.tar.gz into FOLDER/dvs-gesture, and name that FOLDER: --data FOLDER"
     with pytest.raises(FileError, match=text):
         ship.data.load("dvs-gesture")
 

@@ -106,7 +106,7 @@ def test_a_damaged_file_in_the_cache_is_downloaded_anew(server: FileServer, cach
 @pytest.mark.parametrize("ranges", [True, False])
 def test_a_cut_download_goes_on_or_starts_again(server: FileServer, cache: Path, ranges: bool) -> None:
     server.cut, server.ranges = 50_000, ranges
-    with pytest.raises(FileError, match=r"cannot be downloaded.*Try again.*download by hand .* as trial/a.bin into a folder"):
+    with pytest.raises(FileError, match=r"cannot be downloaded.*Try again.*download by hand .*a.bin into FOLDER/trial"):
         fetch.files("trial", [remote(server)])
     assert names(cache) == ["a.bin.part"]
     have = (cache / "a.bin.part").stat().st_size
@@ -141,11 +141,9 @@ def test_no_network_says_what_to_put_where(cache: Path) -> None:
     pytest.importorskip("pooch")
     site = "http://127.0.0.1:9"
     text = f"data set 'trial': cannot be downloaded from {site}/a.bin; got ConnectionError: .*refused.*"
-    text += (
-        f"download by hand a.bin from {site}/a.bin as trial/a.bin, b.bin from {site}/b.bin as trial/b.bin into a folder, and name"
-    )
+    text += f"download by hand {site}/a.bin, {site}/b.bin as c.bin into FOLDER/trial, and name that FOLDER: --data FOLDER, or"
     with pytest.raises(FileError, match=text):
-        fetch.files("trial", [Remote(f"{site}/{name}", RIGHT, name) for name in ("a.bin", "b.bin")])
+        fetch.files("trial", [Remote(f"{site}/a.bin", RIGHT, "a.bin"), Remote(f"{site}/b.bin", RIGHT, "c.bin")])
     assert names(cache) == []
 
 

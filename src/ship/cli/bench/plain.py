@@ -31,7 +31,12 @@ def sweep(data: Arrays, size: Arrays) -> Work:
         runs = [short_run(tau, seed, size) for tau in data["tau"] for seed in data["seeds"]]
         return sum(runs) / len(runs)
 
-    return {"forward": loop, "warm": lambda: short_run(data["tau"][0], 0, size), "rate": lambda out: out, "check": lambda out: out}
+    return {
+        "forward": loop,
+        "warm": lambda: short_run(data["tau"][0], 0, size),
+        "rate": lambda out: out,
+        "check": lambda out: out,
+    }
 
 
 def chips_shared(data: Arrays, size: Arrays) -> Work:

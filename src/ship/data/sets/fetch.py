@@ -194,8 +194,9 @@ def _download(name: str, remote: Remote, missing: Sequence[Remote], progress: bo
 
 def _reason(error: Exception) -> str:
     """Say in a few words why a request failed: what the innermost library says, without its object and address."""
-    inner = getattr(error.args[0], "reason", error) if error.args else error
-    return f"{type(error).__name__}: {str(inner).rpartition('): ')[2] or inner}"[:200]
+    inner = getattr(error.args[0], "reason", None) or error.args[0] if error.args else error
+    text = str(inner.args[0] if isinstance(inner, Exception) and inner.args else inner)
+    return f"{type(error).__name__}: {text.rpartition('): ')[2] or text}"[:200]
 
 
 def _by_hand(name: str, remotes: Sequence[Remote]) -> str:

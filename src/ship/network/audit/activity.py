@@ -30,7 +30,7 @@ class GroupActivity(NamedTuple):
 
     tag: str
     n: int
-    rate: float  # Hz, the mean
+    rate: float  # Hz, the mean; NaN, as all of the next three, where the group sends no spikes
     highest: float  # Hz, of one unit in one sample
     silent: float  # share of the units that never spike, on any chip and in any sample
     saturated: float  # share of the units that spike at nearly their highest possible rate, in some sample
@@ -94,14 +94,15 @@ def _row(group: GroupActivity) -> tuple[str, ...]:
     return (
         group.tag,
         str(group.n),
-        f"{group.rate:.3g}",
-        f"{group.highest:.3g}",
-        f"{group.silent:.0%}",
-        f"{group.saturated:.0%}",
+        *(("-",) * 4 if math.isnan(group.rate) else _spiking(group)),
         arriving(group.excitation),
         arriving(group.inhibition),
         "-" if math.isnan(group.reach) else f"{group.reach:.2f}",
     )
+
+
+def _spiking(group: GroupActivity) -> tuple[str, ...]:
+    return f"{group.rate:.3g}", f"{group.highest:.3g}", f"{group.silent:.0%}", f"{group.saturated:.0%}"
 
 
 @torch.no_grad()
@@ -146,8 +147,8 @@ def _feeds(net: Audited, tag: str) -> list[str]:
 
 
 def _group(net: Audited, tag: str, counts: Mapping[str, Tensor], brought: Mapping[str, Sent], seconds: float) -> GroupActivity:
-    made = counts.get(tag)
-    rates = torch.zeros(1, 1, net[tag].n) if made is None else made / seconds
+    rates = counts[tag] / seconds if tag in counts else torch.full((1, 1, net[tag].n), math.nan)
+    silent, fast = (rates.amax((0, 1)) == 0, rates.amax((0, 1)) >= NEAR_LIMIT * _highest_rate(net, tag))
     feeds = [name for name in _feeds(net, tag) if name in brought]
     units = list(dict.fromkeys(brought[name].unit for name in feeds))
     own = [name for name in feeds if brought[name].unit == units[0]] if units else []
@@ -155,14 +156,13 @@ def _group(net: Audited, tag: str, counts: Mapping[str, Tensor], brought: Mappin
     def per_unit(field: str) -> float:
         return sum(float(getattr(brought[name], field).mean()) for name in own) / (net[tag].n * seconds)
 
-    limit = _highest_rate(net, tag)
     return GroupActivity(
         tag,
         net[tag].n,
         float(rates.mean()),
         float(rates.max()),
-        float((rates.amax((0, 1)) == 0).double().mean()) if made is not None else 0.0,
-        float((rates.amax((0, 1)) >= NEAR_LIMIT * limit).double().mean()) if made is not None else 0.0,
+        float(silent.double().mean()) if tag in counts else math.nan,
+        float(fast.double().mean()) if tag in counts else math.nan,
         per_unit("excitatory"),
         per_unit("inhibitory"),
         units[0] if units else "",

@@ -30,8 +30,9 @@ class Level(NamedTuple):
 class Trains(NamedTuple):
     """How the spikes of two runs differ."""
 
-    shift: float  # s, the mean distance of the n-th spikes of trains with as many spikes
+    shift: float  # s, the mean distance of the n-th spikes of trains with as many spikes; NaN without such trains
     changed: float  # share of the trains that spike at all whose number of spikes differs
+    rate: float  # the larger of two relative differences: of all numbers of spikes, and of the time by which as many have come
 
 
 def level(beside: Beside, ratio: int, traced: Mapping[str, str], units: int, spiking: Sequence[str]) -> Level:
@@ -113,14 +114,22 @@ def moved(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> Trains:
     counts = [torch.bincount(train, minlength=size) for train, _ in (a, b)]
     alike, active = counts[0] == counts[1], (counts[0] + counts[1]) > 0
     if not bool(active.any()):
-        return Trains(0.0, 0.0)
+        return Trains(0.0, 0.0, 0.0)
     times = []
     for train, time in (a, b):
         own = alike[train]
         order = torch.argsort(train[own], stable=True)  # records are in order of time
         times.append(time[own][order])
     shift = float((times[0] - times[1]).abs().mean()) if len(times[0]) else math.nan
-    return Trains(shift, float((~alike & active).sum() / active.sum()))
+    numbers = abs(len(a[0]) - len(b[0])) / max(len(b[0]), 1)
+    return Trains(shift, float((~alike & active).sum() / active.sum()), max(numbers, _by_when(*times, counts[1][alike & active])))
+
+
+def _by_when(a: Tensor, b: Tensor, counts: Tensor) -> float:
+    """Return by how much the last spikes of trains with as many spikes differ, relative to the time at which they come."""
+    last = counts.cumsum(0) - 1
+    when = float(b[last].mean()) if len(last) else 0.0
+    return float((a[last] - b[last]).abs().mean()) / when if when > 0 else 0.0
 
 
 def apart(a: Tensor, b: Tensor, eps: float) -> float:

@@ -30,7 +30,7 @@ FINEST = 12  # a dt that would have to be halved more often is no proposal
 class GroupDt(NamedTuple):
     """What the time step does to one group. Tuples have an entry for each dt, or for each dt and the next finer one.
 
-    The error of the number of spikes is estimated with order 1, that of spike times (`docs/semantics.md`), unless its changes
+    The error of the rate is estimated with order 1, that of spike times (`docs/semantics.md`), unless its changes
     grow; the error of the state with the order that was found. A state is compared up to the first spike of each unit: behind
     it, a spike that moves by a slot makes a difference of a whole reset.
     """
@@ -39,8 +39,8 @@ class GroupDt(NamedTuple):
     spikes: tuple[int, ...]  # all spikes, at each dt; empty where it sends none
     shift: tuple[float, ...]  # s, how far the n-th spike moves from one dt to the next; NaN where no train has as many spikes
     changed: tuple[float, ...]  # the share of trains whose number of spikes changes
-    count_error: float  # of the number of spikes at dt, estimated, relative
-    count_order: float  # 1; 0 where the number of spikes changes more from one dt to the next
+    rate_error: float  # of the rate at dt, estimated, relative: of numbers of spikes, or of when as many have come
+    rate_order: float  # 1; 0 where the number of spikes changes more from one dt to the next
     state: str  # the state that is compared; empty for none
     difference: tuple[float, ...]  # mean absolute difference of the state, relative to its standard deviation
     order: float | None  # by which the difference shrinks; None: exact, or too few numbers
@@ -51,7 +51,7 @@ class GroupDt(NamedTuple):
     @property
     def error(self) -> float:
         """The larger one of both errors."""
-        return max(self.count_error, self.state_error)
+        return max(self.rate_error, self.state_error)
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class DtAudit:
 
     def rows(self) -> list[tuple[str, ...]]:
         """Return the table as text: heads first, then a row for each group."""
-        heads: tuple[str, ...] = ("group", "spikes", "they move by (s)", "trains changed", "error of number")
+        heads: tuple[str, ...] = ("group", "spikes", "they move by (s)", "trains changed", "error of rate")
         heads += ("state", "difference", "order", "error of state", "alone", "shortest time constant")
         return [heads, *(_row(group) for group in self.groups)]
 
@@ -103,13 +103,20 @@ class DtAudit:
             lines.append("metric: " + ", ".join(f"{value:.6g}" for value in self.metric))
         lines += [f"rounded: {text}" for text in self.rounded]
         lines += [f"note: {text}" for text in self.notes]
-        return "\n".join([*lines, self.verdict()])
+        return "\n".join([*lines, self.verdict(), *self._of_metric()])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         heads, *rows = self.rows()
         return html_table(self.verdict(), heads, rows)
+
+    def _of_metric(self) -> list[str]:
+        """Say how much the metric changes, which may be all that a user asks for."""
+        if not self.metric:
+            return []
+        change = max(abs(value - self.metric[-1]) for value in self.metric)
+        return [f"The metric changes by at most {change:.2g} from the finest dt; if it is all that counts, judge by that."]
 
     def verdict(self) -> str:
         """Say which group limits dt, and which dt, or programme of dt, is proposed."""
@@ -139,7 +146,7 @@ def _row(group: GroupDt) -> tuple[str, ...]:
         each(group.spikes, "d"),
         each(group.shift, ".2g"),
         each(group.changed, ".0%"),
-        f"{group.count_error:.2g}" if group.spikes else "-",
+        f"{group.rate_error:.2g}" if group.spikes else "-",
         group.state or "-",
         each(group.difference, ".2g"),
         "exact" if not any(group.difference) else ("-" if group.order is None else f"{group.order:.1f}"),
@@ -216,19 +223,13 @@ def _own(made: Beside, tag: str, state: Mapping[str, str], units: int, outputs: 
     spiking = [tag] if net_spikes(made.net, tag) else []
     a, b = (level(alone, ratio, one, units, spiking) for ratio in (1, 2))
     found = [apart(a.traces[tag], b.traces[tag], eps)] if one else []
-    found += [_counts(a, b, tag)] if spiking else []
+    found += [moved(a.spikes[tag], b.spikes[tag]).rate] if spiking else []
     return max(found, default=None)
 
 
 def net_spikes(net: Audited, tag: str) -> bool:
     """Tell whether a group of neurons sends events."""
     return net.wiring.kinds[tag] == "events"
-
-
-def _counts(a: Level, b: Level, tag: str) -> float:
-    """Return the difference of the numbers of spikes, relative to the second."""
-    few, many = len(a.spikes[tag][1]), len(b.spikes[tag][1])
-    return abs(few - many) / max(many, 1)
 
 
 def _group(net: Audited, tag: str, state: str, levels: Sequence[Level], own: float | None, eps: float) -> GroupDt:
@@ -239,14 +240,14 @@ def _group(net: Audited, tag: str, state: str, levels: Sequence[Level], own: flo
     counts = tuple(len(one.spikes[tag][1]) for one in levels) if spiking else ()
     changes = [abs(a - b) for a, b in itertools.pairwise(counts)]
     grows = bool(changes) and min(changes) >= MANY and changes[-1] > changes[0]
-    count_order = 0.0 if grows else SPIKE_ORDER
+    rate_order = 0.0 if grows else SPIKE_ORDER
     return GroupDt(
         tag,
         counts,
         tuple(t.shift for t in trains),
         tuple(t.changed for t in trains),
-        richardson(_counts(*pairs[0], tag), count_order) if spiking else 0.0,
-        count_order,
+        richardson(trains[0].rate, rate_order) if spiking else 0.0,
+        rate_order,
         state,
         differences,
         order,
@@ -279,7 +280,7 @@ def _limits(groups: Sequence[GroupDt], tags: Sequence[str]) -> str:
 
 def _proposed(dt: float, groups: Sequence[GroupDt], tolerance: float) -> float:
     """Return the dt that should bring all errors within the tolerance: dt divided by a power of two; NaN where none is found."""
-    errors = [(group.count_error, group.count_order) for group in groups]
+    errors = [(group.rate_error, group.rate_order) for group in groups]
     errors += [(group.state_error, 0.0 if group.order is None else group.order) for group in groups]
     halvings = 0
     for error, order in errors:

@@ -2,7 +2,8 @@
 
 Matplotlib's SVG file is taken apart and only known elements and attributes are kept, so that a figure brings no script and no
 address. Names inside (of clips and markers) get the name of the figure in front, since all figures of a page share one space of
-names. Colours of `INKS` become variables of the style sheet, which has them for a light and for a dark page.
+names. Colours of `INKS` become variables of the style sheet, which has them for a light and for a dark page; a figure with an
+image or with other colours stays on white.
 
 Source: W3C, SVG Accessibility API Mappings, section 5: an ``svg`` with the role ``img`` has its title as its name, and its desc
 as what describes it.
@@ -35,24 +36,11 @@ INKS = {
     "#fbd9bd": "beyond",
 }
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
-KEPT = {
-    "svg",
-    "g",
-    "defs",
-    "clipPath",
-    "path",
-    "rect",
-    "circle",
-    "ellipse",
-    "line",
-    "polyline",
-    "polygon",
-    "text",
-    "tspan",
-    "use",
-}
-KEPT |= {"image", "linearGradient", "radialGradient", "stop", "pattern", "symbol", "mask"}
+SHAPES = ("path", "rect", "circle", "ellipse", "line", "polyline", "polygon", "text", "tspan", "use", "image")
+KEPT = {"svg", "g", "defs", "clipPath", "linearGradient", "radialGradient", "stop", "pattern", "symbol", "mask", *SHAPES}
+COLOUR = re.compile(r"(?:fill|stroke)(?:: ?|=\")(#[0-9a-fA-F]{6})\b")
 HREF = re.compile(r"#[\w.:-]+|data:image/(png|jpeg);base64,[A-Za-z0-9+/=\s]+")
+ROUNDED = ("d", "points", "x", "y")  # lengths in points; the factors of a transform are small, and stay
 NUMBER = re.compile(r"-?\d+\.\d{3,}")
 FONT = re.compile(r"font: (?P<style>(?:(?:italic|oblique|bold|\d{3}) )*)(?P<size>[\d.]+)px [^;]*")
 
@@ -76,8 +64,9 @@ def svg_of(figure: Any, name: str, title: str, description: str = "") -> tuple[s
         raise ParameterError("Page.figure", "must be a Matplotlib figure, or the content of an SVG", got=str(error)) from error
     if root.tag != f"{SVG}svg":
         raise ParameterError("Page.figure", "must be a Matplotlib figure, or the content of an SVG", got=root.tag)
-    fixed = root.find(f".//{SVG}image") is not None
-    used = _used(content.decode(errors="replace"))
+    text = content.decode(errors="replace")
+    fixed = root.find(f".//{SVG}image") is not None or bool({c.lower() for c in COLOUR.findall(text)} - set(INKS))
+    used = _used(text)
     made = _element(root, name, used)
     _named(made, root, name, title, description)
     return ElementTree.tostring(made, encoding="unicode"), fixed
@@ -137,7 +126,7 @@ def _attribute(key: str, value: str, name: str, used: set[str]) -> tuple[str, st
         value = _style(value)
     elif key in ("fill", "stroke", "stop-color"):
         value = (INKS.get(value.lower(), "") and f"var(--{INKS[value.lower()]})") or value
-    return key, NUMBER.sub(lambda found: f"{float(found[0]):.2f}", value)
+    return key, NUMBER.sub(lambda found: f"{float(found[0]):.2f}", value) if key in ROUNDED else value
 
 
 def _style(value: str) -> str:

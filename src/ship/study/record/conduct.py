@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -54,9 +56,25 @@ def conduct(
     else:
         config = settings.changed("--set", kind.quick() if quick else kind(), changes)
     plain = settings.to_plain(f"study {name}", config)
-    with Run(folder, study=name, config=plain, seed=seed, data=data, progress=progress, source=_source(study), then=then) as made:
+    made = Run(folder, study=name, config=plain, seed=seed, data=data, progress=progress, source=_source(study), then=then)
+    with made, _noting_warnings(made):
         study.run(config, made)
     return made.record
+
+
+@contextmanager
+def _noting_warnings(run: Run) -> Iterator[None]:
+    """Note the warnings of a study in its record, besides showing them: they say what is ideal, rounded or left out."""
+    with warnings.catch_warnings():
+        shown = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if category is UserWarning:
+                run.note(f"Warning: {message}")
+            shown(message, category, *where, **more)
+
+        warnings.showwarning = show
+        yield
 
 
 def _config(study: ModuleType, name: str) -> Any:

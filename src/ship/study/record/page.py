@@ -28,8 +28,12 @@ def run_page(record: Mapping[str, Any], folder: Path | str) -> Page:
     made = Page(f"Study {Path(record['study']).stem}", f"On {data}." if data else "", above="A run of a study")
     made.section("Numbers")
     rows = [[name, _number(each), _interval(each), _count(each), each["how"]] for name, each in record["numbers"].items()]
+    heads = ("number", "value", "95 % interval", "n", "how")
+    kept = [c for c in range(len(heads)) if any(row[c] for row in rows)]
     if rows:
-        made.table(["number", "value", "95 % interval", "n", "how"], rows, "The headline numbers of the run.", right=[1, 3])
+        right = [i for i, c in enumerate(kept) if heads[c] in ("value", "n")]
+        cells = [[row[c] for c in kept] for row in rows]
+        made.table([heads[c] for c in kept], cells, "The headline numbers of the run.", right=right)
     _figures(made, record, folder)
     made.section("What a reader must know")
     made.points([*record["notes"], *dict.fromkeys(each["note"] for each in record["data"] if each["note"])])

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from ...base.statistics import Interval
 from .sheet import Axis, Pair, Point, Sheet
 
 INK, GREY, BLUE, ORANGE, PAPER = "#000000", "#777777", "#2166ac", "#d95f02", "#ffffff"
@@ -69,15 +70,16 @@ def overview(sheet: Sheet, *, wide: bool) -> Any:
 
 def _bar(frame: Any, axis: Axis, left: float, right: float, middle: float, height: float) -> None:
     """Draw the range of an axis from best to worst, and the mark of the device."""
+    from matplotlib.patches import Rectangle
 
     def at(x: float) -> float:
         return left + x * (right - left)
 
     def box(start: float, stop: float, colour: str) -> None:
-        frame.barh(middle, at(stop) - at(start), height, at(start), color=colour, edgecolor="none", linewidth=0)
+        frame.add_patch(Rectangle((at(start), middle - height / 2), at(stop) - at(start), height, fc=colour, ec="none"))
 
     if axis.found == "refused":
-        frame.barh(middle, right - left, height, left, color="none", edgecolor=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
+        frame.add_patch(Rectangle((left, middle - height / 2), right - left, height, fc="none", ec=GREY, lw=0.8, ls=(0, (4, 3))))
         return
     box(0, 1, FINE if axis.found == "never" else BEYOND)
     if axis.bracketed:
@@ -149,9 +151,16 @@ def _legend(figure: Any, sheet: Sheet, columns: int) -> None:
     figure.legend(handles=made, loc="upper left", ncols=columns, bbox_to_anchor=(0.0, 1.0), **style)
 
 
-def curve(sheet: Sheet, axis: Axis) -> Any:
-    """Draw the accuracy along one axis, with what is allowed and where the device stands."""
-    figure, frame = _small(sheet, axis.curve, axis.required if axis.bracketed else None)
+def curve(sheet: Sheet, axis: Axis, *, large: bool = False) -> Any:
+    """Draw the accuracy along one axis, with what is allowed and where the device stands.
+
+    Args:
+        sheet: the sheet, for what is allowed and the name of the device.
+        axis: an axis of it that has a curve.
+        large: whether it stands alone, with a title and a legend.
+    """
+    size = (6.4, 4.0) if large else (2.9, 2.05)
+    figure, frame = _accuracies(sheet, axis.curve, axis.required if axis.bracketed else None, size)
     frame.set_xscale("log")
     margin = (axis.high / axis.low) ** 0.03
     ends = [axis.low / margin, axis.high * margin]
@@ -165,23 +174,25 @@ def curve(sheet: Sheet, axis: Axis) -> Any:
         x = mark.value if not off else best if off < 0 else worst
         face = INK if mark.status == "measured" else PAPER
         shape, transform = "D" if not off else "<" if off < 0 else ">", frame.get_xaxis_transform()
-        frame.plot([x, x], [0, 1], color=INK, lw=0.9, ls=(0, (2, 2)), transform=transform)
+        name = f"{sheet.device}: {axis.kind.said(mark.value)}"
+        frame.plot([x, x], [0, 1], color=INK, lw=0.9, ls=(0, (2, 2)), transform=transform, label=name)
         frame.plot([x], [0.0], shape, ms=6, mec=INK, mfc=face, transform=transform, clip_on=False, zorder=5)
+    if large:
+        frame.set_title(axis.title)
+        frame.legend(fontsize=8)
     return figure
 
 
 def pair_curve(sheet: Sheet, pair: Pair) -> Any:
     """Draw the accuracy along the worst pair, in shares of both requirements."""
-    figure, frame = _small(sheet, pair.curve, pair.share if pair.found == "bracketed" else None, size=(3.7, 2.4))
+    figure, frame = _accuracies(sheet, pair.curve, pair.share if pair.found == "bracketed" else None, (3.7, 2.4))
     frame.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g}")
     frame.tick_params(labelsize=8)
     frame.set_xlabel("share of both requirements (%)", fontsize=8)
     return figure
 
 
-def _small(
-    sheet: Sheet, points: Sequence[Point], required: Any | None, size: tuple[float, float] = (2.9, 2.05)
-) -> tuple[Any, Any]:
+def _accuracies(sheet: Sheet, points: Sequence[Point], required: Interval | None, size: tuple[float, float]) -> tuple[Any, Any]:
     """Draw points with intervals, what is allowed, and the interval of what is required."""
     from ...base.display.picture import Picture
 
@@ -194,15 +205,16 @@ def _small(
     if required is not None:
         lowest, highest = (min(x), max(x)) if x else (required.value, required.value)
         frame.axvspan(max(required.low, lowest / 10), min(required.high, highest * 10), color=FINE, lw=0)
-        frame.axvline(required.value, color=INK, lw=1.2)
-    frame.axhline(100 * sheet.target, color=ORANGE, lw=1.2, ls="--")
-    frame.errorbar(x, middle, yerr=[down, up], fmt="o-", ms=3, lw=1.1, capsize=2, color=BLUE)
+        frame.axvline(required.value, color=INK, lw=1.2, label="required, 95 % interval")
+    frame.axhline(100 * sheet.target, color=ORANGE, lw=1.2, ls="--", label=f"least allowed, {100 * sheet.target:.1f} %")
+    frame.errorbar(
+        x, middle, yerr=[down, up], fmt="o-", ms=3, lw=1.1, capsize=2, color=BLUE, label="mean of the chips, 95 % interval"
+    )
     frame.set_ylabel("accuracy (%)", fontsize=8)
     frame.tick_params(labelsize=8, color=GREY)
-    for side in frame.spines.values():
+    for name, side in frame.spines.items():
         side.set_color(GREY)
-    for side in ("top", "right"):
-        frame.spines[side].set_visible(False)
+        side.set_visible(name in ("left", "bottom"))
     return figure, frame
 
 

@@ -39,7 +39,7 @@ def _answer(made: Page, sheet: Sheet) -> None:
     if not sheet.device:
         made.answer(_tightest(sheet), *more)
     else:
-        verdict, tone = _verdict(sheet)
+        verdict, tone = verdict_of(sheet)
         made.answer(sheet.verdict(), *more, *_silent(sheet), verdict=verdict, tone=tone)
     facts = {
         "accuracy in floating point": f"{sheet.baseline.value:.1%}",
@@ -50,7 +50,7 @@ def _answer(made: Page, sheet: Sheet) -> None:
     made.facts(facts, tiles=True)
 
 
-def _verdict(sheet: Sheet) -> tuple[str, str]:
+def verdict_of(sheet: Sheet) -> tuple[str, str]:
     """Return a word or two, and the tone of the box."""
     if not sheet.marked:
         return "Not known", "open"
@@ -143,11 +143,11 @@ def _mend(made: Page, sheet: Sheet) -> None:
         return
     axis = sheet[sheet.fails]
     made.section("What would mend it")
+    before = percent(sheet.remedies[0].before)
     made.text(
         f"Chips that have {axis.kind.said(axis.mark.value)} on {axis.title}, as {sheet.device} has, and are ideal otherwise, "
-        f"were measured without and with each remedy. Without one they reach {percent(sheet.remedies[0].before)}; the least accuracy "
-        f"were measured without and with each remedy. Without one they reach {percent(sheet.remedies[0].before)}; the least "
-        f"accuracy allowed is {sheet.target:.1%}."
+        f"were measured without and with each remedy. Without one they reach {before}; the least allowed is {sheet.target:.1%}."
+    )
     columns = ["remedy", "accuracy with it", "enough", "chips", "how"]
     rows = [_mended(remedy) for remedy in sheet.remedies]
     made.table(columns, rows, f"Remedies for {axis.title}, with 95 % intervals over chips and test samples.", right=[3])

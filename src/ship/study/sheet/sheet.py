@@ -268,9 +268,9 @@ class Sheet:
         axis = self[name]
         if not axis.curve:
             raise RunError("Sheet.plot", f"needs a curve, and {axis.title} has none", got=axis.text)
-        from .figure import drawn
+        from .figures import curve
 
-        return drawn(self, axis)
+        return curve(self, axis, large=True)
 
     def __str__(self) -> str:
         return "\n".join([str(self.table()), *self.lines()])

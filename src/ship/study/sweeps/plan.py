@@ -53,7 +53,7 @@ def plan(where: str, axes: Mapping[str, Any], seeds: int | Sequence[int], units:
     if "seed" in axes:
         raise ParameterError(f"{where}: axes", "must not name 'seed'", fix="Give the seeds by seeds=.")
     made = {str(name): _values(f"{where}: axes[{name!r}]", values) for name, values in axes.items()}
-    if isinstance(seeds, bool) or isinstance(seeds, int | np.integer):
+    if isinstance(seeds, bool | int | np.integer):
         check_whole(f"{where}: seeds", seeds, 1)
         seeds = range(int(seeds))
     whole = _values(f"{where}: seeds", seeds)

@@ -100,7 +100,8 @@ def _there(client: Any, source: Source, points: Sequence[Point], threads: int) -
             made.append(future)
         return made
 
-    under_way = as_completed(submit(), loop=client.loop)
+    follow: Any = as_completed
+    under_way = follow(submit(), loop=client.loop)
     for future in under_way:
         number = numbers.pop(future.key)
         try:

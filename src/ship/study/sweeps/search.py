@@ -114,7 +114,8 @@ class _Late:
     """A pool that is opened when it is first needed: a search that is done needs none."""
 
     def __init__(self, stack: contextlib.ExitStack, opener: Callable[[], contextlib.AbstractContextManager[Pool]]) -> None:
-        self.stack, self.opener, self.pool = stack, opener, None
+        self.stack, self.opener = stack, opener
+        self.pool: Pool | None = None
 
     def __call__(self) -> Pool:
         if self.pool is None:
@@ -186,10 +187,10 @@ def _row(journal: Journal, number: int, parameters: Point, seeds: Sequence[int])
     for entry in entries:
         if "values" not in entry:
             return row | {"error": entry["error"]}
-    results = [from_plain(entry["values"]).get("value") for entry in entries]
+    results: list[Any] = [from_plain(entry["values"]).get("value") for entry in entries]
     if not all(isinstance(each, bool | int | float) and abs(each) < float("inf") for each in results):
         return row | {"error": f"must return a finite number, or a table with one called 'value'; got {results}"}
-    return row | {"value": statistics.fmean(results), "error": ""}  # type: ignore[type-var]
+    return row | {"value": statistics.fmean(results), "error": ""}
 
 
 def _found(

@@ -9,9 +9,9 @@ from typing import Any
 
 from ...base.errors import RunError, suggest
 from . import own
-from .task import Recipe, Task
+from .task import Recipe, Short, Task
 
-__all__ = ["Recipe", "Task", "task", "tasks"]
+__all__ = ["Recipe", "Short", "Task", "task", "tasks"]
 
 MAKERS = {  # name of a task -> file of this folder, function in it
     "digits": ("digits", "digits"),

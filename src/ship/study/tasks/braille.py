@@ -52,7 +52,7 @@ WAYS = ("milliseconds", "as published")
 SPLITS = ("random", "augmentation")
 KINDS = ("dim", "rot", "whs")
 READOUT_TAU = 65e-3  # s
-EPOCHS, RATE = 60, 8e-3
+EPOCHS, RATE = 60, 0.1  # the rate is a fraction of a weight
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ class Scan:
     dt: float
     delta: float
     augment: bool = False
-    turn: float = 20.0
-    move: float = 2.0
-    stretch: float = 0.1
+    turn: float = 15.0
+    move: float = 1.5
+    stretch: float = 0.08
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Return events ``[batch, time, 2 row]``: for each row its channel up and its channel down."""
@@ -139,12 +139,12 @@ def build(classes: int, neurons: str) -> Network:
     net.add(Izhikevich, "hid", n=HIDDEN, **cell)
     net.add(LeakyIntegrator, "out", n=classes, tau=READOUT_TAU, output=True)
     synapse = {"tau": 15e-3, "tau_rise": 5e-3}
-    weight = torch.full((len(entry.pre),), 50e-3)
+    weight = torch.full((len(entry.pre),), 150e-3)
     net.add(DoubleExpSynapse, "in>res", source="in", target="res", connect=entry, weight=weight, **synapse)
     weight = 20e-3 * reservoir.weight
     net.add(DoubleExpSynapse, "res>res", source="res", target="res", connect=recurrent, weight=weight, **synapse)
-    net.add(DoubleExpSynapse, "res>hid", source="res", target="hid", weight=Uniform(-24e-3, 36e-3), **synapse)
-    net.add(DoubleExpSynapse, "hid>out", source="hid", target="out", weight=Uniform(-0.4, 0.6), **synapse)
+    net.add(DoubleExpSynapse, "res>hid", source="res", target="hid", weight=Uniform(-60e-3, 60e-3), **synapse)
+    net.add(DoubleExpSynapse, "hid>out", source="hid", target="out", weight=Uniform(-0.15, 0.15), **synapse)
     return net
 
 
@@ -178,7 +178,7 @@ def braille(
     fold: int = 0,
     held: str = "whs",
     neurons: str = "milliseconds",
-    dt: float = 1e-3,
+    dt: float = 2e-3,
     delta: float = 0.1,
     augment: bool = True,
 ) -> Task:
@@ -228,7 +228,9 @@ def braille(
         encode_train=Scan(dt, delta, augment=True) if augment else None,
         readout=Max() if published else Mean(),
         build=partial(build, classes, neurons),
-        recipe=Recipe(epochs=EPOCHS, size=16, lr=1e-2 if published else RATE, clip=None if published else 1.0),
+        recipe=Recipe(
+            epochs=EPOCHS, size=16, lr=1e-2 if published else RATE, clip=None if published else 1.0, relative=not published
+        ),
         split=words,
         notes=(
             f"{samples.about.note} A third of the images of a letter differ in brightness alone, and are nearly the same once "

@@ -33,7 +33,7 @@ from ...models import LIF, ExpSynapse, LeakyIntegrator, SpikeInput
 from ...network.network import Network
 from ...network.readout import Mean
 from .column import column
-from .task import Recipe, Task
+from .task import Recipe, Task, as_floats
 
 CHANNELS, STEPS, DT = 50, 800, 1e-3  # filters; slots of an input, s
 MAX_RATE = 500.0  # Hz, of a channel at its loudest
@@ -98,11 +98,6 @@ def heard(samples: LabelledSet) -> LabelledSet:
     return replace(samples, x=spikes)
 
 
-def encode(x: Tensor, _: torch.Generator | None = None) -> Tensor:
-    """Return the spikes of the filter bank as numbers."""
-    return x.to(torch.get_default_dtype())
-
-
 def spoken_digits(*, folder: str | Path | None = None, seed: int = 0, split: str = "official", speaker: str = "theo") -> Task:
     """Make the task.
 
@@ -137,7 +132,7 @@ def divided(samples: LabelledSet, *, seed: int = 0, split: str = "official", spe
         test=samples.part(mask),
         channels=CHANNELS,
         dt=DT,
-        encode=encode,
+        encode=as_floats,
         readout=Mean(tail=TAIL),
         build=partial(build, seed),
         recipe=Recipe(epochs=1, size=50, lr=1e-4, trained=TRAINED, once=True, start="linear", bound=BOUND),

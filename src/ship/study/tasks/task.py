@@ -6,18 +6,20 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ...base.checks import check_choice, check_real, check_whole
-from ...base.errors import GraphError, ParameterError
+from ...base.errors import GraphError, ParameterError, RunError
 from ...data import Batches, LengthBuckets, SpikeDataset, collate
 from ...data.sets import LabelledSet
 from ...network.network import Network
 from ...network.readout import Readout
 from ...train import Perturb, Trainer
+from ..frozen import Cut, cut
+from ..linear_start import linear_start
 
 Encode = Callable[[Tensor, torch.Generator], Tensor]
 
@@ -29,12 +31,13 @@ class Recipe:
     Args:
         epochs: number of epochs.
         size: number of samples in a batch.
-        lr: learning rate.
+        lr: learning rate, in the unit of each parameter.
+        relative: whether it is a fraction instead, of the root mean square of each parameter before training.
         decay: what the rate does over the epochs: "cosine" lets it fall to 0, "none" keeps it.
         weight_decay: the decay of weights that Adam applies.
         clip: largest norm of the gradient; None: any.
         trained: tags of the groups that learn; empty: all.
-        once: whether the part of the network that does not learn is run once, not in every epoch (`ship.study.shortened`); the
+        once: whether the part of the network that does not learn is run once, not in every epoch (`Task.shortened`); the
             encoding must then draw nothing.
         start: "linear" begins at the weights that `ship.study.linear_start` finds for what learns, which must then be the one
             synapse before a leaky readout; "drawn" at those of the network.
@@ -48,6 +51,7 @@ class Recipe:
     weight_decay: float = 0.0
     clip: float | None = None
     trained: tuple[str, ...] = ()
+    relative: bool = False
     once: bool = False
     start: str = "drawn"
     bound: float = math.inf
@@ -60,6 +64,19 @@ class Recipe:
         check_choice("Recipe.start", self.start, ("drawn", "linear"), either=True)
         if self.start == "linear" and len(self.trained) != 1:
             raise ParameterError("Recipe.start", "'linear' needs one tag that is trained", got=f"{self.trained}")
+
+
+class Short(NamedTuple):
+    """A task for the part of a network that learns, and that part; `Task.shortened` makes it."""
+
+    task: Task  # its samples are what the other part said, its network is `net`
+    net: Network
+    cut: Cut
+
+
+def as_floats(x: Tensor, _: torch.Generator | None = None) -> Tensor:
+    """Return what was recorded as numbers that a network takes: an encoding."""
+    return x.to(torch.get_default_dtype())
 
 
 @dataclass(frozen=True, repr=False)
@@ -158,24 +175,69 @@ class Task:
             epochs: number of epochs; default: the recipe's.
             progress: whether to draw a progress bar.
             checkpoint: a file that is written after each epoch.
-            perturb: noise on parameters while it learns.
+            perturb: noise on parameters while it learns; the network then learns on from where it is, and is run as a whole.
 
         Raises:
             GraphError: a group that should learn is not there.
         """
         recipe = self.recipe if epochs is None else replace(self.recipe, epochs=epochs)
         options: dict[str, Any] = {"seed": seed, "epochs": recipe.epochs, "progress": progress, "checkpoint": checkpoint}
-        if recipe.once:
-            from .once import fit_once
-
-            return fit_once(self, net, perturb=perturb, **options)
-        if recipe.start == "linear":
-            from ..linear_start import linear_start
-
+        if recipe.once and not perturb:
+            return self._fit_once(net, **options)
+        if recipe.start == "linear" and not perturb:
             linear_start(net, recipe.trained[0], self.in_order(self.train), readout=self.readout, bound=recipe.bound)
         trainer = self.trainer(net, recipe.epochs, perturb=perturb)
         trainer.fit(self.training(seed), epochs=recipe.epochs, progress=progress, checkpoint=checkpoint)
         return trainer
+
+    def _fit_once(self, net: Network, **options: Any) -> Trainer:
+        """Train a network, its part that does not learn run once; the trainer is one of the whole network, with the history."""
+        short = self.shortened(net, test=False)
+        trained = short.task.fit(short.net, **options)
+        short.cut.give(net)
+        whole = self.trainer(net)
+        whole.progress = trained.progress
+        return whole
+
+    def shortened(self, net: Network, *, size: int = 100, test: bool = True) -> Short:
+        """Run the part of a network that does not learn once over all samples; what is left is a shorter task.
+
+        A study that needs the short network itself, for example to write only its weights to devices, asks for it here.
+
+        Args:
+            net: an initialised network without a chip axis; the recipe names what learns, and the encoding draws nothing.
+            size: number of samples that are run at a time.
+            test: whether the held-out samples are run, too; False leaves the shorter task without any.
+
+        Returns:
+            The shorter task, with the network that learns it. Scores are those of the whole network.
+
+        Raises:
+            RunError: the recipe trains everything, or the encoding in training is another one; what `ship.study.cut` raises.
+            GraphError: what `ship.study.cut` raises.
+        """
+        where = f"task {self.name!r}"
+        if not self.recipe.trained:
+            raise RunError(where, "must name what learns, so that the rest is run once", fix="Give Recipe(trained=(...)).")
+        if self.encode_train is not None:
+            fix = "Leave encode_train out, or train the whole network (Recipe(once=False))."
+            raise RunError(where, "must encode a sample alike in every epoch, to run it once", got="encode_train", fix=fix)
+        made = cut(net, self.recipe.trained)
+
+        def said(part: LabelledSet) -> LabelledSet:
+            return replace(part, x=made.record(self.in_order(part, size), tail=self.readout.tail))
+
+        short = replace(
+            self,
+            train=said(self.train),
+            test=said(self.test) if test else self.test.part([]),
+            channels=made.back[made.border].n,
+            encode=as_floats,
+            readout=replace(self.readout, tail=0),  # its slots are in the recorded samples
+            build=lambda: cut(net, self.recipe.trained).back,
+            recipe=replace(self.recipe, once=False),
+        )
+        return Short(short, made.back, made)
 
     def trainer(self, net: Network, epochs: int | None = None, *, perturb: Sequence[Perturb] = ()) -> Trainer:
         """Make the trainer of the recipe for a network, which has not been trained yet.
@@ -189,7 +251,10 @@ class Task:
             GraphError: a group that should learn is not there.
         """
         recipe = self.recipe if epochs is None else replace(self.recipe, epochs=epochs)
-        optimizer = torch.optim.Adam(self._learning(net), lr=recipe.lr, weight_decay=recipe.weight_decay)
+        learning = self._learning(net)
+        rates = [float(p.detach().square().mean().sqrt()) if recipe.relative else 1.0 for p in learning]
+        groups = [{"params": [p], "lr": recipe.lr * rate} for p, rate in zip(learning, rates, strict=True)]
+        optimizer = torch.optim.Adam(groups if recipe.relative else learning, lr=recipe.lr, weight_decay=recipe.weight_decay)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs) if recipe.decay == "cosine" else None
         own: dict[str, Any] = {"readout": self.readout, "clip": recipe.clip, "perturb": perturb}
         return Trainer(net, optimizer=optimizer, schedule=schedule, **own)

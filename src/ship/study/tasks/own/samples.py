@@ -13,6 +13,7 @@ task says which, in ``split`` and ``notes``.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,7 @@ from ..task import Recipe, Task
 
 KINDS = ("spikes", "values", "image", "events")
 STEPS, DT, TAU, SILENT = 20, 1e-3, 8e-3, 0.05  # slots, s, time constant (s) and threshold of the code of images
+MOST = 10**8  # slots x units of a sample of events
 TAIL = 8  # slots of silence after an image, in which its last spikes still act
 ABOUT = About(title="your own", licence="yours to say", citation="yours to say", home="a file of yours")
 
@@ -183,18 +185,16 @@ def _held_out(found: Samples, labels: Tensor, held: float, seed: int) -> tuple[T
 def _whole_groups(found: Samples, held: float, seed: int) -> tuple[Tensor, str, tuple[str, ...]]:
     """Hold out whole groups, in an order drawn from the seed, until they have about the wanted part of the samples."""
     assert found.groups is not None
-    names = sorted(set(found.groups))
+    sizes = Counter(found.groups)
+    names = sorted(sizes)
     if len(names) < 2:
         raise FileError(found.name, "must have at least two groups to hold one out", got=f"groups {names}")
     order = torch.randperm(len(names), generator=torch.Generator().manual_seed(seed)).tolist()
-    sizes = {name: found.groups.count(name) for name in names} if isinstance(found.groups, list) else {}
-    chosen: list[str] = []
-    total = 0
+    chosen: set[str] = set()
     for name in (names[i] for i in order[:-1]):  # one group is left to train on
-        if total >= held * len(found.groups):
+        if sum(sizes[other] for other in chosen) >= held * len(found.groups):
             break
-        chosen.append(name)
-        total += sizes.get(name) or sum(group == name for group in found.groups)
+        chosen.add(name)
     test = torch.tensor([group in chosen for group in found.groups])
     return test, f"by group: {len(chosen)} of {len(names)} groups are held out", ()
 
@@ -203,8 +203,13 @@ def _encoding(
     found: Samples, train: LabelledSet, dt: float | None, gain: float | None
 ) -> tuple[float, int, Callable[..., Tensor], tuple[str, ...]]:
     """Return time step, number of channels, encoding, and what is to be said of it."""
+    if gain is not None and found.kind != "values":
+        raise FileError(found.name, f"takes no gain: its samples are {found.kind}", got=f"gain={gain:g}")
     if found.kind == "image":
         assert isinstance(train.x, Tensor)
+        if dt is not None or found.dt is not None:
+            rule = f"takes no dt: it has images, which become spikes in slots of {DT:g} s"
+            raise FileError(found.name, rule, got=f"dt={dt or found.dt:g}", fix="Say kind=... if it has no images.")
         encode, note = _latency(train.x, found.name)
         code = f"Images become times to a first spike: {STEPS} slots of {DT:g} s, -{TAU:g} s ln x, silent up to x = {SILENT:g}."
         return DT, train.x[0].numel(), encode, (code, *note)
@@ -220,6 +225,11 @@ def _encoding(
             raise FileError(found.name, f"must have units from 0 to {units - 1}", got=largest)
         end = max((float(x[:, 0].max()) for x in found.x if len(x)), default=0.0)
         steps = math.floor(end / step + 0.5) + 1
+        if steps * units > MOST:
+            fix = "Times and dt are in seconds; are those of the file?"
+            raise FileError(
+                found.name, f"must have samples of at most {MOST:.0g} slots x units", got=f"{steps} x {units}", fix=fix
+            )
         every = f"Every sample lasts {steps} slots of {step:g} s, up to the last event of all; there are {units} units."
         return step, units, Counts(units, steps, step), (every,)
     if found.kind == "values":
