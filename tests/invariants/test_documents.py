@@ -23,6 +23,8 @@ LONG = (
     "ship bench",
     "ship study digits",
     "ship study --replay digits",
+    "ship study ecg",
+    "ship study --replay ecg",
 )  # minutes; their own tests run them
 OTHERS = ("make", "pip", "python")  # of a checkout
 
