@@ -1,5 +1,6 @@
 """Figures: each shows what it was given, saves to a file, leaves pyplot alone, and refuses what has the wrong shape."""
 
+import itertools
 import subprocess
 import sys
 
@@ -218,4 +219,4 @@ def test_labels_of_many_levels_do_not_touch():
     figure.canvas.draw()
     ends = sorted((box.x0, box.x1) for box in (label.get_window_extent() for label in labels))
     assert 8 <= len(ends) < len(x)
-    assert all(a[1] < b[0] for a, b in zip(ends, ends[1:], strict=False))
+    assert all(a[1] < b[0] for a, b in itertools.pairwise(ends))
