@@ -23,7 +23,7 @@ from ..network.audit.sent import Sent, sent
 from ..network.energy.ledger import MeanEnergy, grouped
 from ..network.network import Network
 from ..network.readout import Readout
-from ..train.batches import steps_of
+from ..train.batches import parts_of, steps_of
 from ..train.losses import check_labels
 from ..train.measuring import measuring
 from ..train.metrics import ConfusionMatrix
@@ -194,10 +194,12 @@ class _Tally:
         self.sent: dict[str, list[Sent]] = {}
 
     def run(self, batches: Iterable[Sequence[Any]], trial: int) -> None:
-        for x, labels, *more in batches:
+        for batch in batches:
+            x, labels, lengths = parts_of("study.behaviour", batch)
             steps = steps_of(x)
             out = self.net.run(x, steps=None if steps is None else steps + self.readout.tail, trial=trial)
-            self._take(out if out.ndim == 4 else out.unsqueeze(0), torch.as_tensor(labels), more[0] if more else self.net.lengths)
+            lengths = self.net.lengths if lengths is None else lengths
+            self._take(out if out.ndim == 4 else out.unsqueeze(0), torch.as_tensor(labels), lengths)
         if not self.true:
             raise RunError("study.behaviour", "got no batches", fix="Give a list or Batches, not a generator that is used up.")
 

@@ -19,7 +19,7 @@ from ..base.errors import GraphError, RunError, suggest
 from ..groups.wiring import Wire
 from ..models import CurrentInput, SpikeInput
 from ..network.network import Network
-from ..train.batches import steps_of
+from ..train.batches import parts_of, steps_of
 from .chips import copy_group
 
 
@@ -55,10 +55,11 @@ class Cut:
             RunError: no batches.
         """
         seen: list[Tensor] = []
-        for x, _, *more in batches:
+        for batch in batches:
+            x, _, lengths = parts_of("Cut.record", batch)
             steps = steps_of(x)
             out = self.front.run(x, steps=None if steps is None else steps + tail)
-            lengths = more[0] if more else self.front.lengths
+            lengths = self.front.lengths if lengths is None else lengths
             ends = [out.shape[-2]] * len(out) if lengths is None else (lengths + tail).tolist()
             seen += [sample[:end] for sample, end in zip(_small(out), ends, strict=True)]
         if not seen:

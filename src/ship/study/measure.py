@@ -13,7 +13,7 @@ from ..base.errors import GraphError, RunError
 from ..base.statistics import Interval, mean_interval, wilson
 from ..network.network import Network
 from ..network.readout import Readout
-from ..train.batches import steps_of
+from ..train.batches import parts_of, steps_of
 from ..train.losses import check_labels
 from ..train.measuring import measuring
 
@@ -85,10 +85,11 @@ def hits(net: Network, batches: Iterable[Sequence[Any]], *, readout: Readout | N
     say_what_is_ideal("study.accuracy", net)
     found: list[Tensor] = []
     with measuring(net, held=True):
-        for x, labels, *more in batches:
+        for batch in batches:
+            x, labels, lengths = parts_of("study.accuracy", batch)
             steps = steps_of(x)
             out = net.run(x, steps=None if steps is None else steps + readout.tail, trial=trial)
-            scores, truth = readout(out, more[0] if more else net.lengths), torch.as_tensor(labels)
+            scores, truth = readout(out, net.lengths if lengths is None else lengths), torch.as_tensor(labels)
             check_labels("study.accuracy", scores, truth)
             found.append((scores.argmax(-1) == truth.to(scores.device)).cpu())
     if not sum(part.shape[-1] for part in found):

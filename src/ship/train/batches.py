@@ -26,6 +26,17 @@ def check_again(where: str, batches: Any) -> None:
         )
 
 
+def parts_of(where: str, batch: Any) -> tuple[Any, Any, Any]:
+    """Return input, labels and lengths of a batch; lengths are None where it has none.
+
+    Raises:
+        RunError: it is neither ``(x, labels)`` nor ``(x, labels, lengths)``.
+    """
+    if not isinstance(batch, list | tuple) or len(batch) not in (2, 3):
+        raise RunError(where, "batches must be (x, labels) or (x, labels, lengths)", got=type(batch).__name__)
+    return batch[0], batch[1], batch[2] if len(batch) == 3 else None
+
+
 def set_epoch(batches: Any, epoch: int) -> None:
     """Tell batches, or the data set or sampler of a DataLoader, which epoch it is."""
     if hasattr(batches, "set_epoch"):

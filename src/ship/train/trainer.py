@@ -15,7 +15,7 @@ from ..base.checks import check_real, check_whole
 from ..base.errors import GraphError, RunError
 from ..network.network import Network
 from ..network.readout import Max, Readout
-from .batches import check_again, set_epoch, steps_of
+from .batches import check_again, parts_of, set_epoch, steps_of
 from .checkpoint_file import read_checkpoint, write_checkpoint
 from .losses import RateBounds, check_labels, cross_entropy
 from .measuring import measuring
@@ -117,11 +117,9 @@ class Trainer:
     def _unpack(self, batch: Batch | Part) -> Part:
         if isinstance(batch, Part):
             return batch._replace(labels=batch.labels.to(self._device))
-        if not isinstance(batch, list | tuple) or len(batch) not in (2, 3):
-            raise RunError("Trainer", "batches must be (x, labels) or (x, labels, lengths)", got=type(batch).__name__)
-        x, labels = batch[0], torch.as_tensor(batch[1])
-        labels = labels.to(self._device)
-        return Part(x, labels, batch[2] if len(batch) == 3 else None, Share(0, len(labels), len(labels)))
+        x, given, lengths = parts_of("Trainer", batch)
+        labels = torch.as_tensor(given).to(self._device)
+        return Part(x, labels, lengths, Share(0, len(labels), len(labels)))
 
     def scores(self, x: Any, lengths: Tensor | None = None, *, first_sample: int = 0) -> Tensor:
         """Run the network on an input and read its output: ``[..., batch, class]``.

@@ -20,7 +20,7 @@ from ..base.checks import check_choice
 from ..base.errors import GraphError, RunError
 from ..network.network import Network
 from ..network.readout import Readout
-from .batches import steps_of
+from .batches import parts_of, steps_of
 from .losses import check_labels
 from .measuring import measuring
 
@@ -55,7 +55,8 @@ def responses(net: Network, batches: Iterable[Sequence[Any]], *, trial: int = 0)
     counts: list[Tensor] = []
     labels: list[Tensor] = []
     with measuring(net, held=True):
-        for x, truth, *_ in batches:
+        for batch in batches:
+            x, truth, _ = parts_of("train.responses", batch)
             out = net.run(x, steps=steps_of(x), trial=trial, first_sample=sum(len(part) for part in labels), learn=False)
             counts.append(out.sum(-2))
             labels.append(torch.as_tensor(truth))

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...base.statistics import Interval
-from .sheet import Axis, Pair, Point, Sheet
+
+if TYPE_CHECKING:
+    from .sheet import Axis, Pair, Point, Sheet
 
 INK, GREY, BLUE, ORANGE, PAPER = "#000000", "#777777", "#2166ac", "#d95f02", "#ffffff"
 FINE, BETWEEN, BEYOND = "#a6c8e8", "#5b9bd0", "#fbd9bd"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from ...plot import Page
 from . import figures
-from .sheet import Axis, Remedy, Sheet
 from .tables import ends, marked, pair_line, percent, remedy_line
+
+if TYPE_CHECKING:
+    from .sheet import Axis, Remedy, Sheet
 
 MET = {"yes": "yes", "no": "no", "undecided": "the interval leaves it open"}
 
