@@ -42,7 +42,7 @@ RECORDS = (
     *("214", "215", "217", "219", "220", "221", "222", "223", "228", "230", "231", "232", "233", "234"),
 )
 CLASSES = tuple("NLRAaJSVF!ejE/fxQ|")  # the symbols that count as a beat here, in the order of the publication
-LONGEST = 0.75  # s, the most that is kept on either side of a beat: our choice, it shortens 2 % of the beats
+LONGEST = 0.75  # s, the most that is kept on either side of a beat: our choice, it shortens 1.2 % of the beats
 
 
 class Record(NamedTuple):
