@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from .. import study
 from ..base.statistics import wilson
@@ -126,7 +127,9 @@ def begin(part: study.Task, net: Network, copies: int, seed: int) -> None:
     for epoch in range(copies):
         batches.set_epoch(epoch)
         some = list(batches)
-        seen.append((pieces.record(some, tail=part.readout.tail).float(), torch.cat([labels for _, labels in some])))
+        spikes = pieces.record(some, tail=part.readout.tail)
+        assert isinstance(spikes, Tensor)  # all images last equally long
+        seen.append((spikes.float(), torch.cat([labels for _, labels in some])))
     study.linear_start(pieces.back, "hid>out", seen, readout=part.readout)
     pieces.give(net)
 
@@ -146,9 +149,12 @@ def without_spikes(method: str, part: study.Task) -> int:
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.svm import SVC
 
+    train, test = part.train.x, part.test.x
+    assert isinstance(train, Tensor)
+    assert isinstance(test, Tensor)
     model = SVC(C=10.0) if method == "support vector machine" else KNeighborsClassifier(1)
-    model.fit(part.train.x.flatten(1).numpy(), part.train.labels.numpy())
-    return int((torch.as_tensor(model.predict(part.test.x.flatten(1).numpy())) == part.test.labels).sum())
+    model.fit(train.flatten(1).numpy(), part.train.labels.numpy())
+    return int((torch.as_tensor(model.predict(test.flatten(1).numpy())) == part.test.labels).sum())
 
 
 def by_kind(run: Run, trained: Sequence[tuple[study.Task, Trainer]]) -> None:

@@ -138,7 +138,7 @@ def build(classes: int, neurons: str) -> Network:
     net.add(Izhikevich, "res", n=math.prod(SHAPE), **cell)
     net.add(Izhikevich, "hid", n=HIDDEN, **cell)
     net.add(LeakyIntegrator, "out", n=classes, tau=READOUT_TAU, output=True)
-    synapse = {"tau": 15e-3, "tau_rise": 5e-3}
+    synapse: dict[str, Any] = {"tau": 15e-3, "tau_rise": 5e-3}
     weight = torch.full((len(entry.pre),), 150e-3)
     net.add(DoubleExpSynapse, "in>res", source="in", target="res", connect=entry, weight=weight, **synapse)
     weight = 60e-3 * reservoir.weight
@@ -164,7 +164,7 @@ def _as_published(net: Network, classes: int, entry: Edges, recurrent: Edges, we
         ("res", "hid", drawn, 800.0),
         ("hid", "out", drawn, 100.0 * SLOW),  # in the unit of its output, not in mV
     ):
-        synapse = {"weight": start, "w_scale": scale, "tau_1": 15e-3 / SLOW, "tau_2": 5e-3 / SLOW, "side": "post"}
+        synapse: dict[str, Any] = {"weight": start, "w_scale": scale, "tau_1": 15e-3 / SLOW, "tau_2": 5e-3 / SLOW, "side": "post"}
         net.add(SecondOrder2024, f"{source}>{target}", source=source, target=target, **synapse)
     return net
 
