@@ -23,6 +23,7 @@ from ..base.statistics import wilson
 from ..devices import hfo2_memory
 from ..network.network import Network
 from ..study.record.run import Run
+from ..study.tasks import braille as braille_task
 from ..train import Trainer
 
 HALF_DECADES = tuple(round(10 ** (k / 2), 3) for k in range(9))  # s, from 1 s to 10^4 s
@@ -110,7 +111,7 @@ def run(config: Config, run: Run) -> None:
 
 def learn(config: Config, run: Run, letters: int, **options: Any) -> tuple[study.Task, Trainer]:
     """Train the task's own network, and return both."""
-    made = study.task("braille", folder=run.data, seed=run.seed, classes=letters, **options)
+    made = braille_task.braille(folder=run.data, seed=run.seed, classes=letters, **options)
     if config.train or config.test:
         made = made.reduced(config.train or len(made.train), config.test or len(made.test), run.seed)
     net = made.network(run.seed)
