@@ -139,6 +139,9 @@ def score(run: Run, name: str, trained: Sequence[tuple[study.Task, Trainer]], *,
     """Note the accuracy over the test images of all splits, and those of methods without spikes on the same images."""
     n = sum(len(part.test) for part, _ in trained)
     matrices = [trainer.evaluate(part.held_out()) for part, trainer in trained]
+    if len(trained) > 1:
+        rows = [{"fold": k, "accuracy": wilson(m.correct, m.total), "images": m.total} for k, m in enumerate(matrices)]
+        run.table("by-fold", rows)
     run.number(f"{name}: accuracy", wilson(sum(m.correct for m in matrices), n), n=n, how="Wilson, over images")
     for method in ("support vector machine", "nearest neighbour") if compare else ():
         hits = sum(without_spikes(method, part) for part, _ in trained)
