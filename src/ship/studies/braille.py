@@ -16,12 +16,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from .. import study
 from ..base.statistics import wilson
 from ..devices import hfo2_memory
 from ..network.network import Network
 from ..study.record.run import Run
+from ..study.tasks import braille as braille_task
 from ..train import Trainer
 
 HALF_DECADES = tuple(round(10 ** (k / 2), 3) for k in range(9))  # s, from 1 s to 10^4 s
@@ -109,7 +111,7 @@ def run(config: Config, run: Run) -> None:
 
 def learn(config: Config, run: Run, letters: int, **options: Any) -> tuple[study.Task, Trainer]:
     """Train the task's own network, and return both."""
-    made = study.task("braille", folder=run.data, seed=run.seed, classes=letters, **options)
+    made = braille_task.braille(folder=run.data, seed=run.seed, classes=letters, **options)
     if config.train or config.test:
         made = made.reduced(config.train or len(made.train), config.test or len(made.test), run.seed)
     net = made.network(run.seed)
@@ -126,7 +128,9 @@ def begin(part: study.Task, net: Network, copies: int, seed: int) -> None:
     for epoch in range(copies):
         batches.set_epoch(epoch)
         some = list(batches)
-        seen.append((pieces.record(some, tail=part.readout.tail).float(), torch.cat([labels for _, labels in some])))
+        spikes = pieces.record(some, tail=part.readout.tail)
+        assert isinstance(spikes, Tensor)  # all images last equally long
+        seen.append((spikes.float(), torch.cat([labels for _, labels in some])))
     study.linear_start(pieces.back, "hid>out", seen, readout=part.readout)
     pieces.give(net)
 
@@ -135,6 +139,9 @@ def score(run: Run, name: str, trained: Sequence[tuple[study.Task, Trainer]], *,
     """Note the accuracy over the test images of all splits, and those of methods without spikes on the same images."""
     n = sum(len(part.test) for part, _ in trained)
     matrices = [trainer.evaluate(part.held_out()) for part, trainer in trained]
+    if len(trained) > 1:
+        rows = [{"fold": k, "accuracy": wilson(m.correct, m.total), "images": m.total} for k, m in enumerate(matrices)]
+        run.table("by-fold", rows)
     run.number(f"{name}: accuracy", wilson(sum(m.correct for m in matrices), n), n=n, how="Wilson, over images")
     for method in ("support vector machine", "nearest neighbour") if compare else ():
         hits = sum(without_spikes(method, part) for part, _ in trained)
@@ -146,9 +153,12 @@ def without_spikes(method: str, part: study.Task) -> int:
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.svm import SVC
 
+    train, test = part.train.x, part.test.x
+    assert isinstance(train, Tensor)
+    assert isinstance(test, Tensor)
     model = SVC(C=10.0) if method == "support vector machine" else KNeighborsClassifier(1)
-    model.fit(part.train.x.flatten(1).numpy(), part.train.labels.numpy())
-    return int((torch.as_tensor(model.predict(part.test.x.flatten(1).numpy())) == part.test.labels).sum())
+    model.fit(train.flatten(1).numpy(), part.train.labels.numpy())
+    return int((torch.as_tensor(model.predict(test.flatten(1).numpy())) == part.test.labels).sum())
 
 
 def by_kind(run: Run, trained: Sequence[tuple[study.Task, Trainer]]) -> None:

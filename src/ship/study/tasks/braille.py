@@ -2,8 +2,8 @@
 
 An image becomes 28 signals, one a row, along its columns: contrast stretched to [0, 1], cubic interpolation between pixels, 5 ms
 a column. Level crossings of each signal, up and down on separate channels, are the input: 56 channels. They reach a column of 5 x
-5 x 5 recurrent Izhikevich neurons, a quarter of them inhibitory, then 128 more, then a leaky readout for each letter, whose value
-at the end is its score. All weights learn.
+5 x 5 recurrent Izhikevich neurons, a quarter of them inhibitory, then 512 more (128 in the publication), then a leaky readout for
+each letter, whose value at the end is its score. All weights learn.
 
 Two ways to say a second: ``neurons="milliseconds"`` is Izhikevich's model in its own unit, solved exactly. ``"as published"`` is
 the network of the publication, whose script stepped an equation per millisecond by 0.0005, meant as seconds: its neurons are 1000
@@ -43,7 +43,7 @@ SIZE, ROWS = 28, 28  # columns, which pass one after the other, and rows, which 
 COLUMN_TIME = 5e-3  # s
 TAIL_TIME = 15e-3  # s of silence after the last column
 SHAPE = (5, 5, 5)
-HIDDEN = 128
+HIDDEN, PUBLISHED_HIDDEN = 512, 128
 PARTNERS = 4  # units that a channel reaches
 FOLDS = 6  # parts of 10 images of each letter; one is held out
 TOPOLOGY = 200  # seed of the column, which is the same in all networks
@@ -117,14 +117,15 @@ def _interpolation(dt: float) -> Tensor:
     )
 
 
-def build(classes: int, neurons: str) -> Network:
-    """Build the network: 56 channels, a column of 125 recurrent neurons, 128 more, a leaky readout for each letter.
+def build(classes: int, neurons: str, hidden: int = HIDDEN) -> Network:
+    """Build the network: 56 channels, a column of 125 recurrent neurons, hidden ones, a leaky readout for each letter.
 
     Weights of what a network has in milliseconds are in volts; those as published are its numbers, times ``w_scale``.
 
     Args:
         classes: number of letters.
         neurons: "milliseconds" or "as published".
+        hidden: number of neurons behind the column.
     """
     drawn = torch.Generator().manual_seed(TOPOLOGY)
     reservoir = column(SHAPE, drawn)
@@ -133,27 +134,27 @@ def build(classes: int, neurons: str) -> Network:
     net = Network()
     net.add(SpikeInput, "in", n=2 * ROWS)
     if neurons == "as published":
-        return _as_published(net, classes, entry, recurrent, reservoir.weight)
+        return _as_published(net, classes, hidden, entry, recurrent, reservoir.weight)
     cell: dict[str, Any] = Izhikevich.published("RS") | {"initial": {"v": -70e-3, "u": -14.0}}  # its resting state
     net.add(Izhikevich, "res", n=math.prod(SHAPE), **cell)
-    net.add(Izhikevich, "hid", n=HIDDEN, **cell)
+    net.add(Izhikevich, "hid", n=hidden, **cell)
     net.add(LeakyIntegrator, "out", n=classes, tau=READOUT_TAU, output=True)
-    synapse = {"tau": 15e-3, "tau_rise": 5e-3}
-    weight = torch.full((len(entry.pre),), 150e-3)
+    synapse: dict[str, Any] = {"tau": 15e-3, "tau_rise": 5e-3}
+    weight = torch.full((len(entry.pre),), 300e-3)
     net.add(DoubleExpSynapse, "in>res", source="in", target="res", connect=entry, weight=weight, **synapse)
-    weight = 60e-3 * reservoir.weight
+    weight = 20e-3 * reservoir.weight
     net.add(DoubleExpSynapse, "res>res", source="res", target="res", connect=recurrent, weight=weight, **synapse)
-    net.add(DoubleExpSynapse, "res>hid", source="res", target="hid", weight=Uniform(-40e-3, 40e-3), **synapse)
+    net.add(DoubleExpSynapse, "res>hid", source="res", target="hid", weight=Uniform(-150e-3, 150e-3), **synapse)
     net.add(DoubleExpSynapse, "hid>out", source="hid", target="out", weight=Uniform(-0.15, 0.15), **synapse)
     return net
 
 
-def _as_published(net: Network, classes: int, entry: Edges, recurrent: Edges, weight: Tensor) -> Network:
+def _as_published(net: Network, classes: int, hidden: int, entry: Edges, recurrent: Edges, weight: Tensor) -> Network:
     """Add what the script of the publication has; its weights are 0 where the topology has no edge, and learn there, too."""
     cell: dict[str, Any] = Izhikevich.published("RS") | {"method": "published", "surrogate": FastSigmoid(100 / 1e-3)}
     n = math.prod(SHAPE)
     net.add(Izhikevich, "res", n=n, **cell)
-    net.add(Izhikevich, "hid", n=HIDDEN, **cell)
+    net.add(Izhikevich, "hid", n=hidden, **cell)
     net.add(LeakyIntegrator2024, "out", n=classes, tau=1e-3 / SLOW, output=True)
     first, second = torch.zeros(2 * ROWS, n), torch.zeros(n, n)
     first[entry.pre, entry.post], second[recurrent.pre, recurrent.post] = 1.0, weight
@@ -164,7 +165,7 @@ def _as_published(net: Network, classes: int, entry: Edges, recurrent: Edges, we
         ("res", "hid", drawn, 800.0),
         ("hid", "out", drawn, 100.0 * SLOW),  # in the unit of its output, not in mV
     ):
-        synapse = {"weight": start, "w_scale": scale, "tau_1": 15e-3 / SLOW, "tau_2": 5e-3 / SLOW, "side": "post"}
+        synapse: dict[str, Any] = {"weight": start, "w_scale": scale, "tau_1": 15e-3 / SLOW, "tau_2": 5e-3 / SLOW, "side": "post"}
         net.add(SecondOrder2024, f"{source}>{target}", source=source, target=target, **synapse)
     return net
 
@@ -178,6 +179,7 @@ def braille(
     fold: int = 0,
     held: str = "whs",
     neurons: str = "milliseconds",
+    hidden: int | None = None,
     dt: float = 2e-3,
     delta: float = 0.05,
     augment: bool = True,
@@ -192,6 +194,7 @@ def braille(
         fold: which sixth of the images "random" holds out, 0 to 5: those of the six folds of a seed are all images, each once.
         held: the kind of change that "augmentation" holds out: "dim", "rot" or "whs".
         neurons: "milliseconds" or "as published", see the file.
+        hidden: number of neurons behind the column; default: 512, and 128 of those as published.
         dt: time step, s.
         delta: height of a level of the encoding, a fraction of an image's contrast.
         augment: whether training images are turned, moved and stretched a little at random, anew in each epoch.
@@ -218,6 +221,9 @@ def braille(
         test = torch.tensor([kind == held for kind in samples.by["augmentation"]])
         words = f"by augmentation: {held} held out"
     published = neurons == "as published"
+    if hidden is None:
+        hidden = PUBLISHED_HIDDEN if published else HIDDEN
+    check_whole("task braille: hidden", hidden, 1)
     return Task(
         name="braille",
         train=samples.part(~test),
@@ -227,7 +233,7 @@ def braille(
         encode=Scan(dt, delta),
         encode_train=Scan(dt, delta, augment=True) if augment else None,
         readout=Max() if published else Last(),
-        build=partial(build, classes, neurons),
+        build=partial(build, classes, neurons, hidden),
         recipe=Recipe(
             epochs=EPOCHS, size=16, lr=1e-2 if published else RATE, clip=None if published else 1.0, relative=not published
         ),
