@@ -21,6 +21,7 @@ LONG = (
     "ship ask",
     "ship demo",
     "ship bench",
+    "ship study",
     "ship study digits",
     "ship study --replay digits",
     "ship study ecg",
