@@ -22,10 +22,6 @@ LONG = (
     "ship demo",
     "ship bench",
     "ship study",
-    "ship study digits",
-    "ship study --replay digits",
-    "ship study ecg",
-    "ship study --replay ecg",
 )  # minutes; their own tests run them
 OTHERS = ("make", "pip", "python")  # of a checkout
 
