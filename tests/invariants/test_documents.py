@@ -21,10 +21,7 @@ LONG = (
     "ship ask",
     "ship demo",
     "ship bench",
-    "ship study digits",
-    "ship study --replay digits",
-    "ship study ecg",
-    "ship study --replay ecg",
+    "ship study",
 )  # minutes; their own tests run them
 OTHERS = ("make", "pip", "python")  # of a checkout
 
