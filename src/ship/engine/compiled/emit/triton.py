@@ -17,6 +17,9 @@ TRITON_TABLE = TABLE | {
     "floor": "tl.floor({0})",
     "ceil": "tl.ceil({0})",
     "pow": "pow({0}, {1})",
+    "sin": "sin({0})",
+    "cos": "cos({0})",
+    "tanh": "tanh({0})",
     "not": "{0} == False",
     "where": "tl.where({0}, {1}, {2})",
 }
