@@ -15,11 +15,11 @@ from ship.study import Recipe, Sheet, require, task
 from ship.study.measure import hits
 from ship.study.requirement import Search
 from ship.study.sheet.axes import KINDS
+from ship.study.sheet.findings import Mark
 from ship.study.sheet.pairs import worst_pair
 from ship.study.sheet.remedies import remedies
 from ship.study.sheet.require import _Work
 from ship.study.sheet.search import Truth, isotonic, locate
-from ship.study.sheet.sheet import Mark
 
 G_MAX = 100e-6
 SAMPLES = 400

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ...base.statistics import Interval
-
-if TYPE_CHECKING:
-    from .sheet import Axis, Pair, Point, Sheet
+from .findings import Axis, Findings, Pair, Point
 
 INK, GREY, BLUE, ORANGE, PAPER = "#000000", "#777777", "#2166ac", "#d95f02", "#ffffff"
 FINE, BETWEEN, BEYOND = "#a6c8e8", "#5b9bd0", "#fbd9bd"
@@ -20,7 +18,7 @@ BAR = 0.36  # of the height of a row
 SMALL = 7.5  # points
 
 
-def ordered(sheet: Sheet) -> list[Axis]:
+def ordered(sheet: Findings) -> list[Axis]:
     """Return the axes in the order of reading: those that are marked, the worst first, then the others."""
     first = list(sheet.marked)
     return first + [axis for axis in sheet.axes if axis not in first]
@@ -45,7 +43,7 @@ def place(axis: Axis, value: float) -> Place:
     return Place(min(1.0, max(0.0, x)), off)
 
 
-def overview(sheet: Sheet, *, wide: bool) -> Any:
+def overview(sheet: Findings, *, wide: bool) -> Any:
     """Draw all axes below each other: what may be, the interval of the required value, and where the device stands.
 
     Args:
@@ -97,7 +95,7 @@ def _bar(frame: Any, axis: Axis, left: float, right: float, middle: float, heigh
         frame.plot([at(x)], [middle], "D" if not off else "<" if off < 0 else ">", ms=6.5, **style)
 
 
-def _words(frame: Any, sheet: Sheet, axis: Axis, at: int, middle: float, *, wide: bool) -> None:
+def _words(frame: Any, sheet: Findings, axis: Axis, at: int, middle: float, *, wide: bool) -> None:
     """Write what an axis is, what it may be, what the device has, and the ends of the range."""
     kind, has = axis.kind, device_has(sheet, axis)
     best, worst = (axis.low, axis.high) if axis.better == "less" else (axis.high, axis.low)
@@ -118,7 +116,7 @@ def _words(frame: Any, sheet: Sheet, axis: Axis, at: int, middle: float, *, wide
     frame.text(0.5, below, demand + (f"; {has}" if has else ""), ha="center", fontsize=SMALL, va="top", color=INK)
 
 
-def device_has(sheet: Sheet, axis: Axis) -> str:
+def device_has(sheet: Findings, axis: Axis) -> str:
     """Say in a few words what the device has on an axis."""
     if not sheet.device or axis.kind.of != "device":
         return ""
@@ -129,7 +127,7 @@ def device_has(sheet: Sheet, axis: Axis) -> str:
     return f"device: {value}" + (", assumed" if mark.status == "assumed" else "")
 
 
-def _legend(figure: Any, sheet: Sheet, columns: int) -> None:
+def _legend(figure: Any, sheet: Findings, columns: int) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -153,7 +151,7 @@ def _legend(figure: Any, sheet: Sheet, columns: int) -> None:
     figure.legend(handles=made, loc="upper left", ncols=columns, bbox_to_anchor=(0.0, 1.0), **style)
 
 
-def curve(sheet: Sheet, axis: Axis, *, large: bool = False) -> Any:
+def curve(sheet: Findings, axis: Axis, *, large: bool = False) -> Any:
     """Draw the accuracy along one axis, with what is allowed and where the device stands.
 
     Args:
@@ -185,7 +183,7 @@ def curve(sheet: Sheet, axis: Axis, *, large: bool = False) -> Any:
     return figure
 
 
-def pair_curve(sheet: Sheet, pair: Pair) -> Any:
+def pair_curve(sheet: Findings, pair: Pair) -> Any:
     """Draw the accuracy along the worst pair, in shares of both requirements."""
     figure, frame = _accuracies(sheet, pair.curve, pair.share if pair.found == "bracketed" else None, (3.7, 2.4))
     frame.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g}")
@@ -194,7 +192,9 @@ def pair_curve(sheet: Sheet, pair: Pair) -> Any:
     return figure
 
 
-def _accuracies(sheet: Sheet, points: Sequence[Point], required: Interval | None, size: tuple[float, float]) -> tuple[Any, Any]:
+def _accuracies(
+    sheet: Findings, points: Sequence[Point], required: Interval | None, size: tuple[float, float]
+) -> tuple[Any, Any]:
     """Draw points with intervals, what is allowed, and the interval of what is required."""
     from ...base.display.picture import Picture
 

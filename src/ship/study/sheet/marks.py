@@ -36,8 +36,8 @@ from .. import idealise, ways
 from ..chips import virtual_chips
 from ..measure import weight_error
 from .axes import KINDS
+from .findings import Mark
 from .imperfections import Imperfections, imperfect, shuffled
-from .sheet import Mark
 
 CHIPS = 4  # on which an error of weights is measured: it is a mean over all weights
 TINY = 1e-5  # of full scale: an error below it is none

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from ...plot import Page
 from . import figures
+from .findings import Axis, Findings, Remedy
 from .tables import ends, marked, pair_line, percent, remedy_line
-
-if TYPE_CHECKING:
-    from .sheet import Axis, Remedy, Sheet
 
 MET = {"yes": "yes", "no": "no", "undecided": "the interval leaves it open"}
 
 
-def page_of(sheet: Sheet, how: Mapping[str, str] | None = None) -> Page:
+def page_of(sheet: Findings, how: Mapping[str, str] | None = None) -> Page:
     """Return the page of a sheet; see `Sheet.page`."""
     about = sheet.device or "a device"
     on = f" on the task {sheet.task}" if sheet.task else ""
@@ -34,7 +31,7 @@ def page_of(sheet: Sheet, how: Mapping[str, str] | None = None) -> Page:
     return made
 
 
-def _answer(made: Page, sheet: Sheet) -> None:
+def _answer(made: Page, sheet: Findings) -> None:
     """Say which axis fails first, by how much, and what mends it."""
     more = [_mends(sheet)] if sheet.remedies else []
     if sheet.pair is not None:
@@ -53,7 +50,7 @@ def _answer(made: Page, sheet: Sheet) -> None:
     made.facts(facts, tiles=True)
 
 
-def verdict_of(sheet: Sheet) -> tuple[str, str]:
+def verdict_of(sheet: Findings) -> tuple[str, str]:
     """Return a word or two, and the tone of the box."""
     if not sheet.marked:
         return "Not known", "open"
@@ -65,17 +62,17 @@ def verdict_of(sheet: Sheet) -> tuple[str, str]:
     return ("Passes where it is known", "open") if _silent(sheet) else ("Passes, one at a time", "good")
 
 
-def _silent(sheet: Sheet) -> list[str]:
+def _silent(sheet: Findings) -> list[str]:
     """Say on which axes with a requirement nothing is known of the device."""
     lacking = [axis.title for axis in _required(sheet) if math.isnan(axis.mark.value)]
     return [f"Not known of it, though required: {', '.join(lacking)}."] if lacking else []
 
 
-def _required(sheet: Sheet) -> list[Axis]:
+def _required(sheet: Findings) -> list[Axis]:
     return [axis for axis in sheet.axes if axis.bracketed and axis.kind.of == "device"]
 
 
-def _tightest(sheet: Sheet) -> str:
+def _tightest(sheet: Findings) -> str:
     """Return the requirements in a sentence, where no device is compared with them."""
     found = [f"{axis.title} {axis.demand}" for axis in sheet.axes if axis.bracketed]
     if not found:
@@ -83,7 +80,7 @@ def _tightest(sheet: Sheet) -> str:
     return f"One imperfection at a time, the network allows: {'; '.join(found)}."
 
 
-def _mends(sheet: Sheet) -> str:
+def _mends(sheet: Findings) -> str:
     """Say what mends the axis that fails."""
     good = [remedy for remedy in sheet.remedies if remedy.met == "yes"]
     if good:
@@ -98,7 +95,7 @@ def _mends(sheet: Sheet) -> str:
     return f"None of {len(tried)} remedies is sure to mend it. The best: {remedy_line(best)}"
 
 
-def _glance(made: Page, sheet: Sheet) -> None:
+def _glance(made: Page, sheet: Findings) -> None:
     made.section("All axes at a glance")
     device = f" Diamonds show {sheet.device}; triangles say that it lies beyond the end of a range." if sheet.device else ""
     said = [f"{axis.title}: {axis.demand}{_also(sheet, axis)}." for axis in figures.ordered(sheet)]
@@ -113,12 +110,12 @@ def _glance(made: Page, sheet: Sheet) -> None:
     )
 
 
-def _also(sheet: Sheet, axis: Axis) -> str:
+def _also(sheet: Findings, axis: Axis) -> str:
     has = figures.device_has(sheet, axis)
     return f"; {has}" if has else ""
 
 
-def _table(made: Page, sheet: Sheet) -> None:
+def _table(made: Page, sheet: Findings) -> None:
     made.section("What is required")
     columns = ["imperfection", "may be"]
     columns += [sheet.device, "times what may be (95 % interval)"] if sheet.device else []
@@ -141,7 +138,7 @@ def _dash(cell: str) -> str:
     return "\u2013" if cell == "-" else cell
 
 
-def _mend(made: Page, sheet: Sheet) -> None:
+def _mend(made: Page, sheet: Findings) -> None:
     if not sheet.remedies:
         return
     axis = sheet[sheet.fails]
@@ -162,7 +159,7 @@ def _mended(remedy: Remedy) -> list[object]:
     return [remedy.name, percent(remedy.after), MET[remedy.met], remedy.chips, remedy.how]
 
 
-def _pair(made: Page, sheet: Sheet) -> None:
+def _pair(made: Page, sheet: Findings) -> None:
     pair = sheet.pair
     if pair is None:
         return
@@ -191,7 +188,7 @@ def _pair(made: Page, sheet: Sheet) -> None:
         made.note(pair.text)
 
 
-def _curves(made: Page, sheet: Sheet) -> None:
+def _curves(made: Page, sheet: Findings) -> None:
     drawn = [axis for axis in figures.ordered(sheet) if axis.curve]
     if not drawn:
         return
@@ -204,7 +201,7 @@ def _curves(made: Page, sheet: Sheet) -> None:
     made.figures([(figures.curve(sheet, axis), f"Accuracy against {axis.title}: {axis.demand}", "") for axis in drawn])
 
 
-def _unknown(made: Page, sheet: Sheet) -> None:
+def _unknown(made: Page, sheet: Findings) -> None:
     """Say what was assumed, what was not measured, and where each number of the device is from."""
     made.section("What was assumed, and what was not measured")
     groups = {"assumed": "Assumed, not measured", "missing": "Not measured", "measured": "Measured"}
@@ -231,7 +228,7 @@ def _unknown(made: Page, sheet: Sheet) -> None:
     )
 
 
-def _how(made: Page, sheet: Sheet, how: Mapping[str, str]) -> None:
+def _how(made: Page, sheet: Findings, how: Mapping[str, str]) -> None:
     made.section("How it was measured")
     baseline = sheet.baseline
     seconds = sum(each for _, each in sheet.seconds)

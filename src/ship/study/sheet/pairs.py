@@ -16,9 +16,9 @@ from torch import Tensor
 from ...base.errors import ShipError
 from ..requirement import Search
 from .axes import KINDS
+from .findings import Axis, Close, Pair
 from .imperfections import Imperfections
 from .search import Truth, locate
-from .sheet import Axis, Close, Pair
 
 AT = 0.7  # of both requirements, where pairs are compared
 KEPT = 5  # pairs that are measured on all chips

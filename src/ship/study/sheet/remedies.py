@@ -26,9 +26,9 @@ from ...train import Perturb
 from .. import ways
 from ..measure import weight_error
 from .axes import KINDS
+from .findings import NOWHERE, Remedy
 from .imperfections import DIFFER, Imperfections, imperfect
 from .search import Truth
-from .sheet import NOWHERE, Remedy
 
 Retrain = Callable[[Network, Sequence[Perturb]], Network]
 Look = Callable[[Network], Tensor]  # hits of chips

@@ -25,12 +25,13 @@ from ...network.network import Network
 from ...network.readout import Readout
 from ..measure import hits
 from .axes import KINDS, Kind, scale_of
+from .findings import NOWHERE, Axis, Mark
 from .imperfections import Imperfections, imperfect
 from .marks import Bench, mark
 from .pairs import worst_pair
 from .remedies import Retrain, remedies
 from .search import Truth, locate
-from .sheet import NOWHERE, Axis, Mark, Sheet
+from .sheet import Sheet
 
 WHERE = "study.require"
 FEW = 8  # chips on which a search begins

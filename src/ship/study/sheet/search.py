@@ -25,7 +25,7 @@ from torch import Tensor
 
 from ...base.statistics import Interval, mean_interval
 from ..requirement import Search, crossing
-from .sheet import Point
+from .findings import Point
 
 RESAMPLES = 1000
 COARSE = math.log(1.25)  # to which the first interval is halved, and the distance of the values that follow

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...base.statistics import Interval
 from .axes import KINDS
-
-if TYPE_CHECKING:
-    from .sheet import Axis, Pair, Remedy, Sheet
+from .findings import Axis, Findings, Pair, Remedy
 
 STATUS = {"missing": "not measured", "none": "-"}
 
 
-def table(sheet: Sheet) -> Any:
+def table(sheet: Findings) -> Any:
     """Return a `rich` table of the axes, which prints as text."""
     from ...base.display.tables import PrintedTable
 
@@ -52,7 +50,7 @@ def marked(axis: Axis) -> list[str]:
     return [value + whence, ratio]
 
 
-def lines(sheet: Sheet) -> list[str]:
+def lines(sheet: Findings) -> list[str]:
     """Return what is to be said beside the table, a sentence or two each."""
     said = [sheet.verdict()] if sheet.device else []
     if sheet.pair is not None:
@@ -68,7 +66,7 @@ def lines(sheet: Sheet) -> list[str]:
     return said
 
 
-def pair_line(sheet: Sheet) -> str:
+def pair_line(sheet: Findings) -> str:
     """Return what the worst pair is, in a sentence."""
     pair = sheet.pair
     assert pair is not None
