@@ -21,7 +21,7 @@ LONG = (
     "ship ask",
     "ship demo",
     "ship bench",
-    "ship require fitted",
+    "ship require",
     "ship study",
 )  # minutes; their own tests run them
 OTHERS = ("make", "pip", "python")  # of a checkout
