@@ -2,6 +2,8 @@
 namespace, and with nothing that the package does not make itself.
 """
 
+import contextlib
+import os
 import re
 import shlex
 
@@ -28,14 +30,17 @@ OTHERS = ("make", "pip", "python")  # of a checkout
 
 
 def run_shell(text):
-    """The lines that call the command ``ship``, through it; a line that ends in a backslash goes on."""
+    """The lines that call the command ``ship``, through it; a line that ends in a backslash goes on, and ``>`` writes
+    what is printed to a file."""
     for line in text.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         if not words:
             continue
         assert words[0] in ("ship", *OTHERS), line
         if words[0] == "ship" and not line.startswith(LONG):
-            main.app(words[1:], standalone_mode=False)
+            *words, into = (*words, os.devnull) if ">" not in words else (*words[: words.index(">")], words[-1])
+            with open(into, "w") as file, contextlib.redirect_stdout(file):
+                main.app(words[1:], standalone_mode=False)
 
 
 WITH_CODE = [name for name in PAGES if any(b.language in CODE for b in blocks(page(name)))]
