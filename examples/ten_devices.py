@@ -20,9 +20,8 @@ import torch
 
 import ship
 from ship import data
-from ship.cli import digits as task
 from ship.devices import AdditiveNoise, Bounded, PowerDrift
-from ship.study import compare
+from ship.study import compare, task
 
 G_MAX = 100e-6  # S
 LEVELS = (2, 4, 8, 16, 32, 64, 1000)
@@ -90,9 +89,10 @@ def by_levels(reader: ship.Network, test: data.Batches, levels: tuple[int, ...],
 def main(quick: bool) -> None:
     started = time.perf_counter()
     torch.set_num_threads(1)  # the network is too small to share
-    digits = data.digits(seed=0)
-    reader, trainer = task.train(digits, 0, 2 if quick else 40, False)
-    test = task.held_out(digits)
+    digits = task("digits", seed=0)
+    reader = digits.network(0)
+    trainer = digits.fit(reader, seed=0, epochs=2 if quick else 40)
+    test = digits.held_out()
     matrix = trainer.evaluate(test)
     devices, chips = ten(), 2 if quick else 32
     found = compare(reader, devices[1:2] + devices[-3:] if quick else devices, test, chips=chips, limits=0 if quick else 16)

@@ -13,7 +13,6 @@ import torch
 import ship
 from ship import data
 from ship.base.parameters import Normal
-from ship.cli import digits as task
 from ship.devices import (
     AdditiveNoise,
     Bounded,
@@ -26,7 +25,7 @@ from ship.devices import (
     Unmeasured,
 )
 from ship.models import ExpSynapse, LeakyIntegrator, SpikeInput
-from ship.study import compare, conditions, idealise, ways, weight_error
+from ship.study import compare, conditions, idealise, task, ways, weight_error
 from ship.train import Mean, Trainer
 
 CHIPS = 8
@@ -36,15 +35,16 @@ CHIPS = 8
 def reader():
     """A trained layer and the digits that it has not seen."""
     pytest.importorskip("sklearn")
-    digits = data.digits(seed=0)
+    digits = task("digits")
     net = ship.Network()
     net.add(SpikeInput, "in", n=64)
     net.add(LeakyIntegrator, "out", n=10, tau=20e-3, output=True)
     net.add(ExpSynapse, "syn", source="in", target="out", tau=5e-3, weight=Normal(0.0, 0.05))
-    net.init(dt=task.DT, seed=0)
-    trainer = Trainer(net, optimizer=torch.optim.Adam(net.parameters(), 0.02), readout=Mean(tail=task.TAIL))
-    trainer.fit(data.Batches(digits.x, digits.labels, 64, encode=task.encode, shuffle=True, seed=0), epochs=4, progress=False)
-    return net, task.held_out(digits)
+    net.init(dt=digits.dt, seed=0)
+    trainer = Trainer(net, optimizer=torch.optim.Adam(net.parameters(), 0.02), readout=Mean(tail=digits.readout.tail))
+    order = data.Batches(digits.train.x, digits.train.labels, 64, encode=digits.encode, shuffle=True, seed=0)
+    trainer.fit(order, epochs=4, progress=False)
+    return net, digits.held_out()
 
 
 def made(name, pulses=1000, low=0.88e-6, spread=0.0, step=0.0, **parts):
@@ -209,7 +209,7 @@ def test_the_error_of_weights():
     net.add(SpikeInput, "in", n=64)
     net.add(LeakyIntegrator, "out", n=10, tau=20e-3, output=True)
     net.add(ExpSynapse, "syn", source="in", target="out", tau=5e-3, weight=torch.linspace(-1, 1, 640).reshape(64, 10))
-    net.init(dt=task.DT, seed=0)
+    net.init(dt=1e-3, seed=0)
 
     def error(device, way):
         chips = ship.study.virtual_chips(net, 2, device=device, mapping=ways.mapping_for(net, way))
