@@ -165,23 +165,7 @@ class Remedy:
 
 @dataclass(frozen=True, repr=False)
 class Findings:
-    """What a network asks of its devices.
-
-    Args:
-        device: the name of the device that is marked; empty: none.
-        drop: the fall of the accuracy that is allowed.
-        chips, samples, seed: numbers of chips and test samples, and the seed of the chips.
-        g_max: S, the upper end of the window in which the weights are held.
-        baseline: the accuracy in floating point on the test samples, with its 95 % interval (Wilson).
-        axes: the imperfections, one at a time.
-        pair: the worst pair; None: it was left out, or there are no two axes with a requirement.
-        fails: the name of the axis on which the device is worst; empty: it fails on none that has a mark.
-        remedies: what would mend it.
-        notes: what a reader must know beside the numbers.
-        seconds: by stage, CPU seconds of this process.
-        task, network: what was asked about, in words.
-        schema: the form of the file.
-    """
+    """What a requirement sheet holds; `ship.study.Sheet`, which shows and saves it, says what the fields are."""
 
     device: str
     drop: float
