@@ -30,6 +30,14 @@ def test_a_long_pause_is_cut_short():
     assert cut_midway(torch.tensor([0, 1000, 2000]), longest=0.5, rate=RATE).tolist() == [[820, 1000, 1180]]
 
 
+def test_a_piece_may_end_at_a_fixed_time_behind_its_beat():
+    """0.25 s at 360 Hz are 90 samples, also where the next beat comes before."""
+    cuts = cut_midway(torch.tensor([100, 300, 360, 1000]), longest=10.0, rate=RATE, after=0.25)
+    assert cuts.tolist() == [[200, 300, 390], [330, 360, 450]]
+    with pytest.raises(ParameterError, match="after: must be above 0 s"):
+        cut_midway(torch.tensor([1, 2, 3]), longest=1.0, rate=RATE, after=0.0)
+
+
 def test_a_straight_line_stays_one_and_slots_are_whole_multiples():
     """101 samples at 360 Hz last 100 / 360 = 0.27778 s: 555 slots of 0.5 ms, of which 540 are a multiple of 20."""
     line = torch.linspace(0, 1, 101)[:, None] * torch.tensor([1.0, -2.0])

@@ -1,11 +1,13 @@
 """Figures: each shows what it was given, saves to a file, leaves pyplot alone, and refuses what has the wrong shape."""
 
 import itertools
+import math
 import subprocess
 import sys
 
 import pytest
 import torch
+import xarray
 
 import ship
 from ship import plot
@@ -152,6 +154,25 @@ def test_confusion(tmp_path):
     assert sorted(text.get_text() for text in axes.texts) == ["1", "2", "3", "6"]
     assert axis_labels(axes) == ("predicted", "true")
     assert saved(figure, tmp_path / "a.png") > 8000
+    named = plot.confusion(counts, ["N", "S", "V"]).axes[0]
+    assert [text.get_text() for text in named.get_yticklabels()] == ["N", "S", "V"]
+
+
+def test_heat_map(tmp_path):
+    """Rows are those of the first dimension, from below; shares are written in per cent, thousands with a k."""
+    axes = {"tau": ("tau", [0.01, 0.1], {"units": "s"}), "scale": [1, 2, 3]}
+    values = xarray.DataArray([[0.5, 0.75, 1.0], [0.0, 0.25, math.nan]], axes, ("tau", "scale"), name="accuracy")
+    figure = plot.heat_map(values, share=True)
+    picture = figure.axes[0]
+    assert [t.get_text() for t in picture.texts] == ["50.0", "75.0", "100.0", "0.0", "25.0", "nan"]
+    assert picture.images[0].get_array()[0].tolist() == [50, 75, 100]
+    assert picture.images[0].origin == "lower"
+    assert axis_labels(picture) == ("scale", "tau (s)")
+    assert [t.get_text() for t in picture.get_yticklabels()] == ["0.01", "0.1"]
+    assert picture.get_title() == "accuracy (%)"
+    assert saved(figure, tmp_path / "a.png") > 8000
+    spikes = plot.heat_map(9000 * values, title="spikes").axes[0]
+    assert [t.get_text() for t in spikes.texts[:3]] == ["4.5k", "6.8k", "9.0k"]
 
 
 def test_accuracy(tmp_path):
@@ -191,6 +212,8 @@ BARS = [Interval(0.5, 0.4, 0.6)]
         (lambda: plot.weights(torch.zeros(3)), r"plot.weights: needs \[pre, post\]"),
         (lambda: plot.weights(torch.zeros(2, 3, 4), chip=2), "plot.weights: chip: must be from 0 to 1; got 2"),
         (lambda: plot.confusion(torch.zeros(2, 3)), r"plot.confusion: needs \[class, class\]; got shape \[2, 3\]"),
+        (lambda: plot.confusion(torch.ones(2, 2), ["N"]), "plot.confusion: names: must be one for each of 2 classes; got 1"),
+        (lambda: plot.heat_map(torch.ones(2, 2)), "plot.heat_map: needs an xarray.DataArray of two dimensions; got Tensor"),
         (lambda: plot.accuracy([1.0, 2.0], BARS), r"plot.accuracy: needs an interval .*; got sizes \[2, 1\]"),
         (lambda: plot.accuracy([1.0], BARS, chips=[]), r"got sizes \[1, 1, 0\]"),
         (lambda: plot.history(History()), "plot.history: needs at least one epoch"),

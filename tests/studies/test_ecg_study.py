@@ -9,13 +9,15 @@ import pytest
 
 from ship.studies import ecg
 from ship.study import conduct
+from ship.study.reservoir import states
 
 DATA = Path(os.environ.get("SHIP_DATA", "nowhere"))
 pytestmark = [
     pytest.mark.skipif(not (DATA / "mitbih_48.npz").exists(), reason="SHIP_DATA does not hold mitbih_48.npz"),
     pytest.mark.slow,
 ]
-FIGURES = ("heat-map-accuracy", "heat-map-activity", "confusion-4-classes", "confusion-18-classes", "confusion-aami", "beat")
+HEAT_MAPS = ("heat-map-held-out-4", "heat-map-held-out-18", "heat-map-spikes", "heat-map-excitatory")
+FIGURES = (*HEAT_MAPS, "confusion-4-classes", "confusion-18-classes", "confusion-aami", "beat")
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,8 @@ def test_figures_and_tables_are_written(folder, record):
     assert set(record["figures"]) == set(FIGURES)
     assert all((folder / f"{name}.png").stat().st_size > 2000 for name in FIGURES)
     assert {"classes", "heat-map", "aami", "4-classes-confusion"} <= set(record["tables"])
+    assert (folder / "heat-map.nc").exists()
+    assert not (folder / "networks").exists()  # where a study that was killed would go on
 
 
 def test_most_classes_live_in_one_or_two_records(folder):
@@ -50,12 +54,12 @@ def test_most_classes_live_in_one_or_two_records(folder):
 
 def test_the_heat_map_has_every_network_and_stronger_recurrence_makes_more_spikes(folder):
     table = rows(folder, "heat-map")
-    assert [(row["time constant"], row["scale"]) for row in table] == [
+    assert [(row["tau"], row["scale"]) for row in table] == [
         (tau, scale) for tau in ("0.01", "0.03") for scale in ("0.1", "0.375")
     ]
     for weak, strong in zip(table[::2], table[1::2], strict=True):
         assert float(strong["spikes"]) > float(weak["spikes"]) > 100
-        assert float(strong["excitatory charge (V)"]) > float(weak["excitatory charge (V)"])
+        assert float(strong["excitatory"]) > float(weak["excitatory"])
 
 
 def test_networks_learn_from_few_beats(record):
@@ -86,3 +90,27 @@ def test_what_must_be_known_is_said(record):
     assert "a random split flatters" in said
     assert "published division shares him" in said
     assert "a price needs devices" in said
+
+
+def test_a_study_goes_on_with_the_networks_that_are_missing(folder, record, tmp_path, monkeypatch):
+    """Stopped at the third network, the study measures two more in its second run, and says what the uninterrupted one said."""
+    limits = dict.fromkeys(("most", "most_test", "most_final", "most_patient", "most_patient_test"), 4)
+    changes = [f"{name}={value}" for name, value in limits.items()] + ["trees=2"]
+    whole = conduct(ecg, tmp_path / "whole", quick=True, changes=changes)
+    told, stop = [], {3}
+
+    def stopped(net, samples, read, **options):
+        told.append(len(told) + 1)
+        if told[-1] in stop:
+            raise KeyboardInterrupt
+        return states(net, samples, read, **options)
+
+    monkeypatch.setattr(ecg, "states", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        conduct(ecg, tmp_path / "cut", quick=True, changes=changes)
+    assert len(told) == 3
+    stop.clear()
+    monkeypatch.setattr(ecg, "by_patient", lambda *_: None)
+    again = conduct(ecg, tmp_path / "cut", quick=True, changes=changes)
+    assert again["tables"]["heat-map"] == whole["tables"]["heat-map"]
+    assert len(told) == 3 + 2 + 2 * 3  # two networks, then three calls for each of the two chosen ones

@@ -8,7 +8,7 @@ import torch
 
 from ship.base.errors import ParameterError, RunError
 from ship.base.statistics import bootstrap_interval, mean_interval, wilson
-from ship.train.metrics import ConfusionMatrix, accuracy
+from ship.train.metrics import ConfusionMatrix, accuracy, macro_f1
 
 # -- confusion matrix --
 
@@ -50,6 +50,14 @@ def test_normalised_along_each_axis():
     assert matrix.per_class[:2].tolist() == [0.5, 1]
     assert math.isnan(float(matrix.per_class[2]))
     assert math.isnan(ConfusionMatrix(2).accuracy)
+
+
+def test_macro_f1():
+    """F1 is 2 TP / (2 TP + FP + FN): 4 / 6 of class 0 and 4 / 6 of class 1 in one, 1 of class 1 alone in the other."""
+    counts = torch.tensor([[[2, 1, 0], [1, 2, 0], [0, 0, 0]], [[0, 0, 0], [0, 5, 0], [0, 0, 0]]])
+    assert macro_f1(counts).tolist() == pytest.approx([2 / 3, 1.0])
+    assert filled().macro_f1 == pytest.approx((4 / 6 + 4 / 5 + 0) / 3)
+    assert math.isnan(ConfusionMatrix(2).macro_f1)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ import torch
 
 from ..base.errors import FileError, RunError
 from ..base.statistics import mean_interval
-from ..study import Found, grid, search
+from ..study import Best, grid, search
 from .check import imported
 
 ROWS = 40  # of the table that is printed
@@ -149,7 +149,7 @@ def _job(given: Mapping[str, Any]) -> str:
     return str(kind("tcp://SCHEDULER:8786", name="ship", **given).job_script())
 
 
-def _show_found(found: Found) -> None:
+def _show_found(found: Best) -> None:
     print(found.table())
     print(found)
 

@@ -13,8 +13,8 @@ from ..base.errors import ParameterError, RunError
 from .encoders import level_crossing
 
 
-def cut_midway(at: Tensor, *, longest: float, rate: float) -> Tensor:
-    """Cut a recording midway between each annotated beat and its two neighbours.
+def cut_midway(at: Tensor, *, longest: float, rate: float, after: float | None = None) -> Tensor:
+    """Cut a recording midway between each annotated beat and its two neighbours, or at a fixed time behind the beat.
 
     The first and the last beat have one neighbour only and are left out.
 
@@ -22,21 +22,26 @@ def cut_midway(at: Tensor, *, longest: float, rate: float) -> Tensor:
         at: the samples of the annotations, ``[beat]``, ascending.
         longest: the most that is kept on either side of an annotation, s.
         rate: samples a second, Hz.
+        after: how long each piece goes on behind its annotation, s, whether or not the next beat has come by then; None for
+            midway to it.
 
     Returns:
         The first sample of each piece, its annotation, and the first sample behind it, ``[beat - 2, 3]``.
 
     Raises:
-        ParameterError: samples that do not ascend, or a length or rate that is not above 0.
+        ParameterError: samples that do not ascend, or a length, rate or time that is not above 0.
     """
     check_real("cut_midway: longest", longest, "must be above 0 s", above=0.0)
     check_real("cut_midway: rate", rate, "must be above 0 Hz", above=0.0)
+    if after is not None:
+        check_real("cut_midway: after", after, "must be above 0 s", above=0.0)
     at = at.long()
     if at.ndim != 1 or bool((at[1:] <= at[:-1]).any()):
         raise ParameterError("cut_midway: at", "must be samples that ascend, [beat]", got=f"shape {list(at.shape)}")
     middle = (at[1:] + at[:-1] + 1) // 2
     most, beat = round(longest * rate), at[1:-1]
-    return torch.stack([torch.maximum(middle[:-1], beat - most), beat, torch.minimum(middle[1:], beat + most)], 1)
+    end = torch.minimum(middle[1:], beat + most) if after is None else beat + round(after * rate)
+    return torch.stack([torch.maximum(middle[:-1], beat - most), beat, end], 1)
 
 
 def resampled(signal: Tensor, *, rate: float, dt: float, whole: int = 1) -> Tensor:

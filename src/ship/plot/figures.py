@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,7 +18,7 @@ from ..models.contract import Connection
 from ..network.network import Network
 from ..train.progress import History
 
-__all__ = ["accuracy", "confusion", "history", "network", "raster", "traces", "weights"]
+__all__ = ["accuracy", "confusion", "heat_map", "history", "network", "raster", "traces", "weights"]
 
 BLUE, ORANGE, GREY = "#2166ac", "#d95f02", "#777777"
 BOX = 0.45  # height of a box of the network's graph, inches
@@ -247,13 +248,25 @@ def history(training: History) -> Any:
     return figure
 
 
-def confusion(counts: Tensor, *, title: str = "") -> Any:
-    """Draw a confusion matrix: rows are true classes, in per cent of their samples; counts are written in."""
+def confusion(counts: Tensor, names: Sequence[str] | None = None, *, title: str = "") -> Any:
+    """Draw a confusion matrix: rows are true classes, in per cent of their samples; counts are written in.
+
+    Args:
+        counts: numbers of samples, ``[true, predicted]``, as `ship.train.ConfusionMatrix` has them.
+        names: the names of the classes; default: their numbers.
+        title: a text above the figure.
+
+    Raises:
+        RunError: counts of another shape, or names of another number.
+    """
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
         raise RunError(
             "plot.confusion", "needs [class, class]", got=f"shape {list(counts.shape)}", fix="Give ConfusionMatrix.counts."
         )
-    figure, axes = _figure(5.2, 4.6)
+    if names is not None and len(names) != len(counts):
+        raise RunError("plot.confusion: names", f"must be one for each of {len(counts)} classes", got=f"{len(names)}")
+    size = 1.0 if len(counts) <= 12 else len(counts) / 12
+    figure, axes = _figure(5.2 * size, 4.6 * size)
     counts = counts.detach().cpu()
     share = counts.double() / counts.sum(1, keepdim=True).clamp(min=1)
     image = axes.imshow((100 * share).numpy(), cmap="Blues", vmin=0, vmax=100)
@@ -265,6 +278,39 @@ def confusion(counts: Tensor, *, title: str = "") -> Any:
                 )
     figure.colorbar(image, ax=axes, label="% of the true class")
     axes.set(xlabel="predicted", ylabel="true", title=title, xticks=range(len(counts)), yticks=range(len(counts)))
+    if names is not None:
+        axes.set(xticklabels=names, yticklabels=names)
+    return figure
+
+
+def heat_map(values: Any, *, title: str = "", share: bool = False) -> Any:
+    """Draw a result of a grid over two of its axes; numbers are written in.
+
+    Args:
+        values: an ``xarray.DataArray`` with two dimensions, the vertical one first, such as
+            ``grid(...)["accuracy"].mean("seed")``; units are taken from its coordinates.
+        title: what stands above; default: the name of the values.
+        share: whether they are shares of 1, which are shown in per cent.
+
+    Raises:
+        RunError: other values than such an array.
+    """
+    if not all(hasattr(values, part) for part in ("dims", "coords", "name")) or len(values.dims) != 2:
+        fix = "Give one result of ship.study.grid, and average over the other axes first."
+        raise RunError("plot.heat_map", "needs an xarray.DataArray of two dimensions", got=type(values).__name__, fix=fix)
+    y, x = (values.coords[name] for name in values.dims)
+    figure, axes = _figure(1.6 + 0.5 * max(x.size, 4), 1.4 + 0.36 * max(y.size, 4))
+    numbers = values.values * (100 if share else 1)
+    low, high = np.nanmin(numbers), np.nanmax(numbers)
+    image = axes.imshow(numbers, origin="lower", aspect="auto", cmap="viridis", vmin=low, vmax=high)
+    for (i, j), number in np.ndenumerate(numbers):
+        text = f"{number:.1f}" if share else f"{number:.3g}" if not abs(number) >= 1e3 else f"{number / 1e3:.1f}k"
+        axes.text(j, i, text, ha="center", va="center", fontsize=7, color="white" if number < (low + high) / 2 else "black")
+    labels = [f"{each.name} ({each.attrs['units']})" if each.attrs.get("units") else str(each.name) for each in (x, y)]
+    axes.set(xlabel=labels[0], ylabel=labels[1], title=(title or str(values.name)) + (" (%)" if share else ""))
+    axes.set_xticks(range(x.size), [f"{each:g}" if isinstance(each, float) else str(each) for each in x.values.tolist()])
+    axes.set_yticks(range(y.size), [f"{each:g}" if isinstance(each, float) else str(each) for each in y.values.tolist()])
+    figure.colorbar(image, ax=axes)
     return figure
 
 

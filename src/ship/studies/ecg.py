@@ -17,17 +17,21 @@ de Chazal et al., IEEE Trans. Biomed. Eng. 51:1196 (2004).
 
 from __future__ import annotations
 
+import shutil
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .. import data, study
+from .. import data, plot, study
+from ..base.errors import RunError
 from ..base.statistics import wilson
+from ..data import split
 from ..data.sets import LabelledSet
 from ..data.sets.ecg import CLASSES, RATE
 from ..network.audit.sent import sent
@@ -36,11 +40,18 @@ from ..study.record.run import Run
 from ..study.reservoir import States, regression, states
 from ..study.tasks import ecg as ecg_task
 from ..study.tasks.task import Task
+from ..train import ConfusionMatrix
 
 FOUR = "RAVF"
 NAMES = {"4 classes": FOUR, "18 classes": "".join(CLASSES)}
+HEAT_MAPS = {  # column of the table -> title
+    "held_out_18": "accuracy, 18 classes",
+    "held_out_4": "accuracy, R, A, V and F",
+    "spikes": "spikes a sample",
+    "excitatory": "excitatory charge a sample (V)",
+}
 RESAMPLES = 200  # of the bootstrap over records
-POINTS = 100  # of a beat that is stretched to one length for the baselines
+SEEN = np.linspace(-0.35, ecg_task.AFTER, 100)  # s, around the annotation, where the baselines see a beat
 
 
 @dataclass(frozen=True)
@@ -59,6 +70,7 @@ class Config:
         most_patient: the most training samples of a class, in the split by patient.
         most_patient_test: the most held-out samples of a class there; None for all.
         trees: number of trees of the random forests.
+        workers: number of processes that the networks are shared out to, 2 GB of memory each; 0 for none but this one.
     """
 
     taus: tuple[float, ...] = (0.01, 0.03, 0.065, 0.1, 0.33, 1.0, 10.0, 100.0)
@@ -72,40 +84,58 @@ class Config:
     most_patient: int = 2000
     most_patient_test: int | None = None
     trees: int = 300
+    workers: int = 2
 
     @classmethod
     def quick(cls) -> Config:
         """Return settings for a trial: four networks, few beats."""
         few: dict[str, Any] = {"most": 16, "most_test": 8, "most_final": 24, "most_patient": 24, "most_patient_test": 24}
-        return cls(taus=(0.01, 0.03), scales=(0.1, 0.375), trees=50, **few)
+        return cls(taus=(0.01, 0.03), scales=(0.1, 0.375), trees=50, workers=0, **few)
 
 
-class Cell(NamedTuple):
-    """One network of the heat map."""
+class Liquid(NamedTuple):
+    """A network of the heat map."""
 
-    tau: float
+    tau: float  # s
     scale: float
-    row: dict[str, Any]  # what is in the table
-    states: States  # of training samples, then of those held out
 
 
 def run(config: Config, run: Run) -> None:
     """Run the study."""
     with run.stage("read and cut the beats"):
-        beats = data.load("ecg", run.data)
+        beats = loaded(place(run))
         run.uses(beats)
-        task = ecg_task.divided(beats, seed=run.seed, most=config.most, most_test=config.most_test)
+        task = samples(place(run), run.seed, config.most, config.most_test)
     run.task(task)
     run.note(beats.about.note)
     run.table("classes", classes(beats))
 
+    networks = run.folder / "networks"
     with run.stage(f"heat map of {len(config.taus) * len(config.scales)} networks"):
-        best = heat_map(config, run, task)
+        best = heat_map(config, run, beats, networks)
     for name in NAMES:
         with run.stage(f"the best network, {name}"):
             whole_network(config, run, beats, task, best[name], name)
     with run.stage("by patient"):
         by_patient(config, run, beats, best["18 classes"])
+    shutil.rmtree(networks)  # all of it is in the tables
+
+
+def place(run: Run) -> str | None:
+    """Return the folder with the data, in a word that other processes understand."""
+    return None if run.data is None else str(run.data.absolute())
+
+
+@lru_cache(maxsize=1)
+def loaded(folder: str | None) -> LabelledSet:
+    """Load the beats, once in each process."""
+    return data.load("ecg", folder, after=ecg_task.AFTER)
+
+
+@lru_cache(maxsize=1)
+def samples(folder: str | None, seed: int, most: int, most_test: int) -> Task:
+    """Make the task of 18 classes, once in each process."""
+    return ecg_task.divided(loaded(folder), seed=seed, most=most, most_test=most_test)
 
 
 def classes(beats: LabelledSet) -> list[dict[str, Any]]:
@@ -123,50 +153,63 @@ def classes(beats: LabelledSet) -> list[dict[str, Any]]:
 # -- the heat map ------------------------------------------------------------------------------------------------------------
 
 
-def heat_map(config: Config, run: Run, task: Task) -> dict[str, Cell]:
-    """Measure all networks, and return the one that is best on the kept training samples, for 4 and for 18 classes."""
-    samples = [*task.train.x, *task.test.x]
-    best: dict[str, Cell] = {}
-    rows, seconds = [], []
-    for tau in config.taus:
-        for scale in config.scales:
-            start = time.process_time()
-            cell = measured(config, task, samples, tau, scale, run.seed)
-            rows.append(cell.row)
-            seconds.append({"time constant": tau, "scale": scale, "CPU seconds": time.process_time() - start})
-            for name in NAMES:
-                which = f"kept, {name}"
-                if name not in best or cell.row[which] > best[name].row[which]:
-                    best[name] = cell
-    run.table("heat-map", rows)
-    run.table("heat-map-seconds", seconds, measured_time=True)
-    spent = sum(row["CPU seconds"] for row in seconds)
-    run.number("CPU time of the heat map", spent, unit="s", measured_time=True, n=len(rows), how="sum over all networks")
-    for name, columns in HEAT_MAPS.items():
-        run.figure(name, heat_figure(config, rows, columns), f"Heat maps over time constant and scale: {', '.join(columns)}.")
+def heat_map(config: Config, run: Run, beats: LabelledSet, folder: Path) -> dict[str, Liquid]:
+    """Measure all networks, and return the one that is best on the kept training samples, for 4 and for 18 classes.
+
+    Each network is on the disk when it is done, so that a study that was killed goes on with the next one.
+    """
+    axes = {"tau": config.taus, "scale": config.scales}
+    same = {name: getattr(config, name) for name in ("most", "most_test", "kept", "penalty", "steps")}
+    same |= {"folder": place(run), "sha256": beats.hash()}
+    units = {"tau": "s", "excitatory": "V", "inhibitory": "V", "seconds": "s"}
+    options: dict[str, Any] = {"folder": folder, "workers": config.workers, "units": units, "retry": True}
+    table = study.grid(network, axes, [run.seed], fixed=same, progress=run.progress, **options).isel(seed=0, drop=True)
+    if bool(table.failed.any()):
+        fix = f"Look into {folder / 'failures'}; the same call tries them again."
+        raise RunError("study ecg", f"{int(table.failed.sum())} of {table.failed.size} networks failed", fix=fix)
+    run.table("heat-map", table.drop_vars(["seconds", "failed"]))
+    run.table("heat-map-seconds", table[["seconds"]], measured_time=True)
+    spent = float(table.seconds.sum())
+    run.number("CPU time of the heat map", spent, unit="s", measured_time=True, n=table.failed.size, how="sum over all networks")
+    for column, title in HEAT_MAPS.items():
+        figure = plot.heat_map(table[column], title=title, share="held_out" in column)
+        run.figure(f"heat-map-{column.replace('_', '-')}", figure, f"Heat map over time constant and scale: {title}.")
+    best = {}
+    for name in NAMES:
+        highest = table[f"kept_{name[:2].strip()}"].stack(network=("tau", "scale")).idxmax().item()
+        best[name] = Liquid(*map(float, highest))
     return best
 
 
-def measured(config: Config, task: Task, samples: Sequence[Tensor], tau: float, scale: float, seed: int) -> Cell:
-    """Run one liquid over all samples, and find readouts for 4 and for 18 classes from the training samples that are not kept."""
-    net = ecg_task.liquid(tau=tau, scale=scale, seed=seed)
+def network(
+    tau: float, scale: float, seed: int, *, folder: str | None, sha256: str, most: int, most_test: int, **fit: Any
+) -> dict[str, float]:
+    """Run one liquid over all samples, and find readouts for 4 and for 18 classes from the training samples that are not kept.
+
+    Raises:
+        RunError: the data are not those of the study.
+    """
+    task = samples(folder, seed, most, most_test)
+    if loaded(folder).hash() != sha256:
+        raise RunError("study ecg: data", f"must be those that the study began with, SHA-256 {sha256[:16]}...")
+    start, config = time.process_time(), Config(most=most, most_test=most_test, **fit)
+    net, everything = ecg_task.liquid(tau=tau, scale=scale, seed=seed), [*task.train.x, *task.test.x]
     net.init(dt=task.dt)
-    seen = states(net, samples, ecg_task.READ)
-    fit, kept = data.split(task.train.labels, [1 - config.kept, config.kept])
-    held = torch.arange(len(task.train), len(samples))
-    row: dict[str, Any] = {"time constant": tau, "scale": scale}
-    for name, symbols in NAMES.items():
+    seen = states(net, everything, ecg_task.READ)
+    learnt, kept = split(task.train.labels, [1 - config.kept, config.kept])
+    held = torch.arange(len(task.train), len(everything))
+    row: dict[str, float] = {}
+    for symbols in NAMES.values():
         labels = renamed(torch.cat([task.train.labels, task.test.labels]), symbols)
-        parts = [index[labels[index] >= 0] for index in (fit, kept, held)]
+        parts = [index[labels[index] >= 0] for index in (learnt, kept, held)]
         weight = readout(config, seen.part(parts[0]), labels[parts[0]], len(symbols))
-        for part, index in (("kept", parts[1]), ("held out", parts[2])):
-            row[f"{part}, {name}"] = float((choice(seen.part(index), weight) == labels[index]).double().mean())
+        for part, index in (("kept", parts[1]), ("held_out", parts[2])):
+            row[f"{part}_{len(symbols)}"] = float((choice(seen.part(index), weight) == labels[index]).double().mean())
     row["spikes"] = float(seen.spikes.sum(1).mean())
-    counts = torch.stack([sample.sum(0) for sample in samples]).float()
+    counts = torch.stack([sample.sum(0) for sample in everything]).float()
     flown = sent(net, {"in": counts[None], "liquid": seen.spikes[None]}).values()
-    row["excitatory charge (V)"] = sum(float(each.excitatory.mean()) for each in flown)
-    row["inhibitory charge (V)"] = sum(float(each.inhibitory.mean()) for each in flown)
-    return Cell(tau, scale, row, seen)
+    row |= {sign: sum(float(getattr(each, sign).mean()) for each in flown) for sign in ("excitatory", "inhibitory")}
+    return row | {"seconds": time.process_time() - start}
 
 
 def renamed(labels: Tensor, symbols: str) -> Tensor:
@@ -185,68 +228,42 @@ def choice(seen: States, weight: Tensor) -> Tensor:
     return (seen.x.flatten(1) @ weight).argmax(1)
 
 
-HEAT_MAPS = {
-    "heat-map-accuracy": ("held out, 18 classes", "held out, 4 classes"),
-    "heat-map-activity": ("spikes", "excitatory charge (V)"),
-}
-
-
-def heat_figure(config: Config, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> Any:
-    """Draw some columns of the table of networks over time constant and scale."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(4.6 * len(columns), 4.2), layout="constrained")
-    shape = (len(config.taus), len(config.scales))
-    for ax, column in zip(np.atleast_1d(figure.subplots(1, len(columns))), columns, strict=True):
-        share = column.startswith("held out")
-        values = np.array([row[column] for row in rows]).reshape(shape)
-        shown = ax.imshow(values, origin="lower", aspect="auto", cmap="viridis")
-        for i, line in enumerate(values):
-            for j, value in enumerate(line):
-                dark = value < (values.min() + values.max()) / 2
-                text = f"{100 * value:.1f}" if share else f"{value:.3g}" if value < 1e3 else f"{value / 1e3:.1f}k"
-                ax.text(j, i, text, ha="center", va="center", fontsize=7, color="white" if dark else "black")
-        ax.set(xlabel="scale of the recurrence", ylabel="membrane time constant (s)")
-        ax.set_title(f"accuracy, {column} (%)" if share else f"{column} a sample")
-        ax.set_xticks(range(shape[1]), [f"{scale:g}" for scale in config.scales])
-        ax.set_yticks(range(shape[0]), [f"{tau:g}" for tau in config.taus])
-        figure.colorbar(shown, ax=ax)
-    return figure
-
-
 # -- whole networks ----------------------------------------------------------------------------------------------------------
 
 
-def whole_network(config: Config, run: Run, beats: LabelledSet, task: Task, cell: Cell, name: str) -> None:
+def whole_network(config: Config, run: Run, beats: LabelledSet, task: Task, best: Liquid, name: str) -> None:
     """Train the chosen network, and run it whole on the beats that were held out."""
     symbols, n = NAMES[name], len(NAMES[name])
-    for what, value, unit in (("time constant", cell.tau, "s"), ("scale of the recurrence", cell.scale, "")):
+    for what, value, unit in (("time constant", best.tau, "s"), ("scale of the recurrence", best.scale, "")):
         run.number(f"{name}: {what} of the chosen network", value, unit=unit, how="best on the kept training samples")
-    mine = (renamed(task.train.labels, symbols) >= 0).nonzero().flatten()
-    weights = {config.most: readout(config, cell.states.part(mine), renamed(task.train.labels, symbols)[mine], n, balanced=True)}
     larger = ecg_task.divided(beats, seed=run.seed, classes=str(n), most=config.most_final, most_test=config.most_test)
-    alone = ecg_task.liquid(tau=cell.tau, scale=cell.scale, seed=run.seed)  # quicker than with 20 delayed synapses behind it
+    alone = ecg_task.liquid(tau=best.tau, scale=best.scale, seed=run.seed)  # quicker than with 20 delayed synapses behind it
     alone.init(dt=task.dt)
-    seen = states(alone, larger.train.x, ecg_task.READ)
-    weights[config.most_final] = readout(config, seen, larger.train.labels, n, balanced=True)
+    labels = renamed(task.train.labels, symbols)
+    few = task.train.part(labels >= 0)
+    weights = {}
+    for most, x, own in ((config.most, few.x, labels[labels >= 0]), (config.most_final, larger.train.x, larger.train.labels)):
+        weights[most] = readout(config, states(alone, x, ecg_task.READ), own, n, balanced=True)
     said = states(alone, larger.test.x, ecg_task.READ)
     for most, weight in weights.items():
         right = int((choice(said, weight) == larger.test.labels).sum())
         how = f"learnt from at most {most} beats a class"
         run.number(f"{name}: accuracy, {how}", wilson(right, len(larger.test)), n=len(larger.test), how="Wilson, over samples")
-    net = ecg_task.build(n, run.seed, tau=cell.tau, scale=cell.scale)
+    net = ecg_task.build(n, run.seed, tau=best.tau, scale=best.scale)
     net.init(dt=task.dt)
     give(net, weights[config.most_final])
     run.network(name, net)
     found = study.behaviour(net, larger.held_out(50), readout=larger.readout)
     run.behaviour(name, found)
     alt = f"Confusion matrix of {name} on held-out beats: accuracy {found.accuracy.value:.1%}."
-    run.figure(f"confusion-{n}-classes", confusion(found.confusion.counts, larger.train.classes), alt)
+    run.figure(f"confusion-{n}-classes", plot.confusion(found.confusion.counts, larger.train.classes), alt)
     for model, predicted in baselines(beats, larger.train, larger.test, trees=config.trees).items():
         right = int((predicted == larger.test.labels).sum())
-        how = "no spikes: beats stretched to 100 points, and their length before and after"
+        how = "no spikes: each lead at 100 times around the annotation, and how long the beat lasts before it"
         run.number(f"{name}: accuracy of a {model}", wilson(right, len(predicted)), n=len(predicted), how=how)
-        run.number(f"{name}: macro-F1 of a {model}", macro_f1(larger.test.labels, predicted, n), n=len(predicted), how=how)
+        run.number(
+            f"{name}: macro-F1 of a {model}", counted(larger.test.labels, predicted, n).macro_f1, n=len(predicted), how=how
+        )
     if n == len(FOUR):
         alt = "One beat: its events, the spikes of the liquid, and the voltages of the four readouts."
         run.figure("beat", one_beat(net, beats, larger), alt)
@@ -261,14 +278,13 @@ def give(net: Network, weight: Tensor) -> None:
             synapse.weight.copy_(part)
 
 
-def stretched(beats: LabelledSet, part: LabelledSet) -> np.ndarray[Any, Any]:
-    """Return both leads of beats at 100 points between their ends (mV), and how long they last before and after the beat (s)."""
+def aligned(beats: LabelledSet, part: LabelledSet) -> np.ndarray[Any, Any]:
+    """Return both leads of beats at fixed times around their annotation (mV), and how long they last before it (s)."""
     rows = []
     for number, before in zip(part.by["number"], part.by["before"], strict=True):
         signal = beats.x[int(number)].numpy()
-        at = np.linspace(0, len(signal) - 1, POINTS)
-        leads = [np.interp(at, np.arange(len(signal)), lead) for lead in signal.T]
-        rows.append(np.concatenate([*leads, [int(before) / RATE, (len(signal) - int(before)) / RATE]]))
+        t = (np.arange(len(signal)) - int(before)) / RATE
+        rows.append(np.concatenate([*(np.interp(SEEN, t, lead) for lead in signal.T), [int(before) / RATE]]))
     return np.array(rows)
 
 
@@ -284,28 +300,28 @@ def baselines(
     models = {"random forest": RandomForestClassifier(trees, class_weight="balanced", random_state=0)}
     if machine:
         models["support vector machine"] = make_pipeline(StandardScaler(), SVC(C=10, class_weight="balanced"))
-    x, x_test = stretched(beats, train), stretched(beats, test)
+    x, x_test = aligned(beats, train), aligned(beats, test)
     return {name: torch.as_tensor(model.fit(x, train.labels.numpy()).predict(x_test)).long() for name, model in models.items()}
 
 
-def macro_f1(true: Tensor, predicted: Tensor, n: int) -> float:
-    """Return the mean over classes of ``2 TP / (2 TP + FP + FN)``; a class that neither occurs nor is predicted has none."""
-    counts = torch.bincount(true * n + predicted, minlength=n * n).view(n, n).double()
-    both = counts.sum(0) + counts.sum(1)
-    return float((2 * counts.diagonal() / both)[both > 0].mean())
+def counted(true: Tensor, predicted: Tensor, n: int) -> ConfusionMatrix:
+    """Count predictions of n classes."""
+    made = ConfusionMatrix(n)
+    made.add(true, predicted)
+    return made
 
 
 # -- by patient --------------------------------------------------------------------------------------------------------------
 
 
-def by_patient(config: Config, run: Run, beats: LabelledSet, cell: Cell) -> None:
+def by_patient(config: Config, run: Run, beats: LabelledSet, best: Liquid) -> None:
     """Learn the classes of EC57 from one half of the patients and test on the other, beside a random split."""
-    net = ecg_task.liquid(tau=cell.tau, scale=cell.scale, seed=run.seed)
+    net = ecg_task.liquid(tau=best.tau, scale=best.scale, seed=run.seed)
     net.init(dt=ecg_task.DT)
     limits: dict[str, Any] = {"most": config.most_patient, "most_test": config.most_patient_test}
     rows = []
-    for split, name in (("patient", "AAMI classes, by patient"), ("random", "AAMI classes, random split")):
-        task = ecg_task.divided(beats, seed=run.seed, classes="aami", split=split, **limits)
+    for by, name in (("patient", "AAMI classes, by patient"), ("random", "AAMI classes, random split")):
+        task = ecg_task.divided(beats, seed=run.seed, classes="aami", split=by, **limits)
         run.note(f"{name}: split {task.split}; {task.notes[-1]}")
         n = len(task.train.classes)
         weight = readout(config, states(net, task.train.x, ecg_task.READ), task.train.labels, n, balanced=True)
@@ -314,11 +330,11 @@ def by_patient(config: Config, run: Run, beats: LabelledSet, cell: Cell) -> None
         found = {"network": torch.cat(said)} | baselines(beats, task.train, task.test, trees=config.trees, machine=False)
         for model, predicted in found.items():
             note(run, f"{name}, {model}", task, predicted)
-            rows += per_class(task, predicted, split, model)
-        if split == "patient":
-            counts = torch.bincount(task.test.labels * n + found["network"], minlength=n * n).view(n, n)
+            rows += per_class(task, predicted, by, model)
+        if by == "patient":
+            counts = counted(task.test.labels, found["network"], n).counts
             alt = "Confusion matrix of the AAMI classes, by patient."
-            run.figure("confusion-aami", confusion(counts, task.train.classes), alt)
+            run.figure("confusion-aami", plot.confusion(counts, task.train.classes), alt)
     run.table("aami", rows)
 
 
@@ -331,11 +347,11 @@ def note(run: Run, name: str, task: Task, predicted: Tensor) -> None:
     rng, drawn = np.random.default_rng(0), []
     for _ in range(RESAMPLES):
         some = torch.cat([places[i] for i in rng.integers(0, len(places), len(places))])
-        drawn.append([float((predicted == true)[some].double().mean()), macro_f1(true[some], predicted[some], n)])
+        drawn.append([float((predicted == true)[some].double().mean()), counted(true[some], predicted[some], n).macro_f1])
     (low, low_f1), (high, high_f1) = np.quantile(drawn, (0.025, 0.975), axis=0)
     how = f"bootstrap over {len(known)} records"
     run.number(f"{name}: accuracy", right, float(low), float(high), n=len(true), how=how)
-    run.number(f"{name}: macro-F1", macro_f1(true, predicted, n), float(low_f1), float(high_f1), n=len(true), how=how)
+    run.number(f"{name}: macro-F1", counted(true, predicted, n).macro_f1, float(low_f1), float(high_f1), n=len(true), how=how)
 
 
 def per_class(task: Task, predicted: Tensor, split: str, model: str) -> list[dict[str, Any]]:
@@ -351,24 +367,6 @@ def per_class(task: Task, predicted: Tensor, split: str, model: str) -> list[dic
 
 
 # -- figures -----------------------------------------------------------------------------------------------------------------
-
-
-def confusion(counts: Tensor, names: Sequence[str]) -> Any:
-    """Draw a confusion matrix with the symbols of the classes; colour is the share of a row."""
-    from matplotlib.figure import Figure
-
-    n = len(names)
-    figure = Figure(figsize=(1.6 + 0.33 * n, 1.2 + 0.33 * n) if n > 5 else (3.6, 3.2), layout="constrained")
-    ax = figure.subplots()
-    share = counts.double() / counts.sum(1, keepdim=True).clamp(min=1)
-    ax.imshow(share.numpy(), cmap="Blues", vmin=0, vmax=1)
-    for i, j in counts.nonzero().tolist():
-        colour = "white" if share[i, j] > 0.5 else "black"
-        ax.text(j, i, str(int(counts[i, j])), ha="center", va="center", fontsize=6 if n > 5 else 9, color=colour)
-    ax.set(xlabel="predicted", ylabel="true")
-    ax.set_xticks(range(n), names)
-    ax.set_yticks(range(n), names)
-    return figure
 
 
 def one_beat(net: Network, beats: LabelledSet, task: Task) -> Any:

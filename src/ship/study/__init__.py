@@ -20,18 +20,18 @@ from .sheet import Imperfections, Sheet, imperfect, require
 from .siegert import siegert
 from .sweeps.grid import grid
 from .sweeps.search import search
-from .sweeps.space import Between, Found
+from .sweeps.space import Best, Between
 from .tasks import Recipe, Short, Task, task, tasks
 from .ways import closed_loop
 
 __all__ = [
     "Behaviour",
+    "Best",
     "Between",
     "Comparison",
     "Conditions",
     "Curve",
     "Cut",
-    "Found",
     "Imperfections",
     "Limit",
     "Recipe",
@@ -72,4 +72,4 @@ __all__ = [
     "yield_at",
 ]
 
-_guard(__name__, leave=("Behaviour", "Found", "Replay"))
+_guard(__name__, leave=("Behaviour", "Best", "Replay"))

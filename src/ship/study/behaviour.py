@@ -26,7 +26,7 @@ from ..network.readout import Readout
 from ..train.batches import parts_of, steps_of
 from ..train.losses import check_labels
 from ..train.measuring import measuring
-from ..train.metrics import ConfusionMatrix
+from ..train.metrics import ConfusionMatrix, macro_f1
 from .measure import readout_of, say_what_is_ideal
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -313,29 +313,20 @@ def _latency(values: Tensor) -> Latency:
 
 
 def _macro_f1(true: Tensor, predicted: Tensor, classes: int, seed: int) -> Interval:
-    """Return the mean over classes of ``2 TP / (2 TP + FP + FN)``; a class that neither occurs nor is predicted has none.
+    """Return the macro-F1, a mean over chips.
 
     The interval holds the middle 95 % of replicates: samples are drawn anew, with their predictions on all chips.
     """
     pairs = (true * classes + predicted).numpy()  # [chip, sample]
-    value = float(_f1(np.stack([np.bincount(row, minlength=classes**2) for row in pairs]), classes).mean())
-    rng, made = np.random.default_rng(seed), []
-    for _ in range(RESAMPLES):
-        drawn = pairs[:, rng.integers(0, pairs.shape[1], pairs.shape[1])]
+
+    def mean(drawn: np.ndarray[Any, Any]) -> float:
         counts = np.stack([np.bincount(row, minlength=classes**2) for row in drawn])
-        made.append(_f1(counts, classes).mean())
+        return float(macro_f1(torch.from_numpy(counts).view(-1, classes, classes)).mean())
+
+    rng = np.random.default_rng(seed)
+    made = [mean(pairs[:, rng.integers(0, pairs.shape[1], pairs.shape[1])]) for _ in range(RESAMPLES)]
     low, high = np.quantile(made, (0.025, 0.975))
-    return Interval(value, float(low), float(high))
-
-
-def _f1(counts: np.ndarray[Any, Any], classes: int) -> np.ndarray[Any, Any]:
-    """Return the macro-F1 of confusion counts ``[..., classes * classes]``."""
-    table = counts.reshape(*counts.shape[:-1], classes, classes).astype(float)
-    both = table.sum(-1) + table.sum(-2)  # 2 TP + FP + FN of each class
-    known = both > 0
-    f1 = np.where(known, 2 * np.diagonal(table, axis1=-2, axis2=-1) / np.where(known, both, 1), 0.0)
-    mean: np.ndarray[Any, Any] = f1.sum(-1) / known.sum(-1)
-    return mean
+    return Interval(mean(pairs), float(low), float(high))
 
 
 def _with_unit(value: Interval, unit: str) -> Interval:

@@ -4,7 +4,7 @@ from ..base.boundary import guard as _guard
 from ..base.statistics import Interval, bootstrap_interval, mean_interval, wilson
 from ..network.readout import FirstSpike, Last, Max, Mean, Readout, SpikeCount, first_spike_time
 from .losses import L2, RateBounds, cross_entropy, mse_count
-from .metrics import ConfusionMatrix, accuracy
+from .metrics import ConfusionMatrix, accuracy, macro_f1
 from .perturb import Perturb, overlaid
 from .progress import History
 from .pulse_optimizer import PulseOptimizer
@@ -37,6 +37,7 @@ __all__ = [
     "bootstrap_interval",
     "cross_entropy",
     "first_spike_time",
+    "macro_f1",
     "mean_interval",
     "mse_count",
     "overlaid",

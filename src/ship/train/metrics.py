@@ -1,4 +1,4 @@
-"""Metrics of classification: accuracy and the confusion matrix."""
+"""Metrics of classification: accuracy, the confusion matrix and the macro-F1."""
 
 from __future__ import annotations
 
@@ -32,6 +32,20 @@ def accuracy(scores: Tensor, labels: Tensor) -> Tensor:
         raise RunError("accuracy", "needs scores [..., batch, class] and labels [batch] of at least one sample", got=got)
     check_labels("accuracy", scores, labels)
     return (scores.argmax(-1) == labels.to(scores.device)).double().mean(-1)
+
+
+def macro_f1(counts: Tensor) -> Tensor:
+    """Return the mean over classes of ``F1 = 2 TP / (2 TP + FP + FN)``; a class that neither occurs nor is predicted has none.
+
+    Args:
+        counts: numbers of samples, ``[..., true, predicted]``.
+
+    Returns:
+        A tensor ``[...]`` in float64; NaN where nothing was counted.
+    """
+    both = (counts.sum(-1) + counts.sum(-2)).double()
+    f1 = torch.where(both > 0, 2 * counts.diagonal(dim1=-2, dim2=-1) / both, 0.0)
+    return f1.sum(-1) / (both > 0).sum(-1)
 
 
 class ConfusionMatrix:
@@ -100,6 +114,11 @@ class ConfusionMatrix:
     def accuracy(self) -> float:
         """The fraction of correct samples; NaN if none was counted."""
         return self.correct / self.total if self.total else math.nan
+
+    @property
+    def macro_f1(self) -> float:
+        """The mean of the F1 of the classes that occur or were predicted; NaN if no sample was counted."""
+        return float(macro_f1(self.counts))
 
     def normalised(self, axis: Literal["true", "predicted", "all"] = "true") -> Tensor:
         """Return the counts as fractions in float64; NaN for 0 of 0.

@@ -57,6 +57,9 @@ def test_files_of_physionet_are_read_and_cut(tmp_path, monkeypatch):
     samples, _, _ = small("100")
     torch.testing.assert_close(found.x[0], torch.as_tensor((samples[500:900] - 1024) / 200, dtype=torch.float32))
     assert found.by["record"][-1] == "234"
+    later = ship.data.load("ecg", tmp_path, after=2.6)  # 936 samples: behind 1100 there are only 900
+    assert [later.classes[i] for i in later.labels.tolist()] == ["A"] * 48
+    torch.testing.assert_close(later.x[0], torch.as_tensor((samples[500:1636] - 1024) / 200, dtype=torch.float32))
 
 
 def test_a_damaged_record_and_one_of_another_kind_are_refused(tmp_path):

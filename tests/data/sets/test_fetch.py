@@ -16,6 +16,7 @@ import pytest
 
 from file_server import FileServer, serving
 from ship.base.errors import FileError
+from ship.base.native.cache import private_folder
 from ship.data.sets import fetch
 from ship.data.sets.fetch import Remote
 
@@ -51,6 +52,12 @@ def test_a_file_is_downloaded_once(server: FileServer, cache: Path) -> None:
     assert (cache / "a.bin").read_bytes() == CONTENT
     assert names(cache) == ["a.bin"]
     assert server.asked == [("/a.bin", None)]
+
+
+def test_kernels_are_kept_beside_downloads_also_where_these_came_first(server: FileServer, cache: Path) -> None:
+    """Kernels are code: their folder, in which data sets have one, too, is for its owner alone."""
+    fetch.files("trial", [remote(server)])
+    assert private_folder() == cache.parent.parent  # without a warning, which would fail here
 
 
 def test_own_folders_come_first_and_need_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,18 @@ def folder() -> Path:
     return user_cache_path("ship", appauthor=False, opinion=False)
 
 
+def make_inside(path: Path) -> None:
+    """Make a folder of the cache, whose own folder nobody else may enter: kernels are kept in it, too.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    root = folder()
+    if path.is_relative_to(root):
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.mkdir(parents=True, exist_ok=True)
+
+
 def private_folder() -> Path | None:
     """Return the cache folder and make it if need be; None, with a warning, if anyone else can enter it."""
     path = folder()

@@ -60,16 +60,18 @@ def patient(record: str) -> str:
     return "201" if record == "202" else record
 
 
-def load(folder: Path | None = None, *, longest: float = LONGEST) -> LabelledSet:
-    """Load all beats of the 18 classes, cut midway between them.
+def load(folder: Path | None = None, *, longest: float = LONGEST, after: float | None = None) -> LabelledSet:
+    """Load all beats of the 18 classes, cut midway between them, or at a fixed time behind each.
 
     Args:
         folder: where the files are looked for first.
         longest: the most that is kept on either side of a beat, s.
+        after: how long each piece goes on behind its annotation, s; None for midway to the next beat.
 
     Returns:
-        A beat a sample, ``[time, lead]`` in mV at 360 Hz, with the columns ``record``, ``patient``, ``at`` (the sample of its
-        annotation in the record), ``before`` (how many samples of the piece precede it) and ``number`` (of the beat in this set).
+        A beat a sample, ``[time, lead]`` in mV at 360 Hz (none that the end of a recording would shorten), with the columns
+        ``record``, ``patient``, ``at`` (the sample of its annotation in the record), ``before`` (how many samples of the piece
+        precede it) and ``number`` (of the beat in this set).
 
     Raises:
         FileError: a file is damaged, or cannot be had.
@@ -78,9 +80,11 @@ def load(folder: Path | None = None, *, longest: float = LONGEST) -> LabelledSet
     x: list[Tensor] = []
     labels, names, at, before = [], [], [], []
     for record in records(folder):
-        cuts = cut_midway(record.at, longest=longest, rate=RATE)
+        cuts = cut_midway(record.at, longest=longest, rate=RATE, after=after)
+        whole = cuts[:, 2] <= len(record.signal)
+        cuts = cuts[whole]
         x += [record.signal[first:end] for first, _, end in cuts.tolist()]
-        labels += [CLASSES.index(symbol) for symbol in record.symbols[1:-1]]
+        labels += [CLASSES.index(symbol) for symbol, kept in zip(record.symbols[1:-1], whole.tolist(), strict=True) if kept]
         names += [record.name] * len(cuts)
         at.append(cuts[:, 1])
         before.append(cuts[:, 1] - cuts[:, 0])

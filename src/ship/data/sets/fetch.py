@@ -24,6 +24,7 @@ from typing import Any
 from ...base.atomic_write import lock
 from ...base.errors import FileError, RunError
 from ...base.native.cache import folder as cache_folder
+from ...base.native.cache import make_inside
 
 VARIABLE = "SHIP_DATA"
 CHUNK = 1 << 14  # bytes that are read at a time, so the most that a broken connection loses
@@ -277,7 +278,7 @@ class _Downloader:
 def alone(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder of the cache, which the system gives back when a process dies."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_inside(folder)
         held = (folder / ".lock").open("wb")
     except OSError as error:
         fix = "Set SHIP_CACHE to a folder that you can write to."

@@ -16,7 +16,7 @@ ABOUT = About(
     home="http://yann.lecun.com/exdb/mnist/",
     note="Writers of the test images are not among those of the training images.",
 )
-# The mirror of the CVDF foundation; the hashes are those that TensorFlow Datasets gives (url_checksums).
+# The mirror of the CVDF foundation; hashes: tensorflow_datasets/url_checksums/mnist.txt of TensorFlow Datasets.
 SITE = "https://storage.googleapis.com/cvdf-datasets/mnist/"
 HASHES = (
     "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",

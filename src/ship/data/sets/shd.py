@@ -28,7 +28,7 @@ ABOUT = About(
     home="https://zenkelab.org/resources/spiking-heidelberg-datasets-shd/",
     note="Two of the twelve speakers are in the test set only; the others are in both.",
 )
-SITE = "https://zenkelab.org/datasets/"  # its list md5sums.txt gives the MD5
+SITE = "https://zenkelab.org/datasets/"  # MD5: as public loaders of this set pin them, all alike
 REMOTES = (
     Remote(f"{SITE}shd_train.h5.gz", None, "shd_train.h5.gz", "d47c9825dee33347913e8ce0f2be08b0"),
     Remote(f"{SITE}shd_test.h5.gz", None, "shd_test.h5.gz", "3062a80ec0c5719404d5b02e166543b1"),

@@ -111,7 +111,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Found:
+class Located:
     """What a search found: the required value, how it lies in the range, and the curve."""
 
     required: Interval
@@ -125,7 +125,7 @@ def point(value: float, hits: Tensor) -> Point:
     return Point(value, mean_interval(each) if len(each) > 1 else Interval(float(each[0])), len(each))
 
 
-def locate(at: Hits, seek: Search, truth: Truth, *, less: bool) -> Found:
+def locate(at: Hits, seek: Search, truth: Truth, *, less: bool) -> Located:
     """Find the value at which the accuracy has fallen by the drop.
 
     Args:
@@ -141,12 +141,12 @@ def locate(at: Hits, seek: Search, truth: Truth, *, less: bool) -> Found:
             seen.measure(value, truth.chips)
         if float(seen.fine[bad].double().mean()) >= truth.target:
             end = math.inf if less else -math.inf
-            return Found(Interval(math.nan, end, end), "never", seen.curve)
+            return Located(Interval(math.nan, end, end), "never", seen.curve)
     if seen.mean(good, truth.few) < truth.target:
         seen.measure(good, truth.chips)
         if float(seen.fine[good].double().mean()) < truth.target:
             end = -math.inf if less else math.inf
-            return Found(Interval(math.nan, end, end), "always", seen.curve)
+            return Located(Interval(math.nan, end, end), "always", seen.curve)
     lower, upper = good, bad
     while abs(seek.coordinate(upper) - seek.coordinate(lower)) > COARSE:
         middle = seek.between(lower, upper)
@@ -163,7 +163,7 @@ def _inside(seek: Search, z: float) -> float:
     return min(max(seek.allowed(z), seek.low), seek.high)
 
 
-def _settled(seen: Measured, seek: Search, truth: Truth, *, less: bool) -> Found:
+def _settled(seen: Measured, seek: Search, truth: Truth, *, less: bool) -> Located:
     """Add values until the interval lies among them, or the range ends."""
     for _ in range(MORE):
         interval = interval_of(seen.fine, seek, truth, less=less)
@@ -179,9 +179,9 @@ def _settled(seen: Measured, seek: Search, truth: Truth, *, less: bool) -> Found
             seen.measure(value, truth.chips)
     interval = interval_of(seen.fine, seek, truth, less=less)
     if math.isfinite(interval.value):
-        return Found(interval, "bracketed", seen.curve)
+        return Located(interval, "bracketed", seen.curve)
     found = "never" if (interval.value > 0) == less else "always"
-    return Found(Interval(math.nan, interval.low, interval.high), found, seen.curve)
+    return Located(Interval(math.nan, interval.low, interval.high), found, seen.curve)
 
 
 def interval_of(measured: Mapping[float, Tensor], seek: Search, truth: Truth, *, less: bool) -> Interval:

@@ -29,7 +29,7 @@ from .journal import Journal
 from .plan import Point, check_takes, key_of, plan
 from .pool import Pool, pool
 from .source import Source, source_of
-from .space import Between, Found, Space, check_space
+from .space import Best, Between, Space, check_space
 from .values import from_plain
 
 DIRECTIONS = {"maximise": "maximize", "minimise": "minimize"}  # our word -> Optuna's
@@ -51,7 +51,7 @@ def search(
     retry: bool = False,
     changed: str = "refuse",
     progress: bool = True,
-) -> Found:
+) -> Best:
     """Search for the parameters at which a function is largest or smallest, by Optuna's TPE.
 
     Results are kept, gone on with and done by workers as in `ship.study.grid`. Trials are proposed four at a time, each four from
@@ -195,7 +195,7 @@ def _row(journal: Journal, number: int, parameters: Point, seeds: Sequence[int])
 
 def _found(
     where: str, journal: Journal, rows: list[dict[str, Any]], source: Source, direction: str, names: Sequence[str]
-) -> Found:
+) -> Best:
     good = [row for row in rows if not row["error"]]
     if not good:
         raise RunError(where, f"all {len(rows)} trials failed", got=rows[0]["error"], fix=f"Call {source.name} by itself.")
@@ -206,4 +206,4 @@ def _found(
         writer.writeheader()
         writer.writerows(rows)
         write_whole(Path(journal.folder) / "trials.csv", made.getvalue().encode())
-    return Found({name: best[name] for name in names}, best["value"], rows, direction == "maximise")
+    return Best({name: best[name] for name in names}, best["value"], rows, direction == "maximise")

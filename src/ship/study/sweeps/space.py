@@ -54,7 +54,7 @@ Space = Mapping[str, Between | Sequence[Any]]
 
 
 @dataclass(frozen=True, repr=False)
-class Found:
+class Best:
     """What a search has found.
 
     Args:
@@ -72,7 +72,7 @@ class Found:
     def __repr__(self) -> str:
         said = ", ".join(f"{name}={value!r}" for name, value in self.best.items())
         failed = sum(bool(row["error"]) for row in self.trials)
-        return f"Found({said}: {self.value:g}; {len(self.trials)} trials" + (f", {failed} failed)" if failed else ")")
+        return f"Best({said}: {self.value:g}; {len(self.trials)} trials" + (f", {failed} failed)" if failed else ")")
 
     def table(self, most: int = 10) -> Any:
         """Return the best trials as a `rich` table, which prints as text.

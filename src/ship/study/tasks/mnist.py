@@ -57,7 +57,7 @@ def mnist(*, folder: str | Path | None = None, seed: int = 0) -> Task:
     return images("mnist", folder)
 
 
-def images(name: str, folder: str | Path | None) -> Task:
+def images(name: str, folder: str | Path | None, *, notes: tuple[str, ...] = ()) -> Task:
     """Make a task of a set of 28 x 28 images with the official split of MNIST."""
     samples = data.load(name, folder)
     assert samples.test is not None
@@ -73,5 +73,5 @@ def images(name: str, folder: str | Path | None) -> Task:
         build=build,
         recipe=Recipe(epochs=10, size=256, lr=4e-3),
         split="the official one",
-        notes=(samples.about.note,) if samples.about.note else (),
+        notes=((samples.about.note,) if samples.about.note else ()) + notes,
     )
