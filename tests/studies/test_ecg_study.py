@@ -3,12 +3,13 @@
 import csv
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ship.studies import ecg
-from ship.study import conduct
+from ship.study import Run, conduct
 from ship.study.reservoir import states
 
 DATA = Path(os.environ.get("SHIP_DATA", "nowhere"))
@@ -92,12 +93,9 @@ def test_what_must_be_known_is_said(record):
     assert "a price needs devices" in said
 
 
-def test_a_study_goes_on_with_the_networks_that_are_missing(folder, record, tmp_path, monkeypatch):
-    """Stopped at the third network, the study measures two more in its second run, and says what the uninterrupted one said."""
-    limits = dict.fromkeys(("most", "most_test", "most_final", "most_patient", "most_patient_test"), 4)
-    changes = [f"{name}={value}" for name, value in limits.items()] + ["trees=2"]
-    whole = conduct(ecg, tmp_path / "whole", quick=True, changes=changes)
-    told, stop = [], {3}
+def test_a_heat_map_goes_on_with_the_networks_that_are_missing(tmp_path, monkeypatch):
+    """Stopped at the third of four networks, it measures two in its second run, and says what the uninterrupted one said."""
+    config, told, stop = replace(ecg.Config.quick(), most=4, most_test=4), [], {3}
 
     def stopped(net, samples, read, **options):
         told.append(len(told) + 1)
@@ -105,12 +103,14 @@ def test_a_study_goes_on_with_the_networks_that_are_missing(folder, record, tmp_
             raise KeyboardInterrupt
         return states(net, samples, read, **options)
 
+    def heat_map(name):
+        with Run(tmp_path / name, seed=0) as run:
+            return ecg.heat_map(config, run, ecg.loaded(None), run.folder / "networks")
+
+    whole = heat_map("whole")
     monkeypatch.setattr(ecg, "states", stopped)
     with pytest.raises(KeyboardInterrupt):
-        conduct(ecg, tmp_path / "cut", quick=True, changes=changes)
-    assert len(told) == 3
-    stop.clear()
-    monkeypatch.setattr(ecg, "by_patient", lambda *_: None)
-    again = conduct(ecg, tmp_path / "cut", quick=True, changes=changes)
-    assert again["tables"]["heat-map"] == whole["tables"]["heat-map"]
-    assert len(told) == 3 + 2 + 2 * 3  # two networks, then three calls for each of the two chosen ones
+        heat_map("cut")
+    assert heat_map("cut") == whole
+    assert told == [1, 2, 3, 4, 5]
+    assert (tmp_path / "cut" / "heat-map.csv").read_text() == (tmp_path / "whole" / "heat-map.csv").read_text()

@@ -65,6 +65,35 @@ def test_only_what_the_recipe_trains_learns(digits):
         replace(few, recipe=Recipe(trained=("res>out",))).fit(net)
 
 
+def test_a_recipe_may_give_the_first_weights_and_need_no_epochs(digits):
+    """The start is told task, network and seed; where noise is learnt against, the network goes on from where it is."""
+    told = []
+
+    def start(task, net, seed):
+        told.append((task.name, seed))
+        with torch.no_grad():
+            net["hid>out"].weight.fill_(2.0)
+
+    few = replace(digits.reduced(64, 20), recipe=Recipe(epochs=0, trained=("hid>out",), start=start))
+    net = few.network()
+    trainer = few.fit(net, seed=7)
+    assert told == [("digits", 7)]
+    assert bool((net["hid>out"].value("weight") == 2.0).all())
+    assert trainer.history.loss == []
+    few.fit(net, epochs=1, perturb=[ship.train.Perturb(tags=["hid>out"])])
+    assert len(told) == 1
+    assert not bool((net["hid>out"].value("weight") == 2.0).all())
+
+
+def test_a_recipe_suits_a_network_that_has_what_it_trains(digits):
+    net = digits.network()
+    mine = Recipe(size=20, trained=("hid>out",), once=True)
+    assert mine.suited(net) == mine
+    assert replace(mine, trained=("res>out",)).suited(net) == Recipe(size=20)
+    assert Recipe(epochs=3).suited(net) == Recipe(epochs=3)
+    assert Recipe(epochs=0, start=lambda *_: None).suited(net) == Recipe()
+
+
 def test_samples_of_several_lengths(digits):
     some = ragged(digits)
     x, labels, lengths = next(iter(some.held_out(5)))

@@ -58,6 +58,8 @@ def test_macro_f1():
     assert macro_f1(counts).tolist() == pytest.approx([2 / 3, 1.0])
     assert filled().macro_f1 == pytest.approx((4 / 6 + 4 / 5 + 0) / 3)
     assert math.isnan(ConfusionMatrix(2).macro_f1)
+    with pytest.raises(RunError, match=r"macro_f1: counts: must be \[..., true, predicted\]; got shape \[2, 3\]"):
+        macro_f1(torch.zeros(2, 3))
 
 
 @pytest.mark.parametrize(

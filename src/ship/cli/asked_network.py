@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +47,14 @@ class Subject:
     seed: int = 0
 
     def task(self) -> Task:
-        """Make the task.
+        """Make the task; a network of the user's that lacks what the task's recipe trains is trained by the general one.
 
         Raises:
             ShipError: there is none of this name, or its data cannot be had.
         """
         made = task(self.name, folder=self.data, seed=self.seed, **{key: _plain(value) for key, value in self.options})
+        if self.network is not None:
+            made = replace(made, recipe=made.recipe.suited(load(self.network)))
         return made if self.samples is None else made.reduced(len(made.train), self.samples, self.seed)
 
     @property
@@ -81,7 +83,8 @@ class Subject:
             net.readout = net.readout or made.readout
         else:
             epochs = self.epochs or made.recipe.epochs
-            with stages.stage(f"train a network in floating point, {epochs} epochs"):
+            how = f"train a network in floating point, {epochs} epochs" if epochs else "find the weights of the network's readout"
+            with stages.stage(how):
                 made.fit(net, seed=self.seed, epochs=epochs, progress=progress)
         right = hits(net, made.held_out())
         return net, wilson(int(right.sum()), len(right)), len(right)
@@ -130,7 +133,7 @@ def remarks(made: Task) -> Sequence[str]:
     """Return what a reader must know beside any number of a task."""
     about = made.test.about
     said = [f"Task {made.name}: {about.title} (licence: {about.licence}); divided {made.split}." if made.split else ""]
-    return [text for text in (*said, *made.notes, about.note) if text]
+    return [text for text in dict.fromkeys((*said, *made.notes, about.note)) if text]
 
 
 def _plain(text: str) -> Any:

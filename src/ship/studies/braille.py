@@ -111,28 +111,11 @@ def run(config: Config, run: Run) -> None:
 
 def learn(config: Config, run: Run, letters: int, **options: Any) -> tuple[study.Task, Trainer]:
     """Train the task's own network, and return both."""
-    made = braille_task.braille(folder=run.data, seed=run.seed, classes=letters, **options)
+    made = braille_task.braille(folder=run.data, seed=run.seed, classes=letters, copies=config.copies, **options)
     if config.train or config.test:
         made = made.reduced(config.train or len(made.train), config.test or len(made.test), run.seed)
     net = made.network(run.seed)
-    if made.recipe.relative:  # the readout is linear in its weights
-        begin(made, net, config.copies, run.seed)
     return made, made.fit(net, seed=run.seed, epochs=config.epochs, progress=run.progress)
-
-
-def begin(part: study.Task, net: Network, copies: int, seed: int) -> None:
-    """Give the readout the weights that are best for the network as it was drawn, over several epochs of augmented images."""
-    pieces = study.cut(net, ["hid>out"])
-    batches = part.training(seed)
-    seen = []
-    for epoch in range(copies):
-        batches.set_epoch(epoch)
-        some = list(batches)
-        spikes = pieces.record(some, tail=part.readout.tail)
-        assert isinstance(spikes, Tensor)  # all images last equally long
-        seen.append((spikes.float(), torch.cat([labels for _, labels in some])))
-    study.linear_start(pieces.back, "hid>out", seen, readout=part.readout)
-    pieces.give(net)
 
 
 def score(run: Run, name: str, trained: Sequence[tuple[study.Task, Trainer]], *, compare: bool = True) -> None:

@@ -78,8 +78,8 @@ class Config:
     most: int = 500
     most_test: int = 200
     kept: float = 0.2
-    penalty: float = 2e-3
-    steps: int = 60
+    penalty: float = ecg_task.PENALTY
+    steps: int = ecg_task.MOST
     most_final: int = 3000
     most_patient: int = 2000
     most_patient_test: int | None = None
@@ -251,7 +251,7 @@ def whole_network(config: Config, run: Run, beats: LabelledSet, task: Task, best
         run.number(f"{name}: accuracy, {how}", wilson(right, len(larger.test)), n=len(larger.test), how="Wilson, over samples")
     net = ecg_task.build(n, run.seed, tau=best.tau, scale=best.scale)
     net.init(dt=task.dt)
-    give(net, weights[config.most_final])
+    ecg_task.give(net, weights[config.most_final])
     run.network(name, net)
     found = study.behaviour(net, larger.held_out(50), readout=larger.readout)
     run.behaviour(name, found)
@@ -267,15 +267,6 @@ def whole_network(config: Config, run: Run, beats: LabelledSet, task: Task, best
     if n == len(FOUR):
         alt = "One beat: its events, the spikes of the liquid, and the voltages of the four readouts."
         run.figure("beat", one_beat(net, beats, larger), alt)
-
-
-def give(net: Network, weight: Tensor) -> None:
-    """Put the weights ``[delay * neuron, class]`` of a regression into the synapses of the readout."""
-    parts = weight.view(len(ecg_task.TAGS), -1, weight.shape[1])
-    with torch.no_grad():
-        for tag, part in zip(ecg_task.TAGS, parts, strict=True):
-            synapse: Any = net[tag]
-            synapse.weight.copy_(part)
 
 
 def aligned(beats: LabelledSet, part: LabelledSet) -> np.ndarray[Any, Any]:

@@ -42,7 +42,12 @@ def macro_f1(counts: Tensor) -> Tensor:
 
     Returns:
         A tensor ``[...]`` in float64; NaN where nothing was counted.
+
+    Raises:
+        RunError: counts of another shape.
     """
+    if counts.ndim < 2 or counts.shape[-1] != counts.shape[-2]:
+        raise RunError("macro_f1: counts", "must be [..., true, predicted]", got=f"shape {list(counts.shape)}")
     both = (counts.sum(-1) + counts.sum(-2)).double()
     f1 = torch.where(both > 0, 2 * counts.diagonal(dim1=-2, dim2=-1) / both, 0.0)
     return f1.sum(-1) / (both > 0).sum(-1)

@@ -36,6 +36,8 @@ from ...models.gemo2024 import LeakyIntegrator2024, SecondOrder2024
 from ...models.surrogate import FastSigmoid
 from ...network.network import Network
 from ...network.readout import Last, Max
+from ..frozen import cut
+from ..linear_start import linear_start
 from .column import column
 from .task import Recipe, Task
 
@@ -53,6 +55,7 @@ SPLITS = ("random", "augmentation")
 KINDS = ("dim", "rot", "whs")
 READOUT_TAU = 0.3  # s, about twice a sample: what came early still counts at its end
 EPOCHS, RATE = 10, 0.001  # the rate is a fraction of a weight
+READOUT, COPIES = "hid>out", 8  # versions of each image on which its first weights are found
 
 
 @dataclass(frozen=True)
@@ -183,6 +186,7 @@ def braille(
     dt: float = 2e-3,
     delta: float = 0.05,
     augment: bool = True,
+    copies: int = COPIES,
 ) -> Task:
     """Make the task.
 
@@ -198,6 +202,7 @@ def braille(
         dt: time step, s.
         delta: height of a level of the encoding, a fraction of an image's contrast.
         augment: whether training images are turned, moved and stretched a little at random, anew in each epoch.
+        copies: number of such versions of each image on which the first weights of the readout are found.
 
     Raises:
         FileError: the images are nowhere, see `ship.data.load`.
@@ -224,6 +229,7 @@ def braille(
     if hidden is None:
         hidden = PUBLISHED_HIDDEN if published else HIDDEN
     check_whole("task braille: hidden", hidden, 1)
+    check_whole("task braille: copies", copies, 1)
     return Task(
         name="braille",
         train=samples.part(~test),
@@ -234,15 +240,35 @@ def braille(
         encode_train=Scan(dt, delta, augment=True) if augment else None,
         readout=Max() if published else Last(),
         build=partial(build, classes, neurons, hidden),
-        recipe=Recipe(
-            epochs=EPOCHS, size=16, lr=1e-2 if published else RATE, clip=None if published else 1.0, relative=not published
-        ),
+        recipe=recipe(published, copies),
         split=words,
         notes=(
-            f"{samples.about.note} A third of the images of a letter differ in brightness alone, and are nearly the same once "
-            "their contrast is stretched.",
+            samples.about.note,
+            "A third of the images of a letter differ in brightness alone; stretched in contrast they are nearly the same.",
         ),
     )
+
+
+def recipe(published: bool, copies: int) -> Recipe:
+    """Return how all weights learn: from where they were drawn, or gently from the readout that is best for what was drawn."""
+    if published:
+        return Recipe(epochs=EPOCHS, size=16, lr=1e-2)
+    return Recipe(epochs=EPOCHS, size=16, lr=RATE, clip=1.0, relative=True, start=partial(begin, copies=copies))
+
+
+def begin(task: Task, net: Network, seed: int, *, copies: int = COPIES) -> None:
+    """Give the readout the weights that are best for the network as it was drawn, over several epochs of augmented images."""
+    pieces = cut(net, [READOUT])
+    batches = task.training(seed)
+    seen = []
+    for epoch in range(copies):
+        batches.set_epoch(epoch)
+        some = list(batches)
+        spikes = pieces.record(some, tail=task.readout.tail)
+        assert isinstance(spikes, Tensor)  # all images last equally long
+        seen.append((spikes.float(), torch.cat([labels for _, labels in some])))
+    linear_start(pieces.back, READOUT, seen, readout=task.readout)
+    pieces.give(net)
 
 
 def letters(samples: LabelledSet, classes: int) -> LabelledSet:

@@ -22,6 +22,7 @@ from ..frozen import Cut, cut
 from ..linear_start import linear_start
 
 Encode = Callable[[Tensor, torch.Generator], Tensor]
+Start = Callable[["Task", Network, int], None]
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Recipe:
     """How a network is trained for a task, by Adam.
 
     Args:
-        epochs: number of epochs.
+        epochs: number of epochs; 0 where the start is the best that is known.
         size: number of samples in a batch.
         lr: learning rate, in the unit of each parameter.
         relative: whether it is a fraction instead, of the root mean square of each parameter before training.
@@ -39,8 +40,9 @@ class Recipe:
         trained: tags of the groups that learn; empty: all.
         once: whether the part of the network that does not learn is run once, not in every epoch (`Task.shortened`); the
             encoding must then draw nothing.
-        start: "linear" begins at the weights that `ship.study.linear_start` finds for what learns, which must then be the one
-            synapse before a leaky readout; "drawn" at those of the network.
+        start: what training begins from. "drawn": the weights of the network; "linear": those that `ship.study.linear_start`
+            finds for what learns, which must then be the one synapse before a leaky readout; or a function
+            ``start(task, net, seed)`` that gives the task's own network its first weights.
         bound: the largest size of the weights of a linear start, V.
     """
 
@@ -53,15 +55,21 @@ class Recipe:
     trained: tuple[str, ...] = ()
     relative: bool = False
     once: bool = False
-    start: str = "drawn"
+    start: str | Start = "drawn"
     bound: float = math.inf
 
+    def suited(self, net: Network) -> Recipe:
+        """Return this recipe, or one for any network where this one needs a part that the network does not have."""
+        own = all(tag in net.tags for tag in self.trained) if self.trained else not callable(self.start)
+        return self if own else Recipe(size=self.size)
+
     def __post_init__(self) -> None:
-        check_whole("Recipe.epochs", self.epochs, 1)
+        check_whole("Recipe.epochs", self.epochs, 1 if self.start == "drawn" else 0)
         check_whole("Recipe.size", self.size, 1)
         check_real("Recipe.lr", self.lr, "must be above 0", above=0.0)
         check_choice("Recipe.decay", self.decay, ("cosine", "none"), either=True)
-        check_choice("Recipe.start", self.start, ("drawn", "linear"), either=True)
+        if not callable(self.start):
+            check_choice("Recipe.start", self.start, ("drawn", "linear"), either=True)
         if self.start == "linear" and len(self.trained) != 1:
             raise ParameterError("Recipe.start", "'linear' needs one tag that is trained", got=f"{self.trained}")
 
@@ -96,9 +104,11 @@ class Task:
         encode_train: the encoding in training, with noise or augmentation; default: ``encode``.
         split: how training and test samples were divided, in words.
         notes: what a reader must know beside any number.
+        at_once: number of samples that are run together in a test, on all chips: fewer where one needs much memory.
 
     Raises:
         GraphError: training and test samples have other classes.
+        ParameterError: a number of samples below 1.
     """
 
     name: str
@@ -113,8 +123,10 @@ class Task:
     encode_train: Encode | None = None
     split: str = ""
     notes: tuple[str, ...] = ()
+    at_once: int = 120
 
     def __post_init__(self) -> None:
+        check_whole(f"task {self.name!r}: at_once", self.at_once, 1)
         if self.train.classes != self.test.classes:
             raise GraphError(f"task {self.name!r}", "needs the same classes to train on and to test", got="others")
 
@@ -139,13 +151,13 @@ class Task:
         """Make batches to train on, in an order that depends on (seed, epoch)."""
         return self._batches(self.train, self.encode_train or self.encode, size or self.recipe.size, seed, shuffle=True)
 
-    def held_out(self, size: int = 120) -> Any:
-        """Make batches of the samples that are held out, always the same."""
+    def held_out(self, size: int | None = None) -> Any:
+        """Make batches of the samples that are held out, always the same; default size: ``at_once``."""
         return self.in_order(self.test, size)
 
-    def in_order(self, part: LabelledSet, size: int = 120) -> Any:
+    def in_order(self, part: LabelledSet, size: int | None = None) -> Any:
         """Make batches of samples as the test sees them, in their order."""
-        return self._batches(part, self.encode, size, 0, shuffle=False)
+        return self._batches(part, self.encode, size or self.at_once, 0, shuffle=False)
 
     def _batches(self, part: LabelledSet, encode: Encode, size: int, seed: int, *, shuffle: bool) -> Any:
         if isinstance(part.x, Tensor):
@@ -186,8 +198,11 @@ class Task:
             return self._fit_once(net, **options)
         if recipe.start == "linear" and not perturb:
             linear_start(net, recipe.trained[0], self.in_order(self.train), readout=self.readout, bound=recipe.bound)
+        if callable(recipe.start) and not perturb:
+            recipe.start(self, net, seed)
         trainer = self.trainer(net, recipe.epochs, perturb=perturb)
-        trainer.fit(self.training(seed), epochs=recipe.epochs, progress=progress, checkpoint=checkpoint)
+        if recipe.epochs:
+            trainer.fit(self.training(seed), epochs=recipe.epochs, progress=progress, checkpoint=checkpoint)
         return trainer
 
     def _fit_once(self, net: Network, **options: Any) -> Trainer:
@@ -255,7 +270,9 @@ class Task:
         rates = [float(p.detach().square().mean().sqrt()) if recipe.relative else 1.0 for p in learning]
         groups = [{"params": [p], "lr": recipe.lr * rate} for p, rate in zip(learning, rates, strict=True)]
         optimizer = torch.optim.Adam(groups if recipe.relative else learning, lr=recipe.lr, weight_decay=recipe.weight_decay)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs) if recipe.decay == "cosine" else None
+        schedule = (
+            torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, recipe.epochs)) if recipe.decay == "cosine" else None
+        )
         own: dict[str, Any] = {"readout": self.readout, "clip": recipe.clip, "perturb": perturb}
         return Trainer(net, optimizer=optimizer, schedule=schedule, **own)
 
