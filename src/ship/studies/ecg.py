@@ -175,8 +175,8 @@ def heat_map(config: Config, run: Run, beats: LabelledSet, folder: Path) -> dict
         figure = plot.heat_map(table[column], title=title, share="held_out" in column)
         run.figure(f"heat-map-{column.replace('_', '-')}", figure, f"Heat map over time constant and scale: {title}.")
     best = {}
-    for name in NAMES:
-        highest = table[f"kept_{name[:2].strip()}"].stack(network=("tau", "scale")).idxmax().item()
+    for name, symbols in NAMES.items():
+        highest = table[f"kept_{len(symbols)}"].stack(network=("tau", "scale")).idxmax().item()
         best[name] = Liquid(*map(float, highest))
     return best
 
