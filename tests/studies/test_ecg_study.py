@@ -94,8 +94,8 @@ def test_what_must_be_known_is_said(record):
 
 
 def test_a_heat_map_goes_on_with_the_networks_that_are_missing(tmp_path, monkeypatch):
-    """Stopped at the third of four networks, it measures two in its second run, and says what the uninterrupted one said."""
-    config, told, stop = replace(ecg.Config.quick(), most=4, most_test=4), [], {3}
+    """Stopped at the second of two networks, it measures one in its second run, and says what the uninterrupted one said."""
+    config, told, stop = replace(ecg.Config.quick(), taus=(0.01,), most=4, most_test=4), [], {2}
 
     def stopped(net, samples, read, **options):
         told.append(len(told) + 1)
@@ -112,5 +112,5 @@ def test_a_heat_map_goes_on_with_the_networks_that_are_missing(tmp_path, monkeyp
     with pytest.raises(KeyboardInterrupt):
         heat_map("cut")
     assert heat_map("cut") == whole
-    assert told == [1, 2, 3, 4, 5]
+    assert told == [1, 2, 3]
     assert (tmp_path / "cut" / "heat-map.csv").read_text() == (tmp_path / "whole" / "heat-map.csv").read_text()

@@ -90,7 +90,7 @@ class Config:
     def quick(cls) -> Config:
         """Return settings for a trial: four networks, few beats."""
         few: dict[str, Any] = {"most": 16, "most_test": 8, "most_final": 24, "most_patient": 24, "most_patient_test": 24}
-        return cls(taus=(0.01, 0.03), scales=(0.1, 0.375), trees=50, workers=0, **few)
+        return cls(taus=(0.01, 0.03), scales=(0.1, 0.375), steps=30, trees=50, workers=0, **few)
 
 
 class Liquid(NamedTuple):
