@@ -105,7 +105,7 @@ def run(config: Config, run: Run) -> None:
     with run.stage("read and cut the beats"):
         beats = loaded(place(run))
         run.uses(beats)
-        task = samples(place(run), run.seed, config.most, config.most_test)
+        task = samples(place(run), beats.hash(), run.seed, config.most, config.most_test)
     run.task(task)
     run.note(beats.about.note)
     run.table("classes", classes(beats))
@@ -133,9 +133,16 @@ def loaded(folder: str | None) -> LabelledSet:
 
 
 @lru_cache(maxsize=1)
-def samples(folder: str | None, seed: int, most: int, most_test: int) -> Task:
-    """Make the task of 18 classes, once in each process."""
-    return ecg_task.divided(loaded(folder), seed=seed, most=most, most_test=most_test)
+def samples(folder: str | None, sha256: str, seed: int, most: int, most_test: int) -> Task:
+    """Make the task of 18 classes, once in each process.
+
+    Raises:
+        RunError: the data are not those of the study.
+    """
+    beats = loaded(folder)
+    if beats.hash() != sha256:
+        raise RunError("study ecg: data", f"must be those that the study began with, SHA-256 {sha256[:16]}...")
+    return ecg_task.divided(beats, seed=seed, most=most, most_test=most_test)
 
 
 def classes(beats: LabelledSet) -> list[dict[str, Any]]:
@@ -187,11 +194,9 @@ def network(
     """Run one liquid over all samples, and find readouts for 4 and for 18 classes from the training samples that are not kept.
 
     Raises:
-        RunError: the data are not those of the study.
+        RunError: as `samples`.
     """
-    task = samples(folder, seed, most, most_test)
-    if loaded(folder).hash() != sha256:
-        raise RunError("study ecg: data", f"must be those that the study began with, SHA-256 {sha256[:16]}...")
+    task = samples(folder, sha256, seed, most, most_test)
     start, config = time.process_time(), Config(most=most, most_test=most_test, **fit)
     net, everything = ecg_task.liquid(tau=tau, scale=scale, seed=seed), [*task.train.x, *task.test.x]
     net.init(dt=task.dt)

@@ -24,6 +24,7 @@ from ..groups.distance import OneToOne
 from ..models import LeakyIntegrator, SpikeInput
 from ..network.network import Network
 from ..network.readout import Last, Mean, Readout
+from ..train.batches import parts_of
 
 LINEAR = (Mean, Last)  # readouts that are linear in the output
 STEPS = 300  # of L-BFGS-B, at most
@@ -60,9 +61,10 @@ def features(
     bank.add(type(spec.model), tag, **(spec.arguments | {"weight": 1.0, "connect": OneToOne(), "device": None, "mapping": None}))
     bank.init(net.dt, dtype=net.settings["dtype"], engine=net.settings["engine"])
     made, labels = [], []
-    for x, label, *more in batches:
+    for batch in batches:
+        x, label, lengths = parts_of("study.linear_start", batch)
         out = bank.run(x, steps=x.shape[-2] + read.tail)
-        made.append(read(out, more[0] if more else bank.lengths))
+        made.append(read(out, bank.lengths if lengths is None else lengths))
         labels.append(torch.as_tensor(label))
     if not made:
         raise RunError("study.linear_start", "got no batches", fix="Give a list or Batches, not a generator that is used up.")

@@ -51,7 +51,7 @@ def private_folder() -> Path | None:
     """Return the cache folder and make it if need be; None, with a warning, if anyone else can enter it."""
     path = folder()
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_inside(path)
         found = path.lstat()
     except OSError as error:
         warn_once(path, f"kernels are not kept: {path}: {error.strerror or error}")

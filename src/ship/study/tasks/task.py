@@ -58,11 +58,6 @@ class Recipe:
     start: str | Start = "drawn"
     bound: float = math.inf
 
-    def suited(self, net: Network) -> Recipe:
-        """Return this recipe, or one for any network where this one needs a part that the network does not have."""
-        own = all(tag in net.tags for tag in self.trained) if self.trained else not callable(self.start)
-        return self if own else Recipe(size=self.size)
-
     def __post_init__(self) -> None:
         check_whole("Recipe.epochs", self.epochs, 1 if self.start == "drawn" else 0)
         check_whole("Recipe.size", self.size, 1)
@@ -72,6 +67,11 @@ class Recipe:
             check_choice("Recipe.start", self.start, ("drawn", "linear"), either=True)
         if self.start == "linear" and len(self.trained) != 1:
             raise ParameterError("Recipe.start", "'linear' needs one tag that is trained", got=f"{self.trained}")
+
+    def suited(self, net: Network) -> Recipe:
+        """Return this recipe, or one for any network where this one needs a part that the network does not have."""
+        own = all(tag in net.tags for tag in self.trained) if self.trained else not callable(self.start)
+        return self if own else Recipe(size=self.size)
 
 
 class Short(NamedTuple):
@@ -196,10 +196,10 @@ class Task:
         options: dict[str, Any] = {"seed": seed, "epochs": recipe.epochs, "progress": progress, "checkpoint": checkpoint}
         if recipe.once and not perturb:
             return self._fit_once(net, **options)
-        if recipe.start == "linear" and not perturb:
-            linear_start(net, recipe.trained[0], self.in_order(self.train), readout=self.readout, bound=recipe.bound)
-        if callable(recipe.start) and not perturb:
+        if not perturb and callable(recipe.start):
             recipe.start(self, net, seed)
+        elif not perturb and recipe.start == "linear":
+            linear_start(net, recipe.trained[0], self.in_order(self.train), readout=self.readout, bound=recipe.bound)
         trainer = self.trainer(net, recipe.epochs, perturb=perturb)
         if recipe.epochs:
             trainer.fit(self.training(seed), epochs=recipe.epochs, progress=progress, checkpoint=checkpoint)
